@@ -1,0 +1,38 @@
+/** @file What can go wrong, by who has to act. A message says who, the rule, what was got and, where there is one, the remedy. */
+
+/** Shapes or types of tensors do not fit an operation. */
+export class ShapeError extends Error {
+  override name = "ShapeError";
+}
+
+/** An argument breaks a rule of the function it was given to. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
+/** A file or a byte string is not what it should be: truncated, corrupt, out of range. */
+export class ReadError extends Error {
+  override name = "ReadError";
+}
+
+/** The engine cannot compile or run a program. */
+export class EngineError extends Error {
+  override name = "EngineError";
+}
+
+/** One node of a model that this library cannot represent. */
+export interface UnsupportedNode {
+  readonly node: string;
+  readonly operator: string;
+  readonly opset: number;
+  readonly why: string;
+}
+
+/** A model uses operators that are not ours; lists every such node, so that one look suffices. */
+export class UnsupportedOperatorError extends Error {
+  override name = "UnsupportedOperatorError";
+  constructor(readonly nodes: readonly UnsupportedNode[]) {
+    const list = nodes.map((n) => `  node "${n.node}": ${n.operator} (opset ${n.opset}): ${n.why}`);
+    super(`unsupported model: ${nodes.length} node${nodes.length === 1 ? "" : "s"} cannot be read\n${list.join("\n")}`);
+  }
+}
