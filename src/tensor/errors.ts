@@ -31,8 +31,10 @@ export interface UnsupportedNode {
 /** A model uses operators that are not ours; lists every such node, so that one look suffices. */
 export class UnsupportedOperatorError extends Error {
   override name = "UnsupportedOperatorError";
-  constructor(readonly nodes: readonly UnsupportedNode[]) {
+  readonly nodes: readonly UnsupportedNode[];
+  constructor(nodes: readonly UnsupportedNode[]) {
     const list = nodes.map((n) => `  node "${n.node}": ${n.operator} (opset ${n.opset}): ${n.why}`);
     super(`unsupported model: ${nodes.length} node${nodes.length === 1 ? "" : "s"} cannot be read\n${list.join("\n")}`);
+    this.nodes = nodes;
   }
 }

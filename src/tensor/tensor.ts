@@ -97,7 +97,7 @@ const INT64_MAX = 9223372036854775807n;
 
 function toInt64(v: number): bigint {
   if (Number.isNaN(v)) return 0n;
-  if (v >= 9223372036854775807) return INT64_MAX;
-  if (v <= -9223372036854775808) return -INT64_MAX - 1n;
+  if (v >= 2 ** 63) return INT64_MAX;
+  if (v < -(2 ** 63)) return -INT64_MAX - 1n;
   return BigInt(Math.trunc(v));
 }
