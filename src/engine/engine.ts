@@ -1,0 +1,30 @@
+/** @file What an engine is: it compiles named outputs once and runs them many times. Every implementation answers alike. */
+import type { Node } from "../graph/graph.ts";
+import type { Named } from "../tensor/named.ts";
+import type { Tensor, Type } from "../tensor/tensor.ts";
+
+/** Where a program runs. */
+export type Provider = "cpu" | "webgpu" | "cuda";
+
+export interface Engine {
+  /** For records and messages: "onnxruntime-node 1.30.0 cpu". */
+  readonly name: string;
+  /** Compile a graph; throws EngineError where an op has no kernel for its dtype. */
+  compile(outputs: Named<Node>): Promise<Program>;
+  /** Load the bytes of any ONNX model as they are, unread by this library. */
+  load(model: Uint8Array): Promise<Program>;
+}
+
+/** A compiled graph. Runs may be started while others are under way; they queue. */
+export interface Program {
+  /** What `run` must be fed, by name (dtype and shape are unknown for a loaded model with free dimensions). */
+  readonly inputs: Named<Type | null>;
+  readonly outputs: readonly string[];
+  /**
+   * Feed every input and compute the outputs. Results own their memory and may be fed back as they are: a training step's
+   * state goes round without a copy on this side.
+   */
+  run(feeds: Named<Tensor>): Promise<Named<Tensor>>;
+  /** Free the memory; may be called more than once, and after it `run` throws EngineError. */
+  dispose(): Promise<void>;
+}

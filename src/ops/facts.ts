@@ -1,0 +1,28 @@
+/** @file The behaviours that several families share, with constants rounded outward. */
+import type { Behaviour, Node } from "../graph/graph.ts";
+
+/** The next representable number above a positive one, twice: covers the rounding of one division and one square root. */
+export const up = (v: number): number => v * (1 + 2 ** -50);
+
+export const isometry: Behaviour = { kind: "isometry" };
+export const otherLinear: Behaviour = { kind: "linear", of: { form: "other" } };
+
+/** A linear op whose norms are known in closed form. */
+export const bounded = (one: number, two: number, inf: number): Behaviour => ({
+  kind: "linear",
+  of: { form: "bounded", norm: { 1: one, 2: two, inf } },
+});
+
+export const pointwise = (low: number, high: number, curvature: number): Behaviour => ({
+  kind: "pointwise",
+  slope: [low, high],
+  curvature,
+});
+
+export const unbounded = (why: string): Behaviour => ({ kind: "unbounded", why });
+
+/** x times (or over) factors that are held fixed. */
+export const diagonal = (factors: Node, inverse: boolean): Behaviour => ({
+  kind: "linear",
+  of: { form: "diagonal", factors, inverse },
+});

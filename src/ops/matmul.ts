@@ -1,0 +1,102 @@
+/** @file Matrix product, batched over leading axes. With one side fixed it is linear; of two varying sides it has no constant. */
+import { apply, type Node, type Op, shapesOf } from "../graph/graph.ts";
+import { ShapeError } from "../tensor/errors.ts";
+import { broadcastShapes, sameShape, sizeOf } from "../tensor/shape.ts";
+import { add, mul } from "./arith.ts";
+import { broadcastTo, isBroadcast } from "./broadcast.ts";
+import { otherLinear, unbounded } from "./facts.ts";
+import { isTranspose, reshape, transpose } from "./movement.ts";
+
+const matmulOp: Op<null> = {
+  name: "MatMul",
+  infer([a, b]) {
+    const rank = a.shape.length;
+    const fits =
+      rank >= 2 &&
+      rank === b.shape.length &&
+      a.shape[rank - 1] === b.shape[rank - 2] &&
+      sameShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+    if (!fits) throw new ShapeError(`matmul: inner axes must match, got ${shapesOf([a, b])}`);
+    if (a.dtype !== b.dtype) throw new ShapeError(`matmul: dtypes must match, got ${a.dtype} and ${b.dtype}`);
+    return { dtype: a.dtype, shape: [...a.shape.slice(0, -1), b.shape[rank - 1]] };
+  },
+  vjp(y, dy) {
+    const [a, b] = y.inputs;
+    return [apply(matmulOp, [dy, transpose(b)], null), apply(matmulOp, [transpose(a), dy], null)];
+  },
+  behaviour(y, [a, b]) {
+    if (a && b) return unbounded("product of two varying branches");
+    const held = y.inputs[a ? 1 : 0];
+    const weight = isBroadcast(held) ? held.inputs[0] : held;
+    if (weight.shape.length !== 2) return otherLinear;
+    return { kind: "linear", of: { form: "matrix", weight, side: a ? "right" : "left" } };
+  },
+  evaluate(y, [a, b]) {
+    const [rows, cols] = y.shape.slice(-2);
+    const inner = y.inputs[0].shape[y.inputs[0].shape.length - 1];
+    const out = new Float64Array(sizeOf(y.shape));
+    for (let n = 0; n < sizeOf(y.shape.slice(0, -2)); n++) {
+      for (let i = 0; i < rows; i++) {
+        for (let k = 0; k < inner; k++) {
+          const v = a[(n * rows + i) * inner + k];
+          for (let j = 0; j < cols; j++) out[(n * rows + i) * cols + j] += v * b[(n * inner + k) * cols + j];
+        }
+      }
+    }
+    return out;
+  },
+  onnx(y, build) {
+    // A transposed matrix is an attribute of Gemm, so that no transposed copy is made.
+    const [a, b] = y.inputs;
+    if (y.shape.length === 2 && (isTranspose(a) || isTranspose(b))) {
+      const side = (x: Node, i: number) => (isTranspose(x) ? build.value(x.inputs[0]) : build.input(i));
+      return build.node("Gemm", [side(a, 0), side(b, 1)], {
+        transA: isTranspose(a) ? 1 : 0,
+        transB: isTranspose(b) ? 1 : 0,
+      });
+    }
+    return build.node("MatMul", build.operands());
+  },
+};
+
+/** a @ b: [..., m, k] x [..., k, n] -> [..., m, n]. Leading axes broadcast; a vector is a row on the left, a column on the right. */
+export function matmul(a: Node, b: Node): Node {
+  if (a.shape.length === 0 || b.shape.length === 0)
+    throw new ShapeError(`matmul: needs vectors or matrices, got ${shapesOf([a, b])}`);
+  if (a.shape.length === 1) {
+    const y = matmul(reshape(a, [1, a.shape[0]]), b);
+    return reshape(y, [...y.shape.slice(0, -2), y.shape[y.shape.length - 1]]);
+  }
+  if (b.shape.length === 1) {
+    const y = matmul(a, reshape(b, [b.shape[0], 1]));
+    return reshape(y, y.shape.slice(0, -1));
+  }
+  if (b.shape.length === 2 && a.shape.length > 2) {
+    // One matrix for the whole batch: a single product of [batch * rows, k].
+    const flat = apply(matmulOp, [reshape(a, [-1, a.shape[a.shape.length - 1]]), b], null);
+    return reshape(flat, [...a.shape.slice(0, -1), b.shape[1]]);
+  }
+  const lead = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
+  return apply(
+    matmulOp,
+    [broadcastTo(a, [...lead, ...a.shape.slice(-2)]), broadcastTo(b, [...lead, ...b.shape.slice(-2)])],
+    null,
+  );
+}
+
+/** alpha * A' @ B' + beta * C, as ONNX's Gemm; a prime is an optional transpose. */
+export function gemm(
+  a: Node,
+  b: Node,
+  c?: Node,
+  options: {
+    readonly alpha?: number;
+    readonly beta?: number;
+    readonly transA?: boolean;
+    readonly transB?: boolean;
+  } = {},
+): Node {
+  const { alpha = 1, beta = 1, transA = false, transB = false } = options;
+  const product = mul(matmul(transA ? transpose(a) : a, transB ? transpose(b) : b), alpha);
+  return c ? add(product, mul(c, beta)) : product;
+}
