@@ -1,0 +1,94 @@
+/** @file What a bound is: a number that says on which side of the Lipschitz constant it lies. The side is in the type, so that a lower bound or an estimate cannot certify anything. */
+import { UsageError } from "../tensor/errors.ts";
+import type { Shape } from "../tensor/shape.ts";
+
+/** The p of ||f(x) - f(y)||_p <= L ||x - y||_p. */
+export type Norm = 1 | 2 | "inf";
+
+export type Side = "upper" | "lower" | "estimate";
+
+/** `done`: ran to its end. `stopped`: out of time or aborted; the value is loose but on its side. `unbounded`: there is no constant. `too large`: the method gave up. */
+export type Status = "done" | "stopped" | "unbounded" | "too large";
+
+interface Stated {
+  readonly method: string;
+  /** Infinity where the method has none to offer; JSON has no infinity and shows null. */
+  readonly value: number;
+  readonly seconds: number;
+  readonly status: Status;
+  /** Where `status` is not "done": the reason. */
+  readonly why?: string;
+}
+
+/** L <= value. `proved` only if every step is an upper bound in floating point too. */
+export interface UpperBound extends Stated {
+  readonly side: "upper";
+  readonly proved: boolean;
+}
+
+/** A point and a direction, flat: ||f(x + t v) - f(x)|| >= value ||t v|| for some small t. */
+export interface Witness {
+  readonly x: readonly number[];
+  readonly v: readonly number[];
+}
+
+/** value <= L, seen at the witness (null only for value 0: nothing was found). */
+export interface LowerBound extends Stated {
+  readonly side: "lower";
+  readonly proved: false;
+  readonly witness: Witness | null;
+}
+
+/** Near L, on neither side. */
+export interface Estimate extends Stated {
+  readonly side: "estimate";
+  readonly proved: false;
+}
+
+export type Bound = UpperBound | LowerBound | Estimate;
+
+/** The part of one node in an upper bound, for blame. */
+export interface LayerBound {
+  /** The name in the model where it has one, else the operator and its place in the walk: "Conv 3". */
+  readonly node: string;
+  readonly op: string;
+  /** Of the weight where there is one, else of the result. */
+  readonly shape: Shape;
+  readonly upper: number;
+  /** Null where only an upper bound is known. */
+  readonly lower: number | null;
+  /** ln(upper) over the sum of |ln(upper)|: negative for a node that contracts. */
+  readonly shareOfLog: number;
+}
+
+/** Between what the constant lies, and who says so. This record as it is, plus the model's name and hash, is `bound --json`. */
+export interface Bracket {
+  readonly norm: "1" | "2" | "inf";
+  readonly domain: "global";
+  /** The largest lower bound. */
+  readonly lower: { readonly value: number; readonly method: string; readonly witness: Witness | null } | null;
+  /** The smallest upper bound, a proved one before any other; null where there is none. */
+  readonly upper: { readonly value: number; readonly method: string; readonly proved: boolean } | null;
+  /** The node because of which there is no global constant, if there is one. */
+  readonly noConstant?: NoConstant;
+  readonly bounds: readonly Bound[];
+  readonly layers: readonly LayerBound[];
+}
+
+export interface NoConstant {
+  readonly node: string;
+  readonly why: string;
+}
+
+/** Read "1", "2" or "inf". */
+export function parseNorm(word: string): Norm {
+  if (word === "1") return 1;
+  if (word === "2") return 2;
+  if (word === "inf") return "inf";
+  throw new UsageError(`norm: must be 1, 2 or inf, got "${word}"`);
+}
+
+/** "1", "2" or "inf". */
+export function printNorm(norm: Norm): "1" | "2" | "inf" {
+  return norm === 1 ? "1" : norm === 2 ? "2" : "inf";
+}
