@@ -71,7 +71,8 @@ function header(cells: readonly string[]): Header | undefined {
 }
 
 /** "nan" and "inf" are bad numbers, not names. */
-const isWord = (cell: string): boolean => !isNumber(cell) && !/^\s*([+-]?(nan|inf(inity)?)|)\s*$/i.test(cell);
+const isWord = (cell: string): boolean =>
+  /\p{L}/u.test(cell) && !isNumber(cell) && !/^\s*[+-]?(nan|inf(inity)?)\s*$/i.test(cell);
 
 function checkHeader(who: string, head: Header | undefined, count: number, width: number): void {
   if (head?.kind === "names" && head.columns !== width) {

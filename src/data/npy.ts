@@ -30,8 +30,8 @@ export function parseNpy(who: string, bytes: Uint8Array): StoredArray {
     const what = `a .npy file of ${type.dtype}${showShape(shape)} must have ${expected} bytes`;
     throw new ReadError(`${who}: ${what}, got ${bytes.length}; is it truncated?`);
   }
-  // Copied, because a typed array must start at a multiple of its width.
-  return { dtype: type.dtype, shape, data: type.view(bytes.slice(start).buffer) };
+  // Copied, because a typed array must start at a multiple of its width; not by slice(), which in Node's Buffer does not copy.
+  return { dtype: type.dtype, shape, data: type.view(new Uint8Array(bytes.subarray(start)).buffer) };
 }
 
 // --- internal ---
