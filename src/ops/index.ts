@@ -1,0 +1,55 @@
+/** @file All that makes nodes, by family: the table of contents of this folder. Files of this folder import each other, never this list. */
+export {
+  add,
+  and,
+  cast,
+  div,
+  equal,
+  greater,
+  greaterOrEqual,
+  less,
+  lessOrEqual,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  not,
+  type Operand,
+  or,
+  pow,
+  stopGradient,
+  sub,
+  where,
+} from "./arith.ts";
+export { broadcastTo, sum } from "./broadcast.ts";
+export { argMax, gather, oneHot } from "./gather.ts";
+export { inverse } from "./inverse.ts";
+export { gemm, matmul } from "./matmul.ts";
+export { concat, flatten, pad, reshape, slice, sliceAxis, split, squeeze, transpose, unsqueeze } from "./movement.ts";
+export { batchNorm, instanceNorm, layerNorm } from "./normalize.ts";
+export {
+  type Approximation,
+  abs,
+  clip,
+  cos,
+  elu,
+  erf,
+  exp,
+  floor,
+  gelu,
+  hardSigmoid,
+  hardSwish,
+  leakyRelu,
+  reciprocal,
+  relu,
+  sigmoid,
+  sign,
+  silu,
+  sin,
+  softplus,
+  sqrt,
+  tanh,
+} from "./pointwise.ts";
+export { mean, reduceMax, reduceMin } from "./reduce.ts";
+export { logSoftmax, logSumExp, softmax } from "./softmax.ts";

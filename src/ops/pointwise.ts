@@ -1,0 +1,346 @@
+/**
+ * @file Functions of one number, applied to every element: activations and elementary functions.
+ * Slopes and curvatures are suprema over all reals, rounded outward in the last digit written.
+ */
+import { apply, type Node, type Op } from "../graph/graph.ts";
+import { UsageError } from "../tensor/errors.ts";
+import { scalar } from "../tensor/tensor.ts";
+import {
+  add,
+  and,
+  cast,
+  div,
+  greater,
+  greaterOrEqual,
+  less,
+  lessOrEqual,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  sub,
+  where,
+} from "./arith.ts";
+import { erfGraph, erfNumber, normalCdf } from "./erf.ts";
+import { isometry, pointwise, unbounded } from "./facts.ts";
+import { type Native, unary } from "./unary.ts";
+
+const kinked = Number.POSITIVE_INFINITY;
+
+const native = (operator: string, float64: boolean, since = 6): Native<unknown> => ({ operator, float64, since });
+
+// --- piecewise linear ---
+
+/** max(x, 0); the derivative at 0 is 0. */
+export const relu = (x: Node): Node => apply(reluOp, [x], null);
+
+const reluOp = unary<null>({
+  name: "Relu",
+  compute: (x) => Math.max(x, 0),
+  pull: ({ inputs: [x] }, dy) => where(greater(x, 0), dy, 0),
+  behaviour: () => pointwise(0, 1, kinked),
+  native: native("Relu", true),
+});
+
+/** x for x > 0, alpha x otherwise; the derivative at 0 is alpha. */
+export const leakyRelu = (x: Node, alpha = 0.01): Node => apply(leakyReluOp, [x], { alpha });
+
+const leakyReluOp = unary<{ readonly alpha: number }>({
+  name: "LeakyRelu",
+  compute: (x, { alpha }) => (x > 0 ? x : alpha * x),
+  pull: ({ inputs: [x], attrs }, dy) => where(greater(x, 0), dy, mul(dy, attrs.alpha)),
+  behaviour: ({ alpha }) => (alpha === 1 ? isometry : pointwise(Math.min(alpha, 1), Math.max(alpha, 1), kinked)),
+  native: { ...native("LeakyRelu", false), attributes: ({ alpha }) => ({ alpha: { float: alpha } }) },
+  composite: (x, { alpha }) => add(maximum(x, 0), mul(minimum(x, 0), alpha)),
+});
+
+/** |x|; the derivative at 0 is 0. */
+export const abs = (x: Node): Node => apply(absOp, [x], null);
+
+const absOp = unary<null>({
+  name: "Abs",
+  compute: Math.abs,
+  pull: ({ inputs: [x] }, dy) => mul(dy, sign(x)),
+  behaviour: () => pointwise(-1, 1, kinked),
+  native: native("Abs", true),
+  integers: true,
+});
+
+interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** x limited to [low, high]; either may be infinite. The derivative at both ends is 1. */
+export function clip(x: Node, low: number, high: number): Node {
+  if (!(low <= high)) throw new UsageError(`clip: low must not exceed high, got ${low} and ${high}`);
+  return apply(clipOp, [x], { low, high });
+}
+
+const clipRule = unary<Range>({
+  name: "Clip",
+  compute: (x, { low, high }) => Math.min(Math.max(x, low), high),
+  pull: ({ inputs: [x], attrs: { low, high } }, dy) => where(and(greaterOrEqual(x, low), lessOrEqual(x, high)), dy, 0),
+  behaviour: () => pointwise(0, 1, kinked),
+  composite: (x, { low, high }) => minimum(maximum(x, low), high),
+});
+
+// Its bounds are float32 attributes before opset 11 and inputs after it; float64 has a kernel from opset 12.
+const clipOp: Op<Range> = {
+  ...clipRule,
+  onnx(y, build) {
+    const { low, high } = y.attrs;
+    if (build.opset >= (y.dtype === "float64" ? 12 : 11)) {
+      const bound = (v: number) => build.constant(scalar(v, y.dtype));
+      return build.node("Clip", [build.input(0), bound(low), bound(high)]);
+    }
+    if (y.dtype === "float64") return clipRule.onnx(y, build);
+    return build.node("Clip", [build.input(0)], {
+      ...(low === Number.NEGATIVE_INFINITY ? {} : { min: { float: low } }),
+      ...(high === Number.POSITIVE_INFINITY ? {} : { max: { float: high } }),
+    });
+  },
+};
+
+interface Line {
+  readonly alpha: number;
+  readonly beta: number;
+}
+
+/** alpha x + beta limited to [0, 1]; the derivative at both kinks is 0. */
+export const hardSigmoid = (x: Node, alpha = 0.2, beta = 0.5): Node => apply(hardSigmoidOp, [x], { alpha, beta });
+
+const hardSigmoidOp = unary<Line>({
+  name: "HardSigmoid",
+  compute: (x, { alpha, beta }) => Math.max(0, Math.min(1, alpha * x + beta)),
+  pull: (y, dy) => where(and(greater(y, 0), less(y, 1)), mul(dy, y.attrs.alpha), 0),
+  behaviour: ({ alpha }) => pointwise(Math.min(alpha, 0), Math.max(alpha, 0), kinked),
+  native: {
+    ...native("HardSigmoid", false),
+    attributes: ({ alpha, beta }) => ({ alpha: { float: alpha }, beta: { float: beta } }),
+  },
+  composite: (x, { alpha, beta }) => clip(add(mul(x, alpha), beta), 0, 1),
+});
+
+/** x min(max(x + 3, 0), 6) / 6. */
+export const hardSwish = (x: Node): Node => apply(hardSwishOp, [x], null);
+
+const hardSwishOp = unary<null>({
+  name: "HardSwish",
+  compute: (x) => x * Math.max(0, Math.min(1, x / 6 + 0.5)),
+  pull({ inputs: [x] }, dy) {
+    const inside = mul(dy, add(mul(x, 1 / 3), 0.5));
+    return where(greater(x, -3), where(less(x, 3), inside, dy), 0);
+  },
+  // x / 3 + 1/2 on (-3, 3): from -1/2 to 3/2, with a jump at both ends.
+  behaviour: () => pointwise(-0.5, 1.5, kinked),
+  native: native("HardSwish", false, 14),
+  composite: (x) => mul(x, hardSigmoid(x, 1 / 6, 0.5)),
+});
+
+// --- smooth activations ---
+
+/** x for x > 0, alpha (e^x - 1) otherwise. */
+export const elu = (x: Node, alpha = 1): Node => apply(eluOp, [x], { alpha });
+
+const eluOp = unary<{ readonly alpha: number }>({
+  name: "Elu",
+  compute: (x, { alpha }) => (x > 0 ? x : alpha * Math.expm1(x)),
+  // e^min(x, 0): the branch that is not taken must not overflow.
+  pull: ({ inputs: [x], attrs }, dy) => where(greater(x, 0), dy, mul(dy, mul(exp(minimum(x, 0)), attrs.alpha))),
+  behaviour: ({ alpha }) => pointwise(Math.min(alpha, 0), Math.max(alpha, 1), alpha === 1 ? 1 : kinked),
+  native: { ...native("Elu", false), attributes: ({ alpha }) => ({ alpha: { float: alpha } }) },
+  composite: (x, { alpha }) => add(maximum(x, 0), mul(sub(exp(minimum(x, 0)), 1), alpha)),
+});
+
+/** 1 / (1 + e^-x). */
+export const sigmoid = (x: Node): Node => apply(sigmoidOp, [x], null);
+
+const sigmoidNumber = (x: number): number => {
+  const e = Math.exp(-Math.abs(x));
+  return (x < 0 ? e : 1) / (1 + e);
+};
+
+const sigmoidOp = unary<null>({
+  name: "Sigmoid",
+  compute: sigmoidNumber,
+  pull: (y, dy) => mul(dy, mul(y, sub(1, y))),
+  // sup |s''| = 1 / (6 sqrt 3).
+  behaviour: () => pointwise(0, 0.25, 0.0962250449),
+  native: native("Sigmoid", true),
+});
+
+export const tanh = (x: Node): Node => apply(tanhOp, [x], null);
+
+const tanhOp = unary<null>({
+  name: "Tanh",
+  compute: Math.tanh,
+  pull: (y, dy) => mul(dy, sub(1, mul(y, y))),
+  // sup |tanh''| = 4 / (3 sqrt 3).
+  behaviour: () => pointwise(0, 1, 0.769800359),
+  native: native("Tanh", true),
+});
+
+/** ln(1 + e^x). */
+export const softplus = (x: Node): Node => apply(softplusOp, [x], null);
+
+const softplusOp = unary<null>({
+  name: "Softplus",
+  compute: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+  pull: ({ inputs: [x] }, dy) => mul(dy, sigmoid(x)),
+  behaviour: () => pointwise(0, 1, 0.25),
+  native: native("Softplus", false),
+  // ln(1 + e^-|x|) = -ln sigmoid(|x|).
+  composite: (x) => sub(maximum(x, 0), log(sigmoid(abs(x)))),
+});
+
+/** x sigmoid(x), also called Swish. */
+export const silu = (x: Node): Node => apply(siluOp, [x], null);
+
+const siluOp = unary<null>({
+  name: "Silu",
+  compute: (x) => x * sigmoidNumber(x),
+  pull({ inputs: [x] }, dy) {
+    const s = sigmoid(x);
+    return mul(dy, mul(s, add(mul(x, sub(1, s)), 1)));
+  },
+  // Extreme slopes at x = -+2.39935728; the curvature is greatest at 0, where it is 1/2.
+  behaviour: () => pointwise(-0.0998393202, 1.0998393202, 0.5),
+  // ONNX Runtime fuses x sigmoid(x) into an operator that has no float64 kernel, so it must not see that form there.
+  composite: (x) => (x.dtype === "float64" ? div(x, add(exp(neg(x)), 1)) : mul(x, sigmoid(x))),
+});
+
+/** Which function is meant by GELU: x Phi(x) with the exact normal distribution function, or its tanh approximation. */
+export type Approximation = "none" | "tanh";
+
+/** x Phi(x), Phi the standard normal distribution function; or x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2. */
+export const gelu = (x: Node, approximate: Approximation = "none"): Node => apply(geluOp, [x], { approximate });
+
+const rootTwoOverPi = Math.sqrt(2 / Math.PI);
+const cubic = 0.044715;
+
+const geluOp = unary<{ readonly approximate: Approximation }>({
+  name: "Gelu",
+  compute: (x, { approximate }) =>
+    x *
+    (approximate === "none"
+      ? normalCdf(x)
+      : // (1 + tanh z) / 2 = sigmoid(2 z), without cancellation in the lower tail.
+        sigmoidNumber(2 * rootTwoOverPi * (x + cubic * x ** 3))),
+  pull: ({ inputs: [x], attrs }, dy) =>
+    mul(dy, attrs.approximate === "none" ? add(phi(x), mul(x, density(x))) : tanhGeluSlope(x)),
+  // none: extreme slopes at -+sqrt 2; tanh: at -+1.41850401. Both have the greatest curvature at 0: sqrt(2 / pi).
+  behaviour: ({ approximate }) =>
+    approximate === "none"
+      ? pointwise(-0.1289041452, 1.1289041452, 0.7978845609)
+      : pointwise(-0.1289930687, 1.1289930687, 0.7978845609),
+  native: { ...native("Gelu", false, 20), attributes: ({ approximate }) => ({ approximate }) },
+  composite: (x, { approximate }) => mul(x, approximate === "none" ? phi(x) : tanhPhi(x)),
+});
+
+/** Phi(x) = (1 + erf(x / sqrt 2)) / 2. */
+const phi = (x: Node): Node => mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5);
+
+/** Phi'(x) = e^(-x^2 / 2) / sqrt(2 pi). */
+const density = (x: Node): Node => mul(exp(mul(mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+
+const tanhPhi = (x: Node): Node => mul(add(tanh(mul(mul(x, add(mul(mul(x, x), cubic), 1)), rootTwoOverPi)), 1), 0.5);
+
+function tanhGeluSlope(x: Node): Node {
+  const t = tanh(mul(mul(x, add(mul(mul(x, x), cubic), 1)), rootTwoOverPi));
+  const inner = mul(add(mul(mul(x, x), 3 * cubic), 1), rootTwoOverPi);
+  return mul(add(add(t, 1), mul(x, mul(sub(1, mul(t, t)), inner))), 0.5);
+}
+
+/** The error function 2/sqrt(pi) times the integral of e^(-t^2) from 0 to x. */
+export const erf = (x: Node): Node => apply(erfOp, [x], null);
+
+const erfOp = unary<null>({
+  name: "Erf",
+  compute: erfNumber,
+  pull: ({ inputs: [x] }, dy) => mul(dy, mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI))),
+  // sup erf' = 2 / sqrt(pi) at 0; sup |erf''| = sqrt(8 / (pi e)) at 1 / sqrt 2.
+  behaviour: () => pointwise(0, 1.1283791671, 0.9678828981),
+  native: native("Erf", false, 9),
+  composite: (x) => erfGraph(x, abs, sign, exp),
+});
+
+// --- elementary functions ---
+
+/** e^x. */
+export const exp = (x: Node): Node => apply(expOp, [x], null);
+
+const expOp = unary<null>({
+  name: "Exp",
+  compute: Math.exp,
+  pull: (y, dy) => mul(dy, y),
+  behaviour: () => unbounded("the slope of exp grows without bound"),
+  native: native("Exp", true),
+});
+
+/** The square root; its derivative at 0 is infinite. */
+export const sqrt = (x: Node): Node => apply(sqrtOp, [x], null);
+
+const sqrtOp = unary<null>({
+  name: "Sqrt",
+  compute: Math.sqrt,
+  pull: (y, dy) => div(mul(dy, 0.5), y),
+  behaviour: () => unbounded("the slope of sqrt grows without bound near 0"),
+  native: native("Sqrt", true),
+});
+
+/** 1 / x. */
+export const reciprocal = (x: Node): Node => apply(reciprocalOp, [x], null);
+
+const reciprocalOp = unary<null>({
+  name: "Reciprocal",
+  compute: (x) => 1 / x,
+  pull: (y, dy) => neg(mul(dy, mul(y, y))),
+  behaviour: () => unbounded("the slope of 1 / x grows without bound near 0"),
+  native: native("Reciprocal", true),
+});
+
+export const sin = (x: Node): Node => apply(sinOp, [x], null);
+
+const sinOp = unary<null>({
+  name: "Sin",
+  compute: Math.sin,
+  pull: ({ inputs: [x] }, dy) => mul(dy, cos(x)),
+  behaviour: () => pointwise(-1, 1, 1),
+  native: native("Sin", true, 7),
+});
+
+export const cos = (x: Node): Node => apply(cosOp, [x], null);
+
+const cosOp = unary<null>({
+  name: "Cos",
+  compute: Math.cos,
+  pull: ({ inputs: [x] }, dy) => neg(mul(dy, sin(x))),
+  behaviour: () => pointwise(-1, 1, 1),
+  native: native("Cos", true, 7),
+});
+
+/** -1, 0 or 1; its derivative is taken as 0. */
+export const sign = (x: Node): Node => apply(signOp, [x], null);
+
+const signOp = unary<null>({
+  name: "Sign",
+  compute: Math.sign,
+  pull: () => null,
+  behaviour: () => unbounded("sign jumps at 0"),
+  native: native("Sign", true, 9),
+  composite: (x) => sub(cast(greater(x, 0), x.dtype), cast(less(x, 0), x.dtype)),
+  integers: true,
+});
+
+/** The largest whole number not above x; its derivative is taken as 0. */
+export const floor = (x: Node): Node => apply(floorOp, [x], null);
+
+const floorOp = unary<null>({
+  name: "Floor",
+  compute: Math.floor,
+  pull: () => null,
+  behaviour: () => unbounded("floor jumps at whole numbers"),
+  native: native("Floor", true),
+});
