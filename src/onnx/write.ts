@@ -41,6 +41,11 @@ export function writeModel(outputs: Named<Node>, options: WriteOptions = {}): Ui
   }
   const order = topological(Object.values(outputs));
   const inputs = inputsOf(order);
+  for (const [output, node] of Object.entries(outputs)) {
+    const fed = inputs.get(output);
+    if (fed && fed !== node)
+      throw new UsageError(`writeModel: "${output}" names both an input and an output; rename one`);
+  }
   const writer = new GraphWriter(opset, new Set([...inputs.keys(), ...Object.keys(outputs)]));
   for (const node of order) if (!writer.isLazy(node)) writer.value(node);
   const results = Object.entries(outputs).map(([output, node]) => {

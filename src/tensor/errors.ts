@@ -38,3 +38,8 @@ export class UnsupportedOperatorError extends Error {
     this.nodes = nodes;
   }
 }
+
+/** A description of an experiment, a checkpoint or a certificate breaks its schema; the message starts with the JSON path. */
+export class SpecError extends Error {
+  override name = "SpecError";
+}

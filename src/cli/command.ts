@@ -1,0 +1,84 @@
+/** @file What all commands share: --json and --quiet, refusal of unknown options, an example under the help text, progress on stderr. */
+import { type ArgsDef, type CommandDef, defineCommand, type ParsedArgs } from "citty";
+import { CliError } from "./errors.ts";
+import { openProgress, type Progress } from "./progress.ts";
+
+/** What a command runs with, beside its arguments. */
+export interface Surroundings {
+  /** Print the result: the object under --json, else the text. */
+  result(json: unknown, text: () => string): void;
+  readonly progress: Progress;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+const common = {
+  json: { type: "boolean", description: "Print one JSON object on stdout and nothing else" },
+  quiet: { type: "boolean", description: "Print nothing but errors" },
+} as const satisfies ArgsDef;
+
+const examples = new WeakMap<object, string>();
+
+export interface Definition<T extends ArgsDef> {
+  readonly name: string;
+  readonly description: string;
+  /** A command line that works as it stands, shown under --help. */
+  readonly example: string;
+  readonly args: T;
+  run(args: ParsedArgs<T>, surroundings: Surroundings): Promise<void>;
+}
+
+/** Define a command of the family. */
+export function command<const T extends ArgsDef>(definition: Definition<T>): CommandDef<T & typeof common> {
+  const args = { ...definition.args, ...common };
+  const made = defineCommand({
+    meta: { name: definition.name, description: definition.description },
+    args,
+    async run(context) {
+      refuseUnknown(definition.name, args, context.rawArgs, context.args._);
+      const { json, quiet } = context.args as { json?: boolean; quiet?: boolean };
+      const controller = new AbortController();
+      const interrupt = () => controller.abort();
+      process.once("SIGINT", interrupt);
+      const progress = openProgress(!(json || quiet));
+      try {
+        await definition.run(context.args as unknown as ParsedArgs<T>, {
+          progress,
+          signal: controller.signal,
+          result(object, text) {
+            progress.stop();
+            if (json) process.stdout.write(`${JSON.stringify(object, null, 2)}\n`);
+            else if (!quiet) process.stdout.write(`${text()}\n`);
+          },
+        });
+      } finally {
+        progress.stop();
+        process.removeListener("SIGINT", interrupt);
+      }
+    },
+  });
+  examples.set(made, definition.example);
+  return made as unknown as CommandDef<T & typeof common>;
+}
+
+/** The example of a command, for its help. */
+export const exampleOf = (made: object): string | undefined => examples.get(made);
+
+// --- internal ---
+
+function refuseUnknown(name: string, args: ArgsDef, rawArgs: readonly string[], positionals: readonly string[]): void {
+  const kebab = (word: string) => word.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+  const known = new Map(Object.entries(args).map(([key, definition]) => [kebab(key), definition]));
+  for (const raw of rawArgs) {
+    if (raw === "--") break;
+    if (!raw.startsWith("-") || /^-[\d.]/.test(raw)) continue;
+    const word = kebab(raw.replace(/^--?/, "").split("=")[0]);
+    if (!known.has(word) && known.get(word.replace(/^no-/, ""))?.type !== "boolean") {
+      throw new CliError(`unknown option ${raw.split("=")[0]}; see lipschitz ${name} --help`);
+    }
+  }
+  const expected = Object.values(args).filter((a) => a.type === "positional").length;
+  if (positionals.length > expected) {
+    throw new CliError(`unexpected argument "${positionals[expected]}"; see lipschitz ${name} --help`);
+  }
+}

@@ -1,0 +1,161 @@
+/** @file lipschitz train METHOD: one model, trained, bounded, certified and written as plain ONNX. */
+import { join } from "node:path";
+import { nodeEngine } from "../../engine/node.ts";
+import { defaultSpec, lossNames, optimizerNames, type RunSpec, scheduleNames } from "../../experiment/spec.ts";
+import { activationNames } from "../../layers/activation.ts";
+import { modelKinds } from "../../models/spec.ts";
+import { renderBracket, renderComparison } from "../../report/text.ts";
+import { methodNames } from "../../train/methods.ts";
+import { loadCheckpoint, type Saved } from "../checkpoint.ts";
+import { command } from "../command.ts";
+import { CliError } from "../errors.ts";
+import { openFolder } from "../files.ts";
+import { follow } from "../follow.ts";
+import {
+  dataOptions,
+  loadData,
+  normOf,
+  parseList,
+  parseNumber,
+  parseRadii,
+  parseWhole,
+  parseWord,
+} from "../options.ts";
+
+export const train = command({
+  name: "train",
+  description: `Train one model. METHOD is one of: ${methodNames.join(", ")}`,
+  example:
+    "lipschitz train weight-decay --data digits --model mlp --widths 128,64 --decay 1e-3 --epochs 20 --out runs/decay",
+  args: {
+    method: { type: "positional", required: false, description: methodNames.join(" | "), valueHint: "METHOD" },
+    ...dataOptions,
+    model: { type: "string", description: `${modelKinds.join(" | ")}; mlp unless told`, valueHint: "KIND" },
+    widths: {
+      type: "string",
+      description: "Hidden widths of an mlp, channels of the others, by commas",
+      valueHint: "N,N",
+    },
+    activation: { type: "string", description: activationNames.join(" | "), valueHint: "NAME" },
+    epochs: {
+      type: "string",
+      description: `Passes over the training data; ${defaultSpec.epochs} unless told`,
+      valueHint: "N",
+    },
+    batch: { type: "string", description: `Samples a step; ${defaultSpec.batch} unless told`, valueHint: "N" },
+    rate: { type: "string", description: `Learning rate; ${defaultSpec.rate} unless told`, valueHint: "R" },
+    optimizer: { type: "string", description: `${optimizerNames.join(" | ")}; adam unless told`, valueHint: "NAME" },
+    schedule: { type: "string", description: `${scheduleNames.join(" | ")}; cosine unless told`, valueHint: "NAME" },
+    loss: { type: "string", description: lossNames.join(" | "), valueHint: "NAME" },
+    decay: { type: "string", description: "Weight decay of weight-decay; 5e-4 unless told", valueHint: "D" },
+    radii: {
+      type: "string",
+      description: `Certified radii, by commas; ${defaultSpec.radii.join(",")} unless told`,
+      valueHint: "R",
+    },
+    norm: { type: "enum", options: ["2", "1", "inf"], description: "Norm of constants and radii; 2 unless told" },
+    seed: { type: "string", description: `Seed of everything random; ${defaultSpec.seed} unless told`, valueHint: "N" },
+    out: { type: "string", description: "Folder for model.onnx, record.json and the checkpoint", valueHint: "DIR" },
+    resume: {
+      type: "string",
+      description: "Go on from the checkpoint in this folder, with its settings",
+      valueHint: "DIR",
+    },
+  },
+  async run(args, { progress, signal, result }) {
+    const resume = args.resume === undefined ? undefined : await loadCheckpoint(args.resume);
+    const spec = resume ? resumedSpec(resume, args) : specOf(args);
+    const folder = args.out ?? args.resume;
+    if (folder === undefined) throw new CliError("train: missing --out DIR, where the model shall go");
+    const data = await loadData(spec.data, args["data-dir"], spec.seed);
+    await openFolder(folder);
+    const { record } = await follow(spec, {
+      engine: nodeEngine(),
+      data,
+      folder,
+      progress,
+      signal,
+      ...(resume ? { resume } : {}),
+    });
+    result(record, () =>
+      [
+        renderComparison([record]),
+        renderBracket(record.bracket),
+        `Written: ${join(folder, "model.onnx")} (sha256 ${record.model.sha256.slice(0, 16)}...), record.json, checkpoint.json`,
+      ].join("\n"),
+    );
+  },
+});
+
+// --- internal ---
+
+type Words = Readonly<Record<string, unknown>>;
+
+function specOf(args: Words): RunSpec {
+  const word = (name: string): string | undefined => (args[name] === undefined ? undefined : String(args[name]));
+  const method = word("method");
+  if (method === undefined) throw new CliError(`train: missing METHOD; known: ${methodNames.join(", ")}`);
+  const name = parseWord("METHOD", method, methodNames);
+  const decay = word("decay");
+  if (decay !== undefined && name !== "weight-decay")
+    throw new CliError(`--decay: is an option of weight-decay, not of ${name}`);
+  const read = <T>(option: string, parse: (option: string, text: string) => T, otherwise: T): T => {
+    const text = word(option);
+    return text === undefined ? otherwise : parse(`--${option}`, text);
+  };
+  const oneOf =
+    <T extends string>(known: readonly T[]) =>
+    (option: string, text: string): T =>
+      parseWord(option, text, known);
+  const kind = read("model", oneOf(modelKinds), "mlp" as const);
+  const widths = read<readonly number[] | undefined>(
+    "widths",
+    (option, text) => parseList(option, text, (o, w) => parseWhole(o, w, 1)),
+    kind === "mlp" ? defaultSpec.model.widths : undefined,
+  );
+  const regression = word("data") === "square-wave";
+  return {
+    data: word("data") ?? defaultSpec.data,
+    model: {
+      kind,
+      ...(widths ? { widths } : {}),
+      activation: read("activation", oneOf(activationNames), "relu" as const),
+    },
+    method: { name, ...(decay === undefined ? {} : { decay: parseNumber("--decay", decay, { min: 0 }) }) },
+    epochs: read<number>("epochs", (o, w) => parseWhole(o, w, 1), defaultSpec.epochs),
+    batch: read<number>("batch", (o, w) => parseWhole(o, w, 1), defaultSpec.batch),
+    seed: read<number>("seed", (o, w) => parseWhole(o, w), defaultSpec.seed),
+    optimizer: read("optimizer", oneOf(optimizerNames), defaultSpec.optimizer),
+    rate: read<number>("rate", (o, w) => parseNumber(o, w, { above: 0 }), defaultSpec.rate),
+    schedule: read("schedule", oneOf(scheduleNames), defaultSpec.schedule),
+    loss: read("loss", oneOf(lossNames), regression ? "squared-error" : "cross-entropy"),
+    norm: normOf(word("norm")),
+    radii: read<readonly number[]>("radii", (_, w) => parseRadii(w), defaultSpec.radii),
+  };
+}
+
+/** A resumed run keeps the settings of its checkpoint; only its length may be extended. */
+function resumedSpec({ spec }: Saved, args: Words): RunSpec {
+  const fixed = [
+    "data",
+    "model",
+    "widths",
+    "activation",
+    "batch",
+    "rate",
+    "optimizer",
+    "schedule",
+    "loss",
+    "decay",
+    "radii",
+    "norm",
+    "seed",
+  ];
+  const given = fixed.find((name) => args[name] !== undefined);
+  if (given !== undefined) throw new CliError(`--${given}: a resumed run keeps the settings of its checkpoint`);
+  const { method, epochs } = args;
+  if (method !== undefined && method !== spec.method.name) {
+    throw new CliError(`METHOD: the checkpoint is of ${spec.method.name}, got ${String(method)}`);
+  }
+  return epochs === undefined ? spec : { ...spec, epochs: parseWhole("--epochs", String(epochs), 1) };
+}

@@ -1,0 +1,62 @@
+/** @file What a user sees when something fails, and the exit code: 1 wrong use, 2 unreadable or unsupported input, 3 a check did not hold. */
+import {
+  EngineError,
+  ReadError,
+  ShapeError,
+  SpecError,
+  UnsupportedOperatorError,
+  UsageError,
+} from "../tensor/errors.ts";
+
+export type ExitCode = 0 | 1 | 2 | 3 | 130;
+
+/** An error that says its own exit code. */
+export class CliError extends Error {
+  override name = "CliError";
+  readonly code: ExitCode;
+  constructor(message: string, code: ExitCode = 1) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** The line to print and the code to exit with; a bug keeps its stack. */
+export function describeFailure(error: unknown): { readonly message: string; readonly code: ExitCode } {
+  if (error instanceof CliError) return { message: error.message, code: error.code };
+  if (error instanceof ReadError || error instanceof UnsupportedOperatorError)
+    return { message: error.message, code: 2 };
+  if ([UsageError, ShapeError, EngineError, SpecError].some((kind) => error instanceof kind)) {
+    return { message: (error as Error).message, code: 1 };
+  }
+  if (error instanceof Error && error.name === "AbortError") return { message: "interrupted", code: 130 };
+  if (error instanceof Error && error.name === "CLIError") return { message: error.message, code: 1 };
+  if (isSystemError(error)) return { message: fileMessage(error), code: 1 };
+  const stack = error instanceof Error ? error.stack : String(error);
+  return { message: `internal error, please report it: ${stack}`, code: 1 };
+}
+
+// --- internal ---
+
+interface SystemError extends Error {
+  readonly code: string;
+  readonly path?: string;
+  readonly syscall?: string;
+}
+
+const isSystemError = (error: unknown): error is SystemError =>
+  error instanceof Error && "code" in error && "syscall" in error;
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or folder",
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space left",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of the path is not a folder",
+  EEXIST: "it exists already",
+};
+
+function fileMessage(error: SystemError): string {
+  return `${error.syscall ?? "file"} ${error.path ?? ""}: ${reasons[error.code] ?? error.message}`;
+}

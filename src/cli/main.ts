@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+/** @file The command line. Commands load lazily, so that --help costs nothing; this file alone decides what a failure looks like. */
+import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
+import { tool } from "../experiment/tool.ts";
+import { exampleOf } from "./command.ts";
+import { CliError, describeFailure } from "./errors.ts";
+
+const commands = {
+  compare: () => import("./commands/compare.ts").then((m) => m.compare as CommandDef),
+  train: () => import("./commands/train.ts").then((m) => m.train as CommandDef),
+  bound: () => import("./commands/bound.ts").then((m) => m.bound as CommandDef),
+  certify: () => import("./commands/certify.ts").then((m) => m.certify as CommandDef),
+  data: () => import("./commands/data.ts").then((m) => m.data as CommandDef),
+} as const;
+
+const main = defineCommand({
+  meta: { name: tool.name, version: tool.version, description: tool.description },
+  subCommands: commands,
+});
+
+process.exitCode = await run(process.argv.slice(2));
+
+async function run(words: readonly string[]): Promise<number> {
+  try {
+    if (words.length === 1 && (words[0] === "--version" || words[0] === "-v")) {
+      process.stdout.write(`${tool.version}\n`);
+      return 0;
+    }
+    const { path, command } = await find(words);
+    const rest = words.slice(path.length);
+    if (rest.includes("--help") || rest.includes("-h") || command === main) {
+      const parent: CommandDef | undefined =
+        path.length > 0 ? { meta: { name: [tool.name, ...path.slice(0, -1)].join(" ") } } : undefined;
+      const example = exampleOf(command);
+      process.stdout.write(`${await renderUsage(command, parent)}\n${example ? `EXAMPLE\n\n  ${example}\n` : ""}`);
+      return words.length === 0 ? 1 : 0;
+    }
+    await runCommand(command, { rawArgs: [...rest] });
+    return 0;
+  } catch (error) {
+    const { message, code } = describeFailure(error);
+    process.stderr.write(`lipschitz: ${message}\n`);
+    return code;
+  }
+}
+
+/** Follow the sub-command words as far as they go. */
+async function find(words: readonly string[]): Promise<{ path: string[]; command: CommandDef }> {
+  const path: string[] = [];
+  let command = main as CommandDef;
+  for (;;) {
+    const children = command.subCommands as Record<string, CommandDef | (() => Promise<CommandDef>)> | undefined;
+    const word = words[path.length];
+    if (!children || word === undefined || word.startsWith("-")) return { path, command };
+    const child = children[word];
+    if (!child) throw new CliError(`unknown command "${word}"; known: ${Object.keys(children).join(", ")}`);
+    command = typeof child === "function" ? await child() : child;
+    path.push(word);
+  }
+}

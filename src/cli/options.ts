@@ -1,0 +1,92 @@
+/** @file Options that several commands take, and how their words become values. */
+import type { ArgsDef } from "citty";
+import { type Norm, parseNorm } from "../bounds/bound.ts";
+import type { Split } from "../data/dataset.ts";
+import { loadDataset } from "../data/files.ts";
+import { CliError } from "./errors.ts";
+
+export const dataOptions = {
+  data: {
+    type: "string",
+    description: "digits, mnist, fashion-mnist, cifar10, iris, square-wave, two-moons, or a path (IDX, .npy, .csv)",
+    valueHint: "D",
+  },
+  "data-dir": {
+    type: "string",
+    description: "Folder with data sets; else $LIPSCHITZ_DATA, the cache folder, /usr/share/datasets",
+    valueHint: "DIR",
+  },
+} as const satisfies ArgsDef;
+
+export const preprocessingOptions = {
+  scale: {
+    type: "string",
+    description: "The network takes data times this (255 where it was trained on bytes)",
+    valueHint: "S",
+  },
+  mean: { type: "string", description: "... minus this: one number, or one per channel, by commas", valueHint: "M" },
+  std: { type: "string", description: "... over this", valueHint: "S" },
+  layout: { type: "enum", options: ["nchw", "nhwc"], description: "Order of the axes the network takes" },
+} as const satisfies ArgsDef;
+
+export const normOption = {
+  norm: { type: "enum", options: ["2", "1", "inf"], default: "2", description: "Norm of inputs and outputs" },
+} as const satisfies ArgsDef;
+
+export const seedOption = {
+  seed: { type: "string", default: "1", description: "Seed of everything random", valueHint: "N" },
+} as const satisfies ArgsDef;
+
+/** A number from a word; CliError naming the option otherwise. */
+export function parseNumber(
+  option: string,
+  word: string,
+  rule: { readonly min?: number; readonly above?: number } = {},
+): number {
+  const value = word.trim() === "" ? Number.NaN : Number(word);
+  const { min = Number.NEGATIVE_INFINITY, above = Number.NEGATIVE_INFINITY } = rule;
+  if (!(Number.isFinite(value) && value >= min && value > above)) {
+    const bounds = [
+      ...(rule.min !== undefined ? [`>= ${min}`] : []),
+      ...(rule.above !== undefined ? [`above ${above}`] : []),
+    ];
+    throw new CliError(
+      `${option}: must be a number ${bounds.join(" and ")}, got "${word}"`.replace("number ,", "number,"),
+    );
+  }
+  return value;
+}
+
+/** A whole number from a word. */
+export function parseWhole(option: string, word: string, min = 0): number {
+  const value = Number(word);
+  if (!/^\d+$/.test(word.trim()) || !Number.isSafeInteger(value) || value < min) {
+    throw new CliError(`${option}: must be a whole number >= ${min}, got "${word}"`);
+  }
+  return value;
+}
+
+/** Numbers from a list by commas, each as `parse` wants it. */
+export function parseList<T>(option: string, words: string, parse: (option: string, word: string) => T): T[] {
+  return words.split(",").map((word) => parse(option, word));
+}
+
+/** Radii: numbers >= 0, increasing. */
+export function parseRadii(words: string): number[] {
+  const radii = parseList("--radii", words, (option, word) => parseNumber(option, word, { min: 0 }));
+  return [...new Set(radii)].sort((a, b) => a - b);
+}
+
+export const normOf = (word: string | undefined): Norm => parseNorm(word ?? "2");
+
+/** One of a closed list of words, or a CliError that lists them. */
+export function parseWord<T extends string>(option: string, word: string, known: readonly T[]): T {
+  const found = known.find((k) => k === word);
+  if (found === undefined) throw new CliError(`${option}: unknown "${word}"; known: ${known.join(", ")}`);
+  return found;
+}
+
+/** Load the data of --data. */
+export function loadData(name: string, dataDir: string | undefined, seed: number): Promise<Split> {
+  return loadDataset(name, { ...(dataDir === undefined ? {} : { dataDir }), seed });
+}

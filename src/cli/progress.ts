@@ -1,0 +1,36 @@
+/** @file Progress bars on stderr, only where it is a terminal. */
+import { MultiBar, Presets, type SingleBar } from "cli-progress";
+
+export interface Bar {
+  /** Set how far it is, with a few words beside it. */
+  at(value: number, words?: string): void;
+  done(words?: string): void;
+}
+
+export interface Progress {
+  bar(label: string, total: number): Bar;
+  /** Leave the bars as they are and give the terminal back; may be called more than once. */
+  stop(): void;
+}
+
+/** Bars if `wanted` and stderr is a terminal, else silence. */
+export function openProgress(wanted: boolean): Progress {
+  if (!(wanted && process.stderr.isTTY)) {
+    return { bar: () => ({ at: () => undefined, done: () => undefined }), stop: () => undefined };
+  }
+  const format = "{label} {bar} {percentage}% {words}";
+  const bars = new MultiBar({ format, hideCursor: true, stream: process.stderr, barsize: 24 }, Presets.shades_classic);
+  return {
+    bar(label, total) {
+      const bar: SingleBar = bars.create(total, 0, { label: label.padEnd(28), words: "" });
+      return {
+        at: (value, words = "") => bar.update(value, { words }),
+        done(words = "") {
+          bar.update(total, { words });
+          bar.stop();
+        },
+      };
+    },
+    stop: () => bars.stop(),
+  };
+}

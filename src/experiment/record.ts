@@ -1,0 +1,39 @@
+/** @file What came of a run, as plain data: the JSON that the command line writes, the report draws and a sweep compares. */
+import type { Bracket, Norm } from "../bounds/bound.ts";
+import type { EpochMetrics } from "../train/loop.ts";
+import type { RunSpec } from "./spec.ts";
+
+export interface DataRecord {
+  readonly name: string;
+  /** Of the samples and labels as they are used: x (float32), labels (int32) and targets (float32). */
+  readonly sha256: { readonly train: string; readonly test: string };
+  readonly samples: { readonly train: number; readonly test: number };
+}
+
+export interface ModelRecord {
+  readonly file: string;
+  readonly sha256: string;
+  readonly opset: number;
+  readonly parameters: number;
+  /** The written model, run by the bare runtime, against the graph it was written from: largest difference of an output. */
+  readonly exportCheck: { readonly samples: number; readonly largestDifference: number };
+}
+
+export interface RunRecord {
+  readonly tool: { readonly name: string; readonly version: string };
+  readonly spec: RunSpec;
+  readonly data: DataRecord;
+  readonly engine: string;
+  readonly model: ModelRecord;
+  readonly epochs: readonly EpochMetrics[];
+  /** Wall time in seconds. */
+  readonly seconds: { readonly train: number; readonly bound: number; readonly certify: number };
+  /** On the test part; null for a regression. */
+  readonly accuracy: number | null;
+  readonly testLoss: number;
+  readonly norm: Norm;
+  readonly bracket: Bracket;
+  /** Null for a regression. */
+  readonly certified: readonly { readonly radius: number; readonly accuracy: number }[] | null;
+  readonly averageRadius: number | null;
+}

@@ -1,0 +1,149 @@
+/** @file Carry out a spec: train, freeze, write, bound, certify. An async iterator of events, without files and without printing. */
+import { lipschitz } from "../bounds/index.ts";
+import { type Certification, certify } from "../certify/evaluate.ts";
+import { evaluationBatches, gatherBatch } from "../data/batches.ts";
+import { type Dataset, hashDataset, type Split, take } from "../data/dataset.ts";
+import type { Engine } from "../engine/engine.ts";
+import { input } from "../graph/leaf.ts";
+import type { Network } from "../graph/network.ts";
+import { buildModel } from "../models/spec.ts";
+import { modelHash } from "../onnx/read.ts";
+import { writeModel } from "../onnx/write.ts";
+import { EngineError } from "../tensor/errors.ts";
+import { type Checkpoint, type EpochMetrics, type TrainEvent, train } from "../train/loop.ts";
+import { buildMethod } from "../train/methods.ts";
+import type { RunRecord } from "./record.ts";
+import { buildLoss, buildOptimizer, buildSchedule, type RunSpec } from "./spec.ts";
+import { tool } from "./tool.ts";
+
+const exportOpset = 17;
+
+export type RunEvent =
+  | { readonly kind: "train"; readonly event: TrainEvent }
+  | { readonly kind: "measure"; readonly what: "bound" | "certify"; readonly fraction: number }
+  | {
+      readonly kind: "done";
+      readonly record: RunRecord;
+      readonly model: Uint8Array;
+      readonly certification: Certification | null;
+    };
+
+export interface RunOptions {
+  readonly engine: Engine;
+  readonly data: Split;
+  /** Go on from here; `epochs` are the metrics of the epochs that are done. */
+  readonly resume?: { readonly checkpoint: Checkpoint; readonly epochs: readonly EpochMetrics[] };
+  readonly signal?: AbortSignal;
+}
+
+/** Carry out one run. Equal specs, data and engine give equal networks. */
+export async function* run(spec: RunSpec, { engine, data, resume, signal }: RunOptions): AsyncGenerator<RunEvent> {
+  const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
+  let network: Network | undefined;
+  let parameters = 0;
+  const training = train({
+    engine,
+    data,
+    signal,
+    resume: resume?.checkpoint,
+    model: buildModel(spec.model, data.train.shape, data.train.classes),
+    method: buildMethod(spec.method),
+    optimizer: buildOptimizer(spec),
+    schedule: buildSchedule(spec),
+    loss: buildLoss(spec),
+    epochs: spec.epochs,
+    batch: spec.batch,
+    seed: spec.seed,
+  });
+  for await (const event of training) {
+    if (event.kind === "start") parameters = event.parameters;
+    if (event.kind === "epoch") {
+      const { kind: _, checkpoint: __, ...metrics } = event;
+      epochs.push(metrics);
+    }
+    if (event.kind === "end") network = event.network;
+    yield { kind: "train", event };
+  }
+  if (!network) throw new EngineError("run: training ended without a network");
+
+  const model = writeNetwork(network);
+  const exportCheck = await checkExport(engine, network, model, take(data.test, Math.min(64, data.test.count)));
+
+  yield { kind: "measure", what: "bound", fraction: 0 };
+  const bounding = performance.now();
+  const bracket = await lipschitz(network, { engine, norm: spec.norm, data: data.test, seed: spec.seed, signal });
+  const bound = (performance.now() - bounding) / 1000;
+  yield { kind: "measure", what: "certify", fraction: 0 };
+  const certifying = performance.now();
+  const certification =
+    data.test.task === "classification"
+      ? await certify(network, { engine, data: data.test, norm: spec.norm, radii: spec.radii, signal })
+      : null;
+  const seconds = {
+    train: epochs.reduce((total, e) => total + e.seconds, 0),
+    bound,
+    certify: (performance.now() - certifying) / 1000,
+  };
+  const last = epochs[epochs.length - 1];
+  const record: RunRecord = {
+    tool: { name: tool.name, version: tool.version },
+    spec,
+    data: {
+      name: data.train.name,
+      sha256: { train: await hashDataset(data.train), test: await hashDataset(data.test) },
+      samples: { train: data.train.count, test: data.test.count },
+    },
+    engine: engine.name,
+    model: { file: "model.onnx", sha256: await modelHash(model), opset: exportOpset, parameters, exportCheck },
+    epochs,
+    seconds,
+    accuracy: certification?.accuracy ?? null,
+    testLoss: last.testLoss,
+    norm: spec.norm,
+    bracket,
+    certified: certification?.certified ?? null,
+    averageRadius: certification?.averageRadius ?? null,
+  };
+  yield { kind: "done", record, model, certification };
+}
+
+/** A network as plain ONNX with a free batch. */
+export function writeNetwork(network: Network): Uint8Array {
+  const inputs = network.inputs.map((port) =>
+    input(
+      port.name,
+      port.shape.map((d) => (typeof d === "number" ? d : 1)),
+      port.dtype,
+    ),
+  );
+  const outputs = network.build(inputs);
+  const named = Object.fromEntries(network.outputs.map((name, i) => [name, outputs[i]]));
+  return writeModel(named, { opset: exportOpset, name: network.name, batch: "batch", metadata: network.metadata });
+}
+
+// --- internal ---
+
+/** Run the written bytes by the bare runtime, batched, and hold the outputs to those of the graph; EngineError if they differ. */
+async function checkExport(engine: Engine, network: Network, model: Uint8Array, data: Dataset) {
+  const [indices] = evaluationBatches(data, data.count);
+  const { x } = gatherBatch(data, indices);
+  const [port] = network.inputs;
+  const fed = { ...x, shape: [data.count, ...port.shape.slice(1).map(Number)] };
+  const [output] = network.build([input(port.name, fed.shape)]);
+  const ours = await engine.compile({ output });
+  const theirs = await engine.load(model);
+  const a = (await ours.run({ [port.name]: fed })).output.data as Float32Array;
+  const b = (await theirs.run({ [port.name]: fed }))[network.outputs[0]].data as Float32Array;
+  await ours.dispose();
+  await theirs.dispose();
+  let largestDifference = 0;
+  let largest = 0;
+  a.forEach((v, i) => {
+    largestDifference = Math.max(largestDifference, Math.abs(v - b[i]));
+    largest = Math.max(largest, Math.abs(v));
+  });
+  if (a.length !== b.length || !(largestDifference <= 1e-5 * Math.max(1, largest))) {
+    throw new EngineError(`export: the written model differs from the network by ${largestDifference} on ${data.name}`);
+  }
+  return { samples: data.count, largestDifference };
+}

@@ -1,0 +1,128 @@
+/** @file What to do, as plain data: one training run and what is measured of it. It is kept in checkpoints and records, so that both say how to repeat it. */
+import type { Norm } from "../bounds/bound.ts";
+import { type ModelSpec, modelKinds } from "../models/spec.ts";
+import { SpecError } from "../tensor/errors.ts";
+import { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "../train/loss.ts";
+import { type MethodSpec, methodNames } from "../train/methods.ts";
+import { adam, type Optimizer, sgd } from "../train/optimizer.ts";
+import { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "../train/schedule.ts";
+
+export const optimizerNames = ["adam", "sgd", "nesterov"] as const;
+export const scheduleNames = ["constant", "cosine", "step", "piecewise"] as const;
+export const lossNames = ["cross-entropy", "multi-margin", "offset-cross-entropy", "squared-error"] as const;
+
+export interface RunSpec {
+  readonly data: string;
+  readonly model: ModelSpec;
+  readonly method: MethodSpec;
+  readonly epochs: number;
+  readonly batch: number;
+  readonly seed: number;
+  readonly optimizer: (typeof optimizerNames)[number];
+  /** Learning rate, the largest of the schedule. */
+  readonly rate: number;
+  readonly schedule: (typeof scheduleNames)[number];
+  readonly loss: (typeof lossNames)[number];
+  /** Norm of inputs and outputs for constants and radii. */
+  readonly norm: Norm;
+  readonly radii: readonly number[];
+}
+
+/** The settings of a run that says nothing else. */
+export const defaultSpec = {
+  data: "digits",
+  model: { kind: "mlp", widths: [128, 64] },
+  method: { name: "plain" },
+  epochs: 20,
+  batch: 64,
+  seed: 1,
+  optimizer: "adam",
+  rate: 2e-3,
+  schedule: "cosine",
+  loss: "cross-entropy",
+  norm: 2,
+  radii: [0.1, 0.3, 0.5],
+} as const satisfies RunSpec;
+
+/** Check a value that came from outside (a checkpoint, a file); throws SpecError with the JSON path. */
+export function checkSpec(value: unknown): RunSpec {
+  const spec = record("$", value);
+  const model = record("$.model", spec.model);
+  const method = record("$.method", spec.method);
+  oneOf("$.model.kind", model.kind, modelKinds);
+  oneOf("$.method.name", method.name, methodNames);
+  oneOf("$.optimizer", spec.optimizer, optimizerNames);
+  oneOf("$.schedule", spec.schedule, scheduleNames);
+  oneOf("$.loss", spec.loss, lossNames);
+  oneOf("$.norm", spec.norm, [1, 2, "inf"]);
+  for (const key of ["epochs", "batch"] as const) {
+    if (!(Number.isInteger(spec[key]) && (spec[key] as number) >= 1))
+      fail(`$.${key}`, "a whole number >= 1", spec[key]);
+  }
+  if (!(Number.isSafeInteger(spec.seed) && (spec.seed as number) >= 0))
+    fail("$.seed", "a whole number >= 0", spec.seed);
+  if (!(typeof spec.rate === "number" && spec.rate > 0)) fail("$.rate", "a number above 0", spec.rate);
+  if (typeof spec.data !== "string") fail("$.data", "a string", spec.data);
+  if (!(Array.isArray(spec.radii) && spec.radii.every((r) => typeof r === "number" && r >= 0))) {
+    fail("$.radii", "a list of numbers >= 0", spec.radii);
+  }
+  return value as RunSpec;
+}
+
+export function buildOptimizer(spec: RunSpec): Optimizer {
+  switch (spec.optimizer) {
+    case "adam":
+      return adam();
+    case "sgd":
+      return sgd({ momentum: 0.9 });
+    case "nesterov":
+      return sgd({ momentum: 0.9, nesterov: true });
+  }
+}
+
+export function buildSchedule({ schedule, rate, epochs }: RunSpec): Schedule {
+  switch (schedule) {
+    case "constant":
+      return constantRate(rate);
+    case "cosine":
+      return cosine(rate);
+    case "step":
+      return stepRate(rate, [Math.round(epochs / 2), Math.round((3 * epochs) / 4)]);
+    case "piecewise":
+      // The triangle of Wang and Manchester 2023: up for 2/5 of the time, down to 1/20 at 4/5, down to 0.
+      return piecewiseLinear([
+        [0, 0],
+        [0.4, rate],
+        [0.8, rate / 20],
+        [1, 0],
+      ]);
+  }
+}
+
+export function buildLoss({ loss }: RunSpec): Loss {
+  switch (loss) {
+    case "cross-entropy":
+      return crossEntropy;
+    case "multi-margin":
+      return multiMargin(0.5);
+    case "offset-cross-entropy":
+      return offsetCrossEntropy();
+    case "squared-error":
+      return squaredError;
+  }
+}
+
+// --- internal ---
+
+function record(path: string, value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return fail(path, "an object", value);
+  return value as Record<string, unknown>;
+}
+
+function oneOf(path: string, value: unknown, known: readonly unknown[]): void {
+  if (!known.includes(value)) fail(path, `one of ${known.join(", ")}`, value);
+}
+
+function fail(path: string, rule: string, got: unknown): never {
+  throw new SpecError(`${path}: must be ${rule}, got ${JSON.stringify(got)}`);
+}

@@ -1,0 +1,30 @@
+/** @file Activations by name. */
+import type { Node } from "../graph/graph.ts";
+import { elu, gelu, hardSigmoid, hardSwish, leakyRelu, relu, sigmoid, silu, softplus, tanh } from "../ops/pointwise.ts";
+import { UsageError } from "../tensor/errors.ts";
+import { fixed, type Layer } from "./layer.ts";
+
+const activations = {
+  relu,
+  leakyRelu: (x: Node) => leakyRelu(x, 0.01),
+  elu: (x: Node) => elu(x, 1),
+  sigmoid,
+  tanh,
+  softplus,
+  gelu: (x: Node) => gelu(x, "none"),
+  silu,
+  hardSigmoid: (x: Node) => hardSigmoid(x, 1 / 6, 0.5),
+  hardSwish,
+  identity: (x: Node) => x,
+} as const;
+
+export type Activation = keyof typeof activations;
+
+export const activationNames = Object.keys(activations) as readonly Activation[];
+
+/** An activation, element by element, one of: relu, leakyRelu (0.01), elu, sigmoid, tanh, softplus, gelu, silu, hardSigmoid, hardSwish, identity. */
+export function activation(name: Activation): Layer {
+  const apply = activations[name];
+  if (!apply) throw new UsageError(`activation: unknown name "${name}"; known: ${activationNames.join(", ")}`);
+  return fixed(name, { shape: (input) => input, forward: (x) => apply(x) });
+}

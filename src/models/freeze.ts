@@ -1,0 +1,62 @@
+/** @file From a layer and its variables to a plain network: everything that does not depend on the input is evaluated once. */
+import type { Engine } from "../engine/engine.ts";
+import type { Node } from "../graph/graph.ts";
+import { constant, input } from "../graph/leaf.ts";
+import type { Network } from "../graph/network.ts";
+import { retype } from "../graph/rewrite.ts";
+import { evalRun, type Layer, type Variables } from "../layers/layer.ts";
+import { ShapeError } from "../tensor/errors.ts";
+import { mapNamed, type Named, under, within } from "../tensor/named.ts";
+import { type Shape, sameShape, showShape } from "../tensor/shape.ts";
+import { cast, isFloat, type Tensor } from "../tensor/tensor.ts";
+
+/**
+ * The network that `layer` is in evaluation, for samples of shape `sample`: input [batch, ...sample], a free batch.
+ * Weights that are computed from parameters (batch-norm folded into the layer before it, parameterisations) are computed in
+ * float64 and stored as float32.
+ */
+export async function freeze(engine: Engine, layer: Layer, variables: Variables, sample: Shape): Promise<Network> {
+  const output = layer.shape(sample);
+  const weights = await evaluateWeights(engine, layer, variables);
+  return {
+    name: layer.name,
+    inputs: [{ name: "input", shape: ["batch", ...sample], dtype: "float32" }],
+    outputs: ["output"],
+    metadata: {},
+    build([x]) {
+      if (!sameShape(x.shape.slice(1), sample)) {
+        throw new ShapeError(`${layer.name}: the input must be [batch,${sample.join(",")}], got ${showShape(x.shape)}`);
+      }
+      const constants = mapNamed(weights, (w) => constant(isFloat(w.dtype) ? cast(w, x.dtype) : w));
+      const y = layer.forward(x, constants, evalRun);
+      if (!sameShape(y.shape.slice(1), output))
+        throw new ShapeError(`${layer.name}: declared ${showShape(output)}, built ${showShape(y.shape)}`);
+      return [y];
+    },
+  };
+}
+
+// --- internal ---
+
+/** The evaluation weights as tensors; a weight that is just a parameter keeps its bits. */
+async function evaluateWeights(engine: Engine, layer: Layer, { params, state }: Variables): Promise<Named<Tensor>> {
+  const variables: Named<Tensor> = { ...params, ...state };
+  const leaves = mapNamed(variables, (t, name) => input(name, t.shape, t.dtype));
+  const made = layer.weights(leaves, "eval");
+  const names = new Map<Node, string>(Object.entries(leaves).map(([name, node]) => [node, name]));
+  const plain = Object.entries(made).filter(([, node]) => names.has(node));
+  const computed = Object.entries(made).filter(([, node]) => !names.has(node));
+  const kept = plain.map(([name, node]) => [name, variables[names.get(node) as string]] as const);
+  if (computed.length === 0) return Object.fromEntries(kept);
+  const nodes = retype(
+    computed.map(([, node]) => node),
+    "float64",
+  );
+  const program = await engine.compile(
+    under("made", Object.fromEntries(computed.map(([name], i) => [name, nodes[i]]))),
+  );
+  const needed = Object.keys(program.inputs).map((name) => [name, cast(variables[name], "float64")] as const);
+  const results = await program.run(Object.fromEntries(needed));
+  await program.dispose();
+  return Object.fromEntries([...kept, ...Object.entries(mapNamed(within("made", results), (t) => cast(t, "float32")))]);
+}

@@ -1,0 +1,90 @@
+/** @file Records as text for a terminal. Pure: strings in, strings out. */
+import Table from "cli-table3";
+import type { Bracket } from "../bounds/bound.ts";
+import type { RunRecord } from "../experiment/record.ts";
+
+/** A number for reading: four significant digits; a missing one is a dash, an unbounded one says so. */
+export function showNumber(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "-";
+  if (!Number.isFinite(value)) return "unbounded";
+  if (value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-3)) return value.toExponential(2);
+  return value.toPrecision(4);
+}
+
+export const showPercent = (part: number | null | undefined): string =>
+  part === null || part === undefined ? "-" : `${(100 * part).toFixed(1)} %`;
+
+/** One row a run: test accuracy, the bracket of the constant, certified accuracy at each radius, training time. */
+export function renderComparison(records: readonly RunRecord[]): string {
+  const radii = records[0]?.spec.radii ?? [];
+  const table = newTable([
+    "method",
+    "accuracy",
+    "lower",
+    "upper",
+    ...radii.map((r) => `cert. ${r}`),
+    "avg. radius",
+    "train",
+  ]);
+  for (const r of records) {
+    table.push([
+      r.spec.method.name,
+      showPercent(r.accuracy),
+      showNumber(r.bracket.lower?.value),
+      showNumber(r.bracket.upper?.value),
+      ...radii.map((_, i) => showPercent(r.certified?.[i]?.accuracy)),
+      showNumber(r.averageRadius),
+      `${r.seconds.train.toFixed(1)} s`,
+    ]);
+  }
+  const legend =
+    "lower: witnessed, upper: proved; both in l2, logits over input. cert.: test samples proved right within that l2 distance.";
+  return `${table.toString()}\n${legend}`;
+}
+
+/** The bracket, every bound with what it is worth, and the layers with their share of the blame. */
+export function renderBracket(bracket: Bracket): string {
+  const { lower, upper, norm, bounds, layers, noConstant } = bracket;
+  const lines: string[] = [];
+  if (noConstant) {
+    lines.push(`No global constant: ${noConstant.why} at node ${noConstant.node}.`);
+  } else {
+    const low = lower ? `${showNumber(lower.value)} (witnessed, ${lower.method})` : "none found";
+    const high = upper
+      ? `${showNumber(upper.value)} (${upper.proved ? "proved" : "estimate"}, ${upper.method})`
+      : "none";
+    lines.push(`Lipschitz constant, l${norm}: between ${low} and ${high}`);
+  }
+  const methods = newTable(["bound", "side", "proved", "value", "seconds", "status"]);
+  for (const b of bounds) {
+    methods.push([b.method, b.side, b.proved ? "yes" : "no", showNumber(b.value), b.seconds.toFixed(2), b.status]);
+  }
+  lines.push(methods.toString());
+  if (layers.length > 0) {
+    const table = newTable(["node", "op", "shape", "upper", "lower", "share of log L"]);
+    for (const l of layers) {
+      const share = l.shareOfLog === null ? "-" : showPercent(l.shareOfLog);
+      table.push([l.node, l.op, `[${l.shape.join(",")}]`, showNumber(l.upper), showNumber(l.lower), share]);
+    }
+    lines.push(table.toString());
+  }
+  return lines.join("\n");
+}
+
+/** Accuracy and certified accuracy at each radius. */
+export function renderCertification(result: {
+  readonly accuracy: number;
+  readonly averageRadius: number;
+  readonly certified: readonly { readonly radius: number; readonly accuracy: number }[];
+}): string {
+  const table = newTable(["radius", "certified accuracy"]);
+  for (const { radius, accuracy } of result.certified) table.push([String(radius), showPercent(accuracy)]);
+  return `accuracy ${showPercent(result.accuracy)}, average certified radius ${showNumber(result.averageRadius)}\n${table.toString()}`;
+}
+
+// --- internal ---
+
+/** A plain table: colours are the terminal's business, and none are used where output is piped. */
+function newTable(head: readonly string[]): Table.Table {
+  return new Table({ head: [...head], style: { head: [], border: [], compact: true } });
+}
