@@ -7,9 +7,10 @@ import type { Tensor, Type } from "../tensor/tensor.ts";
 export type LinearForm =
   /** x -> x times the matrix `weight` on one side: `right` is x @ W, `left` is W @ x (W is then [rows, cols]). */
   | { readonly form: "matrix"; readonly weight: Node; readonly side: "left" | "right" }
-  /** A convolution (or its adjoint) of an input with spatial size `input` by a kernel [out, in / groups, ...kernel]. */
+  /** A convolution of an input with spatial size `input` by a kernel [out, in / groups, ...kernel], or its adjoint. */
   | {
       readonly form: "convolution";
+      readonly direction: "forward" | "adjoint";
       readonly kernel: Node;
       readonly strides: readonly number[];
       readonly dilations: readonly number[];

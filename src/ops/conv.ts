@@ -83,7 +83,7 @@ const convOp: Op<ConvAttrs> = {
   vjp({ inputs: [x, w], attrs }, dy) {
     return [apply(adjointOp, [dy, w], attrs), apply(kernelOp, [x, dy], attrs)];
   },
-  behaviour: convolution,
+  behaviour: (y, varies) => convolution(y, varies, "forward"),
   evaluate(y, [x, w]) {
     const out = new Float64Array(sizeOf(y.shape));
     trilinear(y.attrs, y.inputs[0].shape, y.inputs[1].shape, (xi, wi, zi) => {
@@ -111,7 +111,7 @@ const adjointOp: Op<ConvAttrs> = {
   vjp({ inputs: [z, w], attrs }, dy) {
     return [apply(convOp, [dy, w], attrs), apply(kernelOp, [dy, z], attrs)];
   },
-  behaviour: convolution,
+  behaviour: (y, varies) => convolution(y, varies, "adjoint"),
   evaluate(y, [z, w]) {
     const out = new Float64Array(sizeOf(y.shape));
     trilinear(y.attrs, y.shape, y.inputs[1].shape, (xi, wi, zi) => {
@@ -166,11 +166,15 @@ function checkTypes(who: string, x: Type, w: Type): void {
 }
 
 /** As a function of x or z it is a convolution or its adjoint; as a function of the kernel it is some linear map. */
-function convolution(y: Node<ConvAttrs>, [x, w]: readonly boolean[]): Behaviour {
+function convolution(y: Node<ConvAttrs>, [x, w]: readonly boolean[], direction: "forward" | "adjoint"): Behaviour {
   if (x && w) return unbounded("product of two varying branches");
   if (w) return otherLinear;
   const { strides, dilations, pads, groups, input } = y.attrs;
-  return { kind: "linear", of: { form: "convolution", kernel: y.inputs[1], strides, dilations, pads, groups, input } };
+  const kernel = y.inputs[1];
+  return {
+    kind: "linear",
+    of: { form: "convolution", direction, kernel, strides, dilations, pads, groups, input },
+  };
 }
 
 /** Visit every triple of positions that meet in <z, conv(x, w)>, for x [batch, channels, ...] and w [out, channels / groups, ...]. */
