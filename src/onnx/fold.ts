@@ -1,0 +1,88 @@
+/**
+ * @file Constants are computed while a graph is built, so that shapes are known and weights are plain numbers. Costly ones stay in the
+ * graph; a broadcast stays too, for whoever reads it broadcasts by itself.
+ */
+import { apply, type Node } from "../graph/graph.ts";
+import { constant, isConstant, isInput } from "../graph/leaf.ts";
+import { isBroadcast } from "../ops/broadcast.ts";
+import { ReadError } from "../tensor/errors.ts";
+import { sizeOf } from "../tensor/shape.ts";
+import { cast, type Tensor, toFloat64 } from "../tensor/tensor.ts";
+import { firstNotFinite } from "./tensors.ts";
+
+export interface Folder {
+  /** The same value, every part of it that is constant and cheap computed. */
+  fold(node: Node): Node;
+  /** The value of a folded node, or null where it is not known. */
+  valueOf(node: Node): Tensor | null;
+}
+
+/** A folder for one build: it remembers what it has seen and how much it has computed. */
+export function folder(): Folder {
+  const done = new Map<Node, Node>();
+  let budget = totalWork;
+
+  const reduce = (node: Node): Node => {
+    const inputs = node.inputs.map((x) => done.get(x) as Node);
+    const same = inputs.every((x, i) => x === node.inputs[i]);
+    const next = same ? node : apply(node.op, inputs, node.attrs);
+    if (isConstant(next) || isInput(next) || isBroadcast(next) || !next.inputs.every(isStill)) return next;
+    const work = workOf(next);
+    if (work > Math.min(budget, workAtOnce)) return next;
+    budget -= work;
+    return constant(compute(next));
+  };
+
+  return {
+    fold(node) {
+      // Iterative, and only through what is new: a chain of ten thousand nodes is folded as it is read.
+      const stack = [node];
+      while (stack.length > 0) {
+        const top = stack[stack.length - 1];
+        const waiting = done.has(top) ? [] : top.inputs.filter((x) => !done.has(x));
+        if (waiting.length > 0) {
+          stack.push(...waiting);
+          continue;
+        }
+        stack.pop();
+        if (!done.has(top)) {
+          const reduced = reduce(top);
+          done.set(top, reduced);
+          done.set(reduced, reduced);
+        }
+      }
+      return done.get(node) as Node;
+    },
+    valueOf(node) {
+      if (isConstant(node)) return node.attrs;
+      return isStill(node) && sizeOf(node.shape) <= stretchAtMost ? compute(node) : null;
+    },
+  };
+}
+
+// --- internal ---
+
+/** Elements that one node, and one build, may cost. 2^24 take about a tenth of a second. */
+const workAtOnce = 2 ** 24;
+const totalWork = 2 ** 26;
+/** Elements of a stretched constant that is asked for as a value: shapes, axes, scales are small. */
+const stretchAtMost = 2 ** 16;
+
+/** Ops whose cost is a product of sizes, not a sum. */
+const products: ReadonlySet<string> = new Set(["MatMul", "Conv", "ConvTranspose", "MaxPool", "AveragePool", "Inverse"]);
+
+const isStill = (node: Node): boolean => isConstant(node) || (isBroadcast(node) && isConstant(node.inputs[0]));
+
+function workOf(node: Node): number {
+  const sizes = node.inputs.map((x) => sizeOf(x.shape));
+  const size = sizeOf(node.shape);
+  return products.has(node.op.name) ? size * Math.max(1, ...sizes) : Math.max(size, ...sizes);
+}
+
+function compute(node: Node): Tensor {
+  const inputs = node.inputs.map((x) => toFloat64(isConstant(x) ? x.attrs : compute(x)));
+  const value: Tensor = { dtype: "float64", shape: node.shape, data: node.op.evaluate(node, inputs) };
+  const result = cast(value, node.dtype);
+  if (firstNotFinite(result) >= 0) throw new ReadError("its value is constant and is not finite");
+  return result;
+}

@@ -1,0 +1,132 @@
+/** @file ONNX operators that act element by element on one input. */
+import type { Node } from "../../graph/graph.ts";
+import { constant } from "../../graph/leaf.ts";
+import { add, cast, div, greater, log, maximum, minimum, mul, neg, not, where } from "../../ops/arith.ts";
+import { broadcastTo } from "../../ops/broadcast.ts";
+import { reshape } from "../../ops/movement.ts";
+import * as pointwise from "../../ops/pointwise.ts";
+import { ReadError } from "../../tensor/errors.ts";
+import { isFloat, toFloat64 } from "../../tensor/tensor.ts";
+import { type Call, type Operator, Refusal } from "../call.ts";
+import { dtypeOf } from "../tensors.ts";
+
+const unary =
+  (f: (x: Node) => Node): Operator =>
+  (c) => [f(c.input(0))];
+
+export const Abs = unary(pointwise.abs);
+export const Cos = unary(pointwise.cos);
+export const Erf = unary(pointwise.erf);
+export const Exp = unary(pointwise.exp);
+export const Floor = unary(pointwise.floor);
+export const HardSwish = unary(pointwise.hardSwish);
+export const Identity = unary((x) => x);
+export const Log = unary(log);
+export const Neg = unary(neg);
+export const Not = unary(not);
+export const Relu = unary(pointwise.relu);
+export const Sigmoid = unary(pointwise.sigmoid);
+export const Sign = unary(pointwise.sign);
+export const Sin = unary(pointwise.sin);
+export const Softplus = unary(pointwise.softplus);
+export const Sqrt = unary(pointwise.sqrt);
+export const Tanh = unary(pointwise.tanh);
+
+export const Ceil = unary((x) => neg(pointwise.floor(neg(x))));
+export const Reciprocal = unary((x) => div(1, x));
+export const Mish = unary((x) => mul(x, pointwise.tanh(pointwise.softplus(x))));
+export const Softsign = unary((x) => div(x, add(1, pointwise.abs(x))));
+
+export const LeakyRelu: Operator = (c) => [pointwise.leakyRelu(c.input(0), c.attributes.float("alpha", 0.01))];
+export const Elu: Operator = (c) => [pointwise.elu(c.input(0), c.attributes.float("alpha", 1))];
+
+export const Selu: Operator = (c) => {
+  const alpha = c.attributes.float("alpha", 1.6732631921768188);
+  return [mul(pointwise.elu(c.input(0), alpha), c.attributes.float("gamma", 1.0507010221481323))];
+};
+
+/** max(0, x) + min(0, a (e^(x/a) - 1)) is a elu(x / a). */
+export const Celu: Operator = (c) => {
+  const alpha = c.attributes.float("alpha", 1);
+  return [mul(pointwise.elu(div(c.input(0), alpha), 1), alpha)];
+};
+
+export const HardSigmoid: Operator = (c) => [
+  pointwise.hardSigmoid(c.input(0), c.attributes.float("alpha", 0.2), c.attributes.float("beta", 0.5)),
+];
+
+export const Gelu: Operator = (c) => [
+  pointwise.gelu(c.input(0), c.attributes.string("approximate", "none") === "tanh" ? "tanh" : "none"),
+];
+
+export const ThresholdedRelu: Operator = (c) => {
+  const x = c.input(0);
+  return [where(greater(x, c.attributes.float("alpha", 1)), x, 0)];
+};
+
+/** A slope for each channel or element: max(x, 0) + slope min(x, 0). Before opset 7 a vector of slopes belongs to axis 1. */
+export const PRelu: Operator = (c) => {
+  const x = c.input(0);
+  let slope = c.input(1);
+  if (c.opset < 7 && slope.shape.length === 1 && slope.shape[0] !== 1 && x.shape.length > 1) {
+    slope = reshape(slope, [slope.shape[0], ...x.shape.slice(2).map(() => 1)]);
+  }
+  return [add(maximum(x, 0), mul(slope, minimum(x, 0)))];
+};
+
+/** Bounds are attributes before opset 11, inputs from there on; either may be left out. */
+export const Clip: Operator = (c) => {
+  const x = c.input(0);
+  const old = c.opset < 11;
+  const low = old ? c.attributes.float("min", -3.4028234663852886e38) : bound(c, 1, Number.NEGATIVE_INFINITY);
+  const high = old ? c.attributes.float("max", 3.4028234663852886e38) : bound(c, 2, Number.POSITIVE_INFINITY);
+  if (isFloat(x.dtype) && typeof low === "number" && typeof high === "number") return [clipBetween(x, low, high)];
+  const above = low === Number.NEGATIVE_INFINITY ? x : maximum(x, low);
+  return [high === Number.POSITIVE_INFINITY ? above : minimum(above, high)];
+};
+
+/** Half types are held as float32, small integers as int32; every floating-point type is the one of this build. */
+export const Cast: Operator = (c) => {
+  c.attributes.ignore("saturate");
+  const code = c.attributes.int("to", 0);
+  const to = dtypeOf(code);
+  if (!to) throw new Refusal(`casts to ONNX element type ${code} are not read`);
+  if (to === "int32" && code !== 6)
+    throw new Refusal("casts to integers of fewer than 32 bits are not read: they wrap");
+  return [cast(c.input(0), isFloat(to) ? c.dtype : to)];
+};
+
+/** A network is read for inference: nothing is dropped. Where the model says that it drops even then, its output would be random. */
+export const Dropout: Operator = (c) => {
+  c.attributes.ignore("seed");
+  const x = c.input(0);
+  const old = c.opset < 12;
+  const ratio = old ? c.attributes.float("ratio", 0.5) : (c.numbers(1)?.[0] ?? 0.5);
+  const trains = old ? c.opset < 7 && c.attributes.int("is_test", 0) === 0 : (c.numbers(2)?.[0] ?? 0) !== 0;
+  if (trains && ratio !== 0) {
+    throw new Refusal("it is in training mode, so that its output is random; export the model for inference");
+  }
+  const kept = c.opset < 10 ? constant(1, x.dtype) : constant(1, "bool");
+  return [x, broadcastTo(kept, x.shape)];
+};
+
+// --- internal ---
+
+function clipBetween(x: Node, low: number, high: number): Node {
+  const least = low > -3.4028234663852886e38;
+  const most = high < 3.4028234663852886e38;
+  if (least && most) {
+    // ONNX lets the upper bound win where they cross.
+    return low <= high ? pointwise.clip(x, low, high) : broadcastTo(constant(high, x.dtype), x.shape);
+  }
+  return least ? maximum(x, low) : most ? minimum(x, high) : x;
+}
+
+/** A number if the bound is known, a node if it is computed. */
+function bound(c: Call, i: number, none: number): Node | number {
+  const node = c.optional(i);
+  if (!node) return none;
+  if (node.shape.some((d) => d !== 1)) throw new ReadError(`input ${i} must be one number`);
+  const value = c.valueOf(i);
+  return value ? toFloat64(value)[0] : reshape(node, []);
+}

@@ -1,0 +1,113 @@
+/** @file ONNX operators with a window: convolutions and pools. Padding may be asked for by its effect (`auto_pad`, `output_shape`) and is computed here. */
+import type { Node } from "../../graph/graph.ts";
+import { add } from "../../ops/arith.ts";
+import * as convolution from "../../ops/conv.ts";
+import { reshape } from "../../ops/movement.ts";
+import * as pools from "../../ops/pool.ts";
+import { ReadError } from "../../tensor/errors.ts";
+import { type Shape, sameShape, showShape } from "../../tensor/shape.ts";
+import { type Call, type Operator, Refusal } from "../call.ts";
+
+export const Conv: Operator = (c) => {
+  const [x, w] = [c.input(0), c.input(1)];
+  const window = { ...steps(c, kernelOf(c, w)), groups: c.attributes.int("group", 1) };
+  const pads = padsOf(c, x.shape.slice(2), window);
+  return [withBias(convolution.conv(x, w, { ...window, pads }), c.optional(2))];
+};
+
+export const ConvTranspose: Operator = (c) => {
+  const [x, w] = [c.input(0), c.input(1)];
+  const space = x.shape.slice(2);
+  const window = { ...steps(c, kernelOf(c, w)), groups: c.attributes.int("group", 1) };
+  const outputPads = [...(c.attributes.ints("output_padding") ?? space.map(() => 0))];
+  let pads = c.attributes.ints("pads") ?? [...space, ...space].map(() => 0);
+  const auto = c.attributes.string("auto_pad", "NOTSET");
+  const same = auto.startsWith("SAME") ? space.map((d, i) => d * window.strides[i]) : null;
+  const asked = c.attributes.ints("output_shape") ?? same;
+  if (asked) {
+    // What the transposed window gives too much is cut from both ends; what it gives too little is added at the end.
+    const wanted = asked.slice(-space.length);
+    const begins: number[] = [];
+    const ends: number[] = [];
+    space.forEach((d, i) => {
+      const extent = window.dilations[i] * (window.kernel[i] - 1) + 1;
+      const over = window.strides[i] * (d - 1) + outputPads[i] + extent - wanted[i];
+      const total = Math.max(0, over);
+      outputPads[i] += Math.max(0, -over);
+      const small = Math.floor(total / 2);
+      begins.push(auto === "SAME_UPPER" ? small : total - small);
+      ends.push(auto === "SAME_UPPER" ? total - small : small);
+    });
+    pads = [...begins, ...ends];
+  }
+  return [withBias(convolution.convTranspose(x, w, { ...window, pads, outputPads }), c.optional(2))];
+};
+
+export const MaxPool: Operator = (c) => {
+  c.attributes.ignore("storage_order"); // says only how positions are counted, which are not given
+  const x = c.input(0);
+  const window = steps(c, kernelOf(c, null));
+  const pads = padsOf(c, x.shape.slice(2), window);
+  return [pools.maxPool(x, { ...window, pads, ceil: c.attributes.int("ceil_mode", 0) !== 0 })];
+};
+
+export const AveragePool: Operator = (c) => {
+  const x = c.input(0);
+  const { dilations, ...window } = steps(c, kernelOf(c, null));
+  if (dilations.some((d) => d !== 1)) throw new Refusal("an average over a dilated window is not read");
+  const pads = padsOf(c, x.shape.slice(2), { ...window, dilations });
+  const countPads = c.attributes.int("count_include_pad", 0) !== 0;
+  return [pools.averagePool(x, { ...window, pads, countPads, ceil: c.attributes.int("ceil_mode", 0) !== 0 })];
+};
+
+export const GlobalAveragePool: Operator = (c) => [pools.globalAveragePool(c.input(0))];
+export const GlobalMaxPool: Operator = (c) => [pools.globalMaxPool(c.input(0))];
+
+// --- internal ---
+
+interface Steps {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+}
+
+/** The kernel's size, said or the weight's; where both are there they must agree. */
+function kernelOf(c: Call, w: Node | null): readonly number[] {
+  const said = c.attributes.ints("kernel_shape");
+  const own = w?.shape.slice(2) ?? null;
+  if (said && own && !sameShape(said, own)) {
+    throw new ReadError(`kernel_shape is ${showShape(said)}, its weight has ${showShape(own)}`);
+  }
+  const kernel = said ?? own;
+  if (!kernel) throw new ReadError("its kernel_shape is missing");
+  return kernel;
+}
+
+function steps(c: Call, kernel: readonly number[]): Steps {
+  const ones = kernel.map(() => 1);
+  return {
+    kernel,
+    strides: c.attributes.ints("strides") ?? ones,
+    dilations: c.attributes.ints("dilations") ?? ones,
+  };
+}
+
+/** SAME makes ceil(input / stride) windows; an odd pad goes to the end (UPPER) or to the begin (LOWER). */
+function padsOf(c: Call, space: Shape, { kernel, strides, dilations }: Steps): readonly number[] {
+  const none = [...space, ...space].map(() => 0);
+  const said = c.attributes.ints("pads") ?? none;
+  const auto = c.attributes.string("auto_pad", "NOTSET");
+  if (auto === "NOTSET" || auto === "") return said;
+  if (auto === "VALID") return none;
+  const totals = space.map((d, i) => {
+    const extent = dilations[i] * (kernel[i] - 1) + 1;
+    return Math.max(0, (Math.ceil(d / strides[i]) - 1) * strides[i] + extent - d);
+  });
+  const small = totals.map((t) => Math.floor(t / 2));
+  const large = totals.map((t) => Math.ceil(t / 2));
+  return auto === "SAME_UPPER" ? [...small, ...large] : [...large, ...small];
+}
+
+function withBias(y: Node, bias: Node | null): Node {
+  return bias ? add(y, reshape(bias, [-1, ...y.shape.slice(2).map(() => 1)])) : y;
+}
