@@ -19,7 +19,7 @@ export interface Call {
   /** All inputs; none may be left out. */
   inputs(): readonly Node[];
   /** The value of input `i` if it does not depend on the network's inputs; else, or where it was left out, null. */
-  valueOf(i: number): Tensor | null;
+  value(i: number): Tensor | null;
   /** The value of input `i`, which must be known when the graph is built; null where it was left out. */
   known(i: number): Tensor | null;
   /** A constant; floating-point ones in the dtype of this build. */
@@ -36,10 +36,10 @@ export class Refusal extends Error {
   override name = "Refusal";
 }
 
-/** A call on nodes; `valueOf` gives the value of a node that does not depend on the network's inputs. */
+/** A call on nodes; `valueOfNode` gives the value of a node that does not depend on the network's inputs. */
 export function callOf(
   nodes: readonly (Node | null)[],
-  valueOf: (node: Node) => Tensor | null,
+  valueOfNode: (node: Node) => Tensor | null,
   rest: Pick<Call, "opset" | "dtype" | "attributes" | "outputs">,
 ): Call {
   const optional = (i: number) => nodes[i] ?? null;
@@ -50,7 +50,7 @@ export function callOf(
   };
   const value = (i: number) => {
     const node = optional(i);
-    return node && valueOf(node);
+    return node && valueOfNode(node);
   };
   const known = (i: number) => {
     const found = value(i);
@@ -64,7 +64,7 @@ export function callOf(
     input,
     constant: (t) => constant(isFloat(t.dtype) ? cast(t, rest.dtype) : t),
     inputs: () => nodes.map((_, i) => input(i)),
-    valueOf: value,
+    value,
     known,
     numbers(i) {
       const found = known(i);

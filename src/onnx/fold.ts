@@ -14,7 +14,7 @@ export interface Folder {
   /** The same value, every part of it that is constant and cheap computed. */
   fold(node: Node): Node;
   /** The value of a folded node, or null where it is not known. */
-  valueOf(node: Node): Tensor | null;
+  value(node: Node): Tensor | null;
 }
 
 /** A folder for one build: it remembers what it has seen and how much it has computed. */
@@ -53,7 +53,7 @@ export function folder(): Folder {
       }
       return done.get(node) as Node;
     },
-    valueOf(node) {
+    value(node) {
       if (isConstant(node)) return node.attrs;
       return isStill(node) && sizeOf(node.shape) <= stretchAtMost ? compute(node) : null;
     },

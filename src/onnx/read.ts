@@ -155,7 +155,7 @@ function run(
   const attributes = step.attributes();
   const inputs = step.inputs.map((value) => (value === "" ? null : (values.get(value) as Node)));
   const { opset, outputs } = step;
-  const results = step.apply(callOf(inputs, folding.valueOf, { opset, dtype, attributes, outputs: outputs.length }));
+  const results = step.apply(callOf(inputs, folding.value, { opset, dtype, attributes, outputs: outputs.length }));
   const unread = attributes.unread();
   if (unread.length > 0) throw new Refusal(`attribute "${unread[0]}" is not known here`);
   return outputs.flatMap((value, i): [string, Node][] => {

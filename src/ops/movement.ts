@@ -4,7 +4,7 @@ import { ShapeError } from "../tensor/errors.ts";
 import { checkAxis, type Shape, sameShape, showShape, sizeOf, stridesOf } from "../tensor/shape.ts";
 import { bounded, isometry } from "./facts.ts";
 import { gatherStrided } from "./loops.ts";
-import { padForm, reshapeForm, sliceForm } from "./lowering.ts";
+import { int64s, padForm, reshapeForm, sliceForm } from "./lowering.ts";
 
 // --- reshape ---
 
@@ -20,8 +20,12 @@ const reshapeOp: Op<{ readonly shape: Shape }> = {
   behaviour: () => isometry,
   evaluate: (_, [x]) => x,
   onnx(y, build) {
-    // A leading dimension that stays is written 0 (keep), so that a batch can be left free.
     const [x] = y.inputs;
+    // A 0 means "keep" to ONNX; that an axis is empty can be said from opset 14 on.
+    if (y.shape.includes(0) && build.opset >= 14) {
+      return build.node("Reshape", [build.input(0), int64s(build, y.shape)], { allowzero: 1 });
+    }
+    // A leading dimension that stays is written 0 (keep), so that a batch can be left free.
     const keeps = y.shape.length > 0 && x.shape.length > 0 && x.shape[0] === y.shape[0] && x.shape[0] !== 0;
     return reshapeForm(build, build.input(0), keeps ? [0, ...y.shape.slice(1)] : y.shape);
   },

@@ -53,7 +53,7 @@ export const Gather: Operator = (c) => {
   const x = c.input(0);
   const axis = checkAxis("Gather", c.attributes.int("axis", 0), x.shape.length);
   const indices = c.input(1);
-  const known = c.valueOf(1);
+  const known = c.value(1);
   if (!known) return [gather(x, indices, axis)];
   const d = x.shape[axis];
   const values = toFloat64(known).map((v) => (v < 0 ? v + d : v));

@@ -127,6 +127,6 @@ function bound(c: Call, i: number, none: number): Node | number {
   const node = c.optional(i);
   if (!node) return none;
   if (node.shape.some((d) => d !== 1)) throw new ReadError(`input ${i} must be one number`);
-  const value = c.valueOf(i);
+  const value = c.value(i);
   return value ? toFloat64(value)[0] : reshape(node, []);
 }
