@@ -46,9 +46,9 @@ const matmulOp: Op<null> = {
     return out;
   },
   onnx(y, build) {
-    // A transposed matrix is an attribute of Gemm, so that no transposed copy is made.
+    // A transposed matrix is an attribute of Gemm, so that no transposed copy is made; before opset 11 Gemm had to add something too.
     const [a, b] = y.inputs;
-    if (y.shape.length === 2 && (isTranspose(a) || isTranspose(b))) {
+    if (build.opset >= 11 && y.shape.length === 2 && (isTranspose(a) || isTranspose(b))) {
       const side = (x: Node, i: number) => (isTranspose(x) ? build.value(x.inputs[0]) : build.input(i));
       return build.node("Gemm", [side(a, 0), side(b, 1)], {
         transA: isTranspose(a) ? 1 : 0,
