@@ -12,9 +12,11 @@ import { type ConvAttrs, swapTable, tapTable, windowsAlong } from "./windows.ts"
 /** dw from x and z = dy. */
 export function kernelForm(y: Node<ConvAttrs>, build: OnnxBuilder): string {
   const sizes = sizesOf(y);
-  // Rows of a Gather are as long as the batch. Few channels or few samples make it slow, and Conv moves the numbers faster.
-  const few = sizes.inner * sizes.taps <= 32 || sizes.batch < 16;
-  return few && y.dtype === "float32" ? sampleBySample(y, build, sizes) : batchInRows(y, build, sizes);
+  const { batch, groups, inner, taps } = sizes;
+  // Measured on two cores: from here on the Gather, whose runs are as long as the batch, wins over the Conv.
+  const many = groups === 1 && taps > 1 && inner * taps > 64 && batch >= 32;
+  // ONNX Runtime has no float64 Conv.
+  return many || y.dtype === "float64" ? batchInRows(y, build, sizes) : sampleBySample(y, build, sizes);
 }
 
 // --- internal ---
@@ -49,9 +51,10 @@ function batchInRows(y: Node<ConvAttrs>, build: OnnxBuilder, sizes: Sizes): stri
   const last = build.node("Transpose", [flat], { perm: [1, 2, 0] });
   const table = tapTable(attrs.input, windowsAlong("conv", attrs.input, attrs), attrs);
   const taken = gatherOrZero(build, last, [3, 1], positions, swapTable(table, windows, taps), y.dtype);
-  const z = reshapeForm(build, build.input(1), [0, groups, out, windows]);
-  const turned = build.node("Transpose", [z], { perm: [1, 3, 0, 2] });
+  // ONNX Runtime moves one axis of three fast, but not the same axis behind a fourth of length 1.
   const lead = groups === 1 ? [] : [groups];
+  const z = reshapeForm(build, build.input(1), [0, ...lead, out, windows]);
+  const turned = build.node("Transpose", [z], { perm: groups === 1 ? [2, 0, 1] : [1, 3, 0, 2] });
   const left = reshapeForm(build, taken, [...lead, inner * taps, -1]);
   const right = reshapeForm(build, turned, [...lead, -1, out]);
   return outFirst(build, y, build.node("MatMul", [left, right]), lead);
@@ -59,23 +62,24 @@ function batchInRows(y: Node<ConvAttrs>, build: OnnxBuilder, sizes: Sizes): stri
 
 /** Patches by a Conv with one-hot kernels, a product per sample, and a sum over the batch. */
 function sampleBySample(y: Node<ConvAttrs>, build: OnnxBuilder, sizes: Sizes): string {
-  const { channels, groups, inner, out, taps, windows } = sizes;
+  const { groups, inner, out, taps, windows, positions } = sizes;
+  const lead = groups === 1 ? [] : [groups];
+  const z = reshapeForm(build, build.input(1), [0, ...lead, out, windows]);
+  const right = build.node("Transpose", [z], { perm: groups === 1 ? [0, 2, 1] : [0, 1, 3, 2] });
+  const same = taps === 1 && windows === positions && y.attrs.pads.every((p) => p === 0);
+  const copies = same ? build.input(0) : oneHotPatches(build, y, sizes);
+  const left = reshapeForm(build, copies, [0, ...lead, inner * taps, windows]);
+  const each = build.node("MatMul", [left, right]);
+  return outFirst(build, y, reduceForm(build, "ReduceSum", each, [0], false), lead);
+}
+
+function oneHotPatches(build: OnnxBuilder, y: Node<ConvAttrs>, { channels, taps }: Sizes): string {
   const { kernel, strides, pads, dilations } = y.attrs;
   const hot = new Float32Array(channels * taps * taps);
   for (let row = 0; row < channels * taps; row++) hot[row * taps + (row % taps)] = 1;
-  const patches = build.node("Conv", [build.input(0), build.constant(tensor(hot, [channels * taps, 1, ...kernel]))], {
-    kernel_shape: kernel,
-    strides,
-    pads,
-    dilations,
-    group: channels,
-  });
-  const lead = groups === 1 ? [] : [groups];
-  const left = reshapeForm(build, patches, [0, ...lead, inner * taps, windows]);
-  const z = reshapeForm(build, build.input(1), [0, ...lead, out, windows]);
-  const right = build.node("Transpose", [z], { perm: groups === 1 ? [0, 2, 1] : [0, 1, 3, 2] });
-  const each = build.node("MatMul", [left, right]);
-  return outFirst(build, y, reduceForm(build, "ReduceSum", each, [0], false), lead);
+  const kernels = build.constant(tensor(hot, [channels * taps, 1, ...kernel]));
+  const options = { kernel_shape: kernel, strides, pads, dilations, group: channels };
+  return build.node("Conv", [build.input(0), kernels], options);
 }
 
 /** [(groups), inner * taps, out] -> the kernel's own shape. */
