@@ -5,20 +5,22 @@ import { sum } from "../ops/broadcast.ts";
 import { reshape } from "../ops/movement.ts";
 import { sqrt } from "../ops/pointwise.ts";
 import { mean } from "../ops/reduce.ts";
-import { UsageError } from "../tensor/errors.ts";
+import { ShapeError, UsageError } from "../tensor/errors.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { full, zeros } from "../tensor/tensor.ts";
 import type { Layer } from "./layer.ts";
 
 export interface BatchNormOptions {
-  /** How much of the running statistics stays from step to step. */
+  /** How much of the running statistics stays from step to step, in [0, 1): 1 minus what PyTorch calls momentum. */
   readonly momentum?: number;
   readonly epsilon?: number;
 }
 
 /**
- * y = scale * (x - mean) / sqrt(variance + epsilon) + shift per channel (axis 1; every feature of a vector is a channel).
- * Running statistics keep `momentum` of their value a step; the running variance is the unbiased one.
+ * Normalise each channel (axis 1; every feature of a vector is a channel), then scale and shift it:
+ * y = scale * (x - mean) / sqrt(variance + epsilon) + shift.
+ * In training over the batch and all positions, with the biased variance; in evaluation by the running statistics, which keep
+ * `momentum` of their value a step, with the unbiased variance. Training throws UsageError on 1 value per channel.
  * Reference: Ioffe and Szegedy 2015, algorithms 1 and 2.
  */
 export function batchNorm({ momentum = 0.9, epsilon = 1e-5 }: BatchNormOptions = {}): Layer {
@@ -26,7 +28,10 @@ export function batchNorm({ momentum = 0.9, epsilon = 1e-5 }: BatchNormOptions =
   if (!(epsilon > 0)) throw new UsageError(`batchNorm: epsilon must be above 0, got ${epsilon}`);
   return {
     name: "batchNorm",
-    shape: (input) => input,
+    shape(input) {
+      if (input.length < 1) throw new ShapeError("batchNorm: a sample must have channels, got []");
+      return input;
+    },
     init: (_, [channels]) => ({
       params: { scale: full([channels], 1), shift: zeros([channels]) },
       state: { mean: zeros([channels]), variance: full([channels], 1) },

@@ -13,7 +13,10 @@ export interface DenseOptions {
   readonly initializer?: Initializer;
 }
 
-/** y = x W + b: [batch, in] -> [batch, width], with W [in, width] and b [width]. */
+/**
+ * Map vectors by a matrix: y = x W + b, [batch, in] -> [batch, width], with weight W [in, width] and bias b [width].
+ * The first weights are drawn by `initializer`, He's unless told; the first biases are 0.
+ */
 export function dense(width: number, { bias = true, initializer = heNormal }: DenseOptions = {}): Layer {
   checkCount("dense", "width", width);
   return {

@@ -30,7 +30,9 @@ export interface Run {
   child(name: string): Run;
 }
 
+/** A layer, or a whole model: both are the same thing. */
 export interface Layer {
+  /** For messages and for the name of a written model. */
   readonly name: string;
   /** Shape of one sample after the layer; throws ShapeError or UsageError where the input does not fit. */
   shape(input: Shape): Shape;

@@ -14,12 +14,12 @@ export interface PoolOptions {
   readonly stride?: number;
 }
 
-/** The largest value of every kernel x kernel window. */
+/** The largest value of every kernel x kernel window; windows that would leave the image are left out. */
 export function maxPool(kernel: number, options: PoolOptions = {}): Layer {
   return windowed("maxPool", kernel, options, maxPoolOp);
 }
 
-/** The mean of every kernel x kernel window. */
+/** The mean of every kernel x kernel window; windows that would leave the image are left out. */
 export function averagePool(kernel: number, options: PoolOptions = {}): Layer {
   return windowed("averagePool", kernel, options, averagePoolOp);
 }

@@ -2,50 +2,56 @@
  * @file The training loop: an async iterator of events. It draws no randomness of its own, prints nothing and writes nothing; a
  * checkpoint is a value, and a run resumed from one goes through the same numbers as a run that was never stopped.
  */
-
-import { evaluationBatches, gatherBatch, trainingBatches } from "../data/batches.ts";
+import { gatherBatch, trainingBatches } from "../data/batches.ts";
 import type { Dataset, Split } from "../data/dataset.ts";
-import type { Engine, Program } from "../engine/engine.ts";
-import { input } from "../graph/leaf.ts";
+import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
-import { evalRun, type Layer, type Variables } from "../layers/layer.ts";
+import type { Layer, Variables } from "../layers/layer.ts";
 import { freeze } from "../models/freeze.ts";
 import { UsageError } from "../tensor/errors.ts";
-import { mapNamed, type Named, under, within } from "../tensor/named.ts";
+import { under, within } from "../tensor/named.ts";
 import { random, uniformTensor } from "../tensor/random.ts";
+import { sameShape, showShape } from "../tensor/shape.ts";
 import { scalar, type Tensor } from "../tensor/tensor.ts";
+import { type Checkpoint, checkResume, freshState } from "./checkpoint.ts";
+import { evaluator } from "./evaluator.ts";
 import { crossEntropy, type Loss, squaredError } from "./loss.ts";
 import type { Method } from "./method.ts";
 import { adam, type Optimizer } from "./optimizer.ts";
 import { plain } from "./plain.ts";
 import { constantRate, type Schedule } from "./schedule.ts";
-import { stepGraph, type TrainState } from "./step.ts";
+import { checkUpdates, stepGraph } from "./step.ts";
+
+export type { Checkpoint };
 
 export interface TrainOptions {
   readonly engine: Engine;
   readonly data: Split;
   readonly model: Layer;
+  /** The data term alone unless told. */
   readonly method?: Method;
+  /** Adam unless told. */
   readonly optimizer?: Optimizer;
+  /** A constant 1e-3 unless told. */
   readonly schedule?: Schedule;
   /** Cross-entropy for classes, squared error for regression, unless told. */
   readonly loss?: Loss;
+  /** Passes over the training part; 5 unless told. */
   readonly epochs?: number;
+  /** Samples a step, 128 unless told; an epoch leaves out the samples that do not fill its last batch. */
   readonly batch?: number;
+  /** Of the first weights, the order of the samples and the noise; 0 unless told. */
   readonly seed?: number;
-  /** Go on from here instead of from the start; the other options must be those of the run that made it. */
+  /**
+   * Go on from here instead of from the start. The other options must be those of the run that made it, but for `epochs`, which
+   * may be larger (a schedule then is that of the longer run).
+   */
   readonly resume?: Checkpoint;
   readonly signal?: AbortSignal;
 }
 
-/** Where a run stands after an epoch: all that is needed to go on. */
-export interface Checkpoint {
-  readonly epoch: number;
-  readonly step: number;
-  readonly state: TrainState;
-}
-
 export interface EpochMetrics {
+  /** From 1. */
   readonly epoch: number;
   readonly epochs: number;
   /** Means over the batches of the epoch, as they were when trained on. */
@@ -54,10 +60,11 @@ export interface EpochMetrics {
   /** On the test part, after the epoch, in evaluation mode. */
   readonly testLoss: number;
   readonly testAccuracy: number | null;
-  /** Wall time of the epoch's steps, in seconds. */
+  /** Wall time of the epoch's steps in seconds, without the test and without the time that the reader of the events takes. */
   readonly seconds: number;
 }
 
+/** What happens, in this order; epochs and steps count from 1, steps through all epochs. */
 export type TrainEvent =
   | { readonly kind: "start"; readonly epochs: number; readonly stepsPerEpoch: number; readonly parameters: number }
   | { readonly kind: "step"; readonly epoch: number; readonly step: number; readonly loss: number }
@@ -66,175 +73,108 @@ export type TrainEvent =
 
 /**
  * Train a model. Yields "start", a "step" after each batch, an "epoch" after each epoch (with a checkpoint) and "end" with the
- * frozen network. Throws the signal's reason if it is aborted, UsageError where the model does not fit the data or the loss is
- * no longer finite.
+ * frozen network. Equal options give equal bits. Whoever stops reading early stops the training, and its memory is freed.
+ * Throws the signal's reason once it is aborted, ShapeError or UsageError where model, data and checkpoint do not fit each
+ * other, and UsageError where the loss is no longer finite.
  */
-export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent> {
+export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, void, undefined> {
   const { engine, data, model, method = plain(), optimizer = adam(), schedule = constantRate(1e-3) } = options;
   const { epochs = 5, batch = 128, seed = 0, signal } = options;
   checkWhole("epochs", epochs);
   checkWhole("batch", batch);
-  const { train: trainData, test } = data;
+  checkData(data, model, batch);
+  const { train: trainData, test: testData } = data;
   const classification = trainData.task === "classification";
   const loss = options.loss ?? (classification ? crossEntropy : squaredError);
-  const produced = model.shape(trainData.shape);
-  if (produced.length !== 1 || produced[0] !== trainData.classes) {
-    const want = `${trainData.classes} ${classification ? "classes" : "outputs"}`;
-    throw new UsageError(`train: ${trainData.name} has ${want}, the model gives [${produced.join(",")}] a sample`);
-  }
-
   const root = random(seed);
-  const initial = initialState(model, method, optimizer, root.fork("init"), trainData);
-  const checkpoint = options.resume ?? { epoch: 0, step: 0, state: initial };
-  checkResume(initial, checkpoint.state);
-  const graph = stepGraph({
-    model,
-    method,
-    optimizer,
-    loss,
-    initial,
-    batch,
-    sample: trainData.shape,
-    target: trainData.classes,
-    classification,
-  });
+  const initial = freshState(model, method, optimizer, root.fork("init"), trainData.shape);
   const stepsPerEpoch = Math.floor(trainData.count / batch);
+  const resumed = options.resume ?? { epoch: 0, step: 0, state: initial };
+  checkResume(resumed, initial, epochs, stepsPerEpoch);
+  const sample = trainData.shape;
+  const target = trainData.classes;
+  const graph = stepGraph({ model, method, optimizer, loss, initial, batch, sample, target, classification });
+  const changing = Object.keys(within("next", graph.outputs));
+  const noises = Object.entries(graph.noise);
   const parameters = Object.values(within("params", initial)).reduce((n, p) => n + p.data.length, 0);
+
+  signal?.throwIfAborted();
   const program = await engine.compile(graph.outputs);
-  const evaluator = await evaluation(engine, model, loss, test, initial);
+  // What nothing in the step reads is not an input of the program.
+  const fedState = Object.keys(initial).filter((name) => name in program.inputs);
+  const testing = evaluator({ engine, model, loss, data: testData });
   try {
     yield { kind: "start", epochs, stepsPerEpoch, parameters };
-    let { step, state } = checkpoint;
-    for (let epoch = checkpoint.epoch; epoch < epochs; epoch++) {
-      const started = performance.now();
+    const state: Record<string, Tensor> = { ...resumed.state };
+    let { step } = resumed;
+    for (let epoch = resumed.epoch; epoch < epochs; epoch++) {
+      let seconds = 0;
       let lossSum = 0;
       let accuracySum = 0;
-      let k = 0;
+      let done = 0;
       for (const indices of trainingBatches(trainData, batch, root.fork(`shuffle ${epoch}`))) {
         signal?.throwIfAborted();
+        const started = performance.now();
         const { x, y } = gatherBatch(trainData, indices);
-        const rate = schedule.rate(epoch + k / stepsPerEpoch, epochs);
+        const rate = schedule.rate(epoch + done / stepsPerEpoch, epochs);
         step++;
-        k++;
-        const noise = mapNamed(graph.noise, (shape, name) => uniformTensor(root.fork(`${name} ${step}`), shape));
-        const feeds = { ...state, ...noise, x, y, rate: scalar(rate), step: scalar(step) };
-        const results = await program.run(only(program, feeds));
-        state = { ...state, ...within("next", results) };
+        done++;
+        const all: Record<string, Tensor> = { x, y, rate: scalar(rate), step: scalar(step) };
+        for (const [name, shape] of noises) all[name] = uniformTensor(root.fork(`${name} ${step}`), shape);
+        const feeds: Record<string, Tensor> = {};
+        for (const name of fedState) feeds[name] = state[name];
+        for (const name in all) if (name in program.inputs) feeds[name] = all[name];
+        const results = await program.run(feeds);
+        for (const name of changing) state[name] = results[`next/${name}`];
         const value = Number(results.loss.data[0]);
-        if (!Number.isFinite(value)) {
-          throw new UsageError(`train: the loss is ${value} at step ${step}; use a smaller learning rate`);
-        }
+        checkFinite("loss", value, `step ${step}`);
         lossSum += value;
         if (results.accuracy) accuracySum += Number(results.accuracy.data[0]);
-        yield { kind: "step", epoch, step, loss: value };
+        seconds += (performance.now() - started) / 1000;
+        yield { kind: "step", epoch: epoch + 1, step, loss: value };
       }
-      const seconds = (performance.now() - started) / 1000;
-      const trainLoss = lossSum / k;
-      const trainAccuracy = classification ? accuracySum / k : null;
-      const changed = method.after?.({ epoch: epoch + 1, epochs, trainLoss, trainAccuracy }, within("method", state));
-      if (changed) state = { ...state, ...under("method", changed) };
-      const { testLoss, testAccuracy } = await evaluator.run(state);
-      yield {
-        kind: "epoch",
-        epoch: epoch + 1,
-        epochs,
-        trainLoss,
-        trainAccuracy,
-        testLoss,
-        testAccuracy,
-        seconds,
-        checkpoint: { epoch: epoch + 1, step, state },
-      };
+      const trainLoss = lossSum / done;
+      const trainAccuracy = classification ? accuracySum / done : null;
+      const summary = { epoch: epoch + 1, epochs, trainLoss, trainAccuracy };
+      const after = under("method", method.after?.(summary, within("method", state)) ?? {});
+      checkUpdates(method.name, after, initial);
+      Object.assign(state, after);
+      const tested = await testing.run({ ...within("params", state), ...within("state", state) }, signal);
+      checkFinite("test loss", tested.loss, `epoch ${epoch + 1}`);
+      const checkpoint = { epoch: epoch + 1, step, state: { ...state } };
+      yield { kind: "epoch", ...summary, testLoss: tested.loss, testAccuracy: tested.accuracy, seconds, checkpoint };
     }
+    signal?.throwIfAborted();
     const variables = { params: within("params", state), state: within("state", state) };
-    yield { kind: "end", variables, network: await freeze(engine, model, variables, trainData.shape) };
+    yield { kind: "end", variables, network: await freeze(engine, model, variables, sample) };
   } finally {
     await program.dispose();
-    await evaluator.dispose();
+    await testing.dispose();
   }
 }
 
 // --- internal ---
 
-function initialState(
-  model: Layer,
-  method: Method,
-  optimizer: Optimizer,
-  from: ReturnType<typeof random>,
-  data: Dataset,
-): TrainState {
-  const { params, state } = model.init(from, data.shape);
-  return {
-    ...under("params", params),
-    ...under("state", state),
-    ...under("optimizer", optimizer.init(params)),
-    ...under("method", method.init?.(params) ?? {}),
-  };
+/** Both parts alike, a batch within the training part, and a model that turns one into the other. */
+function checkData({ train, test }: Split, model: Layer, batch: number): void {
+  const kind = ({ task, shape, classes }: Dataset) => `${task} of ${showShape(shape)} into ${classes}`;
+  if (kind(train) !== kind(test)) {
+    throw new UsageError(`train: both parts of the data must be alike, got ${kind(train)} and ${kind(test)}`);
+  }
+  if (batch > train.count) {
+    const got = `${batch} for ${train.count} samples of ${train.name}`;
+    throw new UsageError(`train: batch must not be larger than the data set, got ${got}; use a smaller one`);
+  }
+  const produced = model.shape(train.shape);
+  if (!sameShape(produced, [train.classes])) {
+    const want = `${train.classes} ${train.task === "classification" ? "classes" : "outputs"}`;
+    throw new UsageError(`train: ${train.name} has ${want}, the model gives ${showShape(produced)} a sample`);
+  }
 }
 
-/** The feeds that a program wants: state that nothing in the step reads is not one of its inputs. */
-function only(program: Program, feeds: Named<Tensor>): Named<Tensor> {
-  return Object.fromEntries(Object.keys(program.inputs).map((name) => [name, feeds[name]]));
-}
-
-/** Loss and accuracy in evaluation mode, with the state as inputs, so that one compilation serves every epoch. */
-async function evaluation(engine: Engine, model: Layer, loss: Loss, data: Dataset, initial: TrainState) {
-  const size = Math.min(250, data.count);
-  const programs = new Map<number, Program>();
-  const variables = { ...within("params", initial), ...within("state", initial) };
-  const programFor = async (batch: number) => {
-    const have = programs.get(batch);
-    if (have) return have;
-    const nodes = mapNamed(variables, (t, name) => input(name, t.shape, t.dtype));
-    const x = input("x", [batch, ...data.shape]);
-    const y = input("y", [batch, data.classes]);
-    const outputs = model.forward(x, model.weights(nodes, "eval"), evalRun);
-    const made = await engine.compile({ outputs, loss: loss(outputs, y) });
-    programs.set(batch, made);
-    return made;
-  };
-  return {
-    async run(state: TrainState): Promise<{ testLoss: number; testAccuracy: number | null }> {
-      const values = { ...within("params", state), ...within("state", state) };
-      let lossSum = 0;
-      let correct = 0;
-      for (const indices of evaluationBatches(data, size)) {
-        const { x, y, labels } = gatherBatch(data, indices);
-        const program = await programFor(indices.length);
-        const results = await program.run(only(program, { ...values, x, y }));
-        lossSum += Number(results.loss.data[0]) * indices.length;
-        correct += countCorrect(results.outputs, labels);
-      }
-      const testAccuracy = data.task === "classification" ? correct / data.count : null;
-      return { testLoss: lossSum / data.count, testAccuracy };
-    },
-    async dispose() {
-      for (const program of programs.values()) await program.dispose();
-    },
-  };
-}
-
-function countCorrect(outputs: Tensor, labels: Int32Array): number {
-  const [, classes] = outputs.shape;
-  const data = outputs.data as Float32Array;
-  let correct = 0;
-  labels.forEach((label, i) => {
-    let best = 0;
-    for (let c = 1; c < classes; c++) if (data[i * classes + c] > data[i * classes + best]) best = c;
-    if (best === label) correct++;
-  });
-  return correct;
-}
-
-/** A checkpoint fits if it has the variables that this run would start with. */
-function checkResume(initial: TrainState, resumed: TrainState): void {
-  const strange = Object.keys({ ...initial, ...resumed }).find(
-    (name) => !(initial[name] && resumed[name] && String(initial[name].shape) === String(resumed[name].shape)),
-  );
-  if (strange !== undefined) {
-    throw new UsageError(
-      `train: the checkpoint is of another model, method or optimiser: "${strange}" differs; resume with the options it was made with`,
-    );
+function checkFinite(what: string, value: number, at: string): void {
+  if (!Number.isFinite(value)) {
+    throw new UsageError(`train: the ${what} must stay finite, got ${value} at ${at}; use a smaller learning rate`);
   }
 }
 

@@ -9,7 +9,7 @@ import { UsageError } from "../tensor/errors.ts";
 /** outputs [batch, k], targets [batch, k] -> a scalar. */
 export type Loss = (outputs: Node, targets: Node) => Node;
 
-/** -log softmax(outputs) at the true class. */
+/** The cross-entropy of the softmax: -log softmax(outputs) at the true class, in nats. */
 export const crossEntropy: Loss = (outputs, targets) => neg(mean(sum(mul(logSoftmax(outputs, 1), targets), [1])));
 
 /** The sum over the outputs of half the squared error, so that the gradient is the error. */
@@ -18,7 +18,7 @@ export const squaredError: Loss = (outputs, targets) => {
   return mul(mean(sum(mul(error, error), [1])), 0.5);
 };
 
-/** (1 / classes) sum over the wrong classes of max(0, margin - (true logit - wrong logit)). */
+/** The mean shortfall from a margin: (1 / classes) sum over the wrong classes of max(0, margin - (true logit - wrong logit)). */
 export function multiMargin(margin = 1): Loss {
   checkPositive("multiMargin", "margin", margin);
   return (outputs, targets) => {
@@ -30,9 +30,13 @@ export function multiMargin(margin = 1): Loss {
   };
 }
 
-/** temperature * crossEntropy((outputs - offset * target) / temperature). Reference: Prach and Lampert 2022; Wang and Manchester 2023 (CIFAR-100). */
+/**
+ * The cross-entropy that asks for a margin of `offset` between logits: temperature * crossEntropy((outputs - offset * targets) / temperature).
+ * Reference: Prach and Lampert 2022, section 5; the defaults are those of Wang and Manchester 2023 for CIFAR-100.
+ */
 export function offsetCrossEntropy({ offset = 1.5 * Math.SQRT2, temperature = 0.25 } = {}): Loss {
   checkPositive("offsetCrossEntropy", "temperature", temperature);
+  if (!Number.isFinite(offset)) throw new UsageError(`offsetCrossEntropy: offset must be finite, got ${offset}`);
   return (outputs, targets) =>
     mul(crossEntropy(mul(sub(outputs, mul(targets, offset)), 1 / temperature), targets), temperature);
 }

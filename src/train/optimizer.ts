@@ -20,7 +20,9 @@ export interface Update {
 
 export interface Optimizer {
   readonly name: string;
+  /** Fresh state: zeros, some for each parameter. */
   init(params: Named<Tensor>): Named<Tensor>;
+  /** The next parameters and state, under the names that they came with. */
   update(update: Update): { readonly params: Named<Node>; readonly state: Named<Node> };
 }
 
@@ -30,8 +32,9 @@ export interface SgdOptions {
 }
 
 /**
- * v <- momentum v + g, p <- p - rate v (Nesterov: p <- p - rate (g + momentum v)); weight decay is added to g.
- * Reference: Sutskever et al. 2013.
+ * Descend along the gradient: v <- momentum v + g, p <- p - rate v; with nesterov p <- p - rate (g + momentum v) for the new v.
+ * Weight decay is part of g: g + decay p. Unlike in the reference, the rate is outside of v, as is common now.
+ * Reference: Sutskever et al. 2013, equations 1 to 4.
  */
 export function sgd({ momentum = 0, nesterov = false }: SgdOptions = {}): Optimizer {
   checkFraction("sgd", "momentum", momentum);
@@ -61,13 +64,14 @@ export interface AdamOptions {
 }
 
 /**
- * Adam with decoupled weight decay (AdamW where the decay is above 0): m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2,
- * p <- p - rate (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + epsilon) + decay p).
+ * Descend along running means of the gradient and of its square, by element: m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2,
+ * p <- p - rate (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + epsilon) + decay p), at step t from 1. The decay is decoupled: AdamW.
  * Reference: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2.
  */
 export function adam({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions = {}): Optimizer {
   checkFraction("adam", "beta1", beta1);
   checkFraction("adam", "beta2", beta2);
+  if (!(epsilon > 0)) throw new UsageError(`adam: epsilon must be above 0, got ${epsilon}`);
   return {
     name: "adam",
     init: (params) => {

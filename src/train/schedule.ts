@@ -3,18 +3,19 @@ import { UsageError } from "../tensor/errors.ts";
 
 export interface Schedule {
   readonly name: string;
-  /** The rate at a moment of a training of `epochs` epochs. */
+  /** The rate at a moment, 0 <= epoch < epochs, of a training of `epochs` epochs. */
   rate(epoch: number, epochs: number): number;
 }
 
 /** The same rate throughout. */
 export const constantRate = (rate: number): Schedule => ({ name: `constant ${checked(rate)}`, rate: () => rate });
 
-/** Straight lines between points [part of the training in 0..1, rate]. */
+/** Straight lines between points [part of the training in 0..1, rate]; before the first and after the last the rate stays theirs. */
 export function piecewiseLinear(points: readonly (readonly [number, number])[]): Schedule {
-  if (points.length < 2 || points.some(([at], i) => i > 0 && at <= points[i - 1][0])) {
+  const inOrder = points.every(([at], i) => at >= 0 && at <= 1 && (i === 0 || at > points[i - 1][0]));
+  if (points.length < 2 || !inOrder || !points.every(([, rate]) => rate >= 0 && Number.isFinite(rate))) {
     throw new UsageError(
-      `piecewiseLinear: needs at least two points in increasing order, got ${JSON.stringify(points)}`,
+      `piecewiseLinear: needs at least two points [part in 0..1, rate >= 0] in increasing order, got ${JSON.stringify(points)}`,
     );
   }
   return {
@@ -24,30 +25,38 @@ export function piecewiseLinear(points: readonly (readonly [number, number])[]):
       const next = points.findIndex(([p]) => p > at);
       if (next === 0) return points[0][1];
       if (next === -1) return points[points.length - 1][1];
-      const [[a, low], [b, high]] = [points[next - 1], points[next]];
-      return low + ((high - low) * (at - a)) / (b - a);
+      const [[a, from], [b, to]] = [points[next - 1], points[next]];
+      return from + ((to - from) * (at - a)) / (b - a);
     },
   };
 }
 
-/** `rate`, multiplied by `factor` at each of the given epochs. */
+/** `rate`, multiplied by `factor` once each of the given numbers of epochs is done; a number twice counts twice. */
 export function stepRate(rate: number, epochs: readonly number[], factor = 0.1): Schedule {
   checked(rate);
+  if (!(factor > 0 && Number.isFinite(factor)) || !epochs.every((e) => e >= 0)) {
+    throw new UsageError(`stepRate: needs a factor above 0 and epochs >= 0, got ${factor} at [${epochs.join(",")}]`);
+  }
   return {
     name: `step ${rate} x ${factor} at ${epochs.join(",")}`,
     rate: (epoch) => rate * factor ** epochs.filter((e) => epoch >= e).length,
   };
 }
 
-/** From `rate` down to 0 along half a cosine, after a straight rise over the first `warmup` epochs. Reference: Loshchilov and Hutter 2017, eq. 5. */
+/**
+ * From `rate` down to 0 along half a cosine, after a straight rise from 0 over the first `warmup` epochs:
+ * (rate / 2) (1 + cos(pi (epoch - warmup) / (epochs - warmup))).
+ * Reference: Loshchilov and Hutter 2017, equation 5.
+ */
 export function cosine(rate: number, warmup = 0): Schedule {
   checked(rate);
+  if (!(warmup >= 0)) throw new UsageError(`cosine: warmup must be a number of epochs >= 0, got ${warmup}`);
   return {
-    name: `cosine ${rate}`,
+    name: `cosine ${rate}${warmup === 0 ? "" : ` after ${warmup} epochs of warmup`}`,
     rate: (epoch, epochs) =>
       epoch < warmup
         ? (rate * epoch) / warmup
-        : (rate / 2) * (1 + Math.cos((Math.PI * (epoch - warmup)) / Math.max(epochs - warmup, 1e-9))),
+        : (rate / 2) * (1 + Math.cos((Math.PI * (epoch - warmup)) / (epochs - warmup))),
   };
 }
 

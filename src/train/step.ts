@@ -1,5 +1,4 @@
 /** @file One training step as one graph: forward, backward, optimiser and state, compiled once and run per batch. */
-
 import { grad } from "../graph/gradient.ts";
 import type { Node } from "../graph/graph.ts";
 import { input } from "../graph/leaf.ts";
@@ -7,12 +6,12 @@ import type { Layer, Run } from "../layers/layer.ts";
 import { cast, equal } from "../ops/arith.ts";
 import { argMax } from "../ops/index.ts";
 import { mean } from "../ops/reduce.ts";
-import { UsageError } from "../tensor/errors.ts";
+import { ShapeError, UsageError } from "../tensor/errors.ts";
 import { mapNamed, type Named, under, within } from "../tensor/named.ts";
-import type { Shape } from "../tensor/shape.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { type Shape, sameShape, showShape } from "../tensor/shape.ts";
+import type { Tensor, Type } from "../tensor/tensor.ts";
 import type { Loss } from "./loss.ts";
-import type { Method, Objective } from "./method.ts";
+import type { Method, Objective, Step } from "./method.ts";
 import type { Optimizer } from "./optimizer.ts";
 
 /** Everything that a step changes; flat names: "params/0/weight", "state/1/mean", "optimizer/...", "method/...". */
@@ -76,9 +75,7 @@ export function stepGraph(options: StepOptions): StepGraph {
     ...under("state", Object.fromEntries(updates)),
     ...under("method", objective.state ?? {}),
   };
-  for (const name of Object.keys(changed)) {
-    if (!(name in nodes)) throw new UsageError(`${method.name}: a step updates "${name}", which init did not make`);
-  }
+  checkUpdates(method.name, changed, initial);
   return {
     outputs: {
       loss: objective.loss,
@@ -89,9 +86,21 @@ export function stepGraph(options: StepOptions): StepGraph {
   };
 }
 
+/** Every new value must take the place of one that `init` made, of its dtype and shape: it is fed back in the next step. */
+export function checkUpdates(who: string, made: Named<Type>, initial: TrainState): void {
+  for (const [name, now] of Object.entries(made)) {
+    const before = initial[name];
+    if (!before) throw new UsageError(`${who}: a step updates "${name}", which init did not make`);
+    if (before.dtype !== now.dtype || !sameShape(before.shape, now.shape)) {
+      const types = [before, now].map(({ dtype, shape }) => `${dtype}${showShape(shape)}`);
+      throw new ShapeError(`${who}: "${name}" must stay ${types[0]} from step to step, got ${types[1]}`);
+    }
+  }
+}
+
 // --- internal ---
 
-function dataTerm({ x, y, forward, loss }: Parameters<NonNullable<Method["objective"]>>[0]): Objective {
+function dataTerm({ x, y, forward, loss }: Step): Objective {
   const outputs = forward(x);
   return { loss: loss(outputs, y), outputs };
 }
