@@ -88,6 +88,9 @@ export function parseNorm(word: string): Norm {
   throw new UsageError(`norm: must be 1, 2 or inf, got "${word}"`);
 }
 
+/** A norm from itself or from its word. */
+export const maybeNorm = (norm: Norm | string): Norm => parseNorm(String(norm));
+
 /** "1", "2" or "inf". */
 export function printNorm(norm: Norm): "1" | "2" | "inf" {
   return norm === 1 ? "1" : norm === 2 ? "2" : "inf";

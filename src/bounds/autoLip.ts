@@ -1,0 +1,172 @@
+/** @file AutoLip: an upper bound by one walk over the graph. For a chain of layers it is the product of their norms; where affine nodes meet, the norm of the whole affine map is used if it is smaller. */
+import { type Flow, flowOf, regionEnds, regionOf } from "../graph/behaviour.ts";
+import type { Node } from "../graph/graph.ts";
+import { sqrtUp, up } from "../linalg/rounding.ts";
+import type { LayerBound, NoConstant, Norm, Status, UpperBound } from "./bound.ts";
+import { type Budget, budget } from "./budget.ts";
+import { type NodeNorms, nodeNorms } from "./nodeNorm.ts";
+import { addUp, sourceNorm, timesUp } from "./region.ts";
+import type { Subject } from "./subject.ts";
+
+/** Constants of the nodes of a flow, from the input on. */
+export interface Propagation {
+  readonly flow: Flow;
+  readonly norms: NodeNorms;
+  /** Of every varying node; Infinity where nothing is proved. */
+  constantOf(node: Node): number;
+  readonly layers: readonly LayerBound[];
+  readonly status: Status;
+  /** Why there is no bound: the first node without a constant. */
+  readonly missing?: NoConstant;
+}
+
+export interface AutoLipOptions {
+  /** After so long, what is left is bounded quickly instead of tightly. */
+  readonly seconds?: number;
+  readonly signal?: AbortSignal;
+  /** From 0 to 1. */
+  onProgress?(fraction: number): void;
+}
+
+/**
+ * Bound the Lipschitz constant from above.
+ *
+ *     L_input = 1,  L_k = sum over the varying inputs i of node k of  sup ||d g_k / d theta_i||_p  L_i,
+ *
+ * or, where node k knows its constant J in all its inputs together, J ||(L_i)_i||_p if that is less; and at the end of an affine
+ * region sum over its sources s of ||A_s||_p L_s if that is less. Every step is rounded up.
+ *
+ * Reference: Virmaux and Scaman 2018, algorithm 2.
+ */
+export async function autoLip(
+  subject: Subject,
+  norm: Norm,
+  options: AutoLipOptions = {},
+): Promise<{ readonly bound: UpperBound; readonly propagation: Propagation }> {
+  const clock = budget(options);
+  const { x, y } = subject.at(1, "float64");
+  const propagation = await propagate(flowOf(x, y), norm, clock, options.onProgress);
+  const { status, missing } = propagation;
+  const bound: UpperBound = {
+    method: "autolip",
+    side: "upper",
+    proved: Number.isFinite(propagation.constantOf(y)),
+    value: propagation.constantOf(y),
+    seconds: clock.elapsed(),
+    status,
+    ...(missing ? { why: `${missing.node}: ${missing.why}` } : {}),
+  };
+  return { bound, propagation };
+}
+
+/** Walk over a flow; `autoLip` without the wrapping, for those who need the constants inside. */
+export async function propagate(
+  flow: Flow,
+  norm: Norm,
+  clock: Budget = budget(),
+  onProgress: (fraction: number) => void = () => {},
+): Promise<Propagation> {
+  const norms = nodeNorms(flow);
+  const constants = new Map<Node, number>();
+  const ends = regionEnds(flow);
+  const entries: Omit<LayerBound, "shareOfLog">[] = [];
+  const name = namer();
+  let status: Status = "done";
+  let failure: (NoConstant & { readonly status: Status }) | undefined;
+
+  for (const [at, node] of flow.varying.entries()) {
+    if (node === flow.input) {
+      constants.set(node, 1);
+      continue;
+    }
+    await clock.pause();
+    onProgress(at / flow.varying.length);
+    const effort = clock.expired ? "quick" : "tight";
+    if (effort === "quick") status = "stopped";
+    const label = name(node);
+    const varying = node.inputs.flatMap((x, i) =>
+      flow.varies.has(x) ? [{ x, i, L: constants.get(x) as number }] : [],
+    );
+    const joint = varying.length > 1 ? norms.joint(node, norm) : null;
+    const parts = varying.map(({ i }) =>
+      joint?.status === "unbounded" ? joint : norms.partial(node, i, norm, effort),
+    );
+    let value = 0;
+    parts.forEach((part, k) => {
+      value = addUp(value, timesUp(part.upper, varying[k].L));
+      // What an earlier node left without a constant is that node's fault, and what nothing reaches is nobody's.
+      if (part.status !== "done" && varying[k].L > 0) {
+        failure ??= { node: label, why: part.why ?? part.status, status: part.status };
+      }
+    });
+    if (joint) {
+      value = Math.min(
+        value,
+        timesUp(
+          joint.upper,
+          lengthUp(
+            varying.map((v) => v.L),
+            norm,
+          ),
+        ),
+      );
+    }
+    if (ends.has(node) && value > 0) {
+      const region = regionOf(node, flow);
+      let whole = 0;
+      for (const source of region.sources) {
+        await clock.pause();
+        whole = addUp(
+          whole,
+          timesUp(sourceNorm(flow, norms, region, source, norm, effort), constants.get(source) as number),
+        );
+      }
+      value = Math.min(value, whole);
+    }
+    constants.set(node, value);
+    for (const part of parts) {
+      if (part.weight === null && part.upper === 1) continue;
+      entries.push({
+        node: label,
+        op: node.op.name,
+        shape: part.weight ?? node.shape,
+        upper: part.upper,
+        lower: part.lower,
+      });
+    }
+  }
+  onProgress(1);
+  const constantOf = (node: Node) => constants.get(node) ?? 0;
+  const common = { flow, norms, constantOf, layers: withShares(entries) };
+  // A region may have been bounded as a whole although one of its nodes was not.
+  if (!failure || constantOf(flow.output) < Number.POSITIVE_INFINITY) return { ...common, status };
+  return { ...common, status: failure.status, missing: { node: failure.node, why: failure.why } };
+}
+
+// --- internal ---
+
+/** An upper bound of the p-norm of a vector of constants. */
+function lengthUp(values: readonly number[], norm: Norm): number {
+  if (norm === "inf") return Math.max(...values);
+  if (norm === 1) return values.reduce(addUp, 0);
+  const top = Math.max(...values);
+  if (top === 0 || top === Number.POSITIVE_INFINITY) return top;
+  const parts = values.map((v) => (v === top || v === 0 ? v / top : up(v / top)));
+  return timesUp(top, sqrtUp(parts.map((v) => timesUp(v, v)).reduce(addUp, 0)));
+}
+
+/** "Conv 3": the operator and its place among its like. */
+function namer(): (node: Node) => string {
+  const counts = new Map<string, number>();
+  return ({ op }) => {
+    const count = (counts.get(op.name) ?? 0) + 1;
+    counts.set(op.name, count);
+    return `${op.name} ${count}`;
+  };
+}
+
+function withShares(entries: readonly Omit<LayerBound, "shareOfLog">[]): LayerBound[] {
+  const logs = entries.map(({ upper }) => (upper > 0 && Number.isFinite(upper) ? Math.log(upper) : 0));
+  const total = logs.reduce((sum, v) => sum + Math.abs(v), 0);
+  return entries.map((entry, i) => ({ ...entry, shareOfLog: total === 0 ? 0 : logs[i] / total }));
+}
