@@ -1,0 +1,118 @@
+/** @file Cholesky factors, and the proof by floating point that a matrix is positive definite: if the factorisation of a slightly shifted matrix runs to its end, the unshifted one is positive semidefinite in exact arithmetic. */
+import { ShapeError, UsageError } from "../tensor/errors.ts";
+import { type Enclosure, frobeniusUp, gramEnclosure, normalised } from "./enclosure.ts";
+import { symmetricUp } from "./gram.ts";
+import { checkFinite, type Matrix } from "./matrix.ts";
+import { down, gamma, scale, tiny, up } from "./rounding.ts";
+
+/** Factor A = L L^T, L lower triangular, reading the lower half of A; nothing where a pivot is not positive. */
+export function cholesky(A: Matrix): Matrix | undefined {
+  if (A.rows !== A.cols) throw new ShapeError(`cholesky: the matrix must be square, got [${A.rows},${A.cols}]`);
+  const n = A.rows;
+  const L = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    const row = i * n;
+    for (let j = 0; j <= i; j += 4) eliminate(A.data, L, n, i, j);
+    const pivot = L[row + i];
+    // The comparison also refuses NaN, and infinity stands for an overflow.
+    if (!(pivot > 0 && pivot < Number.POSITIVE_INFINITY)) return undefined;
+    L[row + i] = Math.sqrt(pivot);
+  }
+  return { rows: n, cols: n, data: L };
+}
+
+/** x with L L^T x = b, by substitution forth and back. */
+export function choleskySolve(L: Matrix, b: Float64Array): Float64Array {
+  const n = L.rows;
+  const x = Float64Array.from(b);
+  for (let i = 0; i < n; i++) {
+    let sum = x[i];
+    for (let j = 0; j < i; j++) sum -= L.data[i * n + j] * x[j];
+    x[i] = sum / L.data[i * n + i];
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    x[i] /= L.data[i * n + i];
+    for (let j = 0; j < i; j++) x[j] -= L.data[i * n + j] * x[i];
+  }
+  return x;
+}
+
+/**
+ * Prove sigma1(W) <= s. True is a proof; false says only that the proof did not succeed.
+ *
+ * Any s above sigma1 (1 + n (m + n) u) or so is proved, where n <= m are the sides of W.
+ */
+export function verifiedNorm(W: Matrix, s: number): boolean {
+  if (Number.isNaN(s)) throw new UsageError("verifiedNorm: the bound must be a number, got NaN");
+  checkFinite("verifiedNorm", W.data);
+  const { data, exponent } = normalised(W.data);
+  if (data.every((x) => x === 0)) return s >= 0;
+  // An s below the largest entry, which is at least 1/2, is false; above it this scaling is exact or overflows upwards.
+  const scaled = scale(s, -exponent);
+  if (!(scaled >= 0.5)) return false;
+  if (frobeniusUp(data) <= scaled) return true;
+  return provedFactor(gramEnclosure({ ...W, data }), scaled, "proof") !== undefined;
+}
+
+/**
+ * Prove G <= s^2 I for every symmetric G in an enclosure at exponent 0, and return a Cholesky factor of nearly s^2 I - mid;
+ * nothing where the proof fails. With "proof" in place of "factor", a cheap norm of `mid` may decide and the result is just `true`.
+ *
+ * Floating Cholesky that runs to its end on a symmetric B gives L L^T = B + E, |E| <= gamma_{n+1} |L||L|^T (any order of
+ * summation), thus ||row i of L||^2 <= b_ii / (1 - gamma_{n+1}), |E_ij| <= g sqrt(b_ii b_jj), g = gamma_{n+1} / (1 - gamma_{n+1}),
+ * and ||E||_2 <= g tr(B): hence B >= -g tr(B) I. Here B has the entries of -mid off the diagonal and at most s^2 - mid_ii - c on it
+ * (rounded down), so that for G = mid + D, ||D|| <= radius,
+ *
+ *     s^2 I - G >= B + (c - radius) I >= (c - radius - g tr(B)) I >= 0   with   c = g n s^2 + radius + tiny.
+ *
+ * tr(B) <= n s^2 because the diagonal of a computed Gram matrix is not negative; `tiny` covers underflow.
+ *
+ * Reference: Rump 2006, "Verification of positive definiteness", Theorem 2.3; Higham 2002, Theorem 10.3.
+ */
+export function provedFactor(G: Enclosure, s: number, want: "factor"): Matrix | undefined;
+export function provedFactor(G: Enclosure, s: number, want: "proof"): true | undefined;
+export function provedFactor(G: Enclosure, s: number, want: "factor" | "proof"): Matrix | true | undefined {
+  const n = G.mid.rows;
+  const square = down(s * s);
+  if (want === "proof" && up(symmetricUp(G.mid) + G.radius) <= square) return true;
+  const g = up(gamma(n + 1) / down(1 - gamma(n + 1)));
+  const c = up(up(up(g * up(n * up(s * s))) + G.radius) + tiny);
+  const B = G.mid.data.map((x) => -x);
+  for (let i = 0; i < n; i++) {
+    const at = i * (n + 1);
+    B[at] = down(down(square + B[at]) - c);
+    if (!(B[at] > 0)) return undefined;
+  }
+  const L = cholesky({ rows: n, cols: n, data: B });
+  return want === "proof" ? (L === undefined ? undefined : true) : L;
+}
+
+// --- internal ---
+
+/** Four entries of row i of L from column j on: the dot products with the rows above together, then the small triangle they share. */
+function eliminate(A: Float64Array, L: Float64Array, n: number, i: number, j: number): void {
+  const r = i * n;
+  const last = Math.min(3, i - j);
+  const r0 = j * n;
+  const r1 = Math.min(j + 1, i) * n;
+  const r2 = Math.min(j + 2, i) * n;
+  const r3 = Math.min(j + 3, i) * n;
+  let s0 = A[r + j];
+  let s1 = A[r + Math.min(j + 1, i)];
+  let s2 = A[r + Math.min(j + 2, i)];
+  let s3 = A[r + Math.min(j + 3, i)];
+  for (let k = 0; k < j; k++) {
+    const x = L[r + k];
+    s0 -= x * L[r0 + k];
+    s1 -= x * L[r1 + k];
+    s2 -= x * L[r2 + k];
+    s3 -= x * L[r3 + k];
+  }
+  const sums = [s0, s1, s2, s3];
+  for (let a = 0; a <= last; a++) {
+    let sum = sums[a];
+    for (let b = 0; b < a; b++) sum -= L[r + j + b] * L[(j + a) * n + j + b];
+    // The entry on the diagonal stays a pivot; the caller checks it and takes the root.
+    L[r + j + a] = j + a === i ? sum : sum / L[(j + a) * n + j + a];
+  }
+}
