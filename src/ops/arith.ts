@@ -6,7 +6,7 @@ import { ShapeError } from "../tensor/errors.ts";
 import { sameShape } from "../tensor/shape.ts";
 import { cast as castTensor, type DType, isFloat } from "../tensor/tensor.ts";
 import { broadcastTogether } from "./broadcast.ts";
-import { diagonal, isometry, pointwise, unbounded } from "./facts.ts";
+import { bounded, diagonal, isometry, pointwise, unbounded } from "./facts.ts";
 import { onnxType } from "./lowering.ts";
 
 /** What may stand where a node is wanted: a number becomes a scalar of the other operand's dtype. */
@@ -162,7 +162,7 @@ const whereOp: Op<null> = {
     const [a, b] = choose(y.inputs[0], dy);
     return [null, a, b];
   },
-  behaviour: (_, [condition]) => (condition ? unbounded("a condition that varies jumps") : pointwise(0, 1, 0)),
+  behaviour: (_, [condition]) => (condition ? unbounded("a condition that varies jumps") : bounded(1, 1, 1)),
   evaluate: (_, [condition, a, b]) => condition.map((c, i) => (c !== 0 ? a[i] : b[i])),
   onnx: (_, build) => build.node("Where", build.operands()),
 };
