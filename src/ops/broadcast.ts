@@ -4,7 +4,7 @@ import { ShapeError } from "../tensor/errors.ts";
 import { broadcastShapes, checkAxis, type Shape, sameShape, showShape, sizeOf, stridesOf } from "../tensor/shape.ts";
 import { bounded, up } from "./facts.ts";
 import { gatherStrided } from "./loops.ts";
-import { int64s, reduceForm } from "./lowering.ts";
+import { int64s, reduceForm, reshapeForm } from "./lowering.ts";
 import { reshape } from "./movement.ts";
 
 const broadcastOp: Op<{ readonly shape: Shape }> = {
@@ -32,7 +32,13 @@ const broadcastOp: Op<{ readonly shape: Shape }> = {
     const step = y.shape.map((_, i) => (i < offset || from[i - offset] === 1 ? 0 : own[i - offset]));
     return gatherStrided(x, y.shape, step, 0);
   },
-  onnx: (y, build) => build.node("Expand", [build.input(0), int64s(build, y.shape)]),
+  onnx(y, build) {
+    if (build.opset >= 8) return build.node("Expand", [build.input(0), int64s(build, y.shape)]);
+    const [{ shape }] = y.inputs;
+    const from = [...new Array<number>(y.shape.length - shape.length).fill(1), ...shape];
+    const repeats = y.shape.map((d, i) => (from[i] === 1 ? d : 1));
+    return build.node("Tile", [reshapeForm(build, build.input(0), from), int64s(build, repeats)]);
+  },
 };
 
 /** Stretch `x` to `shape` by the NumPy rule: align right, a 1 stretches. */

@@ -99,8 +99,7 @@ const scatterOp: Op<GatherAttrs & { readonly shape: Shape }> = {
     const updates = reshape(x, [outer, n, inner]);
     if (build.opset < 16) {
       // Scattering that adds exists from opset 16; before, it is a product with one-hot rows.
-      const wrapped = where(less(indices, 0), add(indices, constant(shape[axis], indices.dtype)), indices);
-      const rows = oneHot(reshape(wrapped, [n]), shape[axis], y.dtype);
+      const rows = oneHot(reshape(fromStart(indices, shape[axis]), [n]), shape[axis], y.dtype);
       return build.value(reshape(matmul(transpose(rows), updates), shape));
     }
     const places = broadcastTo(reshape(indices, [1, n, 1]), [outer, n, inner]);
@@ -150,6 +149,13 @@ function position(index: number, size: number): number {
     throw new UsageError(`gather: indices must be within -${size}..${size - 1}, got ${index}`);
   }
   return at;
+}
+
+/** Indices that count from the start, as a node. */
+function fromStart(indices: Node, size: number): Node {
+  if (!isConstant(indices)) return where(less(indices, 0), add(indices, constant(size, indices.dtype)), indices);
+  const at = toFloat64(indices.attrs).map((i) => position(i, size));
+  return constant(tensor(at, indices.shape, indices.dtype));
 }
 
 /** How often the most frequent index occurs, at most; known only for constant indices. */

@@ -29,7 +29,7 @@ export function reduceForm(
     : build.node(operator, [x], { axes, keepdims });
 }
 
-/** Slice takes its ranges as inputs from opset 10; steps exist only there. */
+/** Slice takes its ranges as inputs from opset 10; steps exist only there, and before are a Gather for each axis that has one. */
 export function sliceForm(
   build: OnnxBuilder,
   x: string,
@@ -44,8 +44,21 @@ export function sliceForm(
   if (build.opset >= 10) {
     return build.node("Slice", [x, ...[starts, ends, axes, steps].map((v) => int64s(build, v))]);
   }
-  const attributes: OnnxAttributes = { axes, starts, ends };
-  return build.node("Slice", [x], attributes);
+  let name = x;
+  const stepped = axes.map((_, k) => steps[k] !== 1);
+  axes.forEach((axis, k) => {
+    if (stepped[k])
+      name = build.node("Gather", [name, int64s(build, positions(starts[k], ends[k], steps[k]))], { axis });
+  });
+  const plain = (values: readonly number[]) => values.filter((_, k) => !stepped[k]);
+  const attributes: OnnxAttributes = { axes: plain(axes), starts: plain(starts), ends: plain(ends) };
+  return stepped.includes(false) ? build.node("Slice", [name], attributes) : name;
+}
+
+/** start, start + step, ... before `end`, which for a negative step may be far below 0. */
+function positions(start: number, end: number, step: number): number[] {
+  const count = Math.ceil(((step < 0 ? Math.max(end, -1) : end) - start) / step);
+  return Array.from({ length: count }, (_, i) => start + i * step);
 }
 
 /** Zero padding: pads as an input from opset 11. `pads` is begins of all axes, then ends. */

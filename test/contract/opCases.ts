@@ -176,7 +176,7 @@ export const opCases: readonly OpCase[] = [
   { name: "add: broadcast", inputs: [{ shape: [2, 1, 3] }, { shape: [4, 1] }], build: ([a, b]) => add(a, b) },
   { name: "mul: both broadcast", inputs: [{ shape: [2, 1] }, { shape: [3] }], build: ([a, b]) => mul(a, b) },
   // broadcast, reduce
-  on("broadcastTo", [3, 1], (x) => broadcastTo(x, [2, 3, 4]), { opset: 8 }),
+  on("broadcastTo", [3, 1], (x) => broadcastTo(x, [2, 3, 4])),
   on("sum", [2, 3, 2], (x) => sum(x, [1])),
   on("sum: kept", [2, 3, 2], (x) => sum(x, [0, -1], true)),
   on("sum: all", [2, 3], (x) => sum(x)),
@@ -192,16 +192,13 @@ export const opCases: readonly OpCase[] = [
   on("unsqueeze", [2, 3], (x) => unsqueeze(x, [0, 3])),
   on("transpose", [2, 3, 4], (x) => transpose(x, [2, 0, 1])),
   on("slice", [4, 5], (x) => slice(x, [1, 0], [2, 3])),
-  on("slice: steps", [5, 5], (x) => slice(x, [0, 4], [3, 2], [2, -3]), { opset: 10 }),
+  on("slice: steps", [5, 5, 3], (x) => slice(x, [0, 4, 1], [3, 2, 2], [2, -3, 1])),
+  on("slice: reversed", [2, 4], (x) => slice(x, [0, 3], [2, 4], [1, -1])),
   on("sliceAxis", [2, 4], (x) => sliceAxis(x, 1, 1, 3)),
-  on(
-    "slice: adjoint of steps",
-    [5, 5],
-    (x) => pulled(slice(x, [0, 4], [3, 2], [2, -3]), sliceAxis(sliceAxis(x, 0, 0, 3), 1, 0, 2), x),
-    {
-      opset: 10,
-    },
-  ),
+  on("slice: adjoint of steps", [5, 5], (x) => {
+    const dy = sliceAxis(sliceAxis(x, 0, 0, 3), 1, 0, 2);
+    return pulled(slice(x, [0, 4], [3, 2], [2, -3]), dy, x);
+  }),
   on("split", [2, 5], (x) => split(x, 1, [2, 3])[1]),
   on("pad", [2, 3], (x) => pad(x, [1, 0], [0, 2])),
   { name: "concat", inputs: [{ shape: [2, 1, 2] }, { shape: [2, 3, 2] }], build: (xs) => concat(xs, 1) },
@@ -280,6 +277,15 @@ export const opCases: readonly OpCase[] = [
       const x = numbers(new Array(12).fill(0), [2, 3, 2], dy);
       return pulled(gather(x, places(2, 0, 2, -1), 1), dy, x);
     },
+  },
+  {
+    name: "gather: adjoint, varying positions",
+    inputs: [{ shape: [2, 2, 2] }, few([2, 2], -3, 2)],
+    build: ([dy, i]) => {
+      const x = numbers(new Array(6).fill(0), [3, 2], dy);
+      return pulled(gather(x, i), dy, x);
+    },
+    opset: 9,
   },
   on("argMax", [2, 4], (x) => argMax(x, 1)),
   on("argMax: kept", [2, 3, 2], (x) => argMax(x, -2, true)),
