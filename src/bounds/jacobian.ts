@@ -58,13 +58,29 @@ export async function jacobian(subject: Subject, norm: Norm, options: JacobianOp
   if (!slopes) return stated(0, null);
   try {
     const search: Search = { subject, norm, slopes, clock, source };
-    const found: Candidate[] = [];
-    for (let from = 0; from < starts.length && !(clock.expired && from > 0); from += runs) {
-      // The last batch is filled up from the start.
-      const batch = Array.from({ length: runs }, (_, k) => starts[(from + k) % starts.length]);
-      found.push(...(await climb(search, batch, rounds, (part) => onProgress((from + part * runs) / starts.length))));
+    let found: Candidate[] = [];
+    for (const batch of batches(starts, runs)) {
+      if (clock.expired && found.length > 0) break;
+      await clock.pause();
+      const directions = batch.map((x) =>
+        attaining(
+          x.map(() => source.normal()),
+          norm,
+        ),
+      );
+      found.push(...(await power(search, batch, directions, 10)));
     }
-    const best = found.sort((a, b) => b.value - a.value).slice(0, 3);
+    onProgress(0.2);
+    // Moving pays most where it is steep already.
+    found.sort(steepestFirst);
+    const chosen = batches(found.slice(0, Math.max(runs, 8)), runs);
+    found = found.slice(0, 3);
+    for (const [k, batch] of chosen.entries()) {
+      found.push(
+        ...(await climb(search, batch, rounds, (part) => onProgress(0.2 + (0.7 * (k + part)) / chosen.length))),
+      );
+    }
+    const best = found.sort(steepestFirst).slice(0, 3);
     const witnessed = await confirm(engine, search, best);
     onProgress(1);
     return stated(witnessed.value, witnessed.witness);
@@ -104,27 +120,26 @@ function startsOf(subject: Subject, data: Dataset | undefined, points: number, s
   });
 }
 
-/** Power steps at every point of a batch, then moves that are kept where they make it steeper. */
+const steepestFirst = (a: Candidate, b: Candidate): number => b.value - a.value;
+
+/** Cut into batches of equal size; the last one is filled up from the start. */
+function batches<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, n) =>
+    Array.from({ length: size }, (_, k) => items[(n * size + k) % items.length]),
+  );
+}
+
+/** Move every point of a batch and keep the moves that make it steeper. */
 async function climb(
   search: Search,
-  starts: readonly Float64Array[],
+  starts: readonly Candidate[],
   rounds: number,
   onProgress: (part: number) => void,
 ): Promise<Candidate[]> {
   const { slopes, clock, source, subject } = search;
-  const spread = starts.map((x) => Math.max(0.1, lengthOf(x, 2) / Math.sqrt(x.length)));
+  const spread = starts.map(({ x }) => Math.max(0.1, lengthOf(x, 2) / Math.sqrt(x.length)));
   const steps = starts.map((_, k) => 0.3 * spread[k]);
-  let best = await power(
-    search,
-    starts,
-    starts.map((x) =>
-      attaining(
-        x.map(() => source.normal()),
-        search.norm,
-      ),
-    ),
-    10,
-  );
+  let best = [...starts];
   for (let round = 0; round < rounds && !clock.expired; round++) {
     await clock.pause();
     onProgress(round / rounds);
