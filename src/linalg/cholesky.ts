@@ -5,12 +5,16 @@ import { symmetricUp } from "./gram.ts";
 import { checkFinite, type Matrix } from "./matrix.ts";
 import { down, gamma, scale, tiny, up } from "./rounding.ts";
 
-/** Factor A = L L^T, L lower triangular, reading the lower half of A; nothing where a pivot is not positive. */
-export function cholesky(A: Matrix): Matrix | undefined {
+/**
+ * Factor A = L L^T, L lower triangular, reading the lower half of A; nothing where a pivot is not positive.
+ * The first `done` rows of A may be rows of L already: a matrix can be factored piece by piece.
+ */
+export function cholesky(A: Matrix, done = 0): Matrix | undefined {
   if (A.rows !== A.cols) throw new ShapeError(`cholesky: the matrix must be square, got [${A.rows},${A.cols}]`);
   const n = A.rows;
   const L = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) {
+  L.set(A.data.subarray(0, done * n));
+  for (let i = done; i < n; i++) {
     const row = i * n;
     for (let j = 0; j <= i; j += 4) eliminate(A.data, L, n, i, j);
     const pivot = L[row + i];

@@ -63,7 +63,8 @@ export function spectralNorm(W: Matrix, options: NormOptions = {}): ProvedNorm {
     let refused = lower;
     let gap = tolerance;
     for (let tried = 0; tried < factorisations; tried++) {
-      if (upper <= up(lower * (1 + tolerance)) || upper <= refused * (1 + 32 * tolerance)) break;
+      const next = lower * (1 + tolerance);
+      if (upper <= next || (next <= refused && upper <= refused * (1 + 32 * tolerance))) break;
       while (lower * (1 + gap) <= refused) gap *= 32;
       const s = lower * (1 + gap) < upper ? lower * (1 + gap) : refused + (upper - refused) / 2;
       const factor = provedFactor(G, s, "factor");
@@ -74,7 +75,7 @@ export function spectralNorm(W: Matrix, options: NormOptions = {}): ProvedNorm {
       upper = s;
       method = "cholesky";
       gap = tolerance;
-      if (s <= lower * (1 + tolerance)) break;
+      if (s <= next) break;
       for (let i = 0; i < 8; i++) v = unitVector(choleskySolve(factor, v));
       const right = tall ? v : unitVector(operator.adjoint(v));
       lower = Math.max(lower, quotientDown(operator, right, operator.apply(right)));
