@@ -59,7 +59,6 @@ export const certify = command({
     const certificate = {
       model: args.model,
       sha256: await modelHash(bytes),
-      norm,
       data: { name: data.name, sha256: await hashDataset(data), samples: data.count },
       ...certification,
       tool: { name: tool.name, version: tool.version },

@@ -1,0 +1,255 @@
+/** @file What a network does on a data set: logits, accuracy, and how far each sample can move before the decision can change. */
+import { propagate } from "../bounds/autoLip.ts";
+import { maybeNorm, type Norm, printNorm, type UpperBound } from "../bounds/bound.ts";
+import { budget } from "../bounds/budget.ts";
+import { checkSample, type Subject, subjectOf } from "../bounds/subject.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { Engine } from "../engine/engine.ts";
+import { flowOf } from "../graph/behaviour.ts";
+import type { Network } from "../graph/network.ts";
+import { down, up } from "../linalg/rounding.ts";
+import { UsageError } from "../tensor/errors.ts";
+import { showShape, sizeOf } from "../tensor/shape.ts";
+import { type DType, storage } from "../tensor/tensor.ts";
+import { type Margins, marginsOf } from "./margin.ts";
+import { logitError } from "./rounding.ts";
+
+export interface EvaluateOptions {
+  /** In which the network runs, default float32. */
+  readonly dtype?: DType;
+  readonly signal?: AbortSignal;
+  /** From 0 to 1. */
+  onProgress?(fraction: number): void;
+}
+
+export interface CertifyOptions {
+  readonly engine: Engine;
+  readonly data: Dataset;
+  /** 1, 2 (default) or "inf"; also as the words "1" and "2". */
+  readonly norm?: Norm | "1" | "2";
+  /** Finite, >= 0, in the units of the data; default none. */
+  readonly radii?: readonly number[];
+  /** A proved bound of the constant in this norm from elsewhere; used where it is smaller. */
+  readonly upper?: UpperBound;
+  readonly signal?: AbortSignal;
+  /** From 0 to 1. */
+  onProgress?(fraction: number): void;
+}
+
+export interface CertifiedSample {
+  readonly index: number;
+  readonly label: number;
+  readonly predicted: number;
+  /** The logit of the predicted class less the largest other one. */
+  readonly margin: number;
+  /** No perturbation of at most this length changes the predicted class. Infinity for a constant function; JSON shows null. */
+  readonly radius: number;
+}
+
+/** What is certified of a network on a data set, as plain data. */
+export interface Certification {
+  readonly norm: "1" | "2" | "inf";
+  readonly constant: {
+    /** Of all outputs as one vector. */
+    readonly value: number;
+    readonly method: string;
+    readonly proved: boolean;
+    /** K_yj, the constant of f_y - f_j, for up to 100 classes. */
+    readonly pairs?: readonly (readonly number[])[];
+  };
+  /** What every logit may err by in float64; twice that is taken off every margin. */
+  readonly allowance: number;
+  readonly accuracy: number;
+  /** The part of the samples that are predicted right and have at least this radius. */
+  readonly certified: readonly { readonly radius: number; readonly accuracy: number }[];
+  /** Samples that are predicted wrong count 0. */
+  readonly averageRadius: number;
+  readonly samples: readonly CertifiedSample[];
+}
+
+/** The outputs for every sample, [count, classes]. Throws UsageError where samples do not fit the network. */
+export async function logitsOf(
+  network: Network,
+  engine: Engine,
+  dataset: Dataset,
+  options: EvaluateOptions = {},
+): Promise<{ readonly data: Float64Array; readonly classes: number }> {
+  return logits(subjectOf(network), engine, dataset, options);
+}
+
+/** The part of the samples whose largest output is that of their label. */
+export async function accuracyOf(
+  network: Network,
+  engine: Engine,
+  dataset: Dataset,
+  options: EvaluateOptions = {},
+): Promise<number> {
+  const { data, classes } = await logitsOf(network, engine, dataset, options);
+  checkClasses(network.name, dataset, classes);
+  let right = 0;
+  for (let i = 0; i < dataset.count; i++) {
+    if (largestAt(data.subarray(i * classes, (i + 1) * classes)) === dataset.labels[i]) right++;
+  }
+  return right / dataset.count;
+}
+
+/**
+ * Certify a network on a data set.
+ *
+ *     radius(x) = min over j != y of  max(0, f_y(x) - f_j(x) - 2 e) / K_yj,   y the predicted class
+ *
+ * K_yj is `marginsOf`, e the bound `logitError` of what float64 rounding does to a logit. What is proved: the network, with its
+ * weights as they are stored and otherwise in exact arithmetic, gives the predicted class to every x' with ||x' - x||_p <= radius;
+ * assumed is that the engine's elementary functions are as accurate in float64 as `logitError` says. The same network run in
+ * float32 rounds its own logits, so that it may decide otherwise where the margin at x' is within its rounding.
+ * Throws UsageError where there is no constant, or no class to predict.
+ */
+export async function certify(network: Network, options: CertifyOptions): Promise<Certification> {
+  const { engine, data, radii = [], upper, signal, onProgress } = options;
+  const norm = maybeNorm(options.norm ?? 2);
+  for (const r of radii) {
+    if (!(Number.isFinite(r) && r >= 0)) throw new UsageError(`certify: radii must be finite and >= 0, got ${r}`);
+  }
+  if (upper && !upper.proved) throw new UsageError(`certify: only a proved upper bound certifies, got ${upper.method}`);
+  const subject = subjectOf(network);
+  const width = classesOf(subject, data);
+  checkClasses(subject.name, data, width);
+
+  const { x, y } = subject.at(1, "float64");
+  const clock = budget({ signal });
+  const flow = flowOf(x, y);
+  const propagation = await propagate(flow, norm, clock, (part) => onProgress?.(0.4 * part));
+  const { missing } = propagation;
+  if (missing && !upper) {
+    throw new UsageError(`certify: ${subject.name} has no proved constant: node ${missing.node}: ${missing.why}`);
+  }
+  const margins = marginsOf(propagation, norm, upper);
+  const sizes = norm === "inf" ? propagation : await propagate(flow, "inf", clock);
+  const allowance = logitError(
+    sizes,
+    data.x.reduce((top, v) => Math.max(top, Math.abs(v)), 0),
+  );
+  onProgress?.(0.5);
+
+  const outputs = await logits(subject, engine, data, {
+    dtype: "float64",
+    signal,
+    onProgress: (part) => onProgress?.(0.5 + 0.5 * part),
+  });
+  const perRun = subject.outputs / width;
+  const samples = Array.from({ length: data.count }, (_, index): CertifiedSample => {
+    const row = outputs.data.subarray(index * width, (index + 1) * width);
+    const place = (index % perRun) * width;
+    return { index, label: data.labels[index], ...radiusOf(row, place, margins, allowance) };
+  });
+  const right = samples.filter((s) => s.predicted === s.label);
+  return {
+    norm: printNorm(norm),
+    constant: {
+      value: margins.constant,
+      method: margins.method,
+      proved: Number.isFinite(margins.constant),
+      ...(width <= 100 ? { pairs: pairsOf(margins, width) } : {}),
+    },
+    allowance,
+    accuracy: right.length / data.count,
+    certified: radii.map((radius) => ({
+      radius,
+      accuracy: right.filter((s) => s.radius >= radius).length / data.count,
+    })),
+    averageRadius: right.reduce((sum, s) => sum + s.radius, 0) / data.count,
+    samples,
+  };
+}
+
+// --- internal ---
+
+/** Samples in one batch where the network takes any number. */
+const batchSize = 256;
+
+async function logits(
+  subject: Subject,
+  engine: Engine,
+  dataset: Dataset,
+  { dtype = "float32", signal, onProgress }: EvaluateOptions,
+): Promise<{ readonly data: Float64Array; readonly classes: number }> {
+  const classes = classesOf(subject, dataset);
+  const sampleSize = sizeOf(dataset.shape);
+  const perRun = subject.size / sampleSize;
+  const runs = subject.batch === "free" ? Math.min(batchSize, dataset.count) : 1;
+  const { x, y } = subject.at(runs, dtype);
+  const program = await engine.compile({ logits: y });
+  const data = new Float64Array(dataset.count * classes);
+  try {
+    for (let from = 0; from < dataset.count; from += runs * perRun) {
+      signal?.throwIfAborted();
+      const fed = storage(dtype, runs * subject.size);
+      // What is left of the last batch stays 0 and its outputs are dropped.
+      const part = dataset.x.subarray(from * sampleSize, (from + runs * perRun) * sampleSize);
+      if (fed instanceof Float32Array || fed instanceof Float64Array) fed.set(part);
+      // A network that ignores its input has none to feed.
+      const feeds = subject.input in program.inputs ? { [subject.input]: { dtype, shape: x.shape, data: fed } } : {};
+      const { logits: result } = await program.run(feeds);
+      const values = Float64Array.from(result.data as Float64Array);
+      data.set(values.subarray(0, data.length - from * classes), from * classes);
+      onProgress?.(Math.min(1, (from + runs * perRun) / dataset.count));
+    }
+  } finally {
+    await program.dispose();
+  }
+  return { data, classes };
+}
+
+/** Outputs per sample. */
+function classesOf(subject: Subject, data: Dataset): number {
+  checkSample(subject, data.shape);
+  const perRun = subject.size / sizeOf(data.shape);
+  if (!Number.isInteger(subject.outputs / perRun)) {
+    const what = `${perRun} samples ${showShape(data.shape)} in a run must share its outputs`;
+    throw new UsageError(`${subject.name}: ${what}, got ${subject.outputs}`);
+  }
+  return subject.outputs / perRun;
+}
+
+function checkClasses(name: string, data: Dataset, classes: number): void {
+  if (data.task !== "classification") {
+    throw new UsageError(`${name}: a decision needs a data set with classes, got the regression ${data.name}`);
+  }
+  if (classes < 2 || classes < data.classes) {
+    const needed = Math.max(2, data.classes);
+    throw new UsageError(
+      `${name}: it must have an output for each of the ${needed} classes of ${data.name}, got ${classes}`,
+    );
+  }
+}
+
+function radiusOf(row: Float64Array, place: number, margins: Margins, allowance: number) {
+  const predicted = largestAt(row);
+  let margin = Number.POSITIVE_INFINITY;
+  let radius = Number.POSITIVE_INFINITY;
+  row.forEach((other, j) => {
+    if (j === predicted) return;
+    const gap = row[predicted] - other;
+    margin = Math.min(margin, gap);
+    radius = Math.min(radius, reach(down(down(gap) - up(2 * allowance)), margins.pair(place + predicted, place + j)));
+  });
+  return { predicted, margin, radius };
+}
+
+/** How far a margin lasts that shrinks by at most K a step; 0 where either is not a number. */
+function reach(margin: number, K: number): number {
+  if (!(margin > 0 && margin < Number.POSITIVE_INFINITY)) return 0;
+  if (K === 0) return Number.POSITIVE_INFINITY;
+  const radius = down(margin / K);
+  return radius > 0 ? radius : 0;
+}
+
+/** The first of the largest; NaN never wins. */
+function largestAt(row: Float64Array): number {
+  let best = 0;
+  for (let j = 1; j < row.length; j++) if (row[j] > row[best] || Number.isNaN(row[best])) best = j;
+  return best;
+}
+
+const pairsOf = (margins: Margins, width: number): number[][] =>
+  Array.from({ length: width }, (_, y) => Array.from({ length: width }, (__, j) => margins.pair(y, j)));
