@@ -27,14 +27,25 @@ export type LinearForm =
   /** Nothing beyond linearity: its vjp is its adjoint. */
   | { readonly form: "other" };
 
+/** A range that holds every difference quotient of a function of one number between points of [low, high], which may be infinite. */
+export type Slopes = (low: number, high: number) => readonly [number, number];
+
 /** How an op bends space: facts for `bounds/` to use, never an algorithm. */
 export type Behaviour =
   /** Preserves the distance of every two inputs, in every p-norm. */
   | { readonly kind: "isometry" }
   /** Affine in the inputs that vary. */
   | { readonly kind: "linear"; readonly of: LinearForm }
-  /** Element by element, every difference quotient within `slope`; |second derivative| <= `curvature` (Infinity where it has kinks). */
-  | { readonly kind: "pointwise"; readonly slope: readonly [number, number]; readonly curvature: number }
+  /**
+   * Element by element, every difference quotient within `slope`, and within `slopeOn(low, high)` between points of [low, high];
+   * |second derivative| <= `curvature` (Infinity where it has kinks).
+   */
+  | {
+      readonly kind: "pointwise";
+      readonly slope: readonly [number, number];
+      readonly slopeOn: Slopes;
+      readonly curvature: number;
+    }
   /** Not element by element, but with a constant per norm; `curvature` bounds the l2 norm of the second derivative. */
   | {
       readonly kind: "smooth";

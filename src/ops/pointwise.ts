@@ -2,7 +2,7 @@
  * @file Functions of one number, applied to every element: activations and elementary functions.
  * Slopes and curvatures are suprema over all reals, rounded outward in the last digit written.
  */
-import { apply, type Node, type Op } from "../graph/graph.ts";
+import { apply, type Node, type Op, type Slopes } from "../graph/graph.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { scalar } from "../tensor/tensor.ts";
 import {
@@ -24,6 +24,7 @@ import {
 } from "./arith.ts";
 import { erfGraph, erfNumber, normalCdf } from "./erf.ts";
 import { isometry, pointwise, unbounded } from "./facts.ts";
+import { bentAtZero, betweenTurns, ramp } from "./slopes.ts";
 import { type Native, unary } from "./unary.ts";
 
 const kinked = Number.POSITIVE_INFINITY;
@@ -39,7 +40,7 @@ const reluOp = unary<null>({
   name: "Relu",
   compute: (x) => Math.max(x, 0),
   pull: ({ inputs: [x] }, dy) => where(greater(x, 0), dy, 0),
-  behaviour: () => pointwise(0, 1, kinked),
+  behaviour: () => pointwise(0, 1, kinked, bentAtZero(0, 1)),
   native: native("Relu", true),
 });
 
@@ -50,7 +51,8 @@ const leakyReluOp = unary<{ readonly alpha: number }>({
   name: "LeakyRelu",
   compute: (x, { alpha }) => (x > 0 ? x : alpha * x),
   pull: ({ inputs: [x], attrs }, dy) => where(greater(x, 0), dy, mul(dy, attrs.alpha)),
-  behaviour: ({ alpha }) => (alpha === 1 ? isometry : pointwise(Math.min(alpha, 1), Math.max(alpha, 1), kinked)),
+  behaviour: ({ alpha }) =>
+    alpha === 1 ? isometry : pointwise(Math.min(alpha, 1), Math.max(alpha, 1), kinked, bentAtZero(alpha, 1)),
   native: { ...native("LeakyRelu", false), attributes: ({ alpha }) => ({ alpha: { float: alpha } }) },
   composite: (x, { alpha }) => add(maximum(x, 0), mul(minimum(x, 0), alpha)),
 });
@@ -62,7 +64,7 @@ const absOp = unary<null>({
   name: "Abs",
   compute: Math.abs,
   pull: ({ inputs: [x] }, dy) => mul(dy, sign(x)),
-  behaviour: () => pointwise(-1, 1, kinked),
+  behaviour: () => pointwise(-1, 1, kinked, bentAtZero(-1, 1)),
   native: native("Abs", true),
   integers: true,
 });
@@ -82,7 +84,7 @@ const clipRule = unary<Range>({
   name: "Clip",
   compute: (x, { low, high }) => Math.min(Math.max(x, low), high),
   pull: ({ inputs: [x], attrs: { low, high } }, dy) => where(and(greaterOrEqual(x, low), lessOrEqual(x, high)), dy, 0),
-  behaviour: () => pointwise(0, 1, kinked),
+  behaviour: ({ low, high }) => pointwise(0, 1, kinked, ramp(low, high, 1)),
   composite: (x, { low, high }) => minimum(maximum(x, low), high),
 });
 
@@ -115,13 +117,19 @@ const hardSigmoidOp = unary<Line>({
   name: "HardSigmoid",
   compute: (x, { alpha, beta }) => Math.max(0, Math.min(1, alpha * x + beta)),
   pull: (y, dy) => where(and(greater(y, 0), less(y, 1)), mul(dy, y.attrs.alpha), 0),
-  behaviour: ({ alpha }) => pointwise(Math.min(alpha, 0), Math.max(alpha, 0), kinked),
+  behaviour: ({ alpha, beta }) => pointwise(Math.min(alpha, 0), Math.max(alpha, 0), kinked, between(alpha, beta)),
   native: {
     ...native("HardSigmoid", false),
     attributes: ({ alpha, beta }) => ({ alpha: { float: alpha }, beta: { float: beta } }),
   },
   composite: (x, { alpha, beta }) => clip(add(mul(x, alpha), beta), 0, 1),
 });
+
+/** The kinks at -beta / alpha and (1 - beta) / alpha are known up to rounding. */
+function between(alpha: number, beta: number): Slopes {
+  const kinks = [-beta / alpha, (1 - beta) / alpha];
+  return alpha === 0 ? () => [0, 0] : ramp(Math.min(...kinks), Math.max(...kinks), alpha, 2 ** -48);
+}
 
 /** x min(max(x + 3, 0), 6) / 6. */
 export const hardSwish = (x: Node): Node => apply(hardSwishOp, [x], null);
@@ -134,10 +142,20 @@ const hardSwishOp = unary<null>({
     return where(greater(x, -3), where(less(x, 3), inside, dy), 0);
   },
   // x / 3 + 1/2 on (-3, 3): from -1/2 to 3/2, with a jump at both ends.
-  behaviour: () => pointwise(-0.5, 1.5, kinked),
+  behaviour: () => pointwise(-0.5, 1.5, kinked, hardSwishSlopes),
   native: native("HardSwish", false, 14),
   composite: (x) => mul(x, hardSigmoid(x, 1 / 6, 0.5)),
 });
+
+/** Slope 0, then x / 3 + 1/2, then 1: the pieces that the interval meets, each by its ends. */
+const hardSwishSlopes: Slopes = (low, high) => {
+  const found: number[] = [];
+  if (low < -3) found.push(0);
+  if (high > 3) found.push(1);
+  if (high > -3 && low < 3) found.push(...[Math.max(low, -3), Math.min(high, 3)].map((x) => x / 3 + 0.5));
+  if (found.length === 0) found.push(low >= 3 ? 1 : 0);
+  return [Math.min(...found) - 2 ** -50, Math.max(...found) + 2 ** -50];
+};
 
 // --- smooth activations ---
 
@@ -149,10 +167,21 @@ const eluOp = unary<{ readonly alpha: number }>({
   compute: (x, { alpha }) => (x > 0 ? x : alpha * Math.expm1(x)),
   // e^min(x, 0): the branch that is not taken must not overflow.
   pull: ({ inputs: [x], attrs }, dy) => where(greater(x, 0), dy, mul(dy, mul(exp(minimum(x, 0)), attrs.alpha))),
-  behaviour: ({ alpha }) => pointwise(Math.min(alpha, 0), Math.max(alpha, 1), alpha === 1 ? 1 : kinked),
+  behaviour: ({ alpha }) =>
+    pointwise(Math.min(alpha, 0), Math.max(alpha, 1), alpha === 1 ? 1 : kinked, eluSlopes(alpha)),
   native: { ...native("Elu", false), attributes: ({ alpha }) => ({ alpha: { float: alpha } }) },
   composite: (x, { alpha }) => add(maximum(x, 0), mul(sub(exp(minimum(x, 0)), 1), alpha)),
 });
+
+/** alpha e^x up to 0, then 1. */
+const eluSlopes = (alpha: number): Slopes => {
+  const below = betweenTurns((x) => alpha * Math.exp(Math.min(x, 0)), [], Math.abs(alpha));
+  return (low, high) => {
+    if (low >= 0) return [1, 1];
+    const [least, most] = below(low, high);
+    return high <= 0 ? [least, most] : [Math.min(least, 1), Math.max(most, 1)];
+  };
+};
 
 /** 1 / (1 + e^-x). */
 export const sigmoid = (x: Node): Node => apply(sigmoidOp, [x], null);
@@ -167,9 +196,11 @@ const sigmoidOp = unary<null>({
   compute: sigmoidNumber,
   pull: (y, dy) => mul(dy, mul(y, sub(1, y))),
   // sup |s''| = 1 / (6 sqrt 3).
-  behaviour: () => pointwise(0, 0.25, 0.0962250449),
+  behaviour: () => pointwise(0, 0.25, 0.0962250449, sigmoidSlopes),
   native: native("Sigmoid", true),
 });
+
+const sigmoidSlopes = betweenTurns((x) => sigmoidNumber(x) * sigmoidNumber(-x), [{ at: 0, value: 0.25 }]);
 
 export const tanh = (x: Node): Node => apply(tanhOp, [x], null);
 
@@ -178,9 +209,11 @@ const tanhOp = unary<null>({
   compute: Math.tanh,
   pull: (y, dy) => mul(dy, sub(1, mul(y, y))),
   // sup |tanh''| = 4 / (3 sqrt 3).
-  behaviour: () => pointwise(0, 1, 0.769800359),
+  behaviour: () => pointwise(0, 1, 0.769800359, tanhSlopes),
   native: native("Tanh", true),
 });
+
+const tanhSlopes = betweenTurns((x) => 1 - Math.tanh(x) ** 2, [{ at: 0, value: 1 }]);
 
 /** ln(1 + e^x). */
 export const softplus = (x: Node): Node => apply(softplusOp, [x], null);
@@ -189,7 +222,7 @@ const softplusOp = unary<null>({
   name: "Softplus",
   compute: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
   pull: ({ inputs: [x] }, dy) => mul(dy, sigmoid(x)),
-  behaviour: () => pointwise(0, 1, 0.25),
+  behaviour: () => pointwise(0, 1, 0.25, betweenTurns(sigmoidNumber, [])),
   native: native("Softplus", false),
   // ln(1 + e^-|x|) = -ln sigmoid(|x|).
   composite: (x) => sub(maximum(x, 0), log(sigmoid(abs(x)))),
@@ -206,10 +239,18 @@ const siluOp = unary<null>({
     return mul(dy, mul(s, add(mul(x, sub(1, s)), 1)));
   },
   // Extreme slopes at x = -+2.39935728; the curvature is greatest at 0, where it is 1/2.
-  behaviour: () => pointwise(-0.0998393202, 1.0998393202, 0.5),
+  behaviour: () => pointwise(-0.0998393202, 1.0998393202, 0.5, siluSlopes),
   // ONNX Runtime fuses x sigmoid(x) into an operator that has no float64 kernel, so it must not see that form there.
   composite: (x) => (x.dtype === "float64" ? div(x, add(exp(neg(x)), 1)) : mul(x, sigmoid(x))),
 });
+
+const siluSlopes = betweenTurns(
+  (x) => sigmoidNumber(x) * (1 + x * sigmoidNumber(-x)),
+  [
+    { at: -2.39935728, value: -0.0998393202 },
+    { at: 2.39935728, value: 1.0998393202 },
+  ],
+);
 
 /** Which function is meant by GELU: x Phi(x) with the exact normal distribution function, or its tanh approximation. */
 export type Approximation = "none" | "tanh";
@@ -233,11 +274,30 @@ const geluOp = unary<{ readonly approximate: Approximation }>({
   // none: extreme slopes at -+sqrt 2; tanh: at -+1.41850401. Both have the greatest curvature at 0: sqrt(2 / pi).
   behaviour: ({ approximate }) =>
     approximate === "none"
-      ? pointwise(-0.1289041452, 1.1289041452, 0.7978845609)
-      : pointwise(-0.1289930687, 1.1289930687, 0.7978845609),
+      ? pointwise(-0.1289041452, 1.1289041452, 0.7978845609, geluSlopes)
+      : pointwise(-0.1289930687, 1.1289930687, 0.7978845609, tanhGeluSlopes),
   native: { ...native("Gelu", false, 20), attributes: ({ approximate }) => ({ approximate }) },
   composite: (x, { approximate }) => mul(x, approximate === "none" ? phi(x) : tanhPhi(x)),
 });
+
+const geluSlopes = betweenTurns(
+  (x) => normalCdf(x) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI),
+  [
+    { at: -Math.SQRT2, value: -0.1289041452 },
+    { at: Math.SQRT2, value: 1.1289041452 },
+  ],
+);
+
+const tanhGeluSlopes = betweenTurns(
+  (x) => {
+    const s = sigmoidNumber(2 * rootTwoOverPi * (x + cubic * x ** 3));
+    return s + x * s * (1 - s) * 2 * rootTwoOverPi * (1 + 3 * cubic * x * x);
+  },
+  [
+    { at: -1.41850401, value: -0.1289930687 },
+    { at: 1.41850401, value: 1.1289930687 },
+  ],
+);
 
 /** Phi(x) = (1 + erf(x / sqrt 2)) / 2. */
 const phi = (x: Node): Node => mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5);
@@ -261,10 +321,12 @@ const erfOp = unary<null>({
   compute: erfNumber,
   pull: ({ inputs: [x] }, dy) => mul(dy, mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI))),
   // sup erf' = 2 / sqrt(pi) at 0; sup |erf''| = sqrt(8 / (pi e)) at 1 / sqrt 2.
-  behaviour: () => pointwise(0, 1.1283791671, 0.9678828981),
+  behaviour: () => pointwise(0, 1.1283791671, 0.9678828981, erfSlopes),
   native: native("Erf", false, 9),
   composite: (x) => erfGraph(x, abs, sign, exp),
 });
+
+const erfSlopes = betweenTurns((x) => (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x), [{ at: 0, value: 1.1283791671 }], 2);
 
 // --- elementary functions ---
 
@@ -307,9 +369,22 @@ const sinOp = unary<null>({
   name: "Sin",
   compute: Math.sin,
   pull: ({ inputs: [x] }, dy) => mul(dy, cos(x)),
-  behaviour: () => pointwise(-1, 1, 1),
+  behaviour: () => pointwise(-1, 1, 1, waveSlopes(Math.cos, 0)),
   native: native("Sin", true, 7),
 });
+
+/** The slopes of a wave of period 2 pi whose derivative turns at (k + phase) pi; the whole range where the interval is long or far out. */
+const waveSlopes =
+  (derivative: (x: number) => number, phase: number): Slopes =>
+  (low, high) => {
+    if (!(high - low < 6 && Math.max(-low, high) < 1e6)) return [-1, 1];
+    const values = [derivative(low), derivative(high)];
+    for (let k = Math.floor(low / Math.PI - phase); k <= Math.ceil(high / Math.PI - phase); k++) {
+      const at = (k + phase) * Math.PI;
+      if (low <= at + 1e-6 && high >= at - 1e-6) values.push(Math.sign(derivative(at)));
+    }
+    return [Math.min(...values) - 2 ** -43, Math.max(...values) + 2 ** -43];
+  };
 
 export const cos = (x: Node): Node => apply(cosOp, [x], null);
 
@@ -317,7 +392,13 @@ const cosOp = unary<null>({
   name: "Cos",
   compute: Math.cos,
   pull: ({ inputs: [x] }, dy) => neg(mul(dy, sin(x))),
-  behaviour: () => pointwise(-1, 1, 1),
+  behaviour: () =>
+    pointwise(
+      -1,
+      1,
+      1,
+      waveSlopes((x) => -Math.sin(x), 0.5),
+    ),
   native: native("Cos", true, 7),
 });
 
