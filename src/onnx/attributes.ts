@@ -8,6 +8,8 @@ export interface Attributes {
   has(name: string): boolean;
   int(name: string, fallback: number): number;
   float(name: string, fallback: number): number;
+  /** A float that may be infinite. */
+  bound(name: string, fallback: number): number;
   string(name: string, fallback: string): string;
   /** Null where the attribute is not there. */
   ints(name: string): readonly number[] | null;
@@ -35,6 +37,11 @@ export function attributesOf(protos: readonly AttributeProto[]): Attributes {
     has: (name) => all.has(name),
     int: (name, fallback) => Number(get(name, Kind.INT)?.i ?? fallback),
     float: (name, fallback) => finite(name, get(name, Kind.FLOAT)?.f ?? fallback),
+    bound(name, fallback) {
+      const v = get(name, Kind.FLOAT)?.f ?? fallback;
+      if (Number.isNaN(v)) throw new ReadError(`attribute "${name}" is not a number`);
+      return v;
+    },
     string(name, fallback) {
       const a = get(name, Kind.STRING);
       return a ? new TextDecoder().decode(a.s) : fallback;
@@ -68,6 +75,6 @@ export function kindOf(a: AttributeProto): Kind {
 // --- internal ---
 
 function finite(name: string, v: number): number {
-  if (Number.isNaN(v)) throw new ReadError(`attribute "${name}" is not a number`);
+  if (!Number.isFinite(v)) throw new ReadError(`attribute "${name}" must be finite, got ${v}`);
   return v;
 }

@@ -81,7 +81,7 @@ function producers(graph: GraphProto): Map<string, NodeProto> {
   for (const node of graph.node) {
     for (const output of node.output) {
       if (output === "") continue;
-      if (made.has(output)) throw new ReadError(`value "${output}" is made twice`);
+      if (made.has(output)) throw new ReadError(`value "${shown(output)}" is made twice`);
       made.set(output, node);
     }
   }
@@ -96,7 +96,7 @@ function needed(outputs: readonly string[], made: ReadonlyMap<string, NodeProto>
   const visit = (name: string) => {
     const node = made.get(name);
     if (!node || state.get(node) === "done") return;
-    if (state.get(node) === "open") throw new ReadError(`value "${name}" depends on itself`);
+    if (state.get(node) === "open") throw new ReadError(`value "${shown(name)}" depends on itself`);
     state.set(node, "open");
     stack.push({ node, next: 0 });
   };
@@ -128,11 +128,12 @@ function tensorsOf(
   external?: External,
 ): Map<string, Tensor> {
   const sparse = graph.sparseInitializer.map((t) => t.values?.name ?? "").filter((name) => wanted.has(name));
-  if (sparse.length > 0) throw new ReadError(`initialiser "${sparse[0]}" is sparse, which is not read; store it dense`);
+  if (sparse.length > 0)
+    throw new ReadError(`initialiser "${shown(sparse[0])}" is sparse, which is not read; store it dense`);
   const tensors = new Map<string, Tensor>();
   for (const proto of graph.initializer) {
     if (!wanted.has(proto.name)) continue;
-    const who = `initialiser "${proto.name}"`;
+    const who = `initialiser "${shown(proto.name)}"`;
     if (tensors.has(proto.name)) throw new ReadError(`${who} is there twice`);
     const value = within(who, () => readTensor(proto, external));
     const at = bounds.has(proto.name) ? -1 : firstNotFinite(value);
@@ -144,7 +145,7 @@ function tensorsOf(
 }
 
 function portOf(info: ValueInfoProto): Port {
-  const who = `input "${info.name}"`;
+  const who = `input "${shown(info.name)}"`;
   const type = info.type?.value;
   if (type?.case !== "tensorType") throw new ReadError(`${who} must be a tensor, got ${type?.case ?? "no type"}`);
   const { elemType, shape } = type.value;
@@ -163,7 +164,7 @@ function portOf(info: ValueInfoProto): Port {
 function checkPorts(ports: readonly Port[]): void {
   const seen = new Set<string>();
   for (const { name } of ports) {
-    if (seen.has(name)) throw new ReadError(`duplicate input "${name}"`);
+    if (seen.has(name)) throw new ReadError(`duplicate input "${shown(name)}"`);
     seen.add(name);
   }
 }
@@ -171,10 +172,11 @@ function checkPorts(ports: readonly Port[]): void {
 function checkNames(order: readonly NodeProto[], outputs: readonly string[], there: ReadonlySet<string>): void {
   for (const node of order) {
     const missing = node.input.find((name) => name !== "" && !there.has(name));
-    if (missing !== undefined) throw new ReadError(`node "${nameOf(node)}" reads "${missing}", which nothing makes`);
+    if (missing !== undefined)
+      throw new ReadError(`node "${nameOf(node)}" reads "${shown(missing)}", which nothing makes`);
   }
   const missing = outputs.find((name) => !there.has(name));
-  if (missing !== undefined) throw new ReadError(`nothing makes the output "${missing}"`);
+  if (missing !== undefined) throw new ReadError(`nothing makes the output "${shown(missing)}"`);
 }
 
 function stepOf(node: NodeProto, opsets: ReadonlyMap<string, number>, unsupported: UnsupportedNode[]): Step | null {
@@ -183,7 +185,7 @@ function stepOf(node: NodeProto, opsets: ReadonlyMap<string, number>, unsupporte
   const apply = tables[domain]?.get(node.opType);
   const why = whyNot(node, apply !== undefined);
   const name = nameOf(node);
-  const operator = domain === "" ? node.opType : `${domain}.${node.opType}`;
+  const operator = shown(domain === "" ? node.opType : `${domain}.${node.opType}`);
   if (why !== null || !apply) {
     unsupported.push({ node: name, operator, opset, why: why ?? "" });
     return null;
@@ -204,7 +206,14 @@ const tables: Readonly<Record<string, ReadonlyMap<string, Operator>>> = {
   "com.microsoft": new Map(Object.entries(microsoft)),
 };
 
-const nameOf = (node: NodeProto): string => node.name || `${node.opType} that makes ${node.output[0] ?? "nothing"}`;
+const nameOf = (node: NodeProto): string =>
+  shown(node.name || `${node.opType} that makes ${node.output[0] ?? "nothing"}`);
+
+/** A name as it may stand in a message: on one line, and not too long, whatever a corrupt file holds. */
+export function shown(name: string): string {
+  const line = JSON.stringify(name).slice(1, -1);
+  return line.length > 80 ? `${line.slice(0, 77)}...` : line;
+}
 
 /** Say in the message of a ReadError what it is about. */
 export function within<T>(who: string, f: () => T): T {

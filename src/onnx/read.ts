@@ -12,7 +12,7 @@ import { type Shape, showShape, sizeOf } from "../tensor/shape.ts";
 import { cast as castTensor, type DType, isFloat } from "../tensor/tensor.ts";
 import { callOf, Refusal } from "./call.ts";
 import { type Folder, folder } from "./fold.ts";
-import { type Plan, planOf, type Step } from "./plan.ts";
+import { type Plan, planOf, type Step, shown } from "./plan.ts";
 import { type ModelProto, ModelProtoSchema } from "./proto.ts";
 import { type External, firstNotFinite } from "./tensors.ts";
 
@@ -127,7 +127,7 @@ function build(plan: Plan, inputs: readonly Node[], name: string): readonly Node
 function checkInputs(ports: readonly Port[], inputs: readonly Node[], who: string): void {
   if (inputs.length !== ports.length) {
     throw new ShapeError(
-      `${who}it has ${ports.length} inputs (${ports.map((p) => p.name).join(", ")}), got ${inputs.length}`,
+      `${who}it has ${ports.length} inputs (${ports.map((p) => shown(p.name)).join(", ")}), got ${inputs.length}`,
     );
   }
   ports.forEach((port, i) => {
@@ -138,7 +138,7 @@ function checkInputs(ports: readonly Port[], inputs: readonly Node[], who: strin
       port.shape.every((d, k) => typeof d === "string" || d === shape[k]);
     if (!fits) {
       const want = `${isFloat(port.dtype) ? "floating-point" : port.dtype} ${showShape(port.shape)}`;
-      throw new ShapeError(`${who}input "${port.name}" must be ${want}, got ${dtype} ${showShape(shape)}`);
+      throw new ShapeError(`${who}input "${shown(port.name)}" must be ${want}, got ${dtype} ${showShape(shape)}`);
     }
     checkSize(shape);
   });
@@ -157,7 +157,7 @@ function run(
   const { opset, outputs } = step;
   const results = step.apply(callOf(inputs, folding.value, { opset, dtype, attributes, outputs: outputs.length }));
   const unread = attributes.unread();
-  if (unread.length > 0) throw new Refusal(`attribute "${unread[0]}" is not known here`);
+  if (unread.length > 0) throw new Refusal(`attribute "${shown(unread[0])}" is not known here`);
   return outputs.flatMap((value, i): [string, Node][] => {
     if (value === "" || !plan.wanted.has(value)) return [];
     if (!results[i]) throw new Refusal(`its output ${i} is not given`);

@@ -78,8 +78,8 @@ export const PRelu: Operator = (c) => {
 export const Clip: Operator = (c) => {
   const x = c.input(0);
   const old = c.opset < 11;
-  const low = old ? c.attributes.float("min", -3.4028234663852886e38) : bound(c, 1, Number.NEGATIVE_INFINITY);
-  const high = old ? c.attributes.float("max", 3.4028234663852886e38) : bound(c, 2, Number.POSITIVE_INFINITY);
+  const low = old ? c.attributes.bound("min", -3.4028234663852886e38) : bound(c, 1, Number.NEGATIVE_INFINITY);
+  const high = old ? c.attributes.bound("max", 3.4028234663852886e38) : bound(c, 2, Number.POSITIVE_INFINITY);
   if (isFloat(x.dtype) && typeof low === "number" && typeof high === "number") return [clipBetween(x, low, high)];
   const above = low === Number.NEGATIVE_INFINITY ? x : maximum(x, low);
   return [high === Number.POSITIVE_INFINITY ? above : minimum(above, high)];

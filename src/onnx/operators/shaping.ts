@@ -181,7 +181,7 @@ function filled(x: Node, before: readonly number[], after: readonly number[], va
   return add(padded, sub(broadcastTo(constant(value, x.dtype), outer), inside));
 }
 
-const frameAtMost = 2 ** 22;
+const frameAtMost = 2 ** 20;
 
 /** Numbers of x itself around it: which ones, the mode says. */
 function mirror(x: Node, before: readonly number[], after: readonly number[], mode: string): Node {

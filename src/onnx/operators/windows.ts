@@ -5,7 +5,7 @@ import * as convolution from "../../ops/conv.ts";
 import { reshape } from "../../ops/movement.ts";
 import * as pools from "../../ops/pool.ts";
 import { ReadError } from "../../tensor/errors.ts";
-import { type Shape, sameShape, showShape } from "../../tensor/shape.ts";
+import { type Shape, sameShape, showShape, sizeOf } from "../../tensor/shape.ts";
 import { type Call, type Operator, Refusal } from "../call.ts";
 
 export const Conv: Operator = (c) => {
@@ -48,6 +48,7 @@ export const MaxPool: Operator = (c) => {
   const x = c.input(0);
   const window = steps(c, kernelOf(c, null));
   const pads = padsOf(c, x.shape.slice(2), window);
+  checkPool(x.shape.slice(2), window, pads);
   return [pools.maxPool(x, { ...window, pads, ceil: c.attributes.int("ceil_mode", 0) !== 0 })];
 };
 
@@ -56,12 +57,13 @@ export const AveragePool: Operator = (c) => {
   const { dilations, ...window } = steps(c, kernelOf(c, null));
   if (dilations.some((d) => d !== 1)) throw new Refusal("an average over a dilated window is not read");
   const pads = padsOf(c, x.shape.slice(2), { ...window, dilations });
+  checkPool(x.shape.slice(2), { ...window, dilations }, pads);
   const countPads = c.attributes.int("count_include_pad", 0) !== 0;
   return [pools.averagePool(x, { ...window, pads, countPads, ceil: c.attributes.int("ceil_mode", 0) !== 0 })];
 };
 
-export const GlobalAveragePool: Operator = (c) => [pools.globalAveragePool(c.input(0))];
-export const GlobalMaxPool: Operator = (c) => [pools.globalMaxPool(c.input(0))];
+export const GlobalAveragePool: Operator = (c) => [pools.globalAveragePool(checkTaps(c.input(0)))];
+export const GlobalMaxPool: Operator = (c) => [pools.globalMaxPool(checkTaps(c.input(0)))];
 
 // --- internal ---
 
@@ -107,6 +109,27 @@ function padsOf(c: Call, space: Shape, { kernel, strides, dilations }: Steps): r
   const large = totals.map((t) => Math.ceil(t / 2));
   return auto === "SAME_UPPER" ? [...small, ...large] : [...large, ...small];
 }
+
+/** Pools are laid out window by window when they are built: a corrupt size must not get that far. */
+function checkPool(space: Shape, { kernel, strides, dilations }: Steps, pads: readonly number[]): void {
+  let taps = 1;
+  kernel.forEach((k, i) => {
+    const extent = dilations[i] * (k - 1) + 1;
+    const ends = pads[i + kernel.length];
+    if (!(pads[i] < extent && ends < extent))
+      throw new ReadError(`pads must be smaller than the window, got [${pads}]`);
+    taps *= k * (Math.floor((space[i] + pads[i] + ends - extent) / strides[i]) + 2);
+  });
+  if (!(taps <= tapsAtMost)) throw new Refusal(`a pool that reads ${taps} numbers for each channel is not read`);
+}
+
+function checkTaps(x: Node): Node {
+  const taps = sizeOf(x.shape.slice(2));
+  if (!(taps <= tapsAtMost)) throw new Refusal(`a pool that reads ${taps} numbers for each channel is not read`);
+  return x;
+}
+
+const tapsAtMost = 2 ** 24;
 
 function withBias(y: Node, bias: Node | null): Node {
   return bias ? add(y, reshape(bias, [-1, ...y.shape.slice(2).map(() => 1)])) : y;
