@@ -1,0 +1,81 @@
+/** @file `npm run bench`: what the library costs, as ratios against PyTorch in the same run where a Python has it. */
+import { nodeEngine } from "../src/engine/node.ts";
+import { profile } from "./profile.ts";
+import { startTorch, type Torch } from "./pytorch.ts";
+import { startup } from "./startup.ts";
+import { batch, networks, stepProgram, stepper } from "./step.ts";
+
+const rounds = 15;
+const stepsARound = 10;
+const threads = Number(process.env.BENCH_THREADS ?? 2);
+
+const engine = nodeEngine({ threads });
+const torch = await startTorch(threads);
+console.log(
+  `${engine.name}, ${threads} threads; ${torch ? `PyTorch ${torch.version}` : "no Python with torch: no ratios"}`,
+);
+for (const network of Object.keys(networks)) {
+  await compareSteps(network, torch);
+  await showProfile(network);
+}
+torch?.close();
+showStartup();
+
+// --- internal ---
+
+/** Turn and turn about, with a pause in between for the other's threads to go to sleep. */
+async function compareSteps(network: string, other: Torch | null): Promise<void> {
+  const own = await stepper(engine, network);
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  for (let round = -1; round < rounds; round++) {
+    await pause(50);
+    const mine = await own.steps(stepsARound);
+    await pause(50);
+    const yours = await other?.steps(network, stepsARound);
+    if (round < 0) continue; // warming up
+    ours.push(mine);
+    if (yours !== undefined) theirs.push(yours);
+  }
+  await own.close();
+  const step = (seconds: number) => {
+    const each = seconds / stepsARound;
+    return `${Math.round(batch / each)} images/s, ${(1000 * each).toFixed(2)} ms a step`;
+  };
+  console.log(`\n${network}: ${step(median(ours))} (fastest round: ${step(Math.min(...ours))})`);
+  if (theirs.length === 0) return;
+  const ratio = median(ours.map((seconds, i) => theirs[i] / seconds));
+  const best = Math.min(...theirs) / Math.min(...ours);
+  console.log(`  PyTorch: ${step(median(theirs))} (fastest round: ${step(Math.min(...theirs))})`);
+  // Other work on the machine slows PyTorch's barriers down more than it slows us: the fastest rounds are the fair ones.
+  console.log(
+    `  times as fast as PyTorch: ${best.toFixed(2)} by the fastest rounds, ${ratio.toFixed(2)} in the median round`,
+  );
+}
+
+async function showProfile(network: string): Promise<void> {
+  const shares = await profile(stepProgram(network));
+  const total = shares.reduce((sum, s) => sum + s.milliseconds, 0);
+  const rows = shares
+    .slice(0, 8)
+    .map((s) => `${s.operator} ${((100 * s.milliseconds) / total).toFixed(0)}% (${s.nodes})`);
+  console.log(`  time in operators (nodes): ${rows.join(", ")}`);
+}
+
+function showStartup(): void {
+  const found = startup();
+  console.log(
+    found === null
+      ? "\nstart: not measured, there is no dist/; npm run build first"
+      : `\nstart: a fresh process has imported the library and read a ${found.megabytes.toFixed(1)} MB ONNX file after ${found.seconds.toFixed(2)} s`,
+  );
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1];
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, milliseconds));
+}
