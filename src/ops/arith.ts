@@ -193,6 +193,9 @@ export function cast(x: Node, to: DType): Node {
   return isConstant(x) ? constant(castTensor(x.attrs, to)) : apply(castOp, [x], { to });
 }
 
+/** Is the node a change of dtype? */
+export const isCast = (node: Node): boolean => node.op === (castOp as Op);
+
 /** x in the graph, but nothing flows back through it. */
 export const stopGradient = (x: Node): Node => apply(stopOp, [x], null);
 
