@@ -30,6 +30,8 @@ export function nodeEngine({ provider = "cpu", threads }: NodeEngineOptions = {}
     executionProviders: [provider],
     graphOptimizationLevel: "all",
     logSeverityLevel: 3,
+    // It turns x sigmoid(x) into an operator that has no float64 kernel, and a program that was fine is refused.
+    extra: { optimization: { disable_specified_optimizers: "QuickGeluFusion" } },
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
   };
   const open = async (model: Uint8Array, inputs?: Named<Type | null>): Promise<Program> => {

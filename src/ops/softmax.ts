@@ -46,7 +46,10 @@ const softmaxOp: Op<AxisAttrs> = {
   // vector ranges over at most sqrt 2. l1 and l-inf: a row adds up to 2 p_i (1 - p_i). The second derivative is the third
   // central moment of u, at most range^3 / (6 sqrt 3): 0.2721655269759...
   behaviour: () => ({ kind: "smooth", lipschitz: { 1: 0.5, 2: 0.5, inf: 0.5 }, curvature: 0.27216552698 }),
-  evaluate: (y, [x]) => logSoftmaxLoop(x, y.shape, y.attrs.axis).map(Math.exp),
+  evaluate(y, [x]) {
+    const { at, shift, total } = groups(x, y.shape, [y.attrs.axis]);
+    return x.map((v, i) => Math.exp(v - shift[at[i]]) / total[at[i]]);
+  },
   onnx: (y, build) => softForm(softmaxOp, y, build),
 };
 
@@ -61,7 +64,10 @@ const logSoftmaxOp: Op<AxisAttrs> = {
     const two = up(Math.sqrt(n));
     return { kind: "smooth", lipschitz: { 1: Math.max(1, n - 1), 2: two, inf: 2 }, curvature: two / 2 };
   },
-  evaluate: (y, [x]) => logSoftmaxLoop(x, y.shape, y.attrs.axis),
+  evaluate(y, [x]) {
+    const { at, shift, total } = groups(x, y.shape, [y.attrs.axis]);
+    return x.map((v, i) => v - shift[at[i]] - Math.log(total[at[i]]));
+  },
   onnx: (y, build) => softForm(logSoftmaxOp, y, build),
 };
 
@@ -75,7 +81,10 @@ const logSumExpOp: Op<ReduceAttrs> = {
   },
   // The gradient is a probability vector: at most 1 in every norm. The Hessian is softmax's Jacobian: at most 1/2.
   behaviour: () => ({ kind: "smooth", lipschitz: { 1: 1, 2: 1, inf: 1 }, curvature: 0.5 }),
-  evaluate: (y, [x]) => logSumExpLoop(x, y.inputs[0].shape, y.attrs.axes),
+  evaluate(y, [x]) {
+    const { shift, total } = groups(x, y.inputs[0].shape, y.attrs.axes);
+    return total.map((t, g) => Math.log(t) + shift[g]);
+  },
   onnx: (y, build) => reduceForm(build, "ReduceLogSumExp", build.input(0), y.attrs.axes, y.attrs.keep),
 };
 
@@ -95,22 +104,16 @@ function softForm(op: Op<AxisAttrs>, y: Node<AxisAttrs>, build: Parameters<Op["o
   return build.value(transpose(apply(op, [transpose(y.inputs[0], swap)], { axis: last }), swap));
 }
 
-function logSumExpLoop(x: Float64Array, shape: Shape, axes: readonly number[]): Float64Array {
-  const most = reduceLoop(x, shape, axes, Number.NEGATIVE_INFINITY, Math.max);
+/** Per group of a reduction: the largest element (what is taken off) and the sum of e^(x - shift); per element, its group. */
+function groups(x: Float64Array, shape: Shape, axes: readonly number[]) {
   // An infinite largest element is taken off as 0, so that the sum is infinite or 0 and not NaN.
-  const shift = most.map((v) => (Number.isFinite(v) ? v : 0));
+  const shift = reduceLoop(x, shape, axes, Number.NEGATIVE_INFINITY, Math.max).map((v) => (Number.isFinite(v) ? v : 0));
   const at = groupOf(shape, axes);
-  const total = new Float64Array(most.length);
+  const total = new Float64Array(shift.length);
   x.forEach((v, i) => {
     total[at[i]] += Math.exp(v - shift[at[i]]);
   });
-  return total.map((t, i) => Math.log(t) + shift[i]);
-}
-
-function logSoftmaxLoop(x: Float64Array, shape: Shape, axis: number): Float64Array {
-  const total = logSumExpLoop(x, shape, [axis]);
-  const at = groupOf(shape, [axis]);
-  return x.map((v, i) => v - total[at[i]]);
+  return { at, shift, total };
 }
 
 /** For every element, the index of its group in a reduction over `axes`. */

@@ -175,6 +175,7 @@ export const opCases: readonly OpCase[] = [
   }),
   { name: "add: broadcast", inputs: [{ shape: [2, 1, 3] }, { shape: [4, 1] }], build: ([a, b]) => add(a, b) },
   { name: "mul: both broadcast", inputs: [{ shape: [2, 1] }, { shape: [3] }], build: ([a, b]) => mul(a, b) },
+  one("mul: by its own sigmoid", (x) => mul(x, sigmoid(x))),
   // broadcast, reduce
   on("broadcastTo", [3, 1], (x) => broadcastTo(x, [2, 3, 4])),
   on("sum", [2, 3, 2], (x) => sum(x, [1])),
