@@ -11,9 +11,14 @@ const threads = Number(process.env.BENCH_THREADS ?? 2);
 
 const engine = nodeEngine({ threads });
 const torch = await startTorch(threads);
-console.log(
-  `${engine.name}, ${threads} threads; ${torch ? `PyTorch ${torch.version}` : "no Python with torch: no ratios"}`,
-);
+console.log(`${engine.name}, ${threads} threads`);
+if (torch) {
+  const { version, matmulRate } = torch;
+  const slow = matmulRate < 30 ? " (no fast BLAS: ratios of dense networks flatter us)" : "";
+  console.log(`PyTorch ${version}, ${matmulRate.toFixed(0)} GFLOP/s in a dense product${slow}`);
+} else {
+  console.log("PyTorch: not compared, no Python with torch in $PYTHON, python3 or /usr/bin/python3");
+}
 for (const network of Object.keys(networks)) {
   await compareSteps(network, torch);
   await showProfile(network);
