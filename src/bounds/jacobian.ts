@@ -175,7 +175,7 @@ async function climbDirection({ slopes, norm, subject }: Search, at: readonly Ca
 
 /** Power steps at fixed points; the best direction seen. */
 async function power(
-  { slopes, norm, subject }: Search,
+  { slopes, norm, subject, clock }: Search,
   points: readonly Float64Array[],
   directions: readonly Float64Array[],
   iterations: number,
@@ -189,7 +189,7 @@ async function power(
       const value = quotient(lengthOf(images[k], norm), lengthOf(v[k], norm));
       return value > b.value ? { x: b.x, v: v[k], value } : b;
     });
-    if (i === iterations) return best;
+    if (i === iterations || (i > 0 && clock.expired)) return best;
     const u = joined(images.map((row) => attaining(row, dualNorm(norm))));
     const back = rowsOf(await slopes.pull(x, u), subject.size);
     v = v.map((old, k) => {
@@ -212,8 +212,9 @@ async function confirm(
     const precise: Search = { ...search, slopes };
     for (const candidate of candidates) {
       await search.clock.pause();
-      const [polished] = await power(precise, [candidate.x], [candidate.v], search.clock.expired ? 0 : 100);
-      for (const { x, v, value } of [polished, ...(await corners(precise, polished))]) {
+      const [polished] = await power(precise, [candidate.x], [candidate.v], 100);
+      const others = search.clock.expired ? [] : await corners(precise, polished);
+      for (const { x, v, value } of [polished, ...others]) {
         const seen = Math.min(value, await differenceQuotient(precise, x, v));
         if (seen > best.value) best = { value: seen, witness: { x: Array.from(x), v: Array.from(v) } };
       }

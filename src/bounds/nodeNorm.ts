@@ -65,7 +65,7 @@ export function convolutionOf(form: LinearForm & { readonly form: "convolution" 
 
 /** A p-norm enclosure widened by a relative error of the entries. */
 export function widened(norm: { readonly lower: number; readonly upper: number }, error: number) {
-  if (error === 0) return { lower: norm.lower, upper: norm.upper };
+  if (error === 0 || norm.upper === 0) return { lower: norm.lower, upper: norm.upper };
   return { lower: norm.lower * (1 - 2 * error), upper: up(norm.upper * (1 + 2 * error)) };
 }
 
