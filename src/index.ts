@@ -1,1 +1,70 @@
-/** @file Table of contents. */
+// biome-ignore-all assist/source/organizeImports: the order is that of the data, not of the alphabet
+/** @file Table of contents: one list per file, in the order of the data. What needs Node is in "lipschitz/node", the ops in "lipschitz/ops". */
+export {
+  EngineError,
+  ReadError,
+  ShapeError,
+  SpecError,
+  type UnsupportedNode,
+  UnsupportedOperatorError,
+  UsageError,
+} from "./tensor/errors.ts";
+export { mapNamed, type Named, under, within } from "./tensor/named.ts";
+export { normalTensor, type Random, random, uniformTensor } from "./tensor/random.ts";
+export type { Shape } from "./tensor/shape.ts";
+export { cast, type DType, full, scalar, type Tensor, type Type, tensor, toFloat64, zeros } from "./tensor/tensor.ts";
+
+export { grad, vjp } from "./graph/gradient.ts";
+export { apply, type Behaviour, type LinearForm, type Node, type OnnxBuilder, type Op } from "./graph/graph.ts";
+export { constant, input } from "./graph/leaf.ts";
+export type { Network, Port } from "./graph/network.ts";
+export { printGraph } from "./graph/print.ts";
+export { substitute } from "./graph/rewrite.ts";
+export { jvp } from "./graph/tangent.ts";
+
+export { retype } from "./ops/retype.ts";
+
+export { modelHash, type ReadOptions, readOnnx } from "./onnx/read.ts";
+export { type WriteOptions, writeModel } from "./onnx/write.ts";
+
+export type { Engine, Program, Provider } from "./engine/engine.ts";
+export { evaluate } from "./engine/reference.ts";
+
+export { type Activation, activation, activationNames } from "./layers/activation.ts";
+export { type BatchNormOptions, batchNorm } from "./layers/batchNorm.ts";
+export { type ConvOptions, conv } from "./layers/conv.ts";
+export { type DenseOptions, dense } from "./layers/dense.ts";
+export { dropout } from "./layers/dropout.ts";
+export { glorotUniform, heNormal, type Initializer } from "./layers/initializer.ts";
+export { fixed, type Layer, type Mode, type Run, type Variables } from "./layers/layer.ts";
+export { averagePool, flatten, globalAveragePool, maxPool, type PoolOptions } from "./layers/pool.ts";
+export { residual, sequential } from "./layers/sequential.ts";
+
+export { type ConvnetOptions, convnet } from "./models/convnet.ts";
+export { freeze } from "./models/freeze.ts";
+export { mlp } from "./models/mlp.ts";
+export { withPreprocessing } from "./models/preprocess.ts";
+export { type ResnetOptions, resnet } from "./models/resnet.ts";
+export { buildModel, type ModelSpec } from "./models/spec.ts";
+
+export { checkDataset, type Dataset, hashDataset, type Split, splitDataset, subset, take } from "./data/dataset.ts";
+export { digits } from "./data/digits.ts";
+export { iris } from "./data/iris.ts";
+export type { Preprocessing } from "./data/preprocess.ts";
+export { squareWave, twoMoons } from "./data/toy.ts";
+
+export type { Bound, Bracket, LayerBound, LowerBound, Norm, UpperBound, Witness } from "./bounds/bound.ts";
+export { lipschitz } from "./bounds/index.ts";
+
+export { type Checkpoint, type EpochMetrics, type TrainEvent, type TrainOptions, train } from "./train/loop.ts";
+export { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "./train/loss.ts";
+export type { EpochSummary, Method, Objective, Step } from "./train/method.ts";
+export { adam, type Optimizer, sgd } from "./train/optimizer.ts";
+export { plain, weightDecay } from "./train/plain.ts";
+export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "./train/schedule.ts";
+
+export { type Certification, certify } from "./certify/evaluate.ts";
+
+export type { RunRecord } from "./experiment/record.ts";
+export { type RunEvent, run, writeNetwork } from "./experiment/run.ts";
+export { defaultSpec, type RunSpec } from "./experiment/spec.ts";

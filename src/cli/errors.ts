@@ -29,7 +29,7 @@ export function describeFailure(error: unknown): { readonly message: string; rea
     return { message: (error as Error).message, code: 1 };
   }
   if (error instanceof Error && error.name === "AbortError") return { message: "interrupted", code: 130 };
-  if (error instanceof Error && error.name === "CLIError") return { message: error.message, code: 1 };
+  if (error instanceof Error && error.name === "CLIError") return { message: `${error.message}; see --help`, code: 1 };
   if (isSystemError(error)) return { message: fileMessage(error), code: 1 };
   const stack = error instanceof Error ? error.stack : String(error);
   return { message: `internal error, please report it: ${stack}`, code: 1 };

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** @file The command line. Commands load lazily, so that --help costs nothing; this file alone decides what a failure looks like. */
+import { stripVTControlCharacters } from "node:util";
 import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { tool } from "../experiment/tool.ts";
 import { exampleOf } from "./command.ts";
@@ -18,6 +19,12 @@ const main = defineCommand({
   subCommands: commands,
 });
 
+// A reader that has seen enough (`| head`) closes the pipe: that is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
 process.exitCode = await run(process.argv.slice(2));
 
 async function run(words: readonly string[]): Promise<number> {
@@ -28,12 +35,14 @@ async function run(words: readonly string[]): Promise<number> {
     }
     const { path, command } = await find(words);
     const rest = words.slice(path.length);
-    if (rest.includes("--help") || rest.includes("-h") || command === main) {
+    if (rest.includes("--help") || rest.includes("-h") || command.run === undefined) {
       const parent: CommandDef | undefined =
         path.length > 0 ? { meta: { name: [tool.name, ...path.slice(0, -1)].join(" ") } } : undefined;
       const example = exampleOf(command);
-      process.stdout.write(`${await renderUsage(command, parent)}\n${example ? `EXAMPLE\n\n  ${example}\n` : ""}`);
-      return words.length === 0 ? 1 : 0;
+      const usage = `${await renderUsage(command, parent)}\n${example ? `EXAMPLE\n\n  ${example}\n` : ""}`;
+      const coloured = process.stdout.isTTY && process.env.NO_COLOR === undefined;
+      process.stdout.write(coloured ? usage : stripVTControlCharacters(usage));
+      return rest.length === 0 ? 1 : 0;
     }
     await runCommand(command, { rawArgs: [...rest] });
     return 0;

@@ -44,6 +44,11 @@ export const defaultSpec = {
   radii: [0.1, 0.3, 0.5],
 } as const satisfies RunSpec;
 
+/** A method with the settings that go with an optimiser: decoupled weight decay (Adam) works on another scale than decay in the gradient. */
+export function methodSpec(name: MethodSpec["name"], optimizer: RunSpec["optimizer"], decay?: number): MethodSpec {
+  return name === "weight-decay" ? { name, decay: decay ?? (optimizer === "adam" ? 0.5 : 5e-4) } : { name };
+}
+
 /** Check a value that came from outside (a checkpoint, a file); throws SpecError with the JSON path. */
 export function checkSpec(value: unknown): RunSpec {
   const spec = record("$", value);

@@ -5,7 +5,7 @@ import { constant, isConstant, isFilledWith } from "../graph/leaf.ts";
 import { ShapeError } from "../tensor/errors.ts";
 import { sameShape } from "../tensor/shape.ts";
 import { cast as castTensor, type DType, isFloat } from "../tensor/tensor.ts";
-import { broadcastTogether } from "./broadcast.ts";
+import { broadcastTogether, isBroadcast } from "./broadcast.ts";
 import { bounded, diagonal, isometry, pointwise, unbounded } from "./facts.ts";
 import { onnxType } from "./lowering.ts";
 
@@ -23,11 +23,11 @@ export function add(a: Operand, b: Operand): Node {
 /** a - b. */
 export const sub = (a: Operand, b: Operand): Node => apply(subOp, operands("sub", a, b), null);
 
-/** a * b, element by element. */
+/** a * b, element by element; a factor that is 1 everywhere is left out. */
 export function mul(a: Operand, b: Operand): Node {
   const [x, y] = operands("mul", a, b);
-  if (isFilledWith(y, 1)) return x;
-  if (isFilledWith(x, 1)) return y;
+  if (isOne(y)) return x;
+  if (isOne(x)) return y;
   return apply(mulOp, [x, y], null);
 }
 
@@ -65,7 +65,7 @@ const powOp = binary("Pow", (a, b) => a ** b, {
       mul(dy, mul(y, where(greater(a, 0), log(where(greater(a, 0), a, 1)), 0))),
     ];
   },
-  behaviour: ([, b], y) => (!b && isFilledWith(y.inputs[1], 1) ? isometry : unbounded("a power grows without bound")),
+  behaviour: ([, b], y) => (!b && isAll(y.inputs[1], 1) ? isometry : unbounded("a power grows without bound")),
 });
 
 const negOp: Op<null> = {
@@ -210,6 +210,8 @@ const stopOp: Op<null> = {
 
 // --- internal ---
 
+const isOne = (x: Node): boolean => isFilledWith(isBroadcast(x) ? x.inputs[0] : x, 1);
+
 function operands(who: string, a: Operand, b: Operand): Node[] {
   if (typeof a === "number" && typeof b === "number")
     throw new ShapeError(`${who}: one operand must be a node, got two numbers`);
@@ -217,6 +219,9 @@ function operands(who: string, a: Operand, b: Operand): Node[] {
   const y = typeof b === "number" ? constant(b, x.dtype) : b;
   return broadcastTogether(who, [x, y]);
 }
+
+/** Is every element a known number, stretched or not? */
+const isAll = (x: Node, value: number): boolean => isFilledWith(isBroadcast(x) ? x.inputs[0] : x, value);
 
 /** The cotangent where the condition holds, and where it does not. */
 function choose(condition: Node, dy: Node): Node[] {

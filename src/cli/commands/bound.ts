@@ -24,7 +24,7 @@ export const bound = command({
   description: "Bracket the Lipschitz constant of an ONNX network: proved above, witnessed below",
   example: "lipschitz bound runs/digits/model.onnx --norm 2 --max 50",
   args: {
-    model: { type: "positional", required: true, description: "An .onnx file", valueHint: "MODEL" },
+    model: { type: "positional", required: true, description: "An .onnx file" },
     ...normOption,
     method: {
       type: "string",

@@ -27,7 +27,7 @@ export const certify = command({
     "Certify a network on the test part of a data set: a proved radius per sample, certified accuracy per radius",
   example: "lipschitz certify runs/digits/model.onnx --data digits --radii 0.1,0.3,0.5 --out certificate.json",
   args: {
-    model: { type: "positional", required: true, description: "An .onnx file", valueHint: "MODEL" },
+    model: { type: "positional", required: true, description: "An .onnx file" },
     ...dataOptions,
     ...preprocessingOptions,
     ...normOption,

@@ -9,7 +9,7 @@ const fetchCommand = command({
   description: "Download a data set into the cache folder (resumes, checks the sha256)",
   example: "lipschitz data fetch mnist",
   args: {
-    name: { type: "positional", required: true, description: FETCH_NAMES.join(" | "), valueHint: "NAME" },
+    name: { type: "positional", required: true, description: FETCH_NAMES.join(" | ") },
     "data-dir": {
       type: "string",
       description: "Folder to put it in; the platform's cache folder unless told",

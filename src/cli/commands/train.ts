@@ -1,7 +1,14 @@
 /** @file lipschitz train METHOD: one model, trained, bounded, certified and written as plain ONNX. */
 import { join } from "node:path";
 import { nodeEngine } from "../../engine/node.ts";
-import { defaultSpec, lossNames, optimizerNames, type RunSpec, scheduleNames } from "../../experiment/spec.ts";
+import {
+  defaultSpec,
+  lossNames,
+  methodSpec,
+  optimizerNames,
+  type RunSpec,
+  scheduleNames,
+} from "../../experiment/spec.ts";
 import { activationNames } from "../../layers/activation.ts";
 import { modelKinds } from "../../models/spec.ts";
 import { renderBracket, renderComparison } from "../../report/text.ts";
@@ -28,7 +35,7 @@ export const train = command({
   example:
     "lipschitz train weight-decay --data digits --model mlp --widths 128,64 --decay 1e-3 --epochs 20 --out runs/decay",
   args: {
-    method: { type: "positional", required: false, description: methodNames.join(" | "), valueHint: "METHOD" },
+    method: { type: "positional", required: false, description: methodNames.join(" | ") },
     ...dataOptions,
     model: { type: "string", description: `${modelKinds.join(" | ")}; mlp unless told`, valueHint: "KIND" },
     widths: {
@@ -47,7 +54,11 @@ export const train = command({
     optimizer: { type: "string", description: `${optimizerNames.join(" | ")}; adam unless told`, valueHint: "NAME" },
     schedule: { type: "string", description: `${scheduleNames.join(" | ")}; cosine unless told`, valueHint: "NAME" },
     loss: { type: "string", description: lossNames.join(" | "), valueHint: "NAME" },
-    decay: { type: "string", description: "Weight decay of weight-decay; 5e-4 unless told", valueHint: "D" },
+    decay: {
+      type: "string",
+      description: "Weight decay of weight-decay; 0.5 with adam, 5e-4 with sgd unless told",
+      valueHint: "D",
+    },
     radii: {
       type: "string",
       description: `Certified radii, by commas; ${defaultSpec.radii.join(",")} unless told`,
@@ -113,6 +124,7 @@ function specOf(args: Words): RunSpec {
     (option, text) => parseList(option, text, (o, w) => parseWhole(o, w, 1)),
     kind === "mlp" ? defaultSpec.model.widths : undefined,
   );
+  const optimizer = read<RunSpec["optimizer"]>("optimizer", oneOf(optimizerNames), defaultSpec.optimizer);
   const regression = word("data") === "square-wave";
   return {
     data: word("data") ?? defaultSpec.data,
@@ -121,11 +133,11 @@ function specOf(args: Words): RunSpec {
       ...(widths ? { widths } : {}),
       activation: read("activation", oneOf(activationNames), "relu" as const),
     },
-    method: { name, ...(decay === undefined ? {} : { decay: parseNumber("--decay", decay, { min: 0 }) }) },
+    method: methodSpec(name, optimizer, decay === undefined ? undefined : parseNumber("--decay", decay, { min: 0 })),
     epochs: read<number>("epochs", (o, w) => parseWhole(o, w, 1), defaultSpec.epochs),
     batch: read<number>("batch", (o, w) => parseWhole(o, w, 1), defaultSpec.batch),
     seed: read<number>("seed", (o, w) => parseWhole(o, w), defaultSpec.seed),
-    optimizer: read("optimizer", oneOf(optimizerNames), defaultSpec.optimizer),
+    optimizer,
     rate: read<number>("rate", (o, w) => parseNumber(o, w, { above: 0 }), defaultSpec.rate),
     schedule: read("schedule", oneOf(scheduleNames), defaultSpec.schedule),
     loss: read("loss", oneOf(lossNames), regression ? "squared-error" : "cross-entropy"),

@@ -1,0 +1,202 @@
+/** @file The command line as a user meets it: the built program in a process of its own, what it prints, what it writes, how it exits. */
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const program = new URL("../../dist/cli/main.js", import.meta.url).pathname;
+const folder = mkdtempSync(join(tmpdir(), "lipschitz-cli-"));
+const runFolder = join(folder, "run");
+
+function lipschitz(...words: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...words], {
+    encoding: "utf8",
+    cwd: folder,
+  });
+  return { status, stdout, stderr };
+}
+
+beforeAll(() => {
+  const { status, stderr } = lipschitz(
+    "train",
+    "plain",
+    "--epochs",
+    "3",
+    "--widths",
+    "16",
+    "--out",
+    runFolder,
+    "--quiet",
+  );
+  expect(stderr).toBe("");
+  expect(status).toBe(0);
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("help", () => {
+  it("names every command", () => {
+    const { status, stdout } = lipschitz("--help");
+    expect(status).toBe(0);
+    for (const word of ["compare", "train", "bound", "certify", "data"]) expect(stdout).toContain(word);
+  });
+
+  it.each([["compare"], ["train"], ["bound"], ["certify"], ["data", "fetch"]])(
+    "of %s %s ends with an example",
+    (...words) => {
+      const { status, stdout } = lipschitz(...words.filter(Boolean), "--help");
+      expect(status).toBe(0);
+      expect(stdout).toMatch(/EXAMPLE\n\n {2}lipschitz /);
+    },
+  );
+
+  it("has no colours when piped", () => {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what is looked for
+    expect(lipschitz("bound", "--help").stdout).not.toMatch(/\u001b\[/);
+  });
+});
+
+describe("train", () => {
+  it("writes a model, a record and a checkpoint, and nothing half-written", () => {
+    const files = readdirSync(runFolder).sort();
+    expect(files).toEqual(["checkpoint.json", "model.onnx", "record.json", "weights-3.bin"]);
+  });
+
+  it("resumes to the same numbers", () => {
+    const short = join(folder, "short");
+    const options = ["--widths", "16", "--seed", "1", "--quiet", "--schedule", "constant"];
+    const whole = join(folder, "whole");
+    expect(lipschitz("train", "plain", "--epochs", "4", ...options, "--out", whole).status).toBe(0);
+    expect(lipschitz("train", "plain", "--epochs", "2", ...options, "--out", short).status).toBe(0);
+    expect(lipschitz("train", "--resume", short, "--epochs", "4", "--quiet").status).toBe(0);
+    expect(readFileSync(join(short, "weights-4.bin")).equals(readFileSync(join(whole, "weights-4.bin")))).toBe(true);
+    expect(readFileSync(join(short, "model.onnx")).equals(readFileSync(join(whole, "model.onnx")))).toBe(true);
+  });
+
+  it("leaves no partial file when interrupted", async () => {
+    const out = join(folder, "interrupted");
+    const child = spawn(process.execPath, [program, "train", "plain", "--epochs", "500", "--out", out], {
+      cwd: folder,
+    });
+    while (!existsSync(join(out, "checkpoint.json"))) await new Promise((resolve) => setTimeout(resolve, 50));
+    child.kill("SIGINT");
+    const code = await new Promise((resolve) => child.on("exit", resolve));
+    expect(code).toBe(130);
+    expect(readdirSync(out).filter((f) => f.endsWith(".part"))).toEqual([]);
+    expect(lipschitz("train", "--resume", out, "--epochs", "1", "--quiet").stderr).toBe("");
+  });
+
+  it("refuses a damaged checkpoint", () => {
+    const damaged = join(folder, "damaged");
+    expect(lipschitz("train", "plain", "--epochs", "1", "--widths", "4", "--out", damaged, "--quiet").status).toBe(0);
+    const weights = join(damaged, "weights-1.bin");
+    const bytes = readFileSync(weights);
+    bytes[100] ^= 1;
+    writeFileSync(weights, bytes);
+    const { status, stderr } = lipschitz("train", "--resume", damaged);
+    expect(stderr).toMatch(/^lipschitz: .*weights-1\.bin: is not the file that checkpoint\.json names/);
+    expect(status).toBe(2);
+  });
+});
+
+describe("bound", () => {
+  it("prints one JSON object with a bracket", () => {
+    const { status, stdout, stderr } = lipschitz("bound", join(runFolder, "model.onnx"), "--json");
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+    const bracket = JSON.parse(stdout);
+    expect(bracket.sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(bracket.norm).toBe("2");
+    expect(bracket.upper.proved).toBe(true);
+    expect(bracket.lower.value).toBeGreaterThan(0);
+    expect(bracket.lower.value).toBeLessThanOrEqual(bracket.upper.value);
+    expect(bracket.lower.witness.x).toHaveLength(784);
+    expect(bracket.layers.length).toBeGreaterThanOrEqual(2);
+  });
+
+  it.each(["1", "inf"])("in norm %s keeps the order", (norm) => {
+    const { upper, lower } = JSON.parse(
+      lipschitz("bound", join(runFolder, "model.onnx"), "--norm", norm, "--json").stdout,
+    );
+    expect(upper.value).toBeGreaterThanOrEqual(lower.value);
+  });
+
+  it("exits 3 above --max and 0 below", () => {
+    const model = join(runFolder, "model.onnx");
+    expect(lipschitz("bound", model, "--max", "0.001", "--quiet").status).toBe(3);
+    expect(lipschitz("bound", model, "--max", "1e9", "--quiet").status).toBe(0);
+  });
+});
+
+describe("certify", () => {
+  it("writes a certificate whose accuracies fall with the radius", () => {
+    const out = join(folder, "certificate.json");
+    const words = ["certify", join(runFolder, "model.onnx"), "--data", "digits", "--radii", "0,0.1,0.5", "--out", out];
+    const { status, stdout } = lipschitz(...words, "--json");
+    expect(status).toBe(0);
+    const certificate = JSON.parse(stdout);
+    expect(JSON.parse(readFileSync(out, "utf8"))).toEqual(certificate);
+    const parts = certificate.certified.map((c: { accuracy: number }) => c.accuracy);
+    expect(parts).toEqual([...parts].sort((a, b) => b - a));
+    expect(parts[0]).toBeLessThanOrEqual(certificate.accuracy);
+    expect(certificate.samples).toHaveLength(1000);
+  });
+});
+
+describe("wrong use", () => {
+  const cases: [string, string[], number, RegExp][] = [
+    ["an unknown command", ["fly"], 1, /unknown command "fly"/],
+    ["an unknown option", ["bound", "x.onnx", "--norn", "2"], 1, /unknown option --norn/],
+    ["an unknown method", ["compare", "--methods", "magic"], 1, /unknown "magic"; known: plain/],
+    ["a missing model", ["bound", "none.onnx"], 2, /none\.onnx: no such file/],
+    [
+      "a negative radius",
+      ["certify", "x.onnx", "--data", "digits", "--radii=-1"],
+      1,
+      /--radii: must be a number >= 0, got "-1"/,
+    ],
+    [
+      "epochs that are no number",
+      ["compare", "--epochs", "many"],
+      1,
+      /--epochs: must be a whole number >= 1, got "many"/,
+    ],
+    ["an unknown data set", ["train", "plain", "--data", "nothing", "--out", "o"], 1, /nothing/],
+    ["a missing --out", ["train", "plain"], 1, /missing --out/],
+    ["a missing method", ["train", "--out", "o"], 1, /missing METHOD/],
+    ["a stray argument", ["bound", "a.onnx", "b.onnx"], 1, /unexpected argument "b\.onnx"/],
+    ["a norm that is none", ["bound", "a.onnx", "--norm", "3"], 1, /norm/],
+  ];
+  it.each(cases)("%s: one clear line", (_, words, code, message) => {
+    const { status, stdout, stderr } = lipschitz(...words);
+    expect(stderr).toMatch(message);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(stdout).toBe("");
+    expect(status).toBe(code);
+  });
+
+  it("a corrupt model: exit 2", () => {
+    const path = join(folder, "corrupt.onnx");
+    const bytes = readFileSync(join(runFolder, "model.onnx"));
+    writeFileSync(path, bytes.subarray(0, bytes.length / 2));
+    const { status, stderr } = lipschitz("bound", path);
+    expect(stderr).toContain("corrupt.onnx");
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(status).toBe(2);
+  });
+
+  it("a folder that cannot be made: exit 1 before any work", () => {
+    writeFileSync(join(folder, "file"), "");
+    const { status, stderr } = lipschitz("train", "plain", "--out", join(folder, "file", "below"));
+    expect(stderr).toMatch(/the folder cannot be written/);
+    expect(status).toBe(1);
+  });
+
+  it("a model whose input does not fit the data: one line", () => {
+    const { status, stderr } = lipschitz("certify", join(runFolder, "model.onnx"), "--data", "iris");
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(stderr).toMatch(/784|\[1,28,28\]/);
+    expect(status).toBe(1);
+  });
+});
