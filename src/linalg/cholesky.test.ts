@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { random } from "../tensor/random.ts";
 import { cholesky, choleskySolve, verifiedNorm } from "./cholesky.ts";
-import { compare, exact, product } from "./exact.ts";
+import { compare, exact, exactlyBelow, product } from "./exact.ts";
 import { gramMatrix, identity, type Matrix, matrix, multiply, transpose } from "./matrix.ts";
 import { down, up } from "./rounding.ts";
 import { singularValues } from "./svd.ts";
@@ -90,6 +90,36 @@ describe("verifiedNorm()", () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it("claims nothing that exact elimination denies, within roundings of the norm", () => {
+    // Equal entries in a row of 3000 err in one direction: without the radius in the shift c some of these are claimed wrongly.
+    const shapes = [
+      [2, 3000, 12],
+      [3, 3, 40],
+      [6, 6, 40],
+      [9, 12, 12],
+    ];
+    for (const [rows, cols, seeds] of shapes) {
+      for (let seed = 1; seed <= seeds; seed++) {
+        const r = random(seed);
+        const W = { rows, cols, data: Float64Array.from({ length: rows * cols }, () => r.uniform()) };
+        if (rows === 2) W.data.fill(W.data[0], 0, cols).fill(W.data[cols], cols);
+        const list = Array.from({ length: rows }, (_, i) => [...W.data.subarray(i * cols, (i + 1) * cols)]);
+        const sigma = singularValues(W)[0];
+        // The least number that is claimed, to the last digit.
+        let [low, least] = [sigma * (1 - 1e-9), sigma * (1 + 1e-9)];
+        expect(verifiedNorm(W, least)).toBe(true);
+        for (let middle = low; ; ) {
+          middle = low + (least - low) / 2;
+          if (middle === low || middle === least) break;
+          if (verifiedNorm(W, middle)) least = middle;
+          else low = middle;
+        }
+        expect(exactlyBelow(list, least)).toBe(true);
+        expect(exactlyBelow(list, sigma * (1 - 1e-12))).toBe(false);
+      }
+    }
   });
 
   it("knows the ends of the range", () => {

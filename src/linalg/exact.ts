@@ -38,3 +38,25 @@ export function compare(a: Dyadic, b: Dyadic): -1 | 0 | 1 {
   const { top } = minus(a, b);
   return top > 0n ? 1 : top < 0n ? -1 : 0;
 }
+
+/** Whether s^2 I - W W^T is positive definite, W given by rows: exactly, by elimination without fractions (Bareiss). */
+export function exactlyBelow(rows: readonly (readonly number[])[], s: number): boolean {
+  const n = rows.length;
+  const entries = rows.map((row) => row.map(exact));
+  const dot = (i: number, j: number) =>
+    entries[i].map((x, k) => product(x, entries[j][k])).reduce(plus, { top: 0n, bits: 0 });
+  const square = product(exact(s), exact(s));
+  const A = rows.map((_, i) => rows.map((_, j) => minus(i === j ? square : { top: 0n, bits: 0 }, dot(i, j))));
+  const bits = Math.max(...A.flat().map((x) => x.bits));
+  const a = A.map((row) => row.map((x) => x.top << BigInt(bits - x.bits)));
+  // The pivots are the leading minors.
+  let previous = 1n;
+  for (let k = 0; k < n; k++) {
+    if (a[k][k] <= 0n) return false;
+    for (let i = k + 1; i < n; i++) {
+      for (let j = k + 1; j < n; j++) a[i][j] = (a[i][j] * a[k][k] - a[i][k] * a[k][j]) / previous;
+    }
+    previous = a[k][k];
+  }
+  return true;
+}

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Random, random } from "../tensor/random.ts";
-import { compare, type Dyadic, exact, product } from "./exact.ts";
+import { compare, type Dyadic, exact, plus, product } from "./exact.ts";
 import { gramBound } from "./gram.ts";
 import { gramMatrix, identity, type Matrix, matrix, multiply, transpose } from "./matrix.ts";
 import { inducedNorm, spectralNorm } from "./norm.ts";
@@ -178,6 +178,19 @@ describe("gramBound()", () => {
       }),
       { numRuns: 400 },
     );
+  });
+
+  it("is no rounding below the exact norm of a long row", () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const r = random(seed);
+      const W = fill(1, 2000, () => r.uniform());
+      const truth = [...W.data].map((x) => product(exact(x), exact(x))).reduce(plus);
+      for (const bound of [gramBound(W), gramBound({ ...W, rows: 2000, cols: 1 }), spectralNorm(W).upper]) {
+        expect(compare(product(exact(bound), exact(bound)), truth)).toBeGreaterThanOrEqual(0);
+      }
+      const { lower } = spectralNorm(W);
+      expect(compare(product(exact(lower), exact(lower)), truth)).toBeLessThanOrEqual(0);
+    }
   });
 
   it("refuses a number of squarings that it cannot count", () => {
