@@ -1,3 +1,4 @@
+/** @file Tests of erf.ts. */
 import { describe, expect, it } from "vitest";
 import { evaluate } from "../engine/reference.ts";
 import { input } from "../graph/leaf.ts";

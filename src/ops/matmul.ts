@@ -63,6 +63,9 @@ const matmulOp: Op<null> = {
 export function matmul(a: Node, b: Node): Node {
   if (a.shape.length === 0 || b.shape.length === 0)
     throw new ShapeError(`matmul: needs vectors or matrices, got ${shapesOf([a, b])}`);
+  if (a.shape.length === 1 && b.shape.length === 1) {
+    return reshape(matmul(reshape(a, [1, a.shape[0]]), reshape(b, [b.shape[0], 1])), []);
+  }
   if (a.shape.length === 1) {
     const y = matmul(reshape(a, [1, a.shape[0]]), b);
     return reshape(y, [...y.shape.slice(0, -2), y.shape[y.shape.length - 1]]);

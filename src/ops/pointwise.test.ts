@@ -1,3 +1,4 @@
+/** @file Tests of pointwise.ts. */
 import { describe, expect, it } from "vitest";
 import { nodeEngine } from "../engine/node.ts";
 import { evaluate } from "../engine/reference.ts";

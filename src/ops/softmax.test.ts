@@ -1,3 +1,4 @@
+/** @file Tests of softmax.ts. */
 import { describe, expect, it } from "vitest";
 import { evaluate } from "../engine/reference.ts";
 import { grad } from "../graph/gradient.ts";

@@ -1,0 +1,87 @@
+/** @file Tests of matmul.ts, inverse.ts and normalize.ts. */
+import { describe, expect, it } from "vitest";
+import { evaluate } from "../engine/reference.ts";
+import { constant, input } from "../graph/leaf.ts";
+import { ShapeError } from "../tensor/errors.ts";
+import { random, uniformTensor } from "../tensor/random.ts";
+import { tensor } from "../tensor/tensor.ts";
+import { inverse } from "./inverse.ts";
+import { gemm, matmul } from "./matmul.ts";
+import { batchNorm } from "./normalize.ts";
+
+describe("matmul()", () => {
+  it("broadcasts leading axes and takes vectors as rows or columns", () => {
+    const shape = (a: number[], b: number[]) => matmul(input("a", a), input("b", b)).shape;
+    expect(shape([2, 3], [3, 4])).toEqual([2, 4]);
+    expect(shape([5, 1, 2, 3], [6, 3, 4])).toEqual([5, 6, 2, 4]);
+    expect(shape([3], [3])).toEqual([]);
+    expect(shape([3], [5, 3, 4])).toEqual([5, 4]);
+    expect(shape([5, 2, 3], [3])).toEqual([5, 2]);
+  });
+
+  it("refuses inner axes that do not match, scalars and mixed dtypes", () => {
+    expect(() => matmul(input("a", [2, 3]), input("b", [2, 3]))).toThrow(ShapeError);
+    expect(() => matmul(input("a", []), input("b", [2, 3]))).toThrow(ShapeError);
+    expect(() => matmul(input("a", [2, 3]), input("b", [3, 2], "float64"))).toThrow(ShapeError);
+  });
+
+  it("states the matrix of the side that is held, through a broadcast too", () => {
+    const w = input("w", [3, 4]);
+    const y = matmul(input("x", [2, 3]), w);
+    const behaviour = y.op.behaviour(y, [true, false]);
+    expect(behaviour).toMatchObject({ kind: "linear", of: { form: "matrix", side: "right" } });
+    expect(behaviour.kind === "linear" && behaviour.of.form === "matrix" && behaviour.of.weight).toBe(w);
+    expect(y.op.behaviour(y, [true, true]).kind).toBe("unbounded");
+  });
+
+  it("gemm is alpha A' B' + beta C", () => {
+    const c = (values: number[], shape: number[]) => constant(tensor(values, shape));
+    const y = gemm(c([1, 2, 3, 4], [2, 2]), c([1, 0, 1, 1], [2, 2]), c([10, 20], [2]), {
+      alpha: 2,
+      beta: 0.5,
+      transA: true,
+      transB: true,
+    });
+    expect([...evaluate({ y }).y.data]).toEqual([7, 18, 9, 22]);
+  });
+});
+
+describe("inverse()", () => {
+  it("undoes a product, rows exchanged where the diagonal has zeros", () => {
+    const x = constant(tensor([0, 2, 1, 1, 0, 3, 4, -1, 0], [3, 3], "float64"));
+    const { y } = evaluate({ y: matmul(x, inverse(x)) });
+    [1, 0, 0, 0, 1, 0, 0, 0, 1].forEach((v, i) => {
+      expect(y.data[i]).toBeCloseTo(v, 14);
+    });
+  });
+
+  it("is exact to rounding on larger matrices", () => {
+    const n = 40;
+    const x = input("x", [2, n, n]);
+    const { y } = evaluate({ y: matmul(x, inverse(x)) }, { x: uniformTensor(random(4), [2, n, n], -1, 1) });
+    y.data.forEach((v: number | bigint, i: number) => {
+      expect(Math.abs(Number(v) - ((i % (n * n)) % (n + 1) === 0 ? 1 : 0))).toBeLessThan(1e-11);
+    });
+  });
+
+  it("gives no finite number for a singular matrix, and refuses what is not square", () => {
+    const y = inverse(constant(tensor([1, 2, 2, 4], [2, 2])));
+    expect([...evaluate({ y }).y.data].some((v) => Number.isFinite(v))).toBe(false);
+    expect(() => inverse(input("x", [2, 3]))).toThrow(ShapeError);
+    expect(() => inverse(input("x", [2, 2], "int64"))).toThrow(ShapeError);
+  });
+});
+
+describe("batchNorm()", () => {
+  it("is a diagonal map and a translation", () => {
+    const c = (...values: number[]) => constant(tensor(values));
+    const x = input("x", [1, 2, 3]);
+    const y = batchNorm(x, c(2, 3), c(1, 1), c(0, 5), c(4, 9), 0);
+    expect(y.op.behaviour(y, [true, false]).kind).toBe("isometry");
+    const [scaled] = y.inputs;
+    expect(scaled.op.behaviour(scaled, [true, false])).toMatchObject({ of: { form: "diagonal", inverse: false } });
+    const fed = { x: tensor([0, 2, 4, 5, 8, 2], [1, 2, 3]) };
+    expect([...evaluate({ y }, fed).y.data]).toEqual([1, 3, 5, 1, 4, -2]);
+    expect(() => batchNorm(x, c(1), c(1), c(1), c(1))).toThrow(ShapeError);
+  });
+});
