@@ -42,14 +42,13 @@ describe("help", () => {
     for (const word of ["compare", "train", "bound", "certify", "data"]) expect(stdout).toContain(word);
   });
 
-  it.each([["compare"], ["train"], ["bound"], ["certify"], ["data", "fetch"]])(
-    "of %s %s ends with an example",
-    (...words) => {
-      const { status, stdout } = lipschitz(...words.filter(Boolean), "--help");
-      expect(status).toBe(0);
-      expect(stdout).toMatch(/EXAMPLE\n\n {2}lipschitz /);
-    },
-  );
+  it.each(["compare", "train", "bound", "certify", "data fetch"])("of %s ends with an example", (words) => {
+    const { status, stdout } = lipschitz(...words.split(" "), "--help");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/EXAMPLE
+
+ {2}lipschitz /);
+  });
 
   it("has no colours when piped", () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what is looked for
@@ -196,7 +195,7 @@ describe("wrong use", () => {
   it("a model whose input does not fit the data: one line", () => {
     const { status, stderr } = lipschitz("certify", join(runFolder, "model.onnx"), "--data", "iris");
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
-    expect(stderr).toMatch(/784|\[1,28,28\]/);
+    expect(stderr).toMatch(/must fit its input \[batch,1,28,28\], got \[4\]/);
     expect(status).toBe(1);
   });
 });
