@@ -328,6 +328,36 @@ export const opCases: readonly OpCase[] = [
       return pulled(conv(x, w), dy, w);
     },
   },
+  {
+    name: "conv: two axes, depthwise, asymmetric",
+    inputs: [{ shape: [1, 2, 4, 3] }, { shape: [2, 1, 2, 2] }],
+    build: ([x, w]) => conv(x, w, { strides: [1, 2], pads: [1, 0, 0, 1], groups: 2 }),
+  },
+  {
+    name: "conv: a batch that the kernel gradient keeps in rows",
+    inputs: [{ shape: [32, 33, 3], low: -0.5, high: 0.5 }],
+    build: ([x]) => {
+      const w = numbers(new Array(66).fill(0.1), [1, 33, 2], x);
+      return pulled(conv(x, w), conv(x, w), w);
+    },
+    skip: [
+      { question: "derivatives", reason: "3,168 inputs: minutes; the smaller rows ask the same rule" },
+      { question: "higher derivatives", reason: "as above" },
+      { question: "behaviour", reason: "as above" },
+    ],
+  },
+  {
+    name: "convTranspose: stride 1, groups, dilations",
+    inputs: [{ shape: [1, 2, 3, 3] }, { shape: [2, 2, 2, 2] }],
+    build: ([x, w]) => convTranspose(x, w, { groups: 2, dilations: [1, 2], pads: [1, 0, 0, 1] }),
+  },
+  on("maxPool: ceil", [1, 1, 5, 3], (x) => maxPool(x, { kernel: [2, 2], strides: [2, 2], ceil: true })),
+  on("maxPool: a rest, one axis", [1, 2, 5], (x) => maxPool(x, { kernel: [2], strides: [2] })),
+  on("maxPool: dilations", [1, 1, 5, 3], (x) => maxPool(x, { kernel: [2, 2], dilations: [2, 1] }), { opset: 10 }),
+  on("averagePool: counted pads, ceil", [1, 1, 4, 4], (x) =>
+    averagePool(x, { kernel: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1], countPads: true, ceil: true }),
+  ),
+  on("averagePool: a rest, one axis", [1, 2, 5], (x) => averagePool(x, { kernel: [2], strides: [2] })),
   on("maxPool", [1, 2, 4, 4], (x) => maxPool(x, { kernel: [2, 2], strides: [2, 2] })),
   on("maxPool: overlapping, padded", [1, 1, 4, 3], (x) => maxPool(x, { kernel: [3, 2], pads: [1, 0, 1, 1] })),
   on("averagePool", [1, 2, 4, 4], (x) => averagePool(x, { kernel: [2, 2], strides: [2, 2] })),
