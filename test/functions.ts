@@ -108,7 +108,7 @@ export function randomNetwork(r: Random, kind: "dense" | "image"): Network {
       case 0:
         return add(y, convolve(y, `${k} residual`, y.shape[1], 1));
       case 1:
-        return maxPool(y, { kernel: [2, 2], strides: [1, 1] });
+        return maxPool(y, { kernel: [2, 2], strides: [1, 1], pads: [0, 0, 1, 1] });
       case 2:
         return averagePool(y, { kernel: [2, 2], strides: [1, 1], pads: [1, 0, 0, 1] });
       case 3:
@@ -117,11 +117,16 @@ export function randomNetwork(r: Random, kind: "dense" | "image"): Network {
         return y;
     }
   };
+  const deep = choice("depth", 2) === 1;
   if (kind === "dense") {
-    return functionOf([3 + choice("inputs", 3)], (x) => dense(denseBlock(denseBlock(x, "a"), "b"), "out", 3));
+    return functionOf([3 + choice("inputs", 3)], (x) => {
+      const y = denseBlock(x, "a");
+      return dense(deep ? denseBlock(y, "b") : y, "out", 3);
+    });
   }
   return functionOf([36], (x) => {
-    const y = imageBlock(imageBlock(reshape(x, [x.shape[0], 1, 6, 6]), "a"), "b");
+    const first = imageBlock(reshape(x, [x.shape[0], 1, 6, 6]), "a");
+    const y = deep ? imageBlock(first, "b") : first;
     return dense(reshape(flatten(y), [x.shape[0], sizeOf(y.shape) / x.shape[0]]), "out", 3);
   });
 }

@@ -173,7 +173,7 @@ async function climbDirection({ slopes, norm, subject }: Search, at: readonly Ca
   return slopes.climb ? rowsOf(await slopes.climb(x, v, u), subject.size) : [];
 }
 
-/** Power steps at fixed points; the best direction seen. */
+/** Power steps at fixed points, until none gains any more; the best direction seen. */
 async function power(
   { slopes, norm, subject, clock }: Search,
   points: readonly Float64Array[],
@@ -183,13 +183,15 @@ async function power(
   const x = joined(points);
   let v = [...directions];
   let best: Candidate[] = points.map((at, k) => ({ x: at, v: v[k], value: 0 }));
-  for (let i = 0; ; i++) {
+  for (let i = 0, idle = 0; ; i++) {
     const images = rowsOf(await slopes.push(x, joined(v)), subject.outputs);
+    const before = best;
     best = best.map((b, k) => {
       const value = quotient(lengthOf(images[k], norm), lengthOf(v[k], norm));
       return value > b.value ? { x: b.x, v: v[k], value } : b;
     });
-    if (i === iterations || (i > 0 && clock.expired)) return best;
+    idle = best.some((b, k) => b.value > before[k].value * (1 + 1e-9)) ? 0 : idle + 1;
+    if (i === iterations || idle === 3 || (i > 0 && clock.expired)) return best;
     const u = joined(images.map((row) => attaining(row, dualNorm(norm))));
     const back = rowsOf(await slopes.pull(x, u), subject.size);
     v = v.map((old, k) => {
