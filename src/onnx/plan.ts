@@ -52,6 +52,8 @@ export function planOf(model: ModelProto, external?: External): Plan {
   const stored = new Set(graph.initializer.map((t) => t.name));
   const ports = graph.input.filter((i) => !stored.has(i.name)).map(portOf);
   checkPorts(ports);
+  const twice = [...stored, ...ports.map((p) => p.name)].find((name) => made.has(name));
+  if (twice !== undefined) throw new ReadError(`value "${shown(twice)}" is given and made`);
   checkNames(order, outputs, new Set([...ports.map((p) => p.name), ...tensors.keys(), ...made.keys()]));
   const unsupported: UnsupportedNode[] = [];
   const steps = order.map((node) => stepOf(node, opsets, unsupported));

@@ -24,7 +24,8 @@ export interface ReadOptions {
 }
 
 /**
- * Read an ONNX model (opset 6 to 22) as a network for inference.
+ * Read an ONNX model (opset 6 to 22) as a network for inference. Half types are held as float32, integers of fewer than 32 bits as
+ * int32; where a model mixes float and double, everything is one of them when it is built.
  * Throws UnsupportedOperatorError, which lists every node that cannot be read, or ReadError where the bytes are not a sound model.
  */
 export function readOnnx(bytes: Uint8Array, options: ReadOptions = {}): Network {
@@ -155,7 +156,8 @@ function run(
   const attributes = step.attributes();
   const inputs = step.inputs.map((value) => (value === "" ? null : (values.get(value) as Node)));
   const { opset, outputs } = step;
-  const results = step.apply(callOf(inputs, folding.value, { opset, dtype, attributes, outputs: outputs.length }));
+  const named = outputs.findLastIndex((value) => value !== "") + 1;
+  const results = step.apply(callOf(inputs, folding.value, { opset, dtype, attributes, outputs: named }));
   const unread = attributes.unread();
   if (unread.length > 0) throw new Refusal(`attribute "${shown(unread[0])}" is not known here`);
   return outputs.flatMap((value, i): [string, Node][] => {

@@ -407,6 +407,14 @@ const forms: Readonly<Record<string, ModelOf & { readonly free?: number }>> = {
     ].map((op) => ({ op, in: ["x"], out: [op] })),
     outputs: ["Ceil", "Reciprocal", "Mish", "Erf", "Softsign", "Selu", "Celu", "HardSwish", "ThresholdedRelu", "Gelu"],
   },
+  CastLike: {
+    inputs: x23,
+    nodes: [
+      { op: "CastLike", in: ["whole", "x"], out: ["w"] },
+      { op: "Mul", in: ["x", "w"] },
+    ],
+    tensors: { whole: ints(1, 2, 3) },
+  },
   "Gelu by tanh": { opset: 20, inputs: x23, nodes: one("Gelu", ["x"], { approximate: "tanh" }) },
   "logic and comparison": {
     inputs: { x: [3, 4], z: [4] },

@@ -391,6 +391,7 @@ describe("readOnnx() refuses", () => {
       },
       /depends on itself/,
     ],
+    "an initialiser that is made too": [{ ...relu, tensors: { y: tensor([1]) } }, /"y" is given and made/],
     "a value made twice": [{ ...relu, nodes: [...relu.nodes, ...relu.nodes] }, /"y" is made twice/],
     "shapes that do not fit": [
       { ...relu, nodes: [{ op: "MatMul", in: ["x", "x"], name: "product" }] },

@@ -8,9 +8,9 @@ import type { Network } from "../../src/graph/network.ts";
 import { readOnnx } from "../../src/onnx/read.ts";
 import { writeModel } from "../../src/onnx/write.ts";
 import { UnsupportedOperatorError } from "../../src/tensor/errors.ts";
-import type { Named } from "../../src/tensor/named.ts";
+import { mapNamed, type Named } from "../../src/tensor/named.ts";
 import { type Shape, sizeOf } from "../../src/tensor/shape.ts";
-import { type Tensor, tensor, toFloat64 } from "../../src/tensor/tensor.ts";
+import { cast, type DType, type Tensor, tensor, toFloat64 } from "../../src/tensor/tensor.ts";
 import { cifarImages, hasShared, mnistImages, sharedData } from "../shared.ts";
 
 interface Case {
@@ -27,6 +27,16 @@ const engine = nodeEngine({ threads: 1 });
 
 /** Not read, and rightly so: what it computes is random. */
 const refused = "ops/layer-zoo_dropout_training_mode_true.onnx";
+
+/** Networks with a free batch. (ops/fc2 says so too, but flattens its batch away.) */
+const batched = [
+  "mnist/marabou_mnist5x20_leaky_relu.onnx",
+  "cifar/marabou_cifar10_small.onnx",
+  "control/collins_rul_small_window_20.onnx",
+  "ops/fc_2-2-3.onnx",
+  "ops/fc_2-2sigmoids-3.onnx",
+  "ops/test_dropout.onnx",
+];
 
 describe.skipIf(!there)("readOnnx() on real networks", () => {
   const equal: string[] = [];
@@ -50,7 +60,27 @@ describe.skipIf(!there)("readOnnx() on real networks", () => {
         });
       }
     }
+    // In float64 too, from feeds that are wider only in type.
+    const wide = outputsOf(network, "float64");
+    const wideFeeds = feeds.map((feed) => mapNamed(feed, (t) => cast(t, "float64")));
+    (await runAll(await engine.compile(wide), wideFeeds)).forEach((values, k) => {
+      agree(values, cases[k], network.outputs);
+    });
     equal.push(path);
+  });
+
+  it.each(batched)("%s on any batch, built on it or written with it free", async (path) => {
+    const network = readOnnx(readFileSync(`${sharedData}onnx/${path}`), { name: path });
+    const feeds = [feedsOf(network, 0, null, 5)];
+    const [built] = await runAll(await engine.compile(outputsOf(network, "float32", 5)), feeds);
+    const [free] = await runAll(await engine.load(writeModel(outputsOf(network), { batch: "batch" })), feeds);
+    const again = readOnnx(writeModel(outputsOf(network), { batch: "batch" }));
+    expect(again.inputs.map((p) => p.shape[0])).toEqual(["batch"]);
+    const [read] = await runAll(await engine.compile(outputsOf(again, "float32", 5)), feeds);
+    for (const name of network.outputs) {
+      expect(built[name].shape[0]).toBe(5);
+      for (const other of [free, read]) close(toFloat64(other[name]), toFloat64(built[name]), 1e-5);
+    }
   });
 
   it("refuses a network whose output is random", () => {
@@ -67,13 +97,13 @@ describe.skipIf(!there)("readOnnx() on real networks", () => {
 
 // --- internal ---
 
-function outputsOf(network: Network) {
+function outputsOf(network: Network, dtype: DType = "float32", batch = 1) {
   const nodes = network.build(
     network.inputs.map((p) =>
       input(
         p.name,
-        p.shape.map((d) => (typeof d === "number" ? d : 1)),
-        p.dtype,
+        p.shape.map((d) => (typeof d === "number" ? d : batch)),
+        dtype,
       ),
     ),
   );
@@ -90,10 +120,10 @@ async function runAll(program: Program, feeds: readonly Named<Tensor>[]): Promis
 }
 
 /** Case k: test image k, or numbers that a formula gives. */
-function feedsOf(network: Network, k: number, preprocessing: string | null): Named<Tensor> {
+function feedsOf(network: Network, k: number, preprocessing: string | null, batch = 1): Named<Tensor> {
   return Object.fromEntries(
     network.inputs.map((port, which) => {
-      const shape = port.shape.map((d) => (typeof d === "number" ? d : 1));
+      const shape = port.shape.map((d) => (typeof d === "number" ? d : batch));
       const values = preprocessing
         ? image(k, preprocessing, sizeOf(shape))
         : Array.from({ length: sizeOf(shape) }, (_, i) => 0.5 * Math.sin(0.37 * (i + 1) + k + 7 * which));

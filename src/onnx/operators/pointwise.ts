@@ -96,6 +96,11 @@ export const Cast: Operator = (c) => {
   return [cast(c.input(0), isFloat(to) ? c.dtype : to)];
 };
 
+export const CastLike: Operator = (c) => {
+  c.attributes.ignore("saturate");
+  return [cast(c.input(0), c.input(1).dtype)];
+};
+
 /** A network is read for inference: nothing is dropped. Where the model says that it drops even then, its output would be random. */
 export const Dropout: Operator = (c) => {
   c.attributes.ignore("seed");
