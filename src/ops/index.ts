@@ -23,6 +23,7 @@ export {
   where,
 } from "./arith.ts";
 export { broadcastTo, sum } from "./broadcast.ts";
+export { conv, convTranspose } from "./conv.ts";
 export { argMax, gather, oneHot } from "./gather.ts";
 export { inverse } from "./inverse.ts";
 export { gemm, matmul } from "./matmul.ts";
@@ -51,5 +52,7 @@ export {
   sqrt,
   tanh,
 } from "./pointwise.ts";
+export { averagePool, globalAveragePool, globalMaxPool, maxPool } from "./pool.ts";
 export { mean, reduceMax, reduceMin } from "./reduce.ts";
+export { retype } from "./retype.ts";
 export { logSoftmax, logSumExp, softmax } from "./softmax.ts";

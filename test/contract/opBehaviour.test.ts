@@ -110,6 +110,26 @@ describe("pointwise", () => {
     }
   });
 
+  it.each(of("pointwise"))("$name has no slope on an interval outside what it states there", (q) => {
+    const { f, r } = probe(q);
+    const { slopeOn } = q.behaviour as Pointwise;
+    let outside = Number.NEGATIVE_INFINITY;
+    for (let k = 0; k < 400; k++) {
+      const [middle, half] = [4 * r.normal(), 10 ** (3 * r.uniform() - 2)];
+      const [low, high] = [middle - half, middle + half];
+      const [least, most] = slopeOn(low, high);
+      for (let n = 0; n < 4; n++) {
+        // Steps of a hundredth of the interval, the first and last of them at its ends, or of all lengths.
+        const h = new Float64Array(f.size).map(() => (n < 2 ? half / 50 : 2 * half * Math.max(1e-3, r.uniform())));
+        const x = h.map((length) => low + (2 * half - length) * (n === 0 ? 0 : n === 1 ? 1 : r.uniform()));
+        const rise = difference(f.at(moved(x, h)), f.at(x));
+        const slopes = rise.map((v, i) => v / h[i]);
+        outside = Math.max(outside, least - Math.min(...slopes), Math.max(...slopes) - most);
+      }
+    }
+    expect(outside).toBeLessThanOrEqual(1e-9);
+  });
+
   it.each(of("pointwise").filter((q) => Number.isFinite((q.behaviour as Pointwise).curvature)))(
     "$name bends no more than it states, and all but that much",
     (q) => {
