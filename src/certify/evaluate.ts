@@ -241,7 +241,8 @@ function reach(margin: number, K: number): number {
   if (!(margin > 0 && margin < Number.POSITIVE_INFINITY)) return 0;
   if (K === 0) return Number.POSITIVE_INFINITY;
   const radius = down(margin / K);
-  return radius > 0 ? radius : 0;
+  // Not Math.max: it would let NaN through.
+  return radius >= Number.MIN_VALUE ? radius : 0;
 }
 
 /** The first of the largest; NaN never wins. */
