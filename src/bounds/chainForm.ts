@@ -5,7 +5,7 @@
 import { cholesky } from "../linalg/cholesky.ts";
 import { gramEnclosure } from "../linalg/enclosure.ts";
 import { checkFinite, frobeniusNorm, type Matrix, matrix, transpose } from "../linalg/matrix.ts";
-import { down, exponentOf, gamma, scale, up } from "../linalg/rounding.ts";
+import { down, exponentOf, gamma, scale, sqrtUp, up } from "../linalg/rounding.ts";
 import { ShapeError, UsageError } from "../tensor/errors.ts";
 import type { Chain } from "./chain.ts";
 
@@ -110,6 +110,11 @@ export function sectorsOf(low: Float64Array, high: Float64Array): Sector {
     pi[j] = plain ? 0 : a === -b ? down(a * b) : down(down(mu[j] * mu[j]) - up(width * width));
   }
   return { mu, pi };
+}
+
+/** Half the width of the sector of a neuron, rounded up: its slopes lie in [mu - rho, mu + rho]. */
+export function halfWidth({ mu, pi }: Sector, j: number): number {
+  return pi[j] === 0 ? Math.abs(mu[j]) : sqrtUp(up(up(mu[j] * mu[j]) - pi[j]));
 }
 
 /** Throw where layers do not fit each other, or where a number is not finite. */

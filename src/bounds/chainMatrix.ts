@@ -133,9 +133,8 @@ export function solveRows(C: Matrix, A: Matrix): Matrix {
   return { rows: A.rows, cols: n, data: X };
 }
 
-// --- internal ---
-
-function diagonal(x: Float64Array): Matrix {
+/** The diagonal matrix of a vector. */
+export function diagonal(x: Float64Array): Matrix {
   const data = new Float64Array(x.length * x.length);
   for (let i = 0; i < x.length; i++) data[i * (x.length + 1)] = x[i];
   return { rows: x.length, cols: x.length, data };

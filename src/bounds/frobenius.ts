@@ -1,0 +1,40 @@
+/** @file Products of one number per layer: Frobenius norms, which cost nothing, and spectral norms, which every bound that knows more must beat. */
+import { frobeniusUp, normalised } from "../linalg/enclosure.ts";
+import { spectralNorm } from "../linalg/norm.ts";
+import { scaleUp } from "../linalg/rounding.ts";
+import type { UpperBound } from "./bound.ts";
+import { budget } from "./budget.ts";
+import type { ActivationLayer, Chain } from "./chain.ts";
+import { checkChain } from "./chainForm.ts";
+import { timesUp } from "./region.ts";
+
+/** Bound the constant of a chain by  prod_i ||W_i||_F  prod_i sup |slope|, in l2. */
+export function frobenius(chain: Chain): UpperBound {
+  return productOf(chain, "frobenius", (data) => {
+    const scaled = normalised(data.data);
+    return scaleUp(frobeniusUp(scaled.data), scaled.exponent);
+  });
+}
+
+/** Bound the constant of a chain by  prod_i ||W_i||_2  prod_i sup |slope|: AutoLip on a chain. */
+export function normProduct(chain: Chain): UpperBound {
+  return productOf(chain, "product", (W) => spectralNorm(W).upper);
+}
+
+/** The largest |slope| of a layer. */
+export function steepestOf({ low, high }: Pick<ActivationLayer, "low" | "high">): number {
+  let top = 0;
+  for (let j = 0; j < low.length; j++) top = Math.max(top, Math.abs(low[j]), Math.abs(high[j]));
+  return top;
+}
+
+// --- internal ---
+
+function productOf(chain: Chain, method: string, norm: (W: Chain["affine"][number]["weight"]) => number): UpperBound {
+  checkChain(chain);
+  const clock = budget();
+  let value = 1;
+  for (const { weight } of chain.affine) value = timesUp(value, norm(weight));
+  for (const layer of chain.activations) value = timesUp(value, steepestOf(layer));
+  return { method, side: "upper", proved: true, value, seconds: clock.elapsed(), status: "done" };
+}
