@@ -20,8 +20,8 @@ export function startup(): { readonly seconds: number; readonly megabytes: numbe
     writeFileSync(file, bytes);
     const program = `
       import { readFileSync } from "node:fs";
-      const { readOnnx } = await import(${JSON.stringify(library.href)});
-      readOnnx(readFileSync(${JSON.stringify(file)}));
+      const { parseOnnx } = await import(${JSON.stringify(library.href)});
+      parseOnnx(readFileSync(${JSON.stringify(file)}));
       console.log(performance.now());`;
     const times = Array.from({ length: 5 }, () => {
       const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {

@@ -24,7 +24,9 @@ export { jvp } from "./graph/tangent.ts";
 
 export { retype } from "./ops/retype.ts";
 
-export { modelHash, type ReadOptions, readOnnx } from "./onnx/read.ts";
+export { readOnnx, writeOnnx } from "./onnx/file.ts";
+export { writeNetwork } from "./onnx/network.ts";
+export { modelHash, parseOnnx, type ReadOptions } from "./onnx/read.ts";
 export { type WriteOptions, writeModel } from "./onnx/write.ts";
 
 export type { Engine, Program, Provider } from "./engine/engine.ts";
@@ -66,5 +68,5 @@ export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "
 export { type Certification, certify } from "./certify/evaluate.ts";
 
 export type { RunRecord } from "./experiment/record.ts";
-export { type RunEvent, run, writeNetwork } from "./experiment/run.ts";
+export { type RunEvent, run } from "./experiment/run.ts";
 export { defaultSpec, type RunSpec } from "./experiment/spec.ts";

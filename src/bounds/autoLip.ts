@@ -1,6 +1,7 @@
 /** @file AutoLip: an upper bound by one walk over the graph. For a chain of layers it is the product of their norms; where affine nodes meet, the norm of the whole affine map is used if it is smaller. */
 import { type Flow, flowOf, regionEnds, regionOf } from "../graph/behaviour.ts";
 import type { Node } from "../graph/graph.ts";
+import { originOf } from "../graph/origin.ts";
 import { sqrtUp, up } from "../linalg/rounding.ts";
 import type { LayerBound, NoConstant, Norm, Status, UpperBound } from "./bound.ts";
 import { type Budget, budget } from "./budget.ts";
@@ -128,7 +129,7 @@ export async function propagate(
       if (part.weight === null && part.upper === 1) continue;
       entries.push({
         node: label,
-        op: node.op.name,
+        op: originOf(node)?.operator ?? node.op.name,
         shape: part.weight ?? node.shape,
         upper: part.upper,
         lower: part.lower,
@@ -155,10 +156,13 @@ function lengthUp(values: readonly number[], norm: Norm): number {
   return timesUp(top, sqrtUp(parts.map((v) => timesUp(v, v)).reduce(addUp, 0)));
 }
 
-/** "Conv 3": the operator and its place among its like. */
+/** The name in the model where there is one, else "Conv 3": the operator and its place among its like. */
 function namer(): (node: Node) => string {
   const counts = new Map<string, number>();
-  return ({ op }) => {
+  return (node) => {
+    const { op } = node;
+    const origin = originOf(node);
+    if (origin) return origin.name;
     const count = (counts.get(op.name) ?? 0) + 1;
     counts.set(op.name, count);
     return `${op.name} ${count}`;

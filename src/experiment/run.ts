@@ -7,8 +7,8 @@ import type { Engine } from "../engine/engine.ts";
 import { input } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
 import { buildModel } from "../models/spec.ts";
+import { writeNetwork } from "../onnx/network.ts";
 import { modelHash } from "../onnx/read.ts";
-import { writeModel } from "../onnx/write.ts";
 import { EngineError } from "../tensor/errors.ts";
 import { type Checkpoint, type EpochMetrics, type TrainEvent, train } from "../train/loop.ts";
 import { buildMethod } from "../train/methods.ts";
@@ -66,7 +66,7 @@ export async function* run(spec: RunSpec, { engine, data, resume, signal }: RunO
   }
   if (!network) throw new EngineError("run: training ended without a network");
 
-  const model = writeNetwork(network);
+  const model = writeNetwork(network, { opset: exportOpset });
   const exportCheck = await checkExport(engine, network, model, take(data.test, Math.min(64, data.test.count)));
 
   yield { kind: "measure", what: "bound", fraction: 0 };
@@ -105,20 +105,6 @@ export async function* run(spec: RunSpec, { engine, data, resume, signal }: RunO
     averageRadius: certification?.averageRadius ?? null,
   };
   yield { kind: "done", record, model, certification };
-}
-
-/** A network as plain ONNX with a free batch. */
-export function writeNetwork(network: Network): Uint8Array {
-  const inputs = network.inputs.map((port) =>
-    input(
-      port.name,
-      port.shape.map((d) => (typeof d === "number" ? d : 1)),
-      port.dtype,
-    ),
-  );
-  const outputs = network.build(inputs);
-  const named = Object.fromEntries(network.outputs.map((name, i) => [name, outputs[i]]));
-  return writeModel(named, { opset: exportOpset, name: network.name, batch: "batch", metadata: network.metadata });
 }
 
 // --- internal ---

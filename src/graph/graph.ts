@@ -62,6 +62,8 @@ export type OnnxAttributes = Readonly<Record<string, OnnxAttribute | { readonly 
 export interface OnnxBuilder {
   /** Operator set version of the default domain that is being written. */
   readonly opset: number;
+  /** The graph was built at batch 1 and shall run at any: no literal may stand for the batch. */
+  readonly freeBatch: boolean;
   /** Name of input `i`, in its full shape. */
   input(i: number): string;
   /** Name of any node that this op reaches past an input for, in its full shape. */

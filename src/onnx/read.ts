@@ -6,6 +6,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import type { Node } from "../graph/graph.ts";
 import { constant, input, isConstant } from "../graph/leaf.ts";
 import type { Network, Port } from "../graph/network.ts";
+import { setOrigin } from "../graph/origin.ts";
 import { cast } from "../ops/arith.ts";
 import { ReadError, ShapeError, type UnsupportedNode, UnsupportedOperatorError } from "../tensor/errors.ts";
 import { type Shape, showShape, sizeOf } from "../tensor/shape.ts";
@@ -24,11 +25,11 @@ export interface ReadOptions {
 }
 
 /**
- * Read an ONNX model (opset 6 to 22) as a network for inference. Half types are held as float32, integers of fewer than 32 bits as
+ * Parse the bytes of an ONNX model (opset 6 to 22) as a network for inference. Half types are held as float32, integers of fewer than 32 bits as
  * int32; where a model mixes float and double, everything is one of them when it is built.
  * Throws UnsupportedOperatorError, which lists every node that cannot be read, or ReadError where the bytes are not a sound model.
  */
-export function readOnnx(bytes: Uint8Array, options: ReadOptions = {}): Network {
+export function parseOnnx(bytes: Uint8Array, options: ReadOptions = {}): Network {
   const who = `readOnnx: ${options.name ?? "model"}`;
   const model = decode(who, bytes);
   const name = options.name ?? (model.graph?.name || "model");
@@ -158,6 +159,11 @@ function run(
   const { opset, outputs } = step;
   const named = outputs.findLastIndex((value) => value !== "") + 1;
   const results = step.apply(callOf(inputs, folding.value, { opset, dtype, attributes, outputs: named }));
+  setOrigin(
+    results,
+    inputs.filter((node) => node !== null),
+    { name: step.name, operator: step.operator },
+  );
   const unread = attributes.unread();
   if (unread.length > 0) throw new Refusal(`attribute "${shown(unread[0])}" is not known here`);
   return outputs.flatMap((value, i): [string, Node][] => {

@@ -46,7 +46,7 @@ export function writeModel(outputs: Named<Node>, options: WriteOptions = {}): Ui
     if (fed && fed !== node)
       throw new UsageError(`writeModel: "${output}" names both an input and an output; rename one`);
   }
-  const writer = new GraphWriter(opset, new Set([...inputs.keys(), ...Object.keys(outputs)]));
+  const writer = new GraphWriter(opset, batch !== undefined, new Set([...inputs.keys(), ...Object.keys(outputs)]));
   for (const node of order) if (!writer.isLazy(node)) writer.value(node);
   const results = Object.entries(outputs).map(([output, node]) => {
     writer.nameOutput(node, output);
@@ -72,6 +72,7 @@ export function writeModel(outputs: Named<Node>, options: WriteOptions = {}): Ui
 
 class GraphWriter {
   readonly #opset: number;
+  readonly #freeBatch: boolean;
   readonly #taken: Set<string>;
   readonly #names = new Map<Node, string>();
   readonly #nodes: NodeProto[] = [];
@@ -81,8 +82,9 @@ class GraphWriter {
   readonly #renamed = new Map<string, string>();
   #count = 0;
 
-  constructor(opset: number, taken: Set<string>) {
+  constructor(opset: number, freeBatch: boolean, taken: Set<string>) {
     this.#opset = opset;
+    this.#freeBatch = freeBatch;
     this.#taken = taken;
   }
 
@@ -122,6 +124,7 @@ class GraphWriter {
   #builder(node: Node): OnnxBuilder {
     return {
       opset: this.#opset,
+      freeBatch: this.#freeBatch,
       input: (i) => this.value(node.inputs[i]),
       value: (other) => this.value(other),
       operands: () => this.#operands(node),

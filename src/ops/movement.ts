@@ -27,7 +27,8 @@ const reshapeOp: Op<{ readonly shape: Shape }> = {
     }
     // A leading dimension that stays is written 0 (keep), so that a batch can be left free.
     const keeps = y.shape.length > 0 && x.shape.length > 0 && x.shape[0] === y.shape[0] && x.shape[0] !== 0;
-    return reshapeForm(build, build.input(0), keeps ? [0, ...y.shape.slice(1)] : y.shape);
+    const lead = keeps ? 0 : build.freeBatch ? -1 : y.shape[0];
+    return reshapeForm(build, build.input(0), y.shape.length === 0 ? [] : [lead, ...y.shape.slice(1)]);
   },
 };
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { nodeEngine } from "../../src/engine/node.ts";
 import { evaluate } from "../../src/engine/reference.ts";
 import { input } from "../../src/graph/leaf.ts";
-import { readOnnx } from "../../src/onnx/read.ts";
+import { parseOnnx } from "../../src/onnx/read.ts";
 import { normalTensor, random } from "../../src/tensor/random.ts";
 import { tensor, toFloat64 } from "../../src/tensor/tensor.ts";
 import { type ModelOf, modelOf, type NodeOf, type Value } from "../model.ts";
@@ -486,7 +486,7 @@ const forms: Readonly<Record<string, ModelOf & { readonly free?: number }>> = {
 describe("readOnnx() on the forms of operators", () => {
   it.each(Object.entries(forms))("%s", async (_, { free = 1, ...model }) => {
     const bytes = modelOf(model);
-    const network = readOnnx(bytes);
+    const network = parseOnnx(bytes);
     const nodes = network.inputs.map((p) => {
       const shape = p.shape.map((d) => (typeof d === "number" ? d : free));
       return input(p.name, shape);

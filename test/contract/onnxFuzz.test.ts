@@ -1,9 +1,9 @@
-/** @file Broken models: whatever is done to one, readOnnx() reads it or refuses it with its own errors, on one line, at once. */
+/** @file Broken models: whatever is done to one, parseOnnx() reads it or refuses it with its own errors, on one line, at once. */
 import { clone, fromBinary, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ModelProto, ModelProtoSchema } from "../../src/onnx/proto.ts";
-import { readOnnx } from "../../src/onnx/read.ts";
+import { parseOnnx } from "../../src/onnx/read.ts";
 import { ReadError, UnsupportedOperatorError } from "../../src/tensor/errors.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
 import { type ModelOf, modelOf } from "../model.ts";
@@ -86,7 +86,7 @@ const limit = 2000;
 function survive(bytes: Uint8Array): void {
   const start = performance.now();
   try {
-    readOnnx(bytes, { name: "net" });
+    parseOnnx(bytes, { name: "net" });
   } catch (cause) {
     if (!(cause instanceof UnsupportedOperatorError)) {
       expect(cause).toBeInstanceOf(ReadError);
@@ -98,7 +98,7 @@ function survive(bytes: Uint8Array): void {
 
 describe("readOnnx() on broken models", () => {
   it("starts from models that it reads", () => {
-    for (const bytes of seeds) expect(() => readOnnx(bytes)).not.toThrow();
+    for (const bytes of seeds) expect(() => parseOnnx(bytes)).not.toThrow();
   });
 
   it("survives every truncation", () => {

@@ -6,7 +6,7 @@ import { nodeEngine } from "../../src/engine/node.ts";
 import { evaluate } from "../../src/engine/reference.ts";
 import { input } from "../../src/graph/leaf.ts";
 import { type ModelProto, ModelProtoSchema, type TensorProto, TensorProtoSchema } from "../../src/onnx/proto.ts";
-import { readOnnx } from "../../src/onnx/read.ts";
+import { parseOnnx } from "../../src/onnx/read.ts";
 import { readTensor } from "../../src/onnx/tensors.ts";
 import { mapNamed, type Named } from "../../src/tensor/named.ts";
 import { sameShape, showShape } from "../../src/tensor/shape.ts";
@@ -45,7 +45,7 @@ const ran = { reference: 0, engine: 0 };
 describe.skipIf(!there)("readOnnx() on ONNX's operator tests", () => {
   it.each(cases.filter((name) => !(name in skips)))("%s", async (name) => {
     const { bytes, feeds: fed, expected } = open(name);
-    const network = readOnnx(bytes, { name });
+    const network = parseOnnx(bytes, { name });
     for (const wide of [false, true]) {
       // The same once more in float64: constants and casts follow the inputs.
       const feeds = wide ? mapNamed(fed, (t) => (t.dtype === "float32" ? cast(t, "float64") : t)) : fed;
@@ -64,7 +64,7 @@ describe.skipIf(!there)("readOnnx() on ONNX's operator tests", () => {
   });
 
   it.each(Object.entries(skips))("refuses %s: %s", (name) => {
-    expect(() => readOnnx(open(name).bytes, { name })).toThrow(/is not given/);
+    expect(() => parseOnnx(open(name).bytes, { name })).toThrow(/is not given/);
   });
 
   afterAll(() => {

@@ -1,11 +1,11 @@
-/** @file What readOnnx() takes, and what it refuses with one clear word instead of reading it in part. */
+/** @file What parseOnnx() takes, and what it refuses with one clear word instead of reading it in part. */
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { evaluate } from "../../src/engine/reference.ts";
 import { topological } from "../../src/graph/graph.ts";
 import { constant, input, isConstant, isInput } from "../../src/graph/leaf.ts";
 import { type TensorProto, TensorProto_DataLocation, TensorProtoSchema } from "../../src/onnx/proto.ts";
-import { modelHash, readOnnx } from "../../src/onnx/read.ts";
+import { modelHash, parseOnnx } from "../../src/onnx/read.ts";
 import { ReadError, ShapeError, UnsupportedOperatorError } from "../../src/tensor/errors.ts";
 import { tensor, toFloat64 } from "../../src/tensor/tensor.ts";
 import { type ModelOf, modelOf, tensorProto } from "../model.ts";
@@ -15,7 +15,7 @@ const relu: ModelOf = { inputs: x23, nodes: [{ op: "Relu", in: ["x"] }] };
 
 /** The outputs of a model for the numbers 1, 2, 3... */
 function run(model: ModelOf, ...sizes: readonly (readonly number[])[]): number[][] {
-  const network = readOnnx(modelOf(model));
+  const network = parseOnnx(modelOf(model));
   const nodes = network.inputs.map((p, i) => input(p.name, sizes[i] ?? p.shape.map(Number), p.dtype));
   const built = network.build(nodes);
   const feeds = nodes.map(({ shape, dtype }, i) => {
@@ -38,7 +38,7 @@ function run(model: ModelOf, ...sizes: readonly (readonly number[])[]): number[]
 
 function refusal(model: ModelOf): UnsupportedOperatorError {
   try {
-    readOnnx(modelOf(model), { name: "net" });
+    parseOnnx(modelOf(model), { name: "net" });
   } catch (cause) {
     if (cause instanceof UnsupportedOperatorError) return cause;
     throw cause;
@@ -47,11 +47,11 @@ function refusal(model: ModelOf): UnsupportedOperatorError {
 }
 
 const reading = (model: ModelOf, external?: (location: string) => Uint8Array) => () =>
-  readOnnx(modelOf(model), { name: "net", ...(external ? { external } : {}) });
+  parseOnnx(modelOf(model), { name: "net", ...(external ? { external } : {}) });
 
 describe("readOnnx()", () => {
   it("says what goes in and comes out", () => {
-    const network = readOnnx(modelOf({ ...relu, inputs: { x: ["batch", 3] }, metadata: { author: "nobody" } }), {
+    const network = parseOnnx(modelOf({ ...relu, inputs: { x: ["batch", 3] }, metadata: { author: "nobody" } }), {
       name: "net",
     });
     expect(network.name).toBe("net");
@@ -61,7 +61,7 @@ describe("readOnnx()", () => {
   });
 
   it("builds on any batch, in float64 too", () => {
-    const network = readOnnx(
+    const network = parseOnnx(
       modelOf({
         inputs: { x: ["batch", 2] },
         nodes: [{ op: "Gemm", in: ["x", "w", "b"], attributes: { transB: 1 } }],
@@ -74,7 +74,7 @@ describe("readOnnx()", () => {
   });
 
   it("leaves weights as constants, whatever they went through", () => {
-    const network = readOnnx(
+    const network = parseOnnx(
       modelOf({
         inputs: x23,
         nodes: [
@@ -96,7 +96,7 @@ describe("readOnnx()", () => {
   });
 
   it("makes batch normalisation one factor and one offset", () => {
-    const network = readOnnx(
+    const network = parseOnnx(
       modelOf({
         inputs: { x: ["batch", 2] },
         nodes: [{ op: "BatchNormalization", in: ["x", "s", "b", "m", "v"] }],
@@ -108,7 +108,7 @@ describe("readOnnx()", () => {
   });
 
   it("takes initialisers that are listed as inputs for what they are", () => {
-    const network = readOnnx(
+    const network = parseOnnx(
       modelOf({
         inputs: { x: [2, 3], w: [3, 1], unused: [4] },
         nodes: [{ op: "MatMul", in: ["x", "w"] }],
@@ -119,7 +119,7 @@ describe("readOnnx()", () => {
   });
 
   it("keeps an input that nothing reads, and an output that is an input or a constant", () => {
-    const network = readOnnx(
+    const network = parseOnnx(
       modelOf({ inputs: { x: [1], z: [2] }, nodes: [], outputs: ["z", "c"], tensors: { c: tensor([7]) } }),
     );
     const [x, z] = [input("x", [1]), input("z", [2])];
@@ -275,7 +275,7 @@ describe("readOnnx() on tensors", () => {
   const file = new Uint8Array(new Float32Array([9, 1, 2, 3]).buffer);
 
   it("reads weights from a file beside the model", () => {
-    const network = readOnnx(modelOf(outside("4", "12")), {
+    const network = parseOnnx(modelOf(outside("4", "12")), {
       external: (location) => (location === "weights.bin" ? file : new Uint8Array()),
     });
     const [y] = network.build([constant(tensor([1, 1, 1, 2, 2, 2], [2, 3]))]);
@@ -430,12 +430,12 @@ describe("readOnnx() refuses", () => {
     ["half a model", modelOf(relu).subarray(0, 40)],
     ["a tensor file", tensorProtoBytes()],
   ])("%s", (_, bytes) => {
-    expect(() => readOnnx(bytes, { name: "net" })).toThrow(ReadError);
-    expect(() => readOnnx(bytes, { name: "net" })).toThrow(/^readOnnx: net: [^\n]+$/);
+    expect(() => parseOnnx(bytes, { name: "net" })).toThrow(ReadError);
+    expect(() => parseOnnx(bytes, { name: "net" })).toThrow(/^readOnnx: net: [^\n]+$/);
   });
 
   it("input nodes that do not fit", () => {
-    const network = readOnnx(modelOf({ ...relu, inputs: { x: ["batch", 3] } }), { name: "net" });
+    const network = parseOnnx(modelOf({ ...relu, inputs: { x: ["batch", 3] } }), { name: "net" });
     const build =
       (shape: readonly number[], dtype: "float32" | "int64" = "float32") =>
       () =>

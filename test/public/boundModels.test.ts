@@ -5,7 +5,7 @@ import { autoLip } from "../../src/bounds/autoLip.ts";
 import { jacobian } from "../../src/bounds/jacobian.ts";
 import { subjectOf } from "../../src/bounds/subject.ts";
 import { nodeEngine } from "../../src/engine/node.ts";
-import { readOnnx } from "../../src/onnx/read.ts";
+import { parseOnnx } from "../../src/onnx/read.ts";
 import { UsageError } from "../../src/tensor/errors.ts";
 import { hasShared, sharedData } from "../shared.ts";
 
@@ -28,7 +28,7 @@ const files = there
 
 describe.skipIf(!there)("bounds of real networks", () => {
   it.each(files)("%s", async (file) => {
-    const network = readOnnx(new Uint8Array(readFileSync(`${sharedData}onnx/${file}`)), { name: file });
+    const network = parseOnnx(new Uint8Array(readFileSync(`${sharedData}onnx/${file}`)), { name: file });
     if (refused.test(file)) {
       expect(() => subjectOf(network)).toThrow(UsageError);
       return;

@@ -5,7 +5,7 @@ import type { Program } from "../../src/engine/engine.ts";
 import { nodeEngine } from "../../src/engine/node.ts";
 import { input } from "../../src/graph/leaf.ts";
 import type { Network } from "../../src/graph/network.ts";
-import { readOnnx } from "../../src/onnx/read.ts";
+import { parseOnnx } from "../../src/onnx/read.ts";
 import { writeModel } from "../../src/onnx/write.ts";
 import { UnsupportedOperatorError } from "../../src/tensor/errors.ts";
 import { mapNamed, type Named } from "../../src/tensor/named.ts";
@@ -42,7 +42,7 @@ describe.skipIf(!there)("readOnnx() on real networks", () => {
   const equal: string[] = [];
 
   it.each(Object.keys(oracle).filter((path) => path !== refused))("%s", async (path) => {
-    const network = readOnnx(readFileSync(`${sharedData}onnx/${path}`), { name: path });
+    const network = parseOnnx(readFileSync(`${sharedData}onnx/${path}`), { name: path });
     const { preprocessing, cases } = oracle[path];
     const feeds = cases.map((_, k) => feedsOf(network, k, preprocessing));
     const outputs = outputsOf(network);
@@ -52,7 +52,7 @@ describe.skipIf(!there)("readOnnx() on real networks", () => {
     });
     for (const opset of [9, 17, 22]) {
       const bytes = writeModel(outputs, { opset });
-      const again = await runAll(await engine.compile(outputsOf(readOnnx(bytes))), feeds);
+      const again = await runAll(await engine.compile(outputsOf(parseOnnx(bytes))), feeds);
       const loaded = await runAll(await engine.load(bytes), feeds);
       for (const other of [again, loaded]) {
         other.forEach((values, k) => {
@@ -70,11 +70,11 @@ describe.skipIf(!there)("readOnnx() on real networks", () => {
   });
 
   it.each(batched)("%s on any batch, built on it or written with it free", async (path) => {
-    const network = readOnnx(readFileSync(`${sharedData}onnx/${path}`), { name: path });
+    const network = parseOnnx(readFileSync(`${sharedData}onnx/${path}`), { name: path });
     const feeds = [feedsOf(network, 0, null, 5)];
     const [built] = await runAll(await engine.compile(outputsOf(network, "float32", 5)), feeds);
     const [free] = await runAll(await engine.load(writeModel(outputsOf(network), { batch: "batch" })), feeds);
-    const again = readOnnx(writeModel(outputsOf(network), { batch: "batch" }));
+    const again = parseOnnx(writeModel(outputsOf(network), { batch: "batch" }));
     expect(again.inputs.map((p) => p.shape[0])).toEqual(["batch"]);
     const [read] = await runAll(await engine.compile(outputsOf(again, "float32", 5)), feeds);
     for (const name of network.outputs) {
@@ -85,8 +85,8 @@ describe.skipIf(!there)("readOnnx() on real networks", () => {
 
   it("refuses a network whose output is random", () => {
     const bytes = readFileSync(`${sharedData}onnx/${refused}`);
-    expect(() => readOnnx(bytes, { name: refused })).toThrow(UnsupportedOperatorError);
-    expect(() => readOnnx(bytes, { name: refused })).toThrow(/training mode.*random.*export the model for inference/);
+    expect(() => parseOnnx(bytes, { name: refused })).toThrow(UnsupportedOperatorError);
+    expect(() => parseOnnx(bytes, { name: refused })).toThrow(/training mode.*random.*export the model for inference/);
   });
 
   afterAll(() => {

@@ -1,11 +1,10 @@
 /** @file lipschitz bound MODEL: a bracket of the Lipschitz constant of any ONNX network, and which layer is to blame. */
 import { boundNames, lipschitz } from "../../bounds/index.ts";
 import { nodeEngine } from "../../engine/node.ts";
-import { modelHash } from "../../onnx/read.ts";
 import { renderBracket } from "../../report/text.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
-import { openNetwork } from "../network.ts";
+import { openModel } from "../network.ts";
 import {
   dataOptions,
   loadData,
@@ -50,7 +49,7 @@ export const bound = command({
     const methods =
       args.method === "all" ? boundNames : parseList("--method", args.method, (o, w) => parseWord(o, w, boundNames));
     const data = args.data === undefined ? undefined : (await loadData(args.data, args["data-dir"], seed)).test;
-    const { network, bytes } = await openNetwork(args.model, args, data?.shape);
+    const { network, sha256 } = await openModel(args.model, args, data?.shape);
     const bar = progress.bar("bound", 1);
     const bracket = await lipschitz(network, {
       engine: nodeEngine(),
@@ -63,7 +62,7 @@ export const bound = command({
       onProgress: (fraction: number) => bar.at(fraction),
     });
     bar.done();
-    result({ model: args.model, sha256: await modelHash(bytes), ...bracket }, () => renderBracket(bracket));
+    result({ model: args.model, sha256, ...bracket }, () => renderBracket(bracket));
     if (max === undefined) return;
     const proved = bracket.upper?.proved ? bracket.upper.value : null;
     if (proved === null || !(proved <= max)) {

@@ -4,12 +4,11 @@ import { hashDataset } from "../../data/dataset.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import { defaultSpec } from "../../experiment/spec.ts";
 import { tool } from "../../experiment/tool.ts";
-import { modelHash } from "../../onnx/read.ts";
 import { renderCertification } from "../../report/text.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { writeJson } from "../files.ts";
-import { openNetwork } from "../network.ts";
+import { openModel } from "../network.ts";
 import {
   dataOptions,
   loadData,
@@ -45,7 +44,7 @@ export const certify = command({
     const norm = normOf(args.norm);
     const radii = parseRadii(args.radii);
     const data = (await loadData(args.data, args["data-dir"], parseWhole("--seed", args.seed))).test;
-    const { network, bytes } = await openNetwork(args.model, args, data.shape);
+    const { network, sha256 } = await openModel(args.model, args, data.shape);
     const bar = progress.bar("certify", 1);
     const certification = await certifyNetwork(network, {
       engine: nodeEngine(),
@@ -58,7 +57,7 @@ export const certify = command({
     bar.done();
     const certificate = {
       model: args.model,
-      sha256: await modelHash(bytes),
+      sha256,
       data: { name: data.name, sha256: await hashDataset(data), samples: data.count },
       ...certification,
       tool: { name: tool.name, version: tool.version },

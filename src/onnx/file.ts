@@ -1,0 +1,60 @@
+/** @file Models by path: the file access of `readOnnx` and `writeOnnx`. Node's modules load only where a path is given, so that a browser never asks for them. */
+import type { Network } from "../graph/network.ts";
+import { ReadError } from "../tensor/errors.ts";
+import { type WriteOptions, writeNetwork } from "./network.ts";
+import { parseOnnx, type ReadOptions } from "./read.ts";
+
+/**
+ * Read an ONNX model (opset 6 to 22) from a path (Node), a URL (fetched) or its bytes, as a network for inference. Weights that are
+ * stored beside a model are found beside its path.
+ * Throws UnsupportedOperatorError, which lists every node that cannot be read, or ReadError.
+ */
+export async function readOnnx(source: string | URL | Uint8Array, options: ReadOptions = {}): Promise<Network> {
+  if (source instanceof Uint8Array) return parseOnnx(source, options);
+  if (source instanceof URL && source.protocol !== "file:")
+    return parseOnnx(await fetched(source), { name: source.href, ...options });
+  const { readFileSync } = await import("node:fs");
+  const { dirname, isAbsolute, join, normalize } = await import("node:path");
+  const { fileURLToPath } = await import("node:url");
+  const path = typeof source === "string" ? source : fileURLToPath(source);
+  const read = (file: string, what: string): Uint8Array => {
+    try {
+      return readFileSync(file);
+    } catch (cause) {
+      const missing = (cause as { code?: string }).code === "ENOENT";
+      throw new ReadError(`${path}: ${what}${missing ? "no such file" : (cause as Error).message}`, { cause });
+    }
+  };
+  const external = (location: string): Uint8Array => {
+    const relative = normalize(location);
+    if (isAbsolute(relative) || relative.startsWith("..")) {
+      throw new ReadError(`${path}: external data must lie beside the model, got "${location}"`);
+    }
+    return read(join(dirname(path), relative), `its external data "${location}": `);
+  };
+  return parseOnnx(read(path, ""), { name: path, external, ...options });
+}
+
+/** Write a network as a plain ONNX model; returns the bytes and, given a path (Node), puts them there whole or not at all. */
+export async function writeOnnx(network: Network, path?: string, options: WriteOptions = {}): Promise<Uint8Array> {
+  const bytes = writeNetwork(network, options);
+  if (path === undefined) return bytes;
+  const { rename, rm, writeFile } = await import("node:fs/promises");
+  const beside = `${path}.${Math.trunc(performance.now() * 1000)}.part`;
+  try {
+    await writeFile(beside, bytes);
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  }
+  return bytes;
+}
+
+// --- internal ---
+
+async function fetched(url: URL): Promise<Uint8Array> {
+  const response = await fetch(url);
+  if (!response.ok) throw new ReadError(`${url.href}: the server answered ${response.status} ${response.statusText}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
