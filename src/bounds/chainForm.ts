@@ -5,7 +5,7 @@
 import { cholesky } from "../linalg/cholesky.ts";
 import { gramEnclosure } from "../linalg/enclosure.ts";
 import { checkFinite, frobeniusNorm, type Matrix, matrix, transpose } from "../linalg/matrix.ts";
-import { down, exponentOf, gamma, scale, sqrtUp, up } from "../linalg/rounding.ts";
+import { down, exponentOf, gamma, scale, up } from "../linalg/rounding.ts";
 import { ShapeError, UsageError } from "../tensor/errors.ts";
 import type { Chain } from "./chain.ts";
 
@@ -13,6 +13,8 @@ import type { Chain } from "./chain.ts";
 export interface Sector {
   readonly mu: Float64Array;
   readonly pi: Float64Array;
+  /** The slopes lie in [mu - rho, mu + rho], which may be a hair less: it is 0 for a slope that is known. */
+  readonly rho: Float64Array;
 }
 
 export interface ChainForm {
@@ -101,20 +103,17 @@ export function multipliersOfForm(form: ChainForm, multipliers: readonly Float64
 export function sectorsOf(low: Float64Array, high: Float64Array): Sector {
   const mu = new Float64Array(low.length);
   const pi = new Float64Array(low.length);
+  const rho = new Float64Array(low.length);
   for (let j = 0; j < low.length; j++) {
     const [a, b] = [low[j], high[j]];
     mu[j] = a / 2 + b / 2;
+    const exact = a === 0 || b === 0 || a === -b;
+    rho[j] = a === b ? 0 : exact ? b / 2 - a / 2 : Math.max(up(b - mu[j]), up(mu[j] - a));
     // A sector of no width has no best multiplier: it would go to infinity.
-    const width = Math.max(up(b - mu[j]), up(mu[j] - a), 1e-5 * Math.max(Math.abs(a), Math.abs(b)));
-    const plain = a === 0 || b === 0;
-    pi[j] = plain ? 0 : a === -b ? down(a * b) : down(down(mu[j] * mu[j]) - up(width * width));
+    const width = Math.max(rho[j], 1e-5 * Math.max(Math.abs(a), Math.abs(b)));
+    pi[j] = a === 0 || b === 0 ? 0 : a === -b ? down(a * b) : down(down(mu[j] * mu[j]) - up(width * width));
   }
-  return { mu, pi };
-}
-
-/** Half the width of the sector of a neuron, rounded up: its slopes lie in [mu - rho, mu + rho]. */
-export function halfWidth({ mu, pi }: Sector, j: number): number {
-  return pi[j] === 0 ? Math.abs(mu[j]) : sqrtUp(up(up(mu[j] * mu[j]) - pi[j]));
+  return { mu, pi, rho };
 }
 
 /** Throw where layers do not fit each other, or where a number is not finite. */

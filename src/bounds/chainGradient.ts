@@ -59,14 +59,16 @@ function squaredTop(R: Matrix, doublings: number): { readonly value: number; rea
   let H = R;
   // R^(2^k) = exp(log) H.
   let log = 0;
+  let projector = false;
   for (let k = 0; k < doublings; k++) {
-    if (k > 0) {
-      H = multiply(H, H);
-      log *= 2;
-    }
+    if (k > 0) log *= 2;
+    // Once only the leading direction is left (trace = Frobenius norm), H is its own square.
+    if (projector) continue;
+    if (k > 0) H = multiply(H, H);
     const size = frobeniusNorm(H);
     H = { ...H, data: H.data.map((x) => x / size) };
     log += Math.log(size);
+    projector = k > 0 && trace(H) <= 1 + 1e-13;
   }
   const RH = multiply(R, H);
   let sum = 0;
@@ -75,6 +77,12 @@ function squaredTop(R: Matrix, doublings: number): { readonly value: number; rea
     value: (Math.log(sum) + 2 * log) / power,
     weight: { ...H, data: H.data.map((x) => x / Math.sqrt(sum)) },
   };
+}
+
+function trace({ rows, data }: Matrix): number {
+  let sum = 0;
+  for (let i = 0; i < rows; i++) sum += data[i * (rows + 1)];
+  return sum;
 }
 
 function pullBack({ weights, sectors }: ChainForm, multipliers: Multipliers, { blocks }: Factor, weight: Matrix) {

@@ -4,7 +4,7 @@ import { columnsTimes, exact, normOf, product, rowsTimes } from "./approximate.t
 import type { UpperBound } from "./bound.ts";
 import { budget } from "./budget.ts";
 import type { Chain } from "./chain.ts";
-import { type ChainForm, chainForm, halfWidth } from "./chainForm.ts";
+import { type ChainForm, chainForm } from "./chainForm.ts";
 import { normProduct } from "./frobenius.ts";
 import { addUp, timesUp } from "./region.ts";
 
@@ -38,7 +38,7 @@ export function combettesPesquet(chain: Chain, { layers = 32 }: CombettesPesquet
 // --- internal ---
 
 function sumOfCuts({ weights, sectors }: ChainForm): number {
-  const roots = sectors.map((sector) => sector.mu.map((_, j) => Math.sqrt(halfWidth(sector, j))));
+  const roots = sectors.map(({ rho }) => rho.map((r) => Math.sqrt(r)));
   // sums[j]: everything up to and with layer j, cut after it.
   const sums: number[] = [];
   for (let i = 0; i < weights.length; i++) {

@@ -1,0 +1,90 @@
+/** @file The search for the best multipliers of a chain. What it finds is as good as what it is given time for, and a proof must follow. */
+import type { Budget } from "./budget.ts";
+import type { ChainForm } from "./chainForm.ts";
+import { chainValue } from "./chainGradient.ts";
+import type { Multipliers } from "./chainMatrix.ts";
+import { closedForms } from "./chainStart.ts";
+import { descend, type Objective } from "./descent.ts";
+
+export interface SearchOptions {
+  /** Beside the closed forms. */
+  readonly starts?: readonly Multipliers[];
+  /** Gain in ln r over ten steps that is worth them, default 1e-7. */
+  readonly tolerance?: number;
+  /** r so far: the constant is at most its root. */
+  onProgress?(r: number): void;
+}
+
+/**
+ * Go down on ln r over ln Lambda from the best of the starts; nothing where none is feasible.
+ *
+ * r is a smooth function but for the largest eigenvalue at its end, for which a power of the trace stands; the power grows from stage to
+ * stage. Without time the best start comes back, at `ended: false`.
+ */
+export async function searchMultipliers(
+  form: ChainForm,
+  clock: Budget,
+  { starts = [], tolerance = 1e-7, onProgress = () => {} }: SearchOptions = {},
+): Promise<{ readonly multipliers: Multipliers; readonly ended: boolean } | undefined> {
+  const final = stages[stages.length - 1].doublings;
+  let best: { readonly x: Float64Array; readonly value: number } | undefined;
+  for (const start of [...closedForms(form), ...starts]) {
+    const value = chainValue(form, start, final)?.value;
+    if (value !== undefined && (best === undefined || value < best.value)) best = { x: logarithms(start), value };
+  }
+  if (best === undefined) return undefined;
+  const sizes = form.sectors.map((s) => s.mu.length);
+  let ended = true;
+  for (const { doublings, gain } of stages) {
+    const objective: Objective = (x) => {
+      const sample = chainValue(form, exponentials(x, sizes), doublings);
+      return sample && { value: sample.value, gradient: joined(sample.gradient) };
+    };
+    const values: number[] = [];
+    let last: Float64Array = best.x;
+    for await (const point of descend(objective, best.x)) {
+      await clock.pause();
+      values.push(point.value);
+      last = point.x;
+      onProgress(Math.exp(point.value));
+      ended = !clock.expired;
+      if (!ended) break;
+      if (values.length > 10 && values[values.length - 11] - point.value < Math.max(gain, tolerance)) break;
+    }
+    // A stage judges by its own power; the last one's counts.
+    const value = chainValue(form, exponentials(last, sizes), final)?.value;
+    if (value !== undefined && value < best.value) best = { x: last, value };
+    if (!ended) break;
+  }
+  return { multipliers: exponentials(best.x, sizes), ended };
+}
+
+// --- internal ---
+
+/** How well the power of the trace stands for the largest eigenvalue, and the gain over ten steps below which the next stage begins. */
+const stages = [
+  { doublings: 5, gain: 1e-4 },
+  { doublings: 9, gain: 1e-5 },
+  { doublings: 13, gain: 1e-6 },
+  { doublings: 17, gain: 1e-7 },
+];
+
+const logarithms = (multipliers: Multipliers): Float64Array => joined(multipliers).map((x) => Math.log(x));
+
+function joined(parts: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(parts.reduce((n, p) => n + p.length, 0));
+  let at = 0;
+  for (const p of parts) {
+    all.set(p, at);
+    at += p.length;
+  }
+  return all;
+}
+
+function exponentials(x: Float64Array, sizes: readonly number[]): Multipliers {
+  let at = 0;
+  return sizes.map((n) => {
+    at += n;
+    return x.subarray(at - n, at).map((v) => Math.exp(v));
+  });
+}
