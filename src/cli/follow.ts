@@ -33,13 +33,9 @@ export async function follow(spec: RunSpec, options: FollowOptions): Promise<Fol
   const measuring = { bound: progress.bar("  bound", 1), certify: progress.bar("  certify", 1) };
   let stepsPerEpoch = 1;
   let words = "";
-  for await (const event of run(spec, { engine, data, signal, resume })) {
-    if (event.kind === "measure") {
-      if (event.what === "certify") measuring.bound.done();
-      continue;
-    }
+  const onMeasure = (what: keyof typeof measuring, fraction: number) => measuring[what].at(fraction);
+  for await (const event of run(spec, { engine, data, signal, resume, onMeasure })) {
     if (event.kind === "done") {
-      measuring.certify.done();
       await writeWhole(join(folder, event.record.model.file), event.model);
       await writeJson(join(folder, "record.json"), event.record);
       return { record: event.record, model: event.model };

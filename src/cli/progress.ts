@@ -19,6 +19,7 @@ export function openProgress(wanted: boolean): Progress {
     return { bar: () => ({ at: () => undefined, done: () => undefined }), stop: () => undefined };
   }
   const format = "{label} {bar} {percentage}% {words}";
+  let stopped = false;
   const bars = new MultiBar({ format, hideCursor: true, stream: process.stderr, barsize: 24 }, Presets.shades_classic);
   return {
     bar(label, total) {
@@ -31,6 +32,10 @@ export function openProgress(wanted: boolean): Progress {
         },
       };
     },
-    stop: () => bars.stop(),
+    stop() {
+      // Stopping twice would draw the bars over what was printed since.
+      if (!stopped) bars.stop();
+      stopped = true;
+    },
   };
 }

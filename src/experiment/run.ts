@@ -20,7 +20,6 @@ const exportOpset = 17;
 
 export type RunEvent =
   | { readonly kind: "train"; readonly event: TrainEvent }
-  | { readonly kind: "measure"; readonly what: "bound" | "certify"; readonly fraction: number }
   | {
       readonly kind: "done";
       readonly record: RunRecord;
@@ -34,10 +33,15 @@ export interface RunOptions {
   /** Go on from here; `epochs` are the metrics of the epochs that are done. */
   readonly resume?: { readonly checkpoint: Checkpoint; readonly epochs: readonly EpochMetrics[] };
   readonly signal?: AbortSignal;
+  /** How far the measuring after training is, from 0 to 1. */
+  onMeasure?(what: "bound" | "certify", fraction: number): void;
 }
 
 /** Carry out one run. Equal specs, data and engine give equal networks. */
-export async function* run(spec: RunSpec, { engine, data, resume, signal }: RunOptions): AsyncGenerator<RunEvent> {
+export async function* run(
+  spec: RunSpec,
+  { engine, data, resume, signal, onMeasure }: RunOptions,
+): AsyncGenerator<RunEvent> {
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
   let network: Network | undefined;
   let parameters = 0;
@@ -69,15 +73,27 @@ export async function* run(spec: RunSpec, { engine, data, resume, signal }: RunO
   const model = writeNetwork(network, { opset: exportOpset });
   const exportCheck = await checkExport(engine, network, model, take(data.test, Math.min(64, data.test.count)));
 
-  yield { kind: "measure", what: "bound", fraction: 0 };
   const bounding = performance.now();
-  const bracket = await lipschitz(network, { engine, norm: spec.norm, data: data.test, seed: spec.seed, signal });
+  const bracket = await lipschitz(network, {
+    engine,
+    norm: spec.norm,
+    data: data.test,
+    seed: spec.seed,
+    signal,
+    onProgress: (fraction) => onMeasure?.("bound", fraction),
+  });
   const bound = (performance.now() - bounding) / 1000;
-  yield { kind: "measure", what: "certify", fraction: 0 };
   const certifying = performance.now();
   const certification =
     data.test.task === "classification"
-      ? await certify(network, { engine, data: data.test, norm: spec.norm, radii: spec.radii, signal })
+      ? await certify(network, {
+          engine,
+          data: data.test,
+          norm: spec.norm,
+          radii: spec.radii,
+          signal,
+          onProgress: (fraction) => onMeasure?.("certify", fraction),
+        })
       : null;
   const seconds = {
     train: epochs.reduce((total, e) => total + e.seconds, 0),
