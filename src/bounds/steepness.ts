@@ -1,0 +1,72 @@
+/** @file The Jacobian of a chain at one point, for lower bounds: only where the point is clear of every kink, so that it is the derivative. */
+import { type Matrix, multiply } from "../linalg/matrix.ts";
+import { inducedNorm } from "../linalg/norm.ts";
+import { matrixOperator } from "../linalg/operator.ts";
+import { powerIteration } from "../linalg/power.ts";
+import type { Norm, Witness } from "./bound.ts";
+import type { Chain } from "./chain.ts";
+import { activationRange, affineRange } from "./ranges.ts";
+
+/** The Jacobian at x; null where rounding leaves open on which side of a kink some neuron is. */
+export function jacobianAt(chain: Chain, x: Float64Array): Matrix | null {
+  let J: Matrix | null = null;
+  let at = { low: x, high: x };
+  for (let i = 0; i < chain.affine.length; i++) {
+    const { weight } = chain.affine[i];
+    J = J === null ? weight : multiply(weight, J);
+    if (i === chain.activations.length) return J;
+    const z = affineRange(chain.affine[i], at);
+    const layer = chain.activations[i];
+    const data = J.data.slice();
+    for (let j = 0; j < weight.rows; j++) {
+      const [a, b] = layer.slopeOn(j, z.low[j], z.high[j]);
+      if (!(b - a < 1e-9)) return null;
+      const d = a === b ? a : a + (b - a) / 2;
+      for (let k = 0; k < J.cols; k++) data[j * J.cols + k] *= d;
+    }
+    J = { ...J, data };
+    at = activationRange(layer, z);
+  }
+  return J;
+}
+
+/** What may be lost to rounding in a Jacobian and its norm. */
+const loss = 1 - 2 ** -40;
+
+/** The norm of the Jacobian at x, rounded down, and the direction that shows it; null at kinks. */
+export function steepness(
+  chain: Chain,
+  x: Float64Array,
+  norm: Norm,
+): { readonly value: number; direction(): number[] } | null {
+  const J = jacobianAt(chain, x);
+  if (!J) return null;
+  return { value: inducedNorm(J, norm).lower * loss, direction: () => directionOf(J, norm) };
+}
+
+/** The witness of a point. */
+export const witnessOf = (x: Float64Array, direction: readonly number[]): Witness => ({
+  x: Array.from(x),
+  v: direction,
+});
+
+// --- internal ---
+
+/** A v with ||J v|| = ||J|| ||v||, for p = 2 nearly. */
+function directionOf(J: Matrix, norm: Norm): number[] {
+  const { rows, cols, data } = J;
+  if (norm === 2) return Array.from(powerIteration(matrixOperator(J), { iterations: 200 }).right);
+  const entry = (i: number, j: number) => Math.abs(data[i * cols + j]);
+  if (norm === 1) {
+    const sums = Array.from({ length: cols }, (_, j) =>
+      Array.from({ length: rows }, (_, i) => entry(i, j)).reduce((a, b) => a + b, 0),
+    );
+    const best = sums.indexOf(Math.max(...sums));
+    return sums.map((_, j) => (j === best ? 1 : 0));
+  }
+  const sums = Array.from({ length: rows }, (_, i) =>
+    Array.from({ length: cols }, (_, j) => entry(i, j)).reduce((a, b) => a + b, 0),
+  );
+  const best = sums.indexOf(Math.max(...sums));
+  return Array.from({ length: cols }, (_, j) => (data[best * cols + j] < 0 ? -1 : 1));
+}
