@@ -39,7 +39,7 @@ export function nodeEngine({ provider = "cpu", threads }: NodeEngineOptions = {}
     try {
       session = await ort.InferenceSession.create(model, options);
     } catch (cause) {
-      throw new EngineError(`compile: ${provider} refused the program: ${messageOf(cause)}`, { cause });
+      throw new EngineError(refusal(provider, messageOf(cause)), { cause });
     }
     return program(session, inputs ?? Object.fromEntries(session.inputNames.map((name) => [name, null])));
   };
@@ -57,6 +57,19 @@ export function nodeEngine({ provider = "cpu", threads }: NodeEngineOptions = {}
 }
 
 // --- internal ---
+
+/** Whose fault it is that a session did not open: the machine's, which lacks what a provider needs, or the program's. */
+function refusal(provider: Provider, message: string): string {
+  const [line] = message.split("\n");
+  if (/shared library|adapter|No such file|CUDA driver/i.test(message)) {
+    const remedy =
+      provider === "cuda"
+        ? "install onnxruntime-node's CUDA libraries (onnxruntime-node-install=cuda12)"
+        : "check the GPU driver";
+    return `compile: execution provider "${provider}" does not start on this machine: ${line}; ${remedy}, or use cpu`;
+  }
+  return `compile: ${provider} refused the program: ${line}`;
+}
 
 function program(session: ort.InferenceSession, inputs: Named<Type | null>): Program {
   let open: ort.InferenceSession | undefined = session;
