@@ -93,6 +93,21 @@ describe("branchAndBound()", () => {
     }
   });
 
+  it("holds where pre-activations are parallel, equal or 0: whole weights", async () => {
+    for (let seed = 0; seed < 25; seed++) {
+      const r = random(seed).fork("whole");
+      const drawn = randomChain(r, [2, 4, 3, 1], ["relu", "abs"]);
+      const whole = (v: Float64Array) => v.map(() => r.integer(5) - 2);
+      const affine = drawn.affine.map(({ weight, bias }) => ({
+        weight: { ...weight, data: whole(weight.data) },
+        bias: whole(bias),
+      }));
+      const { upper, lower } = await branchAndBound({ ...drawn, affine }, everywhere, 1, { pieces: 500 });
+      expect(upper.value).toBeGreaterThanOrEqual(steepestOnGrid({ ...drawn, affine }, -3.1, 2.9, 1));
+      expect(upper.value).toBeGreaterThanOrEqual(lower.value);
+    }
+  });
+
   it("has a witness for its lower bound", async () => {
     const chain = randomChain(random(13), [3, 6, 6, 2], ["relu"]);
     for (const norm of [1, 2, "inf"] as const) {

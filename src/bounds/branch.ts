@@ -18,6 +18,7 @@ import { steepness, witnessOf } from "./steepness.ts";
 export interface BranchOptions {
   /** Stop where upper <= lower (1 + gap), default 0.001. */
   readonly gap?: number;
+  /** Looked at between pieces: the first bound is always finished. */
   readonly seconds?: number;
   /** Most pieces looked at, default 1e6. */
   readonly pieces?: number;
@@ -73,7 +74,7 @@ export async function branchAndBound(
   let upper = root.bound;
   let status: Status = "stopped";
   let why: string | undefined;
-  const closed = () => upper <= lower * (1 + gap);
+  const closed = () => upper <= lower * (1 + gap) || upper <= nothing;
   for (; ; looked++) {
     await time.pause();
     if (open.size > 0) upper = Math.min(upper, open.top);
@@ -115,6 +116,9 @@ export async function branchAndBound(
 }
 
 // --- internal ---
+
+/** A constant of 0 is proved up to underflow only. */
+const nothing = 2 ** -400;
 
 /** What is kept of a piece while it waits: the rest is computed again. */
 type Cut = Pick<Piece, "box" | "sides" | "bound">;

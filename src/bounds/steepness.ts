@@ -19,6 +19,8 @@ export function jacobianAt(chain: Chain, x: Float64Array): Matrix | null {
     const layer = chain.activations[i];
     const data = J.data.slice();
     for (let j = 0; j < weight.rows; j++) {
+      // A neuron that does not move does not matter, even at its kink.
+      if (data.subarray(j * J.cols, (j + 1) * J.cols).every((v) => v === 0)) continue;
       const [a, b] = layer.slopeOn(j, z.low[j], z.high[j]);
       if (!(b - a < 1e-9)) return null;
       const d = a === b ? a : a + (b - a) / 2;
