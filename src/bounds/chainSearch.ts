@@ -1,8 +1,10 @@
 /** @file The search for the best multipliers of a chain. What it finds is as good as what it is given time for, and a proof must follow. */
+import type { Engine } from "../engine/engine.ts";
 import type { Budget } from "./budget.ts";
 import type { ChainForm } from "./chainForm.ts";
 import { chainValue } from "./chainGradient.ts";
 import type { Multipliers } from "./chainMatrix.ts";
+import { chainProgram } from "./chainProgram.ts";
 import { closedForms } from "./chainStart.ts";
 import { descend, type Objective } from "./descent.ts";
 
@@ -11,6 +13,8 @@ export interface SearchOptions {
   readonly starts?: readonly Multipliers[];
   /** Gain in ln r over ten steps that is worth them, default 1e-7. */
   readonly tolerance?: number;
+  /** Where values and gradients are computed; plain loops unless told. */
+  readonly engine?: Engine;
   /** r so far: the constant is at most its root. */
   onProgress?(r: number): void;
 }
@@ -24,7 +28,7 @@ export interface SearchOptions {
 export async function searchMultipliers(
   form: ChainForm,
   clock: Budget,
-  { starts = [], tolerance = 1e-7, onProgress = () => {} }: SearchOptions = {},
+  { starts = [], engine, tolerance = 1e-7, onProgress = () => {} }: SearchOptions = {},
 ): Promise<{ readonly multipliers: Multipliers; readonly ended: boolean } | undefined> {
   const final = stages[stages.length - 1].doublings;
   let best: { readonly x: Float64Array; readonly value: number } | undefined;
@@ -34,27 +38,42 @@ export async function searchMultipliers(
   }
   if (best === undefined) return undefined;
   const sizes = form.sectors.map((s) => s.mu.length);
+  let from = best.x;
   let ended = true;
-  for (const { doublings, gain } of stages) {
-    const objective: Objective = (x) => {
-      const sample = chainValue(form, exponentials(x, sizes), doublings);
+  let onEngine = engine;
+  for (let stage = 0; stage < stages.length && ended; stage++) {
+    const { doublings, gain } = stages[stage];
+    const program = onEngine && (await chainProgram(onEngine, form, doublings));
+    const objective: Objective = async (x) => {
+      const multipliers = exponentials(x, sizes);
+      const sample = program ? await program.value(multipliers) : chainValue(form, multipliers, doublings);
       return sample && { value: sample.value, gradient: joined(sample.gradient) };
     };
     const values: number[] = [];
-    let last: Float64Array = best.x;
-    for await (const point of descend(objective, best.x)) {
-      await clock.pause();
-      values.push(point.value);
-      last = point.x;
-      onProgress(Math.exp(point.value));
-      ended = !clock.expired;
-      if (!ended) break;
-      if (values.length > 10 && values[values.length - 11] - point.value < Math.max(gain, tolerance)) break;
+    let last = from;
+    try {
+      for await (const point of descend(objective, from)) {
+        await clock.pause();
+        values.push(point.value);
+        last = point.x;
+        onProgress(Math.exp(point.value));
+        ended = !clock.expired;
+        if (!ended) break;
+        if (values.length > 10 && values[values.length - 11] - point.value < Math.max(gain, tolerance)) break;
+      }
+    } finally {
+      await program?.dispose();
     }
     // A stage judges by its own power; the last one's counts.
     const value = chainValue(form, exponentials(last, sizes), final)?.value;
-    if (value !== undefined && value < best.value) best = { x: last, value };
-    if (!ended) break;
+    if (value === undefined) {
+      // Only the engine can have gone astray: the stage is done again without it.
+      onEngine = undefined;
+      stage--;
+      continue;
+    }
+    from = last;
+    if (value < best.value) best = { x: last, value };
   }
   return { multipliers: exponentials(best.x, sizes), ended };
 }

@@ -10,11 +10,13 @@ import {
   patternNorm,
   randomChain,
 } from "../../test/slopeChains.ts";
+import { nodeEngine } from "../engine/node.ts";
 import { spectralNorm } from "../linalg/norm.ts";
 import { random } from "../tensor/random.ts";
 import type { Chain } from "./chain.ts";
 import { chainForm, multipliersOfForm } from "./chainForm.ts";
 import { chainValue } from "./chainGradient.ts";
+import { chainProgram } from "./chainProgram.ts";
 import { provedChain } from "./chainProof.ts";
 import { closedForm, closedForms } from "./chainStart.ts";
 import { combettesPesquet } from "./combettesPesquet.ts";
@@ -183,6 +185,41 @@ describe("chainValue()", () => {
         }
       }
     }
+  });
+});
+
+describe("chainProgram()", () => {
+  it("is chainValue on the engine", async () => {
+    const r = random(7);
+    for (const slopes of [
+      [0, 1],
+      [-0.2, 1.3],
+      [0.3, 1],
+    ] as const) {
+      const form = chainForm(chainOf([normalMatrix(r, 12, 5), normalMatrix(r, 9, 12), normalMatrix(r, 3, 9)], slopes));
+      const start = form && closedForm(form, "norm");
+      if (!form || !start) throw new Error("no start");
+      const program = await chainProgram(nodeEngine(), form, 5);
+      const [plain, onEngine] = [chainValue(form, start, 5), await program.value(start)];
+      if (!plain || !onEngine) throw new Error("infeasible");
+      expect(onEngine.value).toBeCloseTo(plain.value, 10);
+      plain.gradient.forEach((layer, i) => {
+        layer.forEach((g, j) => {
+          expect(onEngine.gradient[i][j]).toBeCloseTo(g, 10);
+        });
+      });
+      const outside = start.map((lambda) => lambda.map((l) => 100 * l));
+      expect(chainValue(form, outside, 5)).toBeUndefined();
+      expect(await program.value(outside)).toBeUndefined();
+      await program.dispose();
+    }
+  });
+
+  it("leads lipsdp to the same number", async () => {
+    const { bound } = await lipsdp(lipsdpNet(), { engine: nodeEngine() });
+    expect(bound).toMatchObject({ status: "done", proved: true });
+    expect(bound.value).toBeGreaterThan(36.4822);
+    expect(bound.value).toBeLessThan(36.4823);
   });
 });
 

@@ -1,0 +1,75 @@
+/** @file What lipsdp costs by width and depth, on the engine and in plain loops: `npx tsx bench/lipsdp.ts [seconds a net]`. */
+import type { Chain } from "../src/bounds/chain.ts";
+import { chainForm } from "../src/bounds/chainForm.ts";
+import { chainValue } from "../src/bounds/chainGradient.ts";
+import { chainProgram } from "../src/bounds/chainProgram.ts";
+import { closedForm } from "../src/bounds/chainStart.ts";
+import { normProduct } from "../src/bounds/frobenius.ts";
+import { lipsdp } from "../src/bounds/lipsdp.ts";
+import { nodeEngine } from "../src/engine/node.ts";
+import { random } from "../src/tensor/random.ts";
+
+const seconds = Number(process.argv[2] ?? 20);
+const engine = nodeEngine();
+const sizes = [
+  ...[64, 128, 256, 512, 1024].map((width) => ({ width, hidden: 2 })),
+  ...[1, 2, 4, 8, 15].map((hidden) => ({ width: 64, hidden })),
+];
+console.log("width hidden | ms a gradient: plain engine | product  bound  status | seconds to 5 %, 2 %, 0.1 %, end");
+for (const { width, hidden } of sizes) {
+  const chain = network(width, hidden);
+  const form = chainForm(chain);
+  const start = form && closedForm(form, "norm");
+  if (!form || !start) throw new Error("no start");
+  const plain = await fastest(async () => chainValue(form, start, 9));
+  const program = await chainProgram(engine, form, 9);
+  const onEngine = await fastest(() => program.value(start));
+  await program.dispose();
+  const began = performance.now();
+  const curve: { readonly at: number; readonly value: number }[] = [];
+  const { bound } = await lipsdp(chain, {
+    seconds,
+    engine,
+    onProgress: (value) => curve.push({ at: (performance.now() - began) / 1000, value }),
+  });
+  const reached = [1.05, 1.02, 1.001].map(
+    (q) => curve.find(({ value }) => value <= q * bound.value)?.at.toFixed(2) ?? "-",
+  );
+  console.log(
+    `${width} ${hidden} | ${plain.toFixed(1)} ${onEngine.toFixed(1)} | ${normProduct(chain).value.toFixed(3)} ${bound.value.toFixed(3)} ${bound.status} | ${reached.join(" ")} ${bound.seconds.toFixed(2)}`,
+  );
+}
+
+// --- internal ---
+
+/** He-normal weights, 10 outputs, ReLU. */
+function network(width: number, hidden: number): Chain {
+  const r = random(1);
+  const layer = (rows: number) => ({
+    weight: {
+      rows,
+      cols: width,
+      data: Float64Array.from({ length: rows * width }, () => r.normal() * Math.sqrt(2 / width)),
+    },
+    bias: new Float64Array(rows),
+  });
+  return {
+    affine: [...Array.from({ length: hidden }, () => layer(width)), layer(10)],
+    activations: Array.from({ length: hidden }, () => ({
+      low: new Float64Array(width),
+      high: new Float64Array(width).fill(1),
+      slopeOn: () => [0, 1] as const,
+      apply: (z: Float64Array) => z.map((x) => Math.max(x, 0)),
+    })),
+  };
+}
+
+async function fastest(run: () => Promise<unknown>): Promise<number> {
+  let best = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 3; round++) {
+    const began = performance.now();
+    await run();
+    best = Math.min(best, performance.now() - began);
+  }
+  return best;
+}
