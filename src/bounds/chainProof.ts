@@ -33,40 +33,20 @@ import {
  * Reference: Rump 2006, "Verification of positive definiteness"; Higham 2002, Theorem 10.3.
  */
 export function provedChain(form: ChainForm, multipliers: Multipliers, r: number): boolean {
-  const { weights } = form;
-  if (multipliers.some((lambda) => lambda.some((l) => !(l > 0 && Number.isFinite(l))))) return false;
   if (!(r > 0 && Number.isFinite(r))) return false;
-  const blocks = weights.map((_, i) => block(form, multipliers, i));
-  blocks.push(outputBlock(form, r));
-  const scales = blocks.map(({ own }) => scalesOf(own));
-  if (scales.some((s) => s === null)) return false;
-  const widest = Math.max(...blocks.map(({ own }, i) => own.rows + (i > 0 ? blocks[i - 1].own.rows : 0)));
-  const g = up(gamma(widest + 1) / down(1 - gamma(widest + 1)));
-  const rounded = blocks.map(({ own, off }, i) => {
-    const [rows, before] = [scales[i] as Float64Array, i > 0 ? (scales[i - 1] as Float64Array) : null];
-    const coupled = off && before ? scaled(off, rows, before) : null;
-    return {
-      side: scaled(own, rows, rows),
-      coupled,
-      error: sectorError(form, multipliers, i, rows),
-      // -W_L is exact.
-      pair: coupled && i < blocks.length - 1 ? up(4 * unit * frobeniusUp(coupled.data)) : 0,
-    };
-  });
-  let before: Matrix | null = null;
-  for (let i = 0; i < rounded.length; i++) {
-    const { side, coupled, error, pair } = rounded[i];
-    const n = side.rows;
-    let t = 0;
-    for (let k = 0; k < n; k++) t = up(t + side.data[k * (n + 1)]);
-    const neighbours = up(pair + (rounded[i + 1]?.pair ?? 0));
-    const c = up(up(up(3 * up(g * t)) + up(error + neighbours)) + tiny);
-    for (let k = 0; k < n; k++) side.data[k * (n + 1)] = down(side.data[k * (n + 1)] - c);
-    const made = factorBlock(before, coupled, side);
-    if (made === undefined) return false;
-    before = made.C;
-  }
-  return true;
+  return eliminated(form, multipliers, [outputBlock(form, r)]) !== undefined;
+}
+
+/** What is proved of the signal z before the output map: |C^T D^-1 z| <= |x|, D = diag(scales), between any two inputs. */
+export interface ProvedSignal {
+  /** Lower triangular; exactly as it stands. */
+  readonly C: Matrix;
+  readonly scales: Float64Array;
+}
+
+/** The proof without the output: K without its last block is at least L L^T, the last block of which is C C^T. Nothing where it fails. */
+export function provedSignal(form: ChainForm, multipliers: Multipliers): ProvedSignal | undefined {
+  return eliminated(form, multipliers, []);
 }
 
 /**
@@ -94,6 +74,42 @@ export function settle(
 }
 
 // --- internal ---
+
+/** The last triangle of the shifted factorisation that the comment above describes. */
+function eliminated(form: ChainForm, multipliers: Multipliers, output: readonly Block[]): ProvedSignal | undefined {
+  const { weights } = form;
+  if (multipliers.some((lambda) => lambda.some((l) => !(l > 0 && Number.isFinite(l))))) return undefined;
+  const blocks = [...weights.map((_, i) => block(form, multipliers, i)), ...output];
+  const scales = blocks.map(({ own }) => scalesOf(own));
+  if (scales.some((s) => s === null)) return undefined;
+  const widest = Math.max(...blocks.map(({ own }, i) => own.rows + (i > 0 ? blocks[i - 1].own.rows : 0)));
+  const g = up(gamma(widest + 1) / down(1 - gamma(widest + 1)));
+  const rounded = blocks.map(({ own, off }, i) => {
+    const [rows, before] = [scales[i] as Float64Array, i > 0 ? (scales[i - 1] as Float64Array) : null];
+    const coupled = off && before ? scaled(off, rows, before) : null;
+    return {
+      side: scaled(own, rows, rows),
+      coupled,
+      error: sectorError(form, multipliers, i, rows),
+      // -W_L is exact.
+      pair: coupled && i < weights.length ? up(4 * unit * frobeniusUp(coupled.data)) : 0,
+    };
+  });
+  let before: Matrix | null = null;
+  for (let i = 0; i < rounded.length; i++) {
+    const { side, coupled, error, pair } = rounded[i];
+    const n = side.rows;
+    let t = 0;
+    for (let k = 0; k < n; k++) t = up(t + side.data[k * (n + 1)]);
+    const neighbours = up(pair + (rounded[i + 1]?.pair ?? 0));
+    const c = up(up(up(3 * up(g * t)) + up(error + neighbours)) + tiny);
+    for (let k = 0; k < n; k++) side.data[k * (n + 1)] = down(side.data[k * (n + 1)] - c);
+    const made = factorBlock(before, coupled, side);
+    if (made === undefined) return undefined;
+    before = made.C;
+  }
+  return before === null ? undefined : { C: before, scales: scales[scales.length - 1] as Float64Array };
+}
 
 interface Block {
   readonly own: Matrix;

@@ -23,6 +23,7 @@ import { combettesPesquet } from "./combettesPesquet.ts";
 import { eclipseFast } from "./eclipse.ts";
 import { frobenius, normProduct } from "./frobenius.ts";
 import { lipsdp } from "./lipsdp.ts";
+import { pairConstants } from "./pairConstants.ts";
 
 const seeds = fc.nat({ max: 2 ** 31 });
 
@@ -220,6 +221,54 @@ describe("chainProgram()", () => {
     expect(bound).toMatchObject({ status: "done", proved: true });
     expect(bound.value).toBeGreaterThan(36.4822);
     expect(bound.value).toBeLessThan(36.4823);
+  });
+});
+
+describe("pairConstants()", () => {
+  it("bounds the patterns of every difference of outputs, from one set of multipliers", async () => {
+    for (let seed = 100; seed < 160; seed++) {
+      const chain = randomChain(seed);
+      const { bound, multipliers } = await lipsdp(chain);
+      const pairs = pairConstants(chain, multipliers);
+      if (pairs === null) throw new Error(`seed ${seed}: nothing proved`);
+      const last = chain.affine[chain.affine.length - 1].weight;
+      for (let y = 0; y < last.rows; y++) {
+        for (let j = 0; j < y; j++) {
+          const w = Float64Array.from(
+            { length: last.cols },
+            (_, k) => last.data[y * last.cols + k] - last.data[j * last.cols + k],
+          );
+          const affine = [
+            ...chain.affine.slice(0, -1),
+            { weight: { rows: 1, cols: w.length, data: w }, bias: new Float64Array(1) },
+          ];
+          const value = pairs.data[y * last.rows + j];
+          expect(pairs.data[j * last.rows + y]).toBe(value);
+          expect(patternNorm({ ...chain, affine }, random(seed), 20) * (1 - 1e-12)).toBeLessThanOrEqual(value);
+          if (chain.activations.length > 0 && bound.value < normProduct(chain).value) {
+            expect(value).toBeLessThanOrEqual(Math.SQRT2 * bound.value * (1 + 1e-6));
+          }
+        }
+      }
+    }
+  });
+
+  it("is above the best bound of a single difference, below that of all outputs, and null without a proof", async () => {
+    const chain = lipsdpNet();
+    const { bound, multipliers } = await lipsdp(chain);
+    const { weight } = chain.affine[3];
+    const w = Float64Array.from({ length: 20 }, (_, k) => weight.data[k] - weight.data[20 + k]);
+    const single = {
+      ...chain,
+      affine: [...chain.affine.slice(0, 3), { weight: { rows: 1, cols: 20, data: w }, bias: new Float64Array(1) }],
+    };
+    const { value } = (await lipsdp(single)).bound;
+    const pair = pairConstants(chain, multipliers)?.data[1] ?? Number.NaN;
+    expect(pair).toBeGreaterThanOrEqual(value * (1 - 1e-6));
+    expect(pair).toBeLessThan(Math.SQRT2 * bound.value);
+    const outside = multipliers.map((lambda) => lambda.map((l) => 1000 * l));
+    expect(pairConstants(chain, outside)).toBeNull();
+    expect(pairConstants(chain, [])).toBeNull();
   });
 });
 
