@@ -126,10 +126,12 @@ async function climbDirection({ slopes, norm, subject }: Search, at: readonly Ca
 const steepest = (candidates: readonly Candidate[]): Candidate =>
   candidates.reduce((a, b) => (b.value > a.value ? b : a));
 
-const rowsOf = (data: Float64Array, width: number): Float64Array[] =>
+/** Vectors of equal width, out of one array. */
+export const rowsOf = (data: Float64Array, width: number): Float64Array[] =>
   Array.from({ length: data.length / width }, (_, k) => data.subarray(k * width, (k + 1) * width));
 
-function joined(rows: readonly Float64Array[]): Float64Array {
+/** Vectors one after the other. */
+export function joined(rows: readonly Float64Array[]): Float64Array {
   if (rows.length === 1) return rows[0];
   const all = new Float64Array(rows.reduce((n, r) => n + r.length, 0));
   let at = 0;

@@ -26,7 +26,7 @@ export interface UpperBound extends Stated {
   readonly proved: boolean;
 }
 
-/** A point and a direction, flat: ||f(x + t v) - f(x)|| >= value ||t v|| for some small t. */
+/** A point and a displacement, flat: ||f(x + v) - f(x)|| >= value ||v||, in float64 and up to its rounding. */
 export interface Witness {
   readonly x: readonly number[];
   readonly v: readonly number[];

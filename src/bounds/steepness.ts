@@ -46,11 +46,12 @@ export function steepness(
   return { value: inducedNorm(J, norm).lower * loss, direction: () => directionOf(J, norm) };
 }
 
-/** The witness of a point. */
-export const witnessOf = (x: Float64Array, direction: readonly number[]): Witness => ({
-  x: Array.from(x),
-  v: direction,
-});
+/** The witness of a point: a step of a millionth along the direction, which stays in the linear piece unless a kink is that near. */
+export function witnessOf(x: Float64Array, direction: readonly number[]): Witness {
+  const length = Math.max(Number.MIN_VALUE, ...direction.map(Math.abs));
+  const size = x.reduce((top, c) => Math.max(top, Math.abs(c)), 1);
+  return { x: Array.from(x), v: direction.map((c) => (2 ** -20 * size * c) / length) };
+}
 
 // --- internal ---
 
