@@ -47,6 +47,11 @@ export function checkDomain(domain: Domain, size: number): void {
   }
 }
 
+/** "global", "ball l2 0.1" or "box", for records. */
+export function printDomain(domain: Domain): string {
+  return domain.kind === "ball" ? `ball l${domain.norm} ${domain.radius}` : domain.kind;
+}
+
 /** The smallest box around a domain, rounded outward. */
 export function boxAround(domain: Domain, size: number): Range {
   switch (domain.kind) {

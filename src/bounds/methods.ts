@@ -1,0 +1,211 @@
+/** @file The bounds by name: for which norms and domains each is, and how it is asked. */
+import type { Dataset } from "../data/dataset.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Flow } from "../graph/behaviour.ts";
+import { UsageError } from "../tensor/errors.ts";
+import type { Propagation } from "./autoLip.ts";
+import type { Bound, Norm, UpperBound } from "./bound.ts";
+import { branchAndBound } from "./branch.ts";
+import type { Chain } from "./chain.ts";
+import { combettesPesquet } from "./combettesPesquet.ts";
+import type { Domain, Range } from "./domain.ts";
+import { eclipseFast } from "./eclipse.ts";
+import { frobenius } from "./frobenius.ts";
+import { greedySeqLip } from "./greedySeqLip.ts";
+import { intervalBound } from "./interval.ts";
+import { jacobian } from "./jacobian.ts";
+import { lipsdp } from "./lipsdp.ts";
+import { ranges, slopesOn } from "./ranges.ts";
+import { recurJacBound } from "./recurJac.ts";
+import { addUp, timesUp } from "./region.ts";
+import { seqLip } from "./seqLip.ts";
+import type { Subject } from "./subject.ts";
+import { type Tail, tailOf } from "./tail.ts";
+
+/** What a method is asked with. The AutoLip walk and the chain are made once for all of them. */
+export interface Question {
+  readonly subject: Subject;
+  readonly norm: Norm;
+  readonly domain: Domain;
+  readonly engine: Engine;
+  readonly data?: Dataset;
+  readonly seconds?: number;
+  readonly seed: number;
+  readonly signal?: AbortSignal;
+  /** From 0 to 1. */
+  progress(fraction: number): void;
+  walk(): Promise<{ readonly bound: UpperBound; readonly propagation: Propagation }>;
+  tail(): Promise<TailQuestion | string>;
+}
+
+/** The part of a network that is a chain, and the constant of what is before it. */
+export interface TailQuestion extends Tail {
+  readonly before: number;
+  /** The slopes that the domain allows, layer by layer; those of the activations where the domain is everything. */
+  readonly slopes: readonly Range[];
+}
+
+export interface MethodEntry {
+  readonly norms: "2" | "all";
+  readonly domains: "global" | "local" | "all";
+  /** Part of the default, or only where it is asked for by name or by "all". */
+  readonly quick: boolean;
+  ask(question: Question): Promise<readonly Bound[]>;
+}
+
+/** Every method, upper bounds first. */
+export const methods = {
+  frobenius: onChain("frobenius", async ({ chain }) => frobenius(chain)),
+  autolip: { norms: "all", domains: "all", quick: true, ask: async ({ walk }) => [(await walk()).bound] },
+  "combettes-pesquet": onChain("combettes-pesquet", async ({ chain }) => combettesPesquet(chain)),
+  seqlip: onChain("seqlip", ({ chain }, q) => seqLip(chain, { seconds: q.seconds ?? 5, ...limits(q) })),
+  "greedy-seqlip": onChain("greedy-seqlip", ({ chain }, q) =>
+    greedySeqLip(chain, { seconds: q.seconds ?? 5, ...limits(q) }),
+  ),
+  "eclipse-fast": { ...onChain("eclipse-fast", async ({ chain }) => eclipseFast(chain)), quick: true },
+  lipsdp: {
+    ...onChain("lipsdp", lipsdpOf),
+    domains: "all",
+    quick: true,
+  },
+  interval: { ...onChain("interval", slopeBound(intervalBound)), norms: "all", domains: "all" },
+  recurjac: { ...onChain("recurjac", slopeBound(recurJacBound)), norms: "all", domains: "all" },
+  branch: { norms: "all", domains: "all", quick: false, ask: branch },
+  jacobian: {
+    norms: "all",
+    domains: "global",
+    quick: true,
+    ask: async ({ subject, norm, progress, walk: _, tail: __, domain: ___, ...rest }) => [
+      await jacobian(subject, norm, { ...rest, onProgress: progress }),
+    ],
+  },
+} as const satisfies Readonly<Record<string, MethodEntry>>;
+
+export type BoundName = keyof typeof methods;
+
+/** Names in the order of the table. */
+export const boundNames = Object.keys(methods) as readonly BoundName[];
+
+/** Does a method answer for a norm and a domain? */
+export function applies(name: BoundName, norm: Norm, domain: Domain): boolean {
+  const { norms, domains }: MethodEntry = methods[name];
+  return (
+    (norms === "all" || norm === 2) && (domains === "all" || (domains === "global") === (domain.kind === "global"))
+  );
+}
+
+/** The chain at the end of a network, with what the domain says of its slopes. */
+export function questionTail(flow: Flow, propagation: Propagation, domain: Domain): TailQuestion | string {
+  const tail = tailOf(flow, propagation.norms);
+  if (typeof tail === "string") return tail;
+  const before = propagation.constantOf(tail.from);
+  if (domain.kind === "global") {
+    return { ...tail, before, slopes: tail.chain.activations.map(({ low, high }) => ({ low, high })) };
+  }
+  if (tail.from !== flow.input) return "the chain does not begin at the input, where the domain is";
+  if (!tail.exact) return "its matrices carry rounding, which the ranges of a domain do not allow for";
+  const found = ranges(tail.chain, domain);
+  if (!found) throw new UsageError("domain: it holds no point");
+  return { ...tail, before, slopes: slopesOn(tail.chain, found) };
+}
+
+// --- internal ---
+
+const limits = (q: Question) => ({ ...(q.signal ? { signal: q.signal } : {}), onProgress: q.progress });
+
+/** A method that works on the chain: its bound times the constant of what is before, plus what writing the matrices out may have cost. */
+function onChain(method: string, bound: (tail: TailQuestion, question: Question) => Promise<Bound>): MethodEntry {
+  return {
+    norms: "2",
+    domains: "global",
+    quick: false,
+    async ask(question) {
+      const tail = await question.tail();
+      if (typeof tail === "string") {
+        const stated = {
+          method,
+          value: Number.POSITIVE_INFINITY,
+          seconds: 0,
+          status: "not a chain",
+          why: tail,
+        } as const;
+        return [
+          method === "greedy-seqlip"
+            ? { ...stated, side: "estimate", proved: false }
+            : { ...stated, side: "upper", proved: false },
+        ];
+      }
+      const own = await bound(tail, question);
+      const slack = own.side === "estimate" ? 0 : tail.slack(question.norm);
+      return [{ ...own, value: timesUp(tail.before, addUp(own.value, slack)) }];
+    },
+  };
+}
+
+/** The chain with the slopes of the domain in place of the global ones. */
+const narrowed = ({ chain, slopes }: TailQuestion): Chain => ({
+  ...chain,
+  activations: chain.activations.map((layer, i) => ({ ...layer, ...slopes[i] })),
+});
+
+async function lipsdpOf(tail: TailQuestion, { engine, seconds = 5, signal, progress }: Question): Promise<Bound> {
+  const started = performance.now();
+  const onProgress = () => progress(Math.min(1, (performance.now() - started) / (1000 * seconds)));
+  const { bound } = await lipsdp(narrowed(tail), { engine, seconds, ...(signal ? { signal } : {}), onProgress });
+  return bound;
+}
+
+/** A bound from slopes alone. */
+function slopeBound(of: (chain: Chain, slopes: readonly Range[], norm: Norm) => number) {
+  return async ({ chain, slopes }: TailQuestion, { norm }: Question): Promise<Bound> => {
+    const started = performance.now();
+    const value = of(chain, slopes, norm);
+    const seconds = (performance.now() - started) / 1000;
+    return {
+      method: of === intervalBound ? "interval" : "recurjac",
+      side: "upper",
+      proved: true,
+      value,
+      seconds,
+      status: "done",
+    };
+  };
+}
+
+async function branch({
+  tail,
+  norm,
+  domain,
+  seconds = 5,
+  seed,
+  signal,
+  progress,
+}: Question): Promise<readonly Bound[]> {
+  const made = await tail();
+  const why = typeof made === "string" ? made : made.before !== 1 ? "the chain does not begin at the input" : undefined;
+  if (typeof made === "string" || why !== undefined) {
+    return [
+      {
+        method: "branch",
+        side: "upper",
+        proved: false,
+        value: Number.POSITIVE_INFINITY,
+        seconds: 0,
+        status: "not a chain",
+        why,
+      },
+    ];
+  }
+  const { upper, lower } = await branchAndBound(made.chain, domain, norm, {
+    seconds,
+    seed,
+    ...(signal ? { signal } : {}),
+    onProgress: (low, high) => progress(high > 0 ? Math.min(1, low / high) : 1),
+  });
+  const slack = made.slack(norm);
+  return [
+    { ...upper, value: addUp(upper.value, slack) },
+    // A written-out chain is the network only up to rounding: what is found below must be seen in the network itself.
+    ...(made.exact ? [lower] : []),
+  ];
+}

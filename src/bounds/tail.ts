@@ -1,0 +1,262 @@
+/**
+ * @file The tail of a network as a chain: from the earliest node through which everything passes, such that behind it there are only
+ * affine maps that can be written out and element-by-element activations. What is before it keeps its AutoLip constant.
+ */
+import { type Flow, flowOf, isAffine, type Region, regionOf } from "../graph/behaviour.ts";
+import type { Node } from "../graph/graph.ts";
+import { type Matrix, matrix } from "../linalg/matrix.ts";
+import { inducedNorm } from "../linalg/norm.ts";
+import { sizeOf } from "../tensor/shape.ts";
+import { denseOf, linearMap } from "./affine.ts";
+import type { Norm } from "./bound.ts";
+import type { ActivationLayer, AffineLayer, Chain } from "./chain.ts";
+import { type NodeNorms, nodeNorms } from "./nodeNorm.ts";
+import { addUp, timesUp, writingError } from "./region.ts";
+
+export interface Tail {
+  /** Where the chain starts: the input of the network, or a node that everything passes through. */
+  readonly from: Node;
+  readonly chain: Chain;
+  /**
+   * What the rounding of the written-out matrices can add to the constant of the chain in a p-norm:
+   * sum over layers i of ||E_i|| prod over j != i of (||W_j|| + ||E_j||), times the slopes.
+   */
+  slack(norm: Norm): number;
+  /** No matrix of the chain carries rounding. */
+  readonly exact: boolean;
+}
+
+/** Largest matrix of a chain that is written out, in entries, and widest layer. */
+const largest = { entries: 4e6, width: 2048 };
+
+/** The longest tail that is a chain; a string says why there is none. */
+export function tailOf(flow: Flow, norms: NodeNorms = nodeNorms(flow)): Tail | string {
+  let why = "the output does not depend on the input";
+  for (const from of gates(flow)) {
+    const rest = flowOf(from, flow.output);
+    const stages = stagesOf(rest);
+    if (typeof stages === "string") {
+      why = stages;
+      continue;
+    }
+    const made = chainOf(rest, stages, norms);
+    if (typeof made !== "string") return { from, ...made };
+    why = made;
+  }
+  return why;
+}
+
+// --- internal ---
+
+/** The nodes through which every path from the input to the output passes, the input first. */
+function gates(flow: Flow): Node[] {
+  const place = new Map(flow.varying.map((node, i) => [node, i]));
+  // The furthest reader of each node, as seen from the nodes before it: a gate is where none reaches past.
+  let reach = 0;
+  const lastReader = new Array<number>(flow.varying.length).fill(0);
+  flow.varying.forEach((node, i) => {
+    for (const x of node.inputs) {
+      const at = place.get(x);
+      if (at !== undefined) lastReader[at] = Math.max(lastReader[at], i);
+    }
+  });
+  const found: Node[] = [];
+  flow.varying.forEach((node, i) => {
+    if (reach <= i && node !== flow.output) found.push(node);
+    reach = Math.max(reach, lastReader[i]);
+  });
+  return found;
+}
+
+/** One activation of the chain: the node, the affine region that feeds it, and what is still needed later. */
+interface Stage {
+  readonly node: Node;
+  readonly region: Region | null;
+}
+
+/** The activations between `flow.input` and the output, in order; a string says which node is no activation. */
+function stagesOf(flow: Flow): Stage[] | string {
+  const stages: Stage[] = [];
+  for (const node of flow.varying) {
+    if (node === flow.input || isAffine(node, flow.varies)) continue;
+    const varying = node.inputs.filter((x) => flow.varies.has(x));
+    const behaviour = node.op.behaviour(
+      node,
+      node.inputs.map((x) => flow.varies.has(x)),
+    );
+    if (varying.length !== 1 || behaviour.kind !== "pointwise") {
+      return `${node.op.name} is neither affine nor element by element`;
+    }
+    const [low, high] = behaviour.slope;
+    if (!(Number.isFinite(low) && Number.isFinite(high))) return `the slope of ${node.op.name} has no limit`;
+    const [z] = varying;
+    stages.push({ node, region: z === flow.input || !isAffine(z, flow.varies) ? null : regionOf(z, flow) });
+  }
+  return stages;
+}
+
+interface Block {
+  readonly source: Node;
+  readonly size: number;
+}
+
+/** Write the chain out: a layer per activation, beside which what later layers need passes through with slope 1. */
+function chainOf(flow: Flow, stages: readonly Stage[], norms: NodeNorms): Omit<Tail, "from"> | string {
+  const ends: readonly (Region | Node)[] = [
+    ...stages.map(({ node, region }) => region ?? (node.inputs.find((x) => flow.varies.has(x)) as Node)),
+    isAffine(flow.output, flow.varies) ? regionOf(flow.output, flow) : flow.output,
+  ];
+  const sourcesOf = (end: Region | Node): readonly Node[] => ("sources" in end ? end.sources : [end]);
+  // The last end that reads each source: until there it has to be carried along.
+  const lastUse = new Map<Node, number>();
+  ends.forEach((end, i) => {
+    for (const s of sourcesOf(end)) lastUse.set(s, i);
+  });
+  const affine: AffineLayer[] = [];
+  const activations: ActivationLayer[] = [];
+  const errors: ((norm: Norm) => number)[] = [];
+  let state: readonly Block[] = [{ source: flow.input, size: sizeOf(flow.input.shape) }];
+  for (const [i, end] of ends.entries()) {
+    const stage: Stage | undefined = stages[i];
+    const carried = stage ? state.filter((b) => (lastUse.get(b.source) ?? -1) > i) : [];
+    const written = layer(state, end, carried, norms);
+    if (typeof written === "string") return written;
+    affine.push(written.layer);
+    errors.push(written.error);
+    if (!stage) break;
+    const own = sizeOf(stage.node.shape);
+    activations.push(
+      activation(
+        stage.node,
+        flow,
+        norms,
+        own,
+        carried.reduce((n, b) => n + b.size, 0),
+      ),
+    );
+    state = [{ source: stage.node, size: own }, ...carried];
+  }
+  const chain: Chain = { affine, activations };
+  return { chain, slack: (norm) => slackOf(chain, errors, norm), exact: errors.every((e) => e("inf") === 0) };
+}
+
+/** The affine map from the blocks of a state to the end of a region, with the carried blocks below it. */
+function layer(
+  state: readonly Block[],
+  end: Region | Node,
+  carried: readonly Block[],
+  norms: NodeNorms,
+): { readonly layer: AffineLayer; readonly error: (norm: Norm) => number } | string {
+  const output = "sources" in end ? end.output : end;
+  const own = sizeOf(output.shape);
+  const rows = own + carried.reduce((n, b) => n + b.size, 0);
+  const cols = state.reduce((n, b) => n + b.size, 0);
+  if (rows * cols > largest.entries || rows > largest.width) {
+    return `a map of ${cols} to ${rows} numbers is too large to write out`;
+  }
+  const data = new Float64Array(rows * cols);
+  const put = (at: number, column: number, block: Matrix) => {
+    for (let r = 0; r < block.rows; r++) {
+      data.set(block.data.subarray(r * block.cols, (r + 1) * block.cols), (at + r) * cols + column);
+    }
+  };
+  const identity = (n: number): Matrix => {
+    const eye = new Float64Array(n * n);
+    for (let k = 0; k < n; k++) eye[k * n + k] = 1;
+    return matrix(n, n, eye);
+  };
+  let column = 0;
+  const parts: ((norm: Norm) => number)[] = [];
+  for (const block of state) {
+    if ("sources" in end && end.sources.includes(block.source)) {
+      const map = linearMap(end, block.source);
+      if (!map) return `the map to ${output.op.name} has no derivative`;
+      put(0, column, denseOf(map));
+      if (!isCopied(end, norms)) parts.push((norm) => writingError(norms, end, block.source, norm));
+    } else if (end === block.source) {
+      put(0, column, identity(own));
+    }
+    let row = own;
+    for (const kept of carried) {
+      if (kept.source === block.source) put(row, column, identity(kept.size));
+      row += kept.size;
+    }
+    column += block.size;
+  }
+  const bias = new Float64Array(rows);
+  if ("sources" in end) bias.set(offsetOf(end, norms));
+  return {
+    layer: { weight: matrix(rows, cols, data), bias },
+    error: (norm) => parts.reduce((sum, part) => addUp(sum, part(norm)), 0),
+  };
+}
+
+/** Does a region only move the entries of one weight to their places, so that its matrix has no rounding? */
+function isCopied({ nodes, sources, output }: Region, norms: NodeNorms): boolean {
+  const inside = new Set([...nodes, ...sources]);
+  let weights = 0;
+  for (const node of nodes) {
+    const varies = node.inputs.map((x) => inside.has(x));
+    if (varies.filter(Boolean).length !== 1) return false;
+    const behaviour = node.op.behaviour(node, varies);
+    if (behaviour.kind === "isometry") continue;
+    if (behaviour.kind !== "linear") return false;
+    const { of } = behaviour;
+    const weight = of.form === "matrix" ? of.weight : of.form === "convolution" ? of.kernel : undefined;
+    if (!weight || norms.fixed(weight).error !== 0 || ++weights > 1) return false;
+  }
+  return inside.has(output);
+}
+
+/** What an affine region gives where all its sources are 0. */
+function offsetOf({ output, sources, nodes }: Region, norms: NodeNorms): Float64Array {
+  const values = new Map<Node, Float64Array>(sources.map((s) => [s, new Float64Array(sizeOf(s.shape))]));
+  for (const node of nodes) {
+    values.set(
+      node,
+      node.op.evaluate(
+        node,
+        node.inputs.map((x) => values.get(x) ?? norms.fixed(x).data),
+      ),
+    );
+  }
+  return values.get(output) as Float64Array;
+}
+
+/** An activation of `own` neurons beside `carried` numbers that pass unchanged. */
+function activation(node: Node, flow: Flow, norms: NodeNorms, own: number, carried: number): ActivationLayer {
+  const at = node.inputs.findIndex((x) => flow.varies.has(x));
+  const behaviour = node.op.behaviour(
+    node,
+    node.inputs.map((_, i) => i === at),
+  );
+  if (behaviour.kind !== "pointwise") throw new TypeError(`${node.op.name} was pointwise before`);
+  const { slope, slopeOn } = behaviour;
+  const width = own + carried;
+  return {
+    low: new Float64Array(width).fill(1).fill(slope[0], 0, own),
+    high: new Float64Array(width).fill(1).fill(slope[1], 0, own),
+    slopeOn: (neuron, from, to) => (neuron < own ? slopeOn(from, to) : [1, 1]),
+    apply(z) {
+      const out = Float64Array.from(z);
+      const inputs = node.inputs.map((x, i) => (i === at ? z.slice(0, own) : norms.fixed(x).data));
+      out.set(node.op.evaluate(node, inputs));
+      return out;
+    },
+  };
+}
+
+function slackOf(chain: Chain, errors: readonly ((norm: Norm) => number)[], norm: Norm): number {
+  const error = errors.map((e) => e(norm));
+  if (error.every((e) => e === 0)) return 0;
+  const size = chain.affine.map(({ weight }, i) => addUp(inducedNorm(weight, norm).upper, error[i]));
+  const slopes = chain.activations.reduce((product, { low, high }) => {
+    let top = 0;
+    for (let j = 0; j < low.length; j++) top = Math.max(top, Math.abs(low[j]), Math.abs(high[j]));
+    return timesUp(product, top);
+  }, 1);
+  return error.reduce((sum, e, i) => {
+    const rest = size.reduce((product, s, j) => (j === i ? product : timesUp(product, s)), slopes);
+    return addUp(sum, timesUp(e, rest));
+  }, 0);
+}
