@@ -8,6 +8,7 @@ import { down, gamma, scale, tiny, up } from "./rounding.ts";
 /**
  * Factor A = L L^T, L lower triangular, reading the lower half of A; nothing where a pivot is not positive.
  * The first `done` rows of A may be rows of L already: a matrix can be factored piece by piece.
+ * A row of L is zero up to where its row of A begins, so that a banded matrix costs its band.
  */
 export function cholesky(A: Matrix, done = 0): Matrix | undefined {
   if (A.rows !== A.cols) throw new ShapeError(`cholesky: the matrix must be square, got [${A.rows},${A.cols}]`);
@@ -16,7 +17,10 @@ export function cholesky(A: Matrix, done = 0): Matrix | undefined {
   L.set(A.data.subarray(0, done * n));
   for (let i = done; i < n; i++) {
     const row = i * n;
-    for (let j = 0; j <= i; j += 4) eliminate(A.data, L, n, i, j);
+    let first = 0;
+    while (first < i && A.data[row + first] === 0) first++;
+    first -= first % 4;
+    for (let j = first; j <= i; j += 4) eliminate(A.data, L, n, i, j, first);
     const pivot = L[row + i];
     // The comparison also refuses NaN, and infinity stands for an overflow.
     if (!(pivot > 0 && pivot < Number.POSITIVE_INFINITY)) return undefined;
@@ -93,8 +97,8 @@ export function provedFactor(G: Enclosure, s: number, want: "factor" | "proof"):
 
 // --- internal ---
 
-/** Four entries of row i of L from column j on: the dot products with the rows above together, then the small triangle they share. */
-function eliminate(A: Float64Array, L: Float64Array, n: number, i: number, j: number): void {
+/** Four entries of row i of L from column j on: the dot products with the rows above together from column `first` on, then the small triangle they share. */
+function eliminate(A: Float64Array, L: Float64Array, n: number, i: number, j: number, first: number): void {
   const r = i * n;
   const last = Math.min(3, i - j);
   const r0 = j * n;
@@ -105,7 +109,7 @@ function eliminate(A: Float64Array, L: Float64Array, n: number, i: number, j: nu
   let s1 = A[r + Math.min(j + 1, i)];
   let s2 = A[r + Math.min(j + 2, i)];
   let s3 = A[r + Math.min(j + 3, i)];
-  for (let k = 0; k < j; k++) {
+  for (let k = first; k < j; k++) {
     const x = L[r + k];
     s0 -= x * L[r0 + k];
     s1 -= x * L[r1 + k];

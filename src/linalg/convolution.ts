@@ -32,7 +32,7 @@ export function convolutionNorm(conv: Convolution, p: 1 | 2 | "inf", options: Co
   if (conv.kernel.every((w) => w === 0)) return { lower: 0, upper: 0, method: "sums" };
 
   if (shouldUnroll(conv, unrollLimit)) {
-    const parts = Array.from({ length: conv.groups }, (_, g) => spectralNorm(unroll(groupOf(conv, g)), options));
+    const parts = Array.from({ length: conv.groups }, (_, g) => spectralNorm(channelsLast(groupOf(conv, g)), options));
     return {
       lower: Math.max(...parts.map((part) => part.lower)),
       upper: Math.max(...parts.map((part) => part.upper)),
@@ -113,6 +113,23 @@ function visit(conv: Convolution, run: (weight: number, output: number, input: n
       }
     }
   }
+}
+
+/** The matrix of a convolution with the channels of a place side by side: the same norm, and narrow bands where the image is larger than the kernel. */
+function channelsLast(conv: Convolution): Matrix {
+  const { rows, cols, data } = unroll(conv);
+  const from = (size: number, channels: number) => {
+    const places = size / channels;
+    return Int32Array.from({ length: size }, (_, k) => (k % channels) * places + Math.floor(k / channels));
+  };
+  const rowFrom = from(rows, conv.outChannels);
+  const colFrom = from(cols, conv.inChannels);
+  const moved = new Float64Array(rows * cols);
+  for (let i = 0; i < rows; i++) {
+    const at = rowFrom[i] * cols;
+    for (let j = 0; j < cols; j++) moved[i * cols + j] = data[at + colFrom[j]];
+  }
+  return { rows, cols, data: moved };
 }
 
 /** The l1 or l-inf norm: sums of |K| per channel over the sets of taps that meet. */

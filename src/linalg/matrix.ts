@@ -74,6 +74,27 @@ export function largestEntry(data: Float64Array): number {
   return top;
 }
 
+export interface Bands {
+  /** First entry of each row that is not zero, and one past the last. */
+  readonly low: Int32Array;
+  readonly high: Int32Array;
+}
+
+/** Where the entries of each row are: what is outside costs nothing. */
+export function bandsOf({ rows, cols, data }: Matrix): Bands {
+  const low = new Int32Array(rows);
+  const high = new Int32Array(rows);
+  for (let i = 0; i < rows; i++) {
+    let first = 0;
+    let end = cols;
+    while (first < cols && data[i * cols + first] === 0) first++;
+    while (end > first && data[i * cols + end - 1] === 0) end--;
+    low[i] = first;
+    high[i] = end;
+  }
+  return { low, high };
+}
+
 /** Throw a UsageError at the first entry that is NaN or infinite. */
 export function checkFinite(who: string, data: Float64Array): void {
   const at = data.findIndex((x) => !Number.isFinite(x));
@@ -95,6 +116,8 @@ function rowDots(A: Matrix, B: Matrix, out: Float64Array, part: "all" | "lower")
   const m = A.cols;
   const a = A.data;
   const b = B.data;
+  // A Gram matrix of banded rows costs what their bands share.
+  const bands = part === "lower" ? bandsOf(A) : null;
   for (let start = 0; start < m; start += strip) {
     const end = Math.min(strip, m - start);
     for (let i = 0; i < n; i += 2) {
@@ -112,6 +135,12 @@ function rowDots(A: Matrix, B: Matrix, out: Float64Array, part: "all" | "lower")
         const b3 = j3 * m + start;
         const top = i * p;
         const bottom = below * p;
+        const from = bands
+          ? Math.max(0, Math.min(bands.low[i], bands.low[below]) - start, lowest(bands, j, j3) - start)
+          : 0;
+        const to = bands
+          ? Math.min(end, Math.max(bands.high[i], bands.high[below]) - start, highest(bands, j, j3) - start)
+          : end;
         let s0 = out[top + j];
         let s1 = out[top + j1];
         let s2 = out[top + j2];
@@ -120,7 +149,7 @@ function rowDots(A: Matrix, B: Matrix, out: Float64Array, part: "all" | "lower")
         let t1 = out[bottom + j1];
         let t2 = out[bottom + j2];
         let t3 = out[bottom + j3];
-        for (let k = 0; k < end; k++) {
+        for (let k = from; k < to; k++) {
           const x = a[a0 + k];
           const y = a[a1 + k];
           s0 += x * b[b0 + k];
@@ -143,4 +172,16 @@ function rowDots(A: Matrix, B: Matrix, out: Float64Array, part: "all" | "lower")
       }
     }
   }
+}
+
+function lowest({ low }: Bands, from: number, to: number): number {
+  let least = low[from];
+  for (let j = from + 1; j <= to; j++) least = Math.min(least, low[j]);
+  return least;
+}
+
+function highest({ high }: Bands, from: number, to: number): number {
+  let most = high[from];
+  for (let j = from + 1; j <= to; j++) most = Math.max(most, high[j]);
+  return most;
 }

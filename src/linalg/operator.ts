@@ -1,6 +1,6 @@
 /** @file A linear map by what it does to vectors, with what is needed to bound the rounding of doing it. A convolution need not be a matrix to be measured. */
 import { frobeniusUp } from "./enclosure.ts";
-import type { Matrix } from "./matrix.ts";
+import { bandsOf, type Matrix } from "./matrix.ts";
 
 export interface LinearOperator {
   readonly rows: number;
@@ -18,6 +18,7 @@ export interface LinearOperator {
 /** A matrix as an operator; its entries must be of moderate size (see `normalised`). */
 export function matrixOperator(W: Matrix): LinearOperator {
   const { rows, cols, data } = W;
+  const { low, high } = bandsOf(W);
   return {
     rows,
     cols,
@@ -25,7 +26,7 @@ export function matrixOperator(W: Matrix): LinearOperator {
       const y = new Float64Array(rows);
       for (let i = 0; i < rows; i++) {
         let sum = 0;
-        for (let j = 0; j < cols; j++) sum += data[i * cols + j] * x[j];
+        for (let j = low[i]; j < high[i]; j++) sum += data[i * cols + j] * x[j];
         y[i] = sum;
       }
       return y;
@@ -34,7 +35,7 @@ export function matrixOperator(W: Matrix): LinearOperator {
       const x = new Float64Array(cols);
       for (let i = 0; i < rows; i++) {
         const factor = y[i];
-        for (let j = 0; j < cols; j++) x[j] += factor * data[i * cols + j];
+        for (let j = low[i]; j < high[i]; j++) x[j] += factor * data[i * cols + j];
       }
       return x;
     },
