@@ -3,15 +3,15 @@
  * much less (x + conv(x), batch-norm after a convolution, two matrices in a row). What is too large to write out stays a product.
  */
 import type { Flow, Region } from "../graph/behaviour.ts";
-import type { LinearForm, Node } from "../graph/graph.ts";
-import { convolutionNorm } from "../linalg/convolution.ts";
+import type { Node } from "../graph/graph.ts";
 import { inducedNorm } from "../linalg/norm.ts";
 import { gamma, sqrtUp, up } from "../linalg/rounding.ts";
-import { sameShape, sizeOf } from "../tensor/shape.ts";
+import { sizeOf } from "../tensor/shape.ts";
 import { denseOf, linearMap } from "./affine.ts";
 import type { Norm } from "./bound.ts";
 import { computedError } from "./fixed.ts";
-import { convolutionOf, type Effort, type NodeNorms, widened } from "./nodeNorm.ts";
+import { mergedNorm } from "./merge.ts";
+import type { Effort, NodeNorms } from "./nodeNorm.ts";
 import { workOf } from "./work.ts";
 
 /** An upper bound of the norm of `region` as a function of one source. */
@@ -25,11 +25,7 @@ export function sourceNorm(
 ): number {
   const product = pathsBound(norms, region, source, norm, effort);
   if (effort === "quick" || product === 0 || !composite(norms, region, source)) return product;
-  return Math.min(
-    product,
-    scaledConvolution(flow, norms, region, source, norm),
-    writtenOut(norms, region, source, norm),
-  );
+  return Math.min(product, mergedNorm(flow, norms, region, source, norm) ?? writtenOut(norms, region, source, norm));
 }
 
 /** Sum over the paths from the source of the product of norms along each. */
@@ -115,84 +111,4 @@ function writtenOut(norms: NodeNorms, region: Region, source: Node, norm: Norm):
   const map = linearMap(region, source);
   if (!map) return Number.POSITIVE_INFINITY;
   return addUp(inducedNorm(denseOf(map), norm).upper, writingError(norms, region, source, norm));
-}
-
-/** One convolution with factors per channel before or behind it, as one convolution; Infinity where the region is anything else. */
-function scaledConvolution(flow: Flow, norms: NodeNorms, region: Region, source: Node, norm: Norm): number {
-  let at = source;
-  let form: (LinearForm & { readonly form: "convolution" }) | null = null;
-  let before: Float64Array | null = null;
-  let behind: Float64Array | null = null;
-  let error = 0;
-  for (const node of region.nodes) {
-    const reads = node.inputs.flatMap((x, i) => (x === at ? [i] : []));
-    if (reads.length === 0) continue;
-    const behaviour = node.op.behaviour(
-      node,
-      node.inputs.map((_, i) => i === reads[0]),
-    );
-    // Another path, or what varies beside this one, is not a chain.
-    if (reads.length > 1 || region.nodes.filter((n) => n.inputs.includes(at)).length > 1)
-      return Number.POSITIVE_INFINITY;
-    if (behaviour.kind === "isometry" && sameShape(node.shape, at.shape) && keepsPlaces(flow, norms, node, reads[0])) {
-      at = node;
-      continue;
-    }
-    if (behaviour.kind !== "linear") return Number.POSITIVE_INFINITY;
-    const of: LinearForm = behaviour.of;
-    if (of.form === "convolution" && !form && of.direction === "forward" && of.input.length <= 2) {
-      form = of;
-    } else if (of.form === "diagonal" && !flow.varies.has(of.factors)) {
-      const factors = node.shape.length < 2 ? null : perChannel(norms.fixed(of.factors).data, node.shape, of.inverse);
-      if (!factors) return Number.POSITIVE_INFINITY;
-      if (form) behind = combine(behind, factors);
-      else before = combine(before, factors);
-      error += computedError;
-    } else return Number.POSITIVE_INFINITY;
-    at = node;
-  }
-  if (!form || at !== region.output || flow.varies.has(form.kernel)) return Number.POSITIVE_INFINITY;
-  const { data, error: own } = norms.fixed(form.kernel);
-  const kernel = scaledKernel(data, form, before, behind);
-  return widened(convolutionNorm(convolutionOf(form, kernel), norm), up(error + own)).upper;
-}
-
-/** Does an isometry leave every number where it is? It can only move them and change signs, so that 1, 2, 3, ... tell. */
-function keepsPlaces(flow: Flow, norms: NodeNorms, node: Node, i: number): boolean {
-  const inputs = node.inputs.map((x) => (flow.varies.has(x) ? new Float64Array(sizeOf(x.shape)) : norms.fixed(x).data));
-  const zero = node.op.evaluate(node, inputs);
-  const count = inputs[i].map((_, k) => k + 1);
-  const moved = node.op.evaluate(
-    node,
-    inputs.map((x, k) => (k === i ? count : x)),
-  );
-  return moved.every((v, k) => Math.abs(v - zero[k] - count[k]) < 0.25);
-}
-
-/** One factor for each channel (axis 1), if the factors do not differ within one. */
-function perChannel(data: Float64Array, shape: readonly number[], inverse: boolean): Float64Array | null {
-  const [, channels, ...space] = shape;
-  const inner = sizeOf(space);
-  for (let i = 0; i < data.length; i++) if (data[i] !== data[i - (i % inner)]) return null;
-  const factors = Float64Array.from({ length: channels }, (_, c) => data[c * inner]);
-  // With a batch, every sample must have the same factors.
-  for (let i = 0; i < data.length; i++) if (data[i] !== factors[Math.floor(i / inner) % channels]) return null;
-  return inverse ? factors.map((v) => 1 / v) : factors;
-}
-
-const combine = (a: Float64Array | null, b: Float64Array): Float64Array => (a ? a.map((v, i) => v * b[i]) : b);
-
-function scaledKernel(
-  kernel: Float64Array,
-  { kernel: node, groups }: LinearForm & { readonly form: "convolution" },
-  before: Float64Array | null,
-  behind: Float64Array | null,
-): Float64Array {
-  const [out, inner, ...taps] = node.shape;
-  const each = sizeOf(taps);
-  return kernel.map((v, at) => {
-    const o = Math.floor(at / (inner * each));
-    const c = Math.floor(o / (out / groups)) * inner + (Math.floor(at / each) % inner);
-    return v * (before?.[c] ?? 1) * (behind?.[o] ?? 1);
-  });
 }
