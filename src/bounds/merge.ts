@@ -7,7 +7,7 @@ import type { Convolution } from "../linalg/stencil.ts";
 import { sameShape, sizeOf } from "../tensor/shape.ts";
 import type { Norm } from "./bound.ts";
 import { computedError } from "./fixed.ts";
-import { convolutionOf, type NodeNorms } from "./nodeNorm.ts";
+import { convolutionOf, largeNorm, type NodeNorms } from "./nodeNorm.ts";
 
 /**
  * An upper bound of the norm of `region` from one source where it is one convolution or one factor per channel; null where it is not.
@@ -28,7 +28,7 @@ export function mergedNorm(flow: Flow, norms: NodeNorms, region: Region, source:
   if (!form || !size) return null;
   const bare = (p: 1 | "inf") => convolutionNorm(size, p).upper;
   const absolute = norm === 2 ? sqrtUp(up(bare(1) * bare("inf"))) : bare(norm);
-  return up(convolutionNorm(form, norm, { lowerIterations: 0 }).upper + up(error * absolute));
+  return up(convolutionNorm(form, norm, { ...largeNorm(form.kernel.length), lowerIterations: 0 }).upper + up(error * absolute));
 }
 
 // --- internal ---

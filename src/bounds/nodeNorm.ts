@@ -39,7 +39,7 @@ export interface NodeNorms {
 export function nodeNorms(flow: Flow): NodeNorms {
   const fixed = fixedValues();
   const known = new Map<Node, Map<string, NodeNorm>>();
-  const context: Context = { flow, fixed };
+  const context: Context = { flow, fixed, weights: new Map() };
   return {
     fixed,
     partial(node, i, norm, effort = "tight") {
@@ -69,11 +69,16 @@ export function widened(norm: { readonly lower: number; readonly upper: number }
   return { lower: norm.lower * (1 - 2 * error), upper: up(norm.upper * (1 + 2 * error)) };
 }
 
+/** Of a large weight, six digits of the norm are found in half the time of nine, and `lower` is only shown. */
+export const largeNorm = (entries: number) => (entries > 2 ** 11 ? { tolerance: 1e-6, lowerIterations: 2 } : {});
+
 // --- internal ---
 
 interface Context {
   readonly flow: Flow;
   readonly fixed: (node: Node) => Fixed;
+  /** Norms of weights that serve more than one node. */
+  readonly weights: Map<Node, Map<string, NodeNorm>>;
 }
 
 /** Entries that a matrix which no formula gives may have before it is not written out. */
@@ -130,10 +135,25 @@ function partialNorm(context: Context, node: Node, i: number, norm: Norm, effort
     case "smooth":
       return stated(behaviour.lipschitz[norm]);
     case "linear":
-      return linearNorm(context, node, i, behaviour.of, norm, effort);
+      return shared(context, behaviour.of, `${norm} ${effort}`, () =>
+        linearNorm(context, node, i, behaviour.of, norm, effort),
+      );
     default:
       return behaviour satisfies never;
   }
+}
+
+/** The same weight used in the same way has the same norm. */
+function shared({ weights }: Context, of: LinearForm, question: string, find: () => NodeNorm): NodeNorm {
+  if (of.form !== "matrix" && of.form !== "convolution") return find();
+  const { weight, way } =
+    of.form === "matrix" ? { weight: of.weight, way: of.side } : { weight: of.kernel, way: { ...of, kernel: null } };
+  const own = weights.get(weight) ?? new Map<string, NodeNorm>();
+  weights.set(weight, own);
+  const key = `${question} ${JSON.stringify(way)}`;
+  const found = own.get(key) ?? find();
+  own.set(key, found);
+  return found;
 }
 
 function linearNorm(context: Context, node: Node, i: number, of: LinearForm, norm: Norm, effort: Effort): NodeNorm {
@@ -159,7 +179,7 @@ function linearNorm(context: Context, node: Node, i: number, of: LinearForm, nor
       const found =
         p === 2 && effort === "quick"
           ? quick(convolutionNorm(conv, 1).upper, convolutionNorm(conv, "inf").upper)
-          : convolutionNorm(conv, p);
+          : convolutionNorm(conv, p, largeNorm(conv.kernel.length));
       return weighted(of.kernel.shape, found, error);
     }
     case "diagonal": {
@@ -182,7 +202,7 @@ function linearNorm(context: Context, node: Node, i: number, of: LinearForm, nor
 }
 
 function matrixNorm(W: Matrix, norm: Norm, effort: Effort): { readonly lower: number; readonly upper: number } {
-  if (norm !== 2 || effort === "tight") return inducedNorm(W, norm);
+  if (norm !== 2 || effort === "tight") return inducedNorm(W, norm, largeNorm(Math.min(W.rows, W.cols) ** 2));
   return quick(inducedNorm(W, 1).upper, inducedNorm(W, "inf").upper);
 }
 
