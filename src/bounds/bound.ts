@@ -7,8 +7,8 @@ export type Norm = 1 | 2 | "inf";
 
 export type Side = "upper" | "lower" | "estimate";
 
-/** `done`: ran to its end. `stopped`: out of time or aborted; the value is loose but on its side. `unbounded`: there is no constant. `too large`: the method gave up. */
-export type Status = "done" | "stopped" | "unbounded" | "too large";
+/** `done`: ran to its end. `stopped`: out of time or aborted; the value is loose but on its side. `unbounded`: there is no constant. `too large`: the method gave up. `not a chain`: the method is for chains of dense layers only. */
+export type Status = "done" | "stopped" | "unbounded" | "too large" | "not a chain";
 
 interface Stated {
   readonly method: string;
@@ -64,7 +64,8 @@ export interface LayerBound {
 /** Between what the constant lies, and who says so. This record as it is, plus the model's name and hash, is `bound --json`. */
 export interface Bracket {
   readonly norm: "1" | "2" | "inf";
-  readonly domain: "global";
+  /** "global", or the ball or box where the bounds hold. */
+  readonly domain: string;
   /** The largest lower bound. */
   readonly lower: { readonly value: number; readonly method: string; readonly witness: Witness | null } | null;
   /** The smallest upper bound, a proved one before any other; null where there is none. */
