@@ -56,7 +56,7 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
     options.signal?.throwIfAborted();
     const progress = (part: number) => onProgress?.((k + part) / names.length);
     const entry: MethodEntry = methods[name];
-    bounds.push(...(await entry.ask({ ...shared, progress })));
+    bounds.push(...(await entry.ask({ ...shared, progress, start: sides(bounds).lower?.witness ?? null })));
     progress(1);
   }
   const walk = names.includes("autolip") ? await shared.walk() : undefined;

@@ -3,8 +3,9 @@ import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Flow } from "../graph/behaviour.ts";
 import { UsageError } from "../tensor/errors.ts";
+import { annealing } from "./annealing.ts";
 import type { Propagation } from "./autoLip.ts";
-import type { Bound, Norm, UpperBound } from "./bound.ts";
+import type { Bound, Norm, UpperBound, Witness } from "./bound.ts";
 import { branchAndBound } from "./branch.ts";
 import type { Chain } from "./chain.ts";
 import { combettesPesquet } from "./combettesPesquet.ts";
@@ -15,6 +16,7 @@ import { greedySeqLip } from "./greedySeqLip.ts";
 import { intervalBound } from "./interval.ts";
 import { jacobian } from "./jacobian.ts";
 import { lipsdp } from "./lipsdp.ts";
+import { pairs } from "./pairs.ts";
 import { ranges, slopesOn } from "./ranges.ts";
 import { recurJacBound } from "./recurJac.ts";
 import { addUp, timesUp } from "./region.ts";
@@ -32,6 +34,8 @@ export interface Question {
   readonly seconds?: number;
   readonly seed: number;
   readonly signal?: AbortSignal;
+  /** What methods before this one have found. */
+  readonly start?: Witness | null;
   /** From 0 to 1. */
   progress(fraction: number): void;
   walk(): Promise<{ readonly bound: UpperBound; readonly propagation: Propagation }>;
@@ -71,14 +75,9 @@ export const methods = {
   interval: { ...onChain("interval", slopeBound(intervalBound)), norms: "all", domains: "all" },
   recurjac: { ...onChain("recurjac", slopeBound(recurJacBound)), norms: "all", domains: "all" },
   branch: { norms: "all", domains: "all", quick: false, ask: branch },
-  jacobian: {
-    norms: "all",
-    domains: "global",
-    quick: true,
-    ask: async ({ subject, norm, progress, walk: _, tail: __, domain: ___, ...rest }) => [
-      await jacobian(subject, norm, { ...rest, onProgress: progress }),
-    ],
-  },
+  jacobian: fromBelow(jacobian, true),
+  pairs: fromBelow(pairs, true),
+  annealing: fromBelow(annealing, false),
 } as const satisfies Readonly<Record<string, MethodEntry>>;
 
 export type BoundName = keyof typeof methods;
@@ -139,6 +138,18 @@ function onChain(method: string, bound: (tail: TailQuestion, question: Question)
       const slack = own.side === "estimate" ? 0 : tail.slack(question.norm);
       return [{ ...own, value: timesUp(tail.before, addUp(own.value, slack)) }];
     },
+  };
+}
+
+/** A search over inputs, from the best place that is known already. */
+function fromBelow(search: typeof jacobian, quick: boolean): MethodEntry {
+  return {
+    norms: "all",
+    domains: "global",
+    quick,
+    ask: async ({ subject, norm, progress, walk: _, tail: __, domain: ___, ...rest }) => [
+      await search(subject, norm, { ...rest, onProgress: progress }),
+    ],
   };
 }
 

@@ -47,13 +47,17 @@ export function renderBracket(bracket: Bracket): string {
   const { lower, upper, norm, bounds, layers, noConstant } = bracket;
   const lines: string[] = [];
   if (noConstant) {
-    lines.push(`No global constant: ${noConstant.why} at node ${noConstant.node}.`);
+    lines.push(
+      `No global constant: ${noConstant.why} at node ${noConstant.node}; try --box for a bound where inputs are limited.`,
+    );
+    if (lower) lines.push(`Slopes up to ${showNumber(lower.value)} were seen (witnessed, ${lower.method}).`);
   } else {
     const low = lower ? `${showNumber(lower.value)} (witnessed, ${lower.method})` : "none found";
     const high = upper
       ? `${showNumber(upper.value)} (${upper.proved ? "proved" : "estimate"}, ${upper.method})`
       : "none";
-    lines.push(`Lipschitz constant, l${norm}: between ${low} and ${high}`);
+    const where = bracket.domain === "global" ? "" : ` on the ${bracket.domain}`;
+    lines.push(`Lipschitz constant, l${norm}${where}: between ${low} and ${high}`);
   }
   const methods = newTable(["bound", "side", "proved", "value", "seconds", "status"]);
   for (const b of bounds) {
