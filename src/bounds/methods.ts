@@ -159,7 +159,7 @@ const narrowed = ({ chain, slopes }: TailQuestion): Chain => ({
   activations: chain.activations.map((layer, i) => ({ ...layer, ...slopes[i] })),
 });
 
-async function lipsdpOf(tail: TailQuestion, { engine, seconds = 5, signal, progress }: Question): Promise<Bound> {
+async function lipsdpOf(tail: TailQuestion, { engine, seconds = 3, signal, progress }: Question): Promise<Bound> {
   const started = performance.now();
   const onProgress = () => progress(Math.min(1, (performance.now() - started) / (1000 * seconds)));
   const { bound } = await lipsdp(narrowed(tail), { engine, seconds, ...(signal ? { signal } : {}), onProgress });

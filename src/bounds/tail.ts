@@ -26,8 +26,8 @@ export interface Tail {
   readonly exact: boolean;
 }
 
-/** Largest matrix of a chain that is written out, in entries, and widest layer. */
-const largest = { entries: 4e6, width: 2048 };
+/** Largest matrix of a chain that is written out, in entries; widest layer; and sum of the cubes of the widths, which the time of a bound goes by. */
+const largest = { entries: 4e6, width: 1024, cubes: 2.2e9 };
 
 /** The longest tail that is a chain; a string says why there is none. */
 export function tailOf(flow: Flow, norms: NodeNorms = nodeNorms(flow)): Tail | string {
@@ -115,6 +115,7 @@ function chainOf(flow: Flow, stages: readonly Stage[], norms: NodeNorms): Omit<T
   const affine: AffineLayer[] = [];
   const activations: ActivationLayer[] = [];
   const errors: ((norm: Norm) => number)[] = [];
+  let cubes = 0;
   let state: readonly Block[] = [{ source: flow.input, size: sizeOf(flow.input.shape) }];
   for (const [i, end] of ends.entries()) {
     const stage: Stage | undefined = stages[i];
@@ -122,6 +123,8 @@ function chainOf(flow: Flow, stages: readonly Stage[], norms: NodeNorms): Omit<T
     const written = layer(state, end, carried, norms);
     if (typeof written === "string") return written;
     affine.push(written.layer);
+    if (stage) cubes += written.layer.weight.rows ** 3;
+    if (cubes > largest.cubes) return "its layers are too wide for their number";
     errors.push(written.error);
     if (!stage) break;
     const own = sizeOf(stage.node.shape);

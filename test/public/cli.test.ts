@@ -4,10 +4,26 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { constant, input } from "../../src/graph/leaf.ts";
+import { writeModel } from "../../src/onnx/write.ts";
+import { matmul } from "../../src/ops/matmul.ts";
+import { tanh } from "../../src/ops/pointwise.ts";
+import { normalTensor, random } from "../../src/tensor/random.ts";
 
 const program = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), "lipschitz-cli-"));
 const runFolder = join(folder, "run");
+
+const centre = join(folder, "centre.json");
+writeFileSync(centre, "[0.1, 0.2, -0.3]");
+
+/** A small tanh network of three inputs, as bytes. */
+function controller(): Uint8Array {
+  const source = random(7);
+  const [first, second] = [normalTensor(source, [3, 5]), normalTensor(source, [5, 2])];
+  const y = matmul(tanh(matmul(input("x", [1, 3]), constant(first))), constant(second));
+  return writeModel({ y });
+}
 
 function lipschitz(...words: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...words], {
@@ -117,6 +133,34 @@ describe("bound", () => {
       lipschitz("bound", join(runFolder, "model.onnx"), "--norm", norm, "--json").stdout,
     );
     expect(upper.value).toBeGreaterThanOrEqual(lower.value);
+  });
+
+  it("on a box is never above the whole space, and a point gives its own Jacobian", () => {
+    const net = join(folder, "controller.onnx");
+    writeFileSync(net, controller());
+    const ask = (...words: string[]) => JSON.parse(lipschitz("bound", net, "--json", ...words).stdout);
+    const [whole, box, ball] = [ask(), ask("--box=-1,1"), ask("--center", centre, "--radius", "1e-6")];
+    expect(whole.domain).toBe("global");
+    expect(box.domain).toBe("box");
+    expect(box.upper.value).toBeLessThanOrEqual(whole.upper.value);
+    expect(ball.upper.value / ball.lower.value).toBeLessThan(1 + 1e-3);
+    expect(ask("--box=-1:1,0:1,0:0.5").upper.value).toBeLessThanOrEqual(box.upper.value);
+  });
+
+  it.each([
+    [["--box=1"], /--box: must be LO,HI/],
+    [["--box=0:1,0:1"], /must be 3 pairs/],
+    [["--box=2,1"], /low must not exceed high/],
+    [["--radius", "1"], /--center FILE and --radius R: each needs the other/],
+    [["--center", "none.json", "--radius", "1"], /none\.json: no such file/],
+    [["--method", "seqlip", "--norm", "1"], /seqlip has no bound in l1/],
+  ])("refuses the domain or method %j with one line", (words, message) => {
+    const net = join(folder, "controller.onnx");
+    writeFileSync(net, controller());
+    const { stderr, status } = lipschitz("bound", net, ...words);
+    expect(stderr).toMatch(message);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect([1, 2]).toContain(status);
   });
 
   it("exits 3 above --max and 0 below", () => {

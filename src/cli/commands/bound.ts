@@ -1,8 +1,10 @@
 /** @file lipschitz bound MODEL: a bracket of the Lipschitz constant of any ONNX network, and which layer is to blame. */
 import { boundNames, lipschitz } from "../../bounds/index.ts";
 import { nodeEngine } from "../../engine/node.ts";
+import type { Network } from "../../graph/network.ts";
 import { renderBracket } from "../../report/text.ts";
 import { command } from "../command.ts";
+import { domainOptions, parseDomain } from "../domain.ts";
 import { CliError } from "../errors.ts";
 import { openModel } from "../network.ts";
 import {
@@ -27,13 +29,13 @@ export const bound = command({
     ...normOption,
     method: {
       type: "string",
-      default: "all",
-      description: `By commas: ${boundNames.join(", ")}; or all`,
+      description: `By commas: ${boundNames.join(", ")}; or all that fit; the quick ones unless told`,
       valueHint: "NAMES",
     },
+    ...domainOptions,
     ...dataOptions,
     ...preprocessingOptions,
-    seconds: { type: "string", description: "Time for the search of the lower bound", valueHint: "T" },
+    seconds: { type: "string", description: "Time for each method; what is found by then holds", valueHint: "T" },
     max: {
       type: "string",
       description: "Exit with code 3 unless the proved upper bound is at most this",
@@ -47,14 +49,18 @@ export const bound = command({
     const max = args.max === undefined ? undefined : parseNumber("--max", args.max, { min: 0 });
     const seconds = args.seconds === undefined ? undefined : parseNumber("--seconds", args.seconds, { above: 0 });
     const methods =
-      args.method === "all" ? boundNames : parseList("--method", args.method, (o, w) => parseWord(o, w, boundNames));
+      args.method === undefined || args.method === "all"
+        ? args.method
+        : parseList("--method", args.method, (o, w) => parseWord(o, w, boundNames));
     const data = args.data === undefined ? undefined : (await loadData(args.data, args["data-dir"], seed)).test;
     const { network, sha256 } = await openModel(args.model, args, data?.shape);
+    const domain = await parseDomain(args, sizeOfInput(network));
     const bar = progress.bar("bound", 1);
     const bracket = await lipschitz(network, {
       engine: nodeEngine(),
       norm,
-      methods,
+      ...(methods === undefined ? {} : { methods }),
+      ...(domain === undefined ? {} : { domain }),
       seed,
       signal,
       ...(data === undefined ? {} : { data }),
@@ -70,3 +76,9 @@ export const bound = command({
     }
   },
 });
+
+// --- internal ---
+
+/** Numbers in one sample. */
+const sizeOfInput = ({ inputs: [port] }: Network): number =>
+  port.shape.reduce<number>((n, d) => (typeof d === "number" ? n * d : n), 1);
