@@ -81,6 +81,12 @@ export interface NoConstant {
   readonly why: string;
 }
 
+/** The smallest proved upper bound of a bracket, as it may certify; undefined where none is proved. */
+export function provedUpper({ bounds }: Bracket): UpperBound | undefined {
+  const proved = bounds.filter((b): b is UpperBound => b.side === "upper" && b.proved);
+  return proved.reduce<UpperBound | undefined>((best, b) => (best && best.value <= b.value ? best : b), undefined);
+}
+
 /** Read "1", "2" or "inf". */
 export function parseNorm(word: string): Norm {
   if (word === "1") return 1;

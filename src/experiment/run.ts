@@ -1,4 +1,5 @@
 /** @file Carry out a spec: train, freeze, write, bound, certify. An async iterator of events, without files and without printing. */
+import { provedUpper } from "../bounds/bound.ts";
 import { lipschitz } from "../bounds/index.ts";
 import { type Certification, certify } from "../certify/evaluate.ts";
 import { evaluationBatches, gatherBatch } from "../data/batches.ts";
@@ -83,6 +84,7 @@ export async function* run(
     onProgress: (fraction) => onMeasure?.("bound", fraction),
   });
   const bound = (performance.now() - bounding) / 1000;
+  const upper = provedUpper(bracket);
   const certifying = performance.now();
   const certification =
     data.test.task === "classification"
@@ -91,6 +93,7 @@ export async function* run(
           data: data.test,
           norm: spec.norm,
           radii: spec.radii,
+          ...(upper ? { upper } : {}),
           signal,
           onProgress: (fraction) => onMeasure?.("certify", fraction),
         })

@@ -37,8 +37,10 @@ export function renderComparison(records: readonly RunRecord[]): string {
       `${r.seconds.train.toFixed(1)} s`,
     ]);
   }
-  const legend =
-    "lower: witnessed, upper: proved; both in l2, logits over input. cert.: test samples proved right within that l2 distance.";
+  const legend = [
+    "lower is witnessed, upper is proved: l2, outputs over inputs.",
+    "cert. r: test samples that are right, and proved to stay right when they move by at most r in l2.",
+  ].join("\n");
   return `${table.toString()}\n${legend}`;
 }
 
