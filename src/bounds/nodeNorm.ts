@@ -70,7 +70,7 @@ export function widened(norm: { readonly lower: number; readonly upper: number }
 }
 
 /** Of a large weight, six digits of the norm are found in half the time of nine, and `lower` is only shown. */
-export const largeNorm = (entries: number) => (entries > 2 ** 11 ? { tolerance: 1e-6, lowerIterations: 2 } : {});
+export const largeNorm = (entries: number) => (entries > 2 ** 11 ? { tolerance: 1e-6, lowerIterations: 1 } : {});
 
 // --- internal ---
 

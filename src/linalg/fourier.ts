@@ -1,7 +1,9 @@
 /** @file The spectral norm of a zero-padded convolution bounded through Fourier, without the matrix. The circular grid is at least as large as the padded image needs; a grid of the kernel's size would give a number that is not a bound. */
+import { type ShiftedTap, type SymbolGram, symbolGram } from "./autocorrelation.ts";
 import { verifiedNorm } from "./cholesky.ts";
 import { frobeniusUp, normalised } from "./enclosure.ts";
-import type { Matrix } from "./matrix.ts";
+import { type Hermitian, powerSteps, provedBelow } from "./hermitian.ts";
+import { type Matrix, transpose } from "./matrix.ts";
 import { spectralNorm } from "./norm.ts";
 import { matrixOperator } from "./operator.ts";
 import { powerIteration } from "./power.ts";
@@ -34,30 +36,18 @@ export interface FourierBound {
  *    over the taps of the entry; thus ||error of F||_F <= sqrt(2) d' with d' from the Frobenius norm of all k, at every frequency.
  *
  * The frequencies are sorted by a short power iteration; the first is bounded by `spectralNorm`, and every other is then proved to stay
- * below that number, by a cheap norm or one Cholesky factorisation, or raises it.
+ * below that number, by a cheap norm or one Cholesky factorisation, or raises it. Where the taps are few, the Gram matrices of all
+ * symbols come from the products of taps (`symbolGram`), and the factorisations are complex.
  *
  * Reference: Sedghi, Gupta, Long 2019 (circular); Yi 2020 and Delattre et al. 2023 (zero padding, stride).
  */
 export function fourierBound(conv: Convolution): FourierBound {
   const axes = axesOf(conv);
   const plan = symbols(conv, axes);
-  const total = conv.groups * plan.frequencies;
-  const estimates = new Float64Array(total);
-  for (let f = 0; f < total; f++) {
-    const F = plan.symbol(f);
-    estimates[f] = plan.rankOne
-      ? rowNorm(F)
-      : powerIteration(matrixOperator(F), { iterations: 6, tolerance: 1e-3 }).value;
-  }
-  const order = Array.from(estimates.keys()).sort((a, b) => estimates[b] - estimates[a]);
-  let s = 0;
-  for (const f of order) {
-    const F = plan.symbol(f);
-    if (plan.rankOne) s = Math.max(s, rowNorm(F));
-    else if (!verifiedNorm(F, s)) s = Math.max(s, spectralNorm(F).upper);
-  }
-  const top = powerIteration(matrixOperator(plan.symbol(order[0])));
-  return { upper: scaleUp(up(s + plan.error), plan.exponent), input: plan.wave(order[0], top.right) };
+  const grams = plan.grams();
+  const { first, within } = grams ? byGrams(plan, grams) : bySymbols(plan);
+  const top = powerIteration(matrixOperator(plan.symbol(first)));
+  return { upper: scaleUp(up(within + plan.error), plan.exponent), input: plan.wave(first, top.right) };
 }
 
 /** Floating operations that `fourierBound` takes, roughly: to choose between ways, not a promise. */
@@ -72,7 +62,80 @@ export function fourierCost(conv: Convolution): number {
 
 // --- internal ---
 
+/** The steepest frequency as far as it was looked for, and a number that the norms of all symbols are proved not to exceed, but for `error`. */
+interface Swept {
+  readonly first: number;
+  readonly within: number;
+}
+
+/** Sweep over symbols that are few, narrow or made of many taps. */
+function bySymbols(plan: Plan): Swept {
+  const total = plan.groups * plan.frequencies;
+  const estimates = new Float64Array(total);
+  for (let f = 0; f < total; f++) {
+    const F = plan.symbol(f);
+    estimates[f] = plan.rankOne
+      ? rowNorm(F)
+      : powerIteration(matrixOperator(F), { iterations: 6, tolerance: 1e-3 }).value;
+  }
+  const order = Array.from(estimates.keys()).sort((a, b) => estimates[b] - estimates[a]);
+  let s = 0;
+  for (const f of order) {
+    const F = plan.symbol(f);
+    if (plan.rankOne) s = Math.max(s, rowNorm(F));
+    else if (!verifiedNorm(F, s)) s = Math.max(s, spectralNorm(F).upper);
+  }
+  return { first: order[0], within: s };
+}
+
+/** Bytes of Gram matrices that are kept from the first look to the proof. */
+const mostKept = 2 ** 27;
+
+/** The same with Gram matrices that come from their coefficients, and proofs on complex matrices. */
+function byGrams(plan: Plan, grams: readonly SymbolGram[]): Swept {
+  const { n } = grams[0];
+  const square = (): Hermitian => ({ n, re: new Float64Array(n * n), im: new Float64Array(n * n) });
+  const work = square();
+  const total = plan.groups * plan.frequencies;
+  const gramAt = (f: number): SymbolGram => grams[Math.floor(f / plan.frequencies)];
+  const kept: Hermitian[] = [];
+  const keeps = total * n * n * 16 <= mostKept;
+  const filled = (f: number): Hermitian => {
+    const place = keeps ? f : 0;
+    if (keeps && kept[place]) return kept[place];
+    kept[place] ??= square();
+    gramAt(f).fill(kept[place], (shift) => plan.root(f, shift));
+    return kept[place];
+  };
+  const estimates = new Float64Array(total);
+  // The leading vectors of neighbours are alike: each frequency begins where the one before it ended.
+  const vector = Float64Array.from({ length: 2 * n }, (_, k) => 1 + (k % 7) / 7);
+  const refine = (f: number, steps: number) => {
+    for (let k = 0; k < n; k++) vector[k] += 1e-3 * (1 + (k % 5));
+    estimates[f] = powerSteps(filled(f), vector, steps);
+  };
+  for (let f = 0; f < total; f++) refine(f, 3);
+  const falling = () => Array.from(estimates.keys()).sort((a, b) => estimates[b] - estimates[a]);
+  for (const f of falling().slice(0, 12)) refine(f, 20);
+  const order = falling();
+  /** A number just above the norm of a symbol: tried from the power method's, else found in the real form. */
+  const above = (f: number): number => {
+    refine(f, 100);
+    for (let gap = 1e-9; gap < 1e-6; gap *= 8) {
+      const s = Math.sqrt(estimates[f]) * (1 + gap);
+      if (provedBelow(filled(f), gramAt(f).radius, s, work)) return s;
+    }
+    return spectralNorm(plan.symbol(f)).upper;
+  };
+  let s = above(order[0]);
+  for (const f of order.slice(1)) {
+    if (!provedBelow(filled(f), gramAt(f).radius, s, work)) s = Math.max(s, above(f));
+  }
+  return { first: order[0], within: s };
+}
+
 interface Plan {
+  readonly groups: number;
   /** Frequencies of one group. */
   readonly frequencies: number;
   readonly exponent: number;
@@ -82,6 +145,10 @@ interface Plan {
   readonly rankOne: boolean;
   /** The real form of the symbol of frequency f, counted group by group, at a scale of 2^exponent. */
   symbol(f: number): Matrix;
+  /** Cosine and sine of the angle that a shift turns frequency f by. */
+  root(f: number, shift: readonly [number, number]): readonly [number, number];
+  /** The Gram matrices of the symbols, group by group, where they are cheaper than the symbols. */
+  grams(): readonly SymbolGram[] | null;
   /** The image that frequency f and a vector of the real form stand for. */
   wave(f: number, vector: Float64Array): Float64Array;
 }
@@ -148,8 +215,41 @@ function symbols(conv: Convolution, axes: readonly [Axis, Axis]): Plan {
     return image;
   };
 
+  const root = (f: number, [da, db]: readonly [number, number]): readonly [number, number] => {
+    const { ma, mb } = place(f);
+    const turn = modulo(((ma * da) % Ma) * Mb + ((mb * db) % Mb) * Ma, Ma * Mb);
+    return [roots.cos[turn], roots.sin[turn]];
+  };
+
+  /** The taps of a group by their shift on the coarse grid, the shorter side of the symbol as rows. */
+  const shifted = (group: number): ShiftedTap[] => {
+    const found = new Map<string, { readonly shift: readonly [number, number]; readonly data: Float64Array }>();
+    for (const [t, { qa, qb, residue }] of taps.entries()) {
+      const own = found.get(`${qa},${qb}`) ?? { shift: [qa, qb] as const, data: new Float64Array(rows * cols) };
+      found.set(`${qa},${qb}`, own);
+      for (let o = 0; o < rows; o++) {
+        const from = (group * rows + o) * conv.inChannels * taps.length + t;
+        for (let i = 0; i < conv.inChannels; i++) {
+          own.data[o * cols + residue * conv.inChannels + i] += kernel[from + i * taps.length];
+        }
+      }
+    }
+    return Array.from(found.values(), ({ shift, data }) => {
+      const X = { rows, cols, data };
+      return { shift, X: rows <= cols ? X : transpose(X) };
+    });
+  };
+  const grams = () => {
+    const shifts = new Set(taps.map(({ qa, qb }) => `${qa},${qb}`)).size;
+    const small = Math.min(rows, cols);
+    // Setting up makes shifts^2 / 2 products, a frequency up to 2 shifts^2 sums in place of one product of complex matrices.
+    if (small < 4 || shifts ** 2 > 8 * frequencies || 2 * shifts ** 2 > 4 * Math.max(rows, cols)) return null;
+    return Array.from({ length: conv.groups }, (_, group) => symbolGram(shifted(group)));
+  };
+
   const error = symbolError(kernel, taps);
-  return { frequencies, exponent, error, rankOne: Math.min(rows, cols) === 1, symbol, wave };
+  const rankOne = Math.min(rows, cols) === 1;
+  return { groups: conv.groups, frequencies, exponent, error, rankOne, symbol, root, grams, wave };
 }
 
 interface Tap {
