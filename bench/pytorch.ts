@@ -12,11 +12,17 @@ export interface Torch {
   close(): void;
 }
 
-/** Start PyTorch in the first of $PYTHON, python3 and /usr/bin/python3 that has it; null where none has. */
-export async function startTorch(threads: number): Promise<Torch | null> {
-  const python = [process.env.PYTHON, "python3", "/usr/bin/python3"].find(
+/** A Python that has torch. */
+export function findTorch(): string | null {
+  const found = [process.env.PYTHON, "python3", "/usr/bin/python3"].find(
     (command) => command && spawnSync(command, ["-c", "import torch"], { stdio: "ignore" }).status === 0,
   );
+  return found ?? null;
+}
+
+/** Start PyTorch in the first of $PYTHON, python3 and /usr/bin/python3 that has it; null where none has. */
+export async function startTorch(threads: number): Promise<Torch | null> {
+  const python = findTorch();
   if (!python) return null;
   const script = fileURLToPath(new URL("pytorch.py", import.meta.url));
   const child = spawn(python, [script, String(threads)], { stdio: ["pipe", "pipe", "inherit"] });
