@@ -108,30 +108,35 @@ describe.each(boundNames)("%s", (name) => {
     }
   });
 
-  it.skipIf(searches.includes(name))("does not see the order of neurons, inputs and outputs", async () => {
-    const [A, B, C] = drawn(4);
-    const [i, h, k, o] = [
-      [2, 0, 1],
-      [3, 1, 0, 2],
-      [4, 2, 0, 1, 3],
-      [1, 0],
-    ];
-    const moved = [columns(permuted(A, h), i), columns(permuted(B, k), h), columns(permuted(C, o), k)];
-    for (const norm of own) {
-      const [plain, other] = [await ask(chain([A, B, C], relu), name, norm), await ask(chain(moved, relu), name, norm)];
-      expect(other.value / plain.value).toBeCloseTo(1, 3);
-    }
-  });
+  if (!searches.includes(name))
+    it("does not see the order of neurons, inputs and outputs", async () => {
+      const [A, B, C] = drawn(4);
+      const [i, h, k, o] = [
+        [2, 0, 1],
+        [3, 1, 0, 2],
+        [4, 2, 0, 1, 3],
+        [1, 0],
+      ];
+      const moved = [columns(permuted(A, h), i), columns(permuted(B, k), h), columns(permuted(C, o), k)];
+      for (const norm of own) {
+        const [plain, other] = [
+          await ask(chain([A, B, C], relu), name, norm),
+          await ask(chain(moved, relu), name, norm),
+        ];
+        expect(other.value / plain.value).toBeCloseTo(1, 3);
+      }
+    });
 
-  it.skipIf(!symmetric.includes(name))("is the same from the other end, in the dual norm", async () => {
-    const [A, B, C] = drawn(5);
-    for (const norm of own) {
-      const dual = norm === 2 ? 2 : norm === 1 ? "inf" : 1;
-      const plain = await ask(chain([A, B, C], relu), name, norm);
-      const other = await ask(chain([transposed(C), transposed(B), transposed(A)], relu), name, dual);
-      expect(other.value / plain.value).toBeCloseTo(1, 3);
-    }
-  });
+  if (symmetric.includes(name))
+    it("is the same from the other end, in the dual norm", async () => {
+      const [A, B, C] = drawn(5);
+      for (const norm of own) {
+        const dual = norm === 2 ? 2 : norm === 1 ? "inf" : 1;
+        const plain = await ask(chain([A, B, C], relu), name, norm);
+        const other = await ask(chain([transposed(C), transposed(B), transposed(A)], relu), name, dual);
+        expect(other.value / plain.value).toBeCloseTo(1, 3);
+      }
+    });
 });
 
 function keepSides(bounds: readonly Bound[]): void {
