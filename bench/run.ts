@@ -1,5 +1,6 @@
 /** @file `npm run bench`: what the library costs, as ratios against PyTorch in the same run where a Python has it. */
 import { nodeEngine } from "../src/engine/node.ts";
+import { memoryOfStart } from "./memory.ts";
 import { profile } from "./profile.ts";
 import { findTorch, startTorch, type Torch } from "./pytorch.ts";
 import { spectral } from "./spectral.ts";
@@ -27,6 +28,7 @@ for (const network of Object.keys(networks)) {
 torch?.close();
 showSpectral();
 showStartup();
+showMemory();
 
 // --- internal ---
 
@@ -93,6 +95,11 @@ function showStartup(): void {
       ? "\nstart: not measured, there is no dist/; npm run build first"
       : `\nstart: a fresh process has imported the library and read a ${found.megabytes.toFixed(1)} MB ONNX file after ${found.seconds.toFixed(2)} s`,
   );
+}
+
+function showMemory(): void {
+  const found = memoryOfStart();
+  if (found) console.log(`npm start: ${found.megabytes.toFixed(0)} MB at most, ${found.seconds.toFixed(1)} s`);
 }
 
 function median(values: readonly number[]): number {
