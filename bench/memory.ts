@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const program = new URL("../dist/cli/main.js", import.meta.url).pathname;
-const report = 'process.on("exit", () => process.stderr.write(`maxRSS ${process.resourceUsage().maxRSS}`))';
+const report = 'process.on("exit", () => process.stderr.write("maxRSS " + process.resourceUsage().maxRSS))';
 
 /** Megabytes, and how long it took; null without a build. */
 export function memoryOfStart(): { readonly megabytes: number; readonly seconds: number } | null {
