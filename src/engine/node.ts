@@ -26,10 +26,12 @@ export function nodeEngine({ provider = "cpu", threads }: NodeEngineOptions = {}
       `nodeEngine: execution provider "${provider}" is not in this build of onnxruntime-node, which has ${available.join(", ")}`,
     );
   }
+  // What goes wrong comes back as an error; ONNX Runtime need not print it as well.
+  ort.env.logLevel = "fatal";
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: [provider],
     graphOptimizationLevel: "all",
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
     // It turns x sigmoid(x) into an operator that has no float64 kernel, and a program that was fine is refused.
     extra: { optimization: { disable_specified_optimizers: "QuickGeluFusion" } },
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
