@@ -81,9 +81,12 @@ export interface NoConstant {
   readonly why: string;
 }
 
-/** The smallest proved upper bound of a bracket, as it may certify; undefined where none is proved. */
-export function provedUpper({ bounds }: Bracket): UpperBound | undefined {
-  const proved = bounds.filter((b): b is UpperBound => b.side === "upper" && b.proved);
+/** The smallest proved upper bound of a bracket, as it may certify; undefined where none is proved, or the domain is not everything. */
+export function provedUpper({ bounds, domain }: Bracket): UpperBound | undefined {
+  if (domain !== "global") return undefined;
+  const proved = bounds.filter(
+    (b): b is UpperBound => b.side === "upper" && b.proved && b.value < Number.POSITIVE_INFINITY,
+  );
   return proved.reduce<UpperBound | undefined>((best, b) => (best && best.value <= b.value ? best : b), undefined);
 }
 

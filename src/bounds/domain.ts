@@ -47,6 +47,20 @@ export function checkDomain(domain: Domain, size: number): void {
   }
 }
 
+/** Can one move from a point of the domain in every direction? Not in a ball of radius 0, nor in a box with a side of length 0. */
+export function hasInterior(domain: Domain): boolean {
+  switch (domain.kind) {
+    case "global":
+      return true;
+    case "ball":
+      return domain.radius > 0;
+    case "box":
+      return Array.from(domain.low).every((low, i) => low < domain.high[i]);
+    default:
+      return domain satisfies never;
+  }
+}
+
 /** "global", "ball l2 0.1" or "box", for records. */
 export function printDomain(domain: Domain): string {
   return domain.kind === "ball" ? `ball l${domain.norm} ${domain.radius}` : domain.kind;

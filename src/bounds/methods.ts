@@ -9,7 +9,7 @@ import type { Bound, Norm, UpperBound, Witness } from "./bound.ts";
 import { branchAndBound } from "./branch.ts";
 import type { Chain } from "./chain.ts";
 import { combettesPesquet } from "./combettesPesquet.ts";
-import type { Domain, Range } from "./domain.ts";
+import { type Domain, hasInterior, type Range } from "./domain.ts";
 import { eclipseFast } from "./eclipse.ts";
 import { frobenius } from "./frobenius.ts";
 import { greedySeqLip } from "./greedySeqLip.ts";
@@ -102,7 +102,7 @@ export function questionTail(flow: Flow, propagation: Propagation, domain: Domai
     return { ...tail, before, slopes: tail.chain.activations.map(({ low, high }) => ({ low, high })) };
   }
   if (tail.from !== flow.input) return "the chain does not begin at the input, where the domain is";
-  if (!tail.exact) return "its matrices carry rounding, which the ranges of a domain do not allow for";
+  if (!tail.exact) return "its matrices or offsets carry rounding, which the ranges of a domain do not allow for";
   const found = ranges(tail.chain, domain);
   if (!found) throw new UsageError("domain: it holds no point");
   return { ...tail, before, slopes: slopesOn(tail.chain, found) };
@@ -136,7 +136,13 @@ function onChain(method: string, bound: (tail: TailQuestion, question: Question)
       }
       const own = await bound(tail, question);
       const slack = own.side === "estimate" ? 0 : tail.slack(question.norm);
-      return [{ ...own, value: timesUp(tail.before, addUp(own.value, slack)) }];
+      const value = timesUp(tail.before, addUp(own.value, slack));
+      // Infinity is no bound, whoever says it.
+      return [
+        own.side === "upper"
+          ? { ...own, value, proved: own.proved && value < Number.POSITIVE_INFINITY }
+          : { ...own, value },
+      ];
     },
   };
 }
@@ -185,6 +191,7 @@ function slopeBound(of: (chain: Chain, slopes: readonly Range[], norm: Norm) => 
 
 async function branch({
   tail,
+  walk,
   norm,
   domain,
   seconds = 5,
@@ -192,9 +199,18 @@ async function branch({
   signal,
   progress,
 }: Question): Promise<readonly Bound[]> {
+  const { propagation } = await walk();
   const made = await tail();
-  const why = typeof made === "string" ? made : made.before !== 1 ? "the chain does not begin at the input" : undefined;
-  if (typeof made === "string" || why !== undefined) {
+  // What is cut off as empty, and a point that is found, are those of the network only if the chain is the network itself.
+  const chain =
+    typeof made === "string"
+      ? made
+      : made.from !== propagation.flow.input
+        ? "the chain does not begin at the input"
+        : made.exact
+          ? made.chain
+          : "its matrices or offsets carry rounding, which moves the kinks";
+  if (typeof chain === "string") {
     return [
       {
         method: "branch",
@@ -203,20 +219,16 @@ async function branch({
         value: Number.POSITIVE_INFINITY,
         seconds: 0,
         status: "not a chain",
-        why,
+        why: chain,
       },
     ];
   }
-  const { upper, lower } = await branchAndBound(made.chain, domain, norm, {
+  const { upper, lower } = await branchAndBound(chain, domain, norm, {
     seconds,
     seed,
     ...(signal ? { signal } : {}),
     onProgress: (low, high) => progress(high > 0 ? Math.min(1, low / high) : 1),
   });
-  const slack = made.slack(norm);
-  return [
-    { ...upper, value: addUp(upper.value, slack) },
-    // A written-out chain is the network only up to rounding: what is found below must be seen in the network itself.
-    ...(made.exact ? [lower] : []),
-  ];
+  // A derivative is a lower bound only where the domain goes on in every direction.
+  return hasInterior(domain) ? [upper, lower] : [upper];
 }

@@ -12,6 +12,7 @@ import { maxPool } from "../ops/pool.ts";
 import { softmax } from "../ops/softmax.ts";
 import { random } from "../tensor/random.ts";
 import { tensor, toFloat64 } from "../tensor/tensor.ts";
+import { provedUpper } from "./bound.ts";
 import type { Chain } from "./chain.ts";
 import { lipschitz } from "./index.ts";
 import { subjectOf } from "./subject.ts";
@@ -119,6 +120,14 @@ describe("tailOf()", () => {
     expect(tail.slack(2)).toBe(0);
   });
 
+  it("is exact only where its offsets are constants of the model", () => {
+    const after = tailOfNetwork(functionOf([2], (x) => relu(add(affine(x, [[1, 2]]), 0.1)))).tail;
+    const before = tailOfNetwork(functionOf([2], (x) => relu(affine(add(x, 0.1), [[1, 2]])))).tail;
+    const twice = tailOfNetwork(functionOf([2], (x) => relu(add(add(affine(x, [[1, 2]]), 0.1), 0.2)))).tail;
+    const exact = [after, before, twice].map((tail) => typeof tail !== "string" && tail.exact);
+    expect(exact).toEqual([true, false, false]);
+  });
+
   it("says why there is none", () => {
     expect(tailOfNetwork(functionOf([3], (x) => softmax(x))).tail).toMatch(
       /Softmax is neither affine nor element by element/,
@@ -142,5 +151,35 @@ describe("the bounds of a chain, through lipschitz()", () => {
       if (Number.isFinite(value("lipsdp")))
         expect(value("lipsdp")).toBeLessThanOrEqual(value("frobenius") * (1 + 1e-9));
     }
+  });
+
+  it("branch only where the chain is the network itself", async () => {
+    const pooled = functionOf([1, 2, 2], (x) => {
+      const top = maxPool(x, { kernel: [2, 1], strides: [2, 1] });
+      return relu(affine(reshape(top, [x.shape[0], 2]), [[1, 2]]));
+    });
+    const { bounds, lower } = await lipschitz(pooled, { engine, methods: ["branch"] });
+    expect(bounds).toMatchObject([{ side: "upper", proved: false, status: "not a chain" }]);
+    expect(lower).toBeNull();
+    const moved = functionOf([2], (x) => relu(affine(add(x, 0.1), [[1, 2]])));
+    expect((await lipschitz(moved, { engine, methods: ["branch"] })).upper).toBeNull();
+  });
+
+  it("take no derivative for a slope of a flat domain", async () => {
+    const network = functionOf([2], (x) => relu(affine(x, [[1, 2]])));
+    const on = (low: number[], high: number[]) =>
+      lipschitz(network, { engine, methods: ["branch"], domain: { kind: "box", low, high } });
+    expect((await on([0, 0], [1, 1])).lower?.value).toBeCloseTo(Math.sqrt(5), 9);
+    // Along the first axis alone the constant is 1.
+    expect((await on([0, 1], [1, 1])).lower).toBeNull();
+  });
+
+  it("certify only with what holds everywhere", async () => {
+    const network = functionOf([2], (x) => relu(affine(x, [[1, 2]])));
+    const domain = { kind: "box", low: [0, 0], high: [1, 1] } as const;
+    const local = await lipschitz(network, { engine, domain });
+    expect(local.upper?.proved).toBe(true);
+    expect(provedUpper(local)).toBeUndefined();
+    expect(provedUpper(await lipschitz(network, { engine }))?.proved).toBe(true);
   });
 });

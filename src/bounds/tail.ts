@@ -22,7 +22,7 @@ export interface Tail {
    * sum over layers i of ||E_i|| prod over j != i of (||W_j|| + ||E_j||), times the slopes.
    */
   slack(norm: Norm): number;
-  /** No matrix of the chain carries rounding. */
+  /** No matrix and no offset of the chain carries rounding: its kinks are where those of the network are. */
   readonly exact: boolean;
 }
 
@@ -119,6 +119,7 @@ function chainOf(
   const affine: AffineLayer[] = [];
   const activations: ActivationLayer[] = [];
   const errors: ((norm: Norm) => number)[] = [];
+  let placed = true;
   let cubes = 0;
   let state: readonly Block[] = [{ source: flow.input, size: sizeOf(flow.input.shape) }];
   for (const [i, end] of ends.entries()) {
@@ -130,6 +131,7 @@ function chainOf(
     if (stage) cubes += written.layer.weight.rows ** 3;
     if (cubes > largest.cubes) return "its layers are too wide for their number";
     errors.push(written.error);
+    placed &&= written.placed;
     if (!stage) break;
     const own = sizeOf(stage.node.shape);
     activations.push(
@@ -144,7 +146,7 @@ function chainOf(
     state = [{ source: stage.node, size: own }, ...carried];
   }
   const chain: Chain = { affine, activations };
-  return { chain, slack: (norm) => slackOf(chain, errors, norm), exact: errors.every((e) => e("inf") === 0) };
+  return { chain, slack: (norm) => slackOf(chain, errors, norm), exact: placed && errors.every((e) => e("inf") === 0) };
 }
 
 /** The affine map from the blocks of a state to the end of a region, with the carried blocks below it. */
@@ -153,7 +155,7 @@ function layer(
   end: Region | Node,
   carried: readonly Block[],
   norms: NodeNorms,
-): { readonly layer: AffineLayer; readonly error: (norm: Norm) => number } | string {
+): { readonly layer: AffineLayer; readonly error: (norm: Norm) => number; readonly placed: boolean } | string {
   const output = "sources" in end ? end.output : end;
   const own = sizeOf(output.shape);
   const rows = own + carried.reduce((n, b) => n + b.size, 0);
@@ -191,10 +193,12 @@ function layer(
     column += block.size;
   }
   const bias = new Float64Array(rows);
-  if ("sources" in end) bias.set(offsetOf(end, norms));
+  const offset = "sources" in end ? offsetOf(end, norms) : null;
+  if (offset) bias.set(offset.values);
   return {
     layer: { weight: matrix(rows, cols, data), bias },
     error: (norm) => parts.reduce((sum, part) => addUp(sum, part(norm)), 0),
+    placed: offset?.copied ?? true,
   };
 }
 
@@ -215,20 +219,31 @@ function isCopied({ nodes, sources, output }: Region, norms: NodeNorms): boolean
   return inside.has(output);
 }
 
-/** What an affine region gives where all its sources are 0. */
-function offsetOf({ output, sources, nodes }: Region, norms: NodeNorms): Float64Array {
+/** What an affine region gives where all its sources are 0; `copied` if every number of it is a constant of the model, moved or negated. */
+function offsetOf(
+  { output, sources, nodes }: Region,
+  norms: NodeNorms,
+): { readonly values: Float64Array; readonly copied: boolean } {
   const values = new Map<Node, Float64Array>(sources.map((s) => [s, new Float64Array(sizeOf(s.shape))]));
+  const isZero = (v: Float64Array) => v.every((a) => a === 0);
+  let copied = true;
   for (const node of nodes) {
-    values.set(
+    const still = node.inputs.filter((x) => !values.has(x)).map((x) => norms.fixed(x));
+    const own = node.op.evaluate(
       node,
-      node.op.evaluate(
-        node,
-        node.inputs.map((x) => values.get(x) ?? norms.fixed(x).data),
-      ),
+      node.inputs.map((x) => values.get(x) ?? norms.fixed(x).data),
     );
+    // An affine node makes of zeros 0 or what it adds; an isometry of nothing else only moves.
+    const fromZeros = node.inputs.every((x) => isZero(values.get(x) ?? zeros));
+    const varies = node.inputs.map((x) => values.has(x));
+    const moves = still.length === 0 && node.op.behaviour(node, varies).kind === "isometry";
+    copied &&= moves || (fromZeros && (isZero(own) || still.every(({ error }) => error === 0)));
+    values.set(node, own);
   }
-  return values.get(output) as Float64Array;
+  return { values: values.get(output) as Float64Array, copied };
 }
+
+const zeros = new Float64Array(0);
 
 /** An activation of `own` neurons beside `carried` numbers that pass unchanged. */
 function activation(node: Node, flow: Flow, norms: NodeNorms, own: number, carried: number): ActivationLayer {
