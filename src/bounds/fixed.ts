@@ -2,6 +2,8 @@
 import { dependents, type Node, topological } from "../graph/graph.ts";
 import { isConstant, isInput } from "../graph/leaf.ts";
 import { UsageError } from "../tensor/errors.ts";
+import { random } from "../tensor/random.ts";
+import { sizeOf } from "../tensor/shape.ts";
 
 /**
  * The relative error that is granted to a value computed from weights: 2^-44, that is 256 roundings.
@@ -12,7 +14,7 @@ export const computedError = 2 ** -44;
 
 export interface Fixed {
   readonly data: Float64Array;
-  /** Relative: 0 for a weight that is only moved around, else `computedError`. */
+  /** Relative: 0 for a weight that is only moved or repeated, else `computedError`. */
   readonly error: number;
 }
 
@@ -28,7 +30,7 @@ export function fixedValues(): (node: Node) => Fixed {
         node,
         inputs.map((i) => i.data),
       );
-      const exact = isConstant(node) || (onlyMoves(node) && inputs[0].error === 0);
+      const exact = isConstant(node) || (inputs.length === 1 && inputs[0].error === 0 && onlyCopies(node));
       known.set(node, { data, error: exact ? 0 : computedError });
     }
     return known.get(wanted) as Fixed;
@@ -56,6 +58,16 @@ export function asFunction(output: Node, ...placeholders: readonly Node[]) {
 
 // --- internal ---
 
-/** An isometry of one input only moves numbers or changes their signs. */
-const onlyMoves = (node: Node): boolean =>
-  node.inputs.length === 1 && node.op.behaviour(node, [true]).kind === "isometry";
+/**
+ * Is every number of the result one of the input's, perhaps with the other sign, or 0? True of what is told by the isometry of an input,
+ * and of a linear map that makes of random numbers nothing but these numbers: a row with two entries would have to hit one by accident.
+ */
+function onlyCopies(node: Node): boolean {
+  const behaviour = node.op.behaviour(node, [true]);
+  if (behaviour.kind === "isometry") return true;
+  if (behaviour.kind !== "linear") return false;
+  const source = random(0);
+  const drawn = Float64Array.from({ length: sizeOf(node.inputs[0].shape) }, () => source.normal());
+  const sizes = new Set(drawn.map(Math.abs)).add(0);
+  return node.op.evaluate(node, [drawn]).every((v) => sizes.has(Math.abs(v)));
+}

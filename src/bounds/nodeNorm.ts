@@ -63,10 +63,19 @@ export function convolutionOf(form: LinearForm & { readonly form: "convolution" 
   return { kernel, outChannels, inChannels, kernelShape, strides, dilations, pads, groups, input };
 }
 
-/** A p-norm enclosure widened by a relative error of the entries. */
-export function widened(norm: { readonly lower: number; readonly upper: number }, error: number) {
+/**
+ * A p-norm enclosure of A widened by a relative error of the entries. The error matrix is at most error |A|, entry by entry. For
+ * p = 1 and inf || |A| || = ||A||; for p = 2 it is at most sqrt(||A||_1 ||A||_inf) <= sqrt(entries of the weight) ||A||.
+ */
+export function widened(
+  norm: { readonly lower: number; readonly upper: number },
+  error: number,
+  p: Norm,
+  entries: number,
+) {
   if (error === 0 || norm.upper === 0) return { lower: norm.lower, upper: norm.upper };
-  return { lower: norm.lower * (1 - 2 * error), upper: up(norm.upper * (1 + 2 * error)) };
+  const relative = 2 * error * (p === 2 ? sqrtUp(entries) : 1);
+  return { lower: Math.max(0, norm.lower * (1 - relative)), upper: up(norm.upper * (1 + relative)) };
 }
 
 /** Of a large weight, six digits of the norm are found in half the time of nine, and `lower` is only shown. */
@@ -167,7 +176,7 @@ function linearNorm(context: Context, node: Node, i: number, of: LinearForm, nor
       const [rows, cols] = of.weight.shape;
       const W = matrix(rows, cols, data);
       // x @ W acts on rows: it is W^T that multiplies the vector.
-      return weighted(of.weight.shape, matrixNorm(of.side === "right" ? transpose(W) : W, norm, effort), error);
+      return weighted(of.weight.shape, matrixNorm(of.side === "right" ? transpose(W) : W, norm, effort), error, norm);
     }
     case "convolution": {
       if (varies.has(of.kernel)) return unbounded("its kernel varies too");
@@ -180,7 +189,7 @@ function linearNorm(context: Context, node: Node, i: number, of: LinearForm, nor
         p === 2 && effort === "quick"
           ? quick(convolutionNorm(conv, 1).upper, convolutionNorm(conv, "inf").upper)
           : convolutionNorm(conv, p, largeNorm(conv.kernel.length));
-      return weighted(of.kernel.shape, found, error);
+      return weighted(of.kernel.shape, found, error, norm);
     }
     case "diagonal": {
       if (varies.has(of.factors)) return unbounded("its factors vary too");
@@ -192,7 +201,8 @@ function linearNorm(context: Context, node: Node, i: number, of: LinearForm, nor
       const rounded = of.inverse
         ? { lower: largest * (1 - 2 ** -52), upper: up(largest) }
         : { lower: largest, upper: largest };
-      return weighted(of.factors.shape, rounded, error);
+      // A diagonal is its own size in every norm.
+      return weighted(of.factors.shape, rounded, error, 1);
     }
     case "other":
       return denseNorm(context, node, i, norm, effort);
@@ -208,8 +218,13 @@ function matrixNorm(W: Matrix, norm: Norm, effort: Effort): { readonly lower: nu
 
 const quick = (one: number, inf: number) => ({ lower: 0, upper: sqrtUp(up(one * inf)) });
 
-function weighted(shape: Shape, norm: { readonly lower: number; readonly upper: number }, error: number): NodeNorm {
-  return { ...widened(norm, error), weight: shape, status: "done" };
+function weighted(
+  shape: Shape,
+  norm: { readonly lower: number; readonly upper: number },
+  error: number,
+  p: Norm,
+): NodeNorm {
+  return { ...widened(norm, error, p, sizeOf(shape)), weight: shape, status: "done" };
 }
 
 /** A linear op that only says so is written out as a matrix, if that is not too large. */
@@ -222,7 +237,7 @@ function denseNorm({ flow }: Context, node: Node, i: number, norm: Norm, effort:
   const sources = slots.filter((slot, k) => slot !== node.inputs[k]);
   const map = linearMap({ output: alone, sources, nodes: [alone] }, slots[i]);
   if (!map) return tooLarge(`it gives no adjoint for ${showShape(node.shape)}`);
-  return { ...widened(matrixNorm(denseOf(map), norm, effort), computedError), weight: [rows, cols], status: "done" };
+  return weighted([rows, cols], matrixNorm(denseOf(map), norm, effort), computedError, norm);
 }
 
 const tooLarge = (why: string): NodeNorm => ({
