@@ -36,6 +36,7 @@ export { type Activation, activation, activationNames } from "./layers/activatio
 export { type BatchNormOptions, batchNorm } from "./layers/batchNorm.ts";
 export { type ConvOptions, conv } from "./layers/conv.ts";
 export { type DenseOptions, dense } from "./layers/dense.ts";
+export { type Family, inFamily, type Model, ofFamily, plainFamily, type Unit } from "./layers/family.ts";
 export { dropout } from "./layers/dropout.ts";
 export { glorotUniform, heNormal, type Initializer } from "./layers/initializer.ts";
 export { fixed, type Layer, type Mode, type Run, type Variables } from "./layers/layer.ts";
@@ -60,7 +61,7 @@ export { lipschitz } from "./bounds/index.ts";
 
 export { type Checkpoint, type EpochMetrics, type TrainEvent, type TrainOptions, train } from "./train/loop.ts";
 export { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "./train/loss.ts";
-export type { EpochSummary, Method, Objective, Step } from "./train/method.ts";
+export type { Beginning, EpochSummary, Method, Objective, Step } from "./train/method.ts";
 export { adam, type Optimizer, sgd } from "./train/optimizer.ts";
 export { plain, weightDecay } from "./train/plain.ts";
 export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "./train/schedule.ts";

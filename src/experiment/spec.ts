@@ -1,9 +1,9 @@
 /** @file What to do, as plain data: one training run and what is measured of it. It is kept in checkpoints and records, so that both say how to repeat it. */
 import type { Norm } from "../bounds/bound.ts";
 import { type ModelSpec, modelKinds } from "../models/spec.ts";
-import { SpecError } from "../tensor/errors.ts";
+import { SpecError, UsageError } from "../tensor/errors.ts";
 import { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "../train/loss.ts";
-import { type MethodSpec, methodNames } from "../train/methods.ts";
+import { buildMethod, type MethodName, type MethodSpec, methodNames } from "../train/methods.ts";
 import { adam, type Optimizer, sgd } from "../train/optimizer.ts";
 import { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "../train/schedule.ts";
 
@@ -44,9 +44,19 @@ export const defaultSpec = {
   radii: [0.1, 0.3, 0.5],
 } as const satisfies RunSpec;
 
+/** What goes with a method unless told otherwise: the settings of the run that its paper, or a look at the digits, asks for. */
+const methodDefaults: { readonly [name in MethodName]?: Partial<RunSpec> } = {};
+
+/** The settings of a run by a method, where nothing else is said of them. */
+export const defaultsFor = (name: MethodName): RunSpec => ({
+  ...defaultSpec,
+  method: { name },
+  ...methodDefaults[name],
+});
+
 /** A method with the settings that go with an optimiser: decoupled weight decay (Adam) works on another scale than decay in the gradient. */
-export function methodSpec(name: MethodSpec["name"], optimizer: RunSpec["optimizer"], decay?: number): MethodSpec {
-  return name === "weight-decay" ? { name, decay: decay ?? (optimizer === "adam" ? 0.5 : 5e-4) } : { name };
+export function methodSpec(optimizer: RunSpec["optimizer"], method: MethodSpec): MethodSpec {
+  return method.name === "weight-decay" ? { decay: optimizer === "adam" ? 0.5 : 5e-4, ...method } : method;
 }
 
 /** Check a value that came from outside (a checkpoint, a file); throws SpecError with the JSON path. */
@@ -56,6 +66,7 @@ export function checkSpec(value: unknown): RunSpec {
   const method = record("$.method", spec.method);
   oneOf("$.model.kind", model.kind, modelKinds);
   oneOf("$.method.name", method.name, methodNames);
+  checkMethod(method as MethodSpec);
   oneOf("$.optimizer", spec.optimizer, optimizerNames);
   oneOf("$.schedule", spec.schedule, scheduleNames);
   oneOf("$.loss", spec.loss, lossNames);
@@ -122,6 +133,16 @@ export function buildLoss({ loss }: RunSpec): Loss {
 function record(path: string, value: unknown): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return fail(path, "an object", value);
   return value as Record<string, unknown>;
+}
+
+/** The settings of a method, by its own rules. */
+function checkMethod(method: MethodSpec): void {
+  try {
+    buildMethod(method);
+  } catch (error) {
+    if (error instanceof UsageError) throw new SpecError(`$.method: ${error.message}`);
+    throw error;
+  }
 }
 
 function oneOf(path: string, value: unknown, known: readonly unknown[]): void {

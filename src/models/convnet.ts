@@ -1,11 +1,7 @@
 /** @file Small convolutional networks. */
-import { type Activation, activation } from "../layers/activation.ts";
-import { batchNorm } from "../layers/batchNorm.ts";
-import { conv } from "../layers/conv.ts";
-import { dense } from "../layers/dense.ts";
-import type { Layer } from "../layers/layer.ts";
+import type { Activation } from "../layers/activation.ts";
+import { type Family, type Model, ofFamily } from "../layers/family.ts";
 import { flatten, maxPool } from "../layers/pool.ts";
-import { sequential } from "../layers/sequential.ts";
 
 export interface ConvnetOptions {
   /** Of each convolution; 16, 32 unless told. */
@@ -24,13 +20,22 @@ export interface ConvnetOptions {
  * Convolutions that halve the image, then two dense layers: [channels, height, width] -> [classes]. With { shrink: "pool", channels: [32, 64], hidden: 1024 } it is the
  * network of Madry et al. 2018 (5 x 5 kernels); with strides it uses 3 x 3 kernels.
  */
-export function convnet(classes: number, options: ConvnetOptions = {}): Layer {
-  const { channels = [16, 32], hidden = 100, activation: name = "relu", shrink = "stride" } = options;
-  const norm = options.batchNorm ? [batchNorm()] : [];
-  const block = (width: number) =>
+export function convnet(classes: number, options: ConvnetOptions = {}): Model {
+  const { channels = [16, 32], hidden = 100, activation = "relu", shrink = "stride", batchNorm = false } = options;
+  const unit = { activation, batchNorm };
+  const block = (family: Family, width: number) =>
     shrink === "stride"
-      ? [conv(width, { kernel: 3, stride: 2, padding: 1 }), ...norm, activation(name)]
-      : [conv(width, { kernel: 5, padding: 2 }), ...norm, activation(name), maxPool(2)];
-  const head = [flatten(), dense(hidden), activation(name), dense(classes)];
-  return sequential([...channels.flatMap(block), ...head], "convnet");
+      ? family.conv(width, { kernel: 3, stride: 2, padding: 1 }, unit)
+      : [...family.conv(width, { kernel: 5, padding: 2 }, unit), maxPool(2)];
+  return ofFamily((family) =>
+    family.whole(
+      [
+        ...channels.flatMap((width) => block(family, width)),
+        flatten(),
+        ...family.dense(hidden, { activation }),
+        ...family.last(classes, activation),
+      ],
+      "convnet",
+    ),
+  );
 }

@@ -1,11 +1,8 @@
 /** @file Residual networks. */
-import { type Activation, activation } from "../layers/activation.ts";
-import { batchNorm } from "../layers/batchNorm.ts";
-import { conv } from "../layers/conv.ts";
-import { dense } from "../layers/dense.ts";
-import { checkCount, type Layer } from "../layers/layer.ts";
+import type { Activation } from "../layers/activation.ts";
+import { type Family, type Model, ofFamily } from "../layers/family.ts";
+import { checkCount } from "../layers/layer.ts";
 import { globalAveragePool } from "../layers/pool.ts";
-import { residual, sequential } from "../layers/sequential.ts";
 import { UsageError } from "../tensor/errors.ts";
 
 export interface ResnetOptions {
@@ -24,26 +21,38 @@ export interface ResnetOptions {
  */
 export function resnet(
   classes: number,
-  { channels = [16, 32, 64], blocks = 1, activation: name = "relu" }: ResnetOptions = {},
-): Layer {
+  { channels = [16, 32, 64], blocks = 1, activation = "relu" }: ResnetOptions = {},
+): Model {
   checkCount("resnet", "blocks", blocks);
   if (channels.length === 0) throw new UsageError("resnet: channels must name at least one stage, got []");
-  const unit = (width: number, stride: number, shortcut: boolean) => [
-    residual(
-      sequential([
-        conv(width, { kernel: 3, stride, padding: 1, bias: false }),
-        batchNorm(),
-        activation(name),
-        conv(width, { kernel: 3, padding: 1, bias: false }),
-        batchNorm(),
-      ]),
-      shortcut ? sequential([conv(width, { kernel: 1, stride, bias: false }), batchNorm()]) : undefined,
+  const normalized = { activation, batchNorm: true };
+  const bare = { activation: "identity", batchNorm: true } as const;
+  const unit = (family: Family, width: number, stride: number, shortcut: boolean) => [
+    family.residual(
+      [
+        ...family.conv(width, { kernel: 3, stride, padding: 1 }, normalized),
+        ...family.conv(width, { kernel: 3, padding: 1 }, bare),
+      ],
+      shortcut ? family.conv(width, { kernel: 1, stride }, bare) : undefined,
     ),
-    activation(name),
+    family.activation(activation),
   ];
-  const stem = [conv(channels[0], { kernel: 3, padding: 1, bias: false }), batchNorm(), activation(name)];
-  const stages = channels.flatMap((width, stage) =>
-    Array.from({ length: blocks }, (_, i) => unit(width, stage > 0 && i === 0 ? 2 : 1, stage > 0 && i === 0)).flat(),
+  const isFirst = (stage: number, i: number) => stage > 0 && i === 0;
+  const stages = (family: Family) =>
+    channels.flatMap((width, stage) =>
+      Array.from({ length: blocks }, (_, i) =>
+        unit(family, width, isFirst(stage, i) ? 2 : 1, isFirst(stage, i)),
+      ).flat(),
+    );
+  return ofFamily((family) =>
+    family.whole(
+      [
+        ...family.conv(channels[0], { kernel: 3, padding: 1 }, normalized),
+        ...stages(family),
+        globalAveragePool(),
+        ...family.last(classes, activation),
+      ],
+      "resnet",
+    ),
   );
-  return sequential([...stem, ...stages, globalAveragePool(), dense(classes)], "resnet");
 }

@@ -1,9 +1,10 @@
 /** @file Where a run stands between two epochs. It is a value: the loop yields it, whoever wants to keep it writes it. */
+import type { Dataset } from "../data/dataset.ts";
 import type { Layer } from "../layers/layer.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { under } from "../tensor/named.ts";
 import type { Random } from "../tensor/random.ts";
-import { type Shape, sameShape } from "../tensor/shape.ts";
+import { sameShape } from "../tensor/shape.ts";
 import type { Method } from "./method.ts";
 import type { Optimizer } from "./optimizer.ts";
 import type { TrainState } from "./step.ts";
@@ -22,14 +23,15 @@ export function freshState(
   method: Method,
   optimizer: Optimizer,
   random: Random,
-  sample: Shape,
+  data: Dataset,
+  batch: number,
 ): TrainState {
-  const { params, state } = model.init(random, sample);
+  const { params, state } = model.init(random, data.shape);
   return {
     ...under("params", params),
     ...under("state", state),
     ...under("optimizer", optimizer.init(params)),
-    ...under("method", method.init?.(params) ?? {}),
+    ...under("method", method.init?.({ model, params, data, batch, random: random.fork("method") }) ?? {}),
   };
 }
 

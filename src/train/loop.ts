@@ -6,6 +6,7 @@ import { gatherBatch, trainingBatches } from "../data/batches.ts";
 import type { Dataset, Split } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
+import { inFamily } from "../layers/family.ts";
 import type { Layer, Variables } from "../layers/layer.ts";
 import { freeze } from "../models/freeze.ts";
 import { UsageError } from "../tensor/errors.ts";
@@ -27,6 +28,7 @@ export type { Checkpoint };
 export interface TrainOptions {
   readonly engine: Engine;
   readonly data: Split;
+  /** A method with layers of its own builds it from those. */
   readonly model: Layer;
   /** The data term alone unless told. */
   readonly method?: Method;
@@ -78,16 +80,17 @@ export type TrainEvent =
  * other, and UsageError where the loss is no longer finite.
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, void, undefined> {
-  const { engine, data, model, method = plain(), optimizer = adam(), schedule = constantRate(1e-3) } = options;
+  const { engine, data, method = plain(), optimizer = adam(), schedule = constantRate(1e-3) } = options;
   const { epochs = 5, batch = 128, seed = 0, signal } = options;
   checkWhole("epochs", epochs);
   checkWhole("batch", batch);
+  const model = method.family ? inFamily(options.model, method.family) : options.model;
   checkData(data, model, batch);
   const { train: trainData, test: testData } = data;
   const classification = trainData.task === "classification";
   const loss = options.loss ?? (classification ? crossEntropy : squaredError);
   const root = random(seed);
-  const initial = freshState(model, method, optimizer, root.fork("init"), trainData.shape);
+  const initial = freshState(model, method, optimizer, root.fork("init"), trainData, batch);
   const stepsPerEpoch = Math.floor(trainData.count / batch);
   const resumed = options.resume ?? { epoch: 0, step: 0, state: initial };
   checkResume(resumed, initial, epochs, stepsPerEpoch);
@@ -116,10 +119,11 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
         signal?.throwIfAborted();
         const started = performance.now();
         const { x, y } = gatherBatch(trainData, indices);
-        const rate = schedule.rate(epoch + done / stepsPerEpoch, epochs);
+        const at = epoch + done / stepsPerEpoch;
+        const rate = schedule.rate(at, epochs);
         step++;
         done++;
-        const all: Record<string, Tensor> = { x, y, rate: scalar(rate), step: scalar(step) };
+        const all: Record<string, Tensor> = { x, y, rate: scalar(rate), step: scalar(step), epoch: scalar(at) };
         for (const [name, shape] of noises) all[name] = uniformTensor(root.fork(`${name} ${step}`), shape);
         const feeds: Record<string, Tensor> = {};
         for (const name of fedState) feeds[name] = state[name];

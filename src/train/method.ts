@@ -1,6 +1,11 @@
 /** @file A training method is a record; the loop knows none of them by name. What a method needs of a step it builds as graph. */
+import type { Dataset } from "../data/dataset.ts";
 import type { Node } from "../graph/graph.ts";
+import type { Family } from "../layers/family.ts";
+import type { Layer } from "../layers/layer.ts";
 import type { Named } from "../tensor/named.ts";
+import type { Random } from "../tensor/random.ts";
+import type { Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Loss } from "./loss.ts";
 
@@ -16,6 +21,21 @@ export interface Step {
   readonly params: Named<Node>;
   /** The method's own state, as its `init` made it. */
   readonly state: Named<Node>;
+  /** Epochs done, with the part of the present one that is done: a scalar, 0 in the first step. */
+  readonly epoch: Node;
+  /** Uniform numbers in [0, 1), fresh in every step. */
+  noise(shape: Shape): Node;
+}
+
+/** What a method's state may be made from. */
+export interface Beginning {
+  /** The model that is trained, already of the method's family. */
+  readonly model: Layer;
+  readonly params: Named<Tensor>;
+  /** The training part of the data. */
+  readonly data: Dataset;
+  readonly batch: number;
+  readonly random: Random;
 }
 
 /** What a method makes of a step. */
@@ -38,12 +58,16 @@ export interface EpochSummary {
 
 export interface Method {
   readonly name: string;
+  /** The layers that the model is built from; as the model comes unless told. */
+  readonly family?: Family;
   /** Fresh state of the method. */
-  init?(params: Named<Tensor>): Named<Tensor>;
+  init?(beginning: Beginning): Named<Tensor>;
   /** The objective of one step; the data term alone unless told. */
   objective?(step: Step): Objective;
   /** Weight decay of a parameter, by name; 0 unless told. */
   decay?(name: string): number;
+  /** What the learning rate of a parameter is times, by name; 1 unless told. */
+  pace?(name: string): number;
   /** State to change after an epoch. */
   after?(summary: EpochSummary, state: Named<Tensor>): Named<Tensor>;
 }

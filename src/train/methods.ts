@@ -1,28 +1,62 @@
-/** @file The list of training methods, by the names that users type. */
+/** @file The table of training methods, by the names that users type, each with the settings that it takes. A new method is one entry. */
 import { UsageError } from "../tensor/errors.ts";
 import type { Method } from "./method.ts";
 import { plain, weightDecay } from "./plain.ts";
+import { numberSetting, type Setting } from "./setting.ts";
 
-export const methodNames = ["plain", "weight-decay"] as const;
+type Rules = Readonly<Record<string, Setting>>;
+type Values<R extends Rules> = { readonly [K in keyof R]?: R[K] extends Setting<infer T> ? T : never };
 
-export type MethodName = (typeof methodNames)[number];
-
-/** A method as plain data. */
-export interface MethodSpec {
-  readonly name: MethodName;
-  /** weight-decay: the decay of every weight. Adam's is decoupled and wants about 0.5, that of SGD about 5e-4, which is the default here. */
-  readonly decay?: number;
+/** A method of the table. */
+interface Entry {
+  /** What may be set, by name. */
+  readonly settings: Rules;
+  build(values: Readonly<Record<string, number | string>>): Method;
 }
 
-/** Build the method of a spec. */
-export function buildMethod(spec: MethodSpec): Method {
-  switch (spec.name) {
-    case "plain":
-      return plain();
-    case "weight-decay":
-      return weightDecay(spec);
-    default:
-      spec.name satisfies never;
-      throw new UsageError(`method: unknown name "${spec.name as string}"; known: ${methodNames.join(", ")}`);
-  }
+const table = {
+  plain: entry({}, plain),
+  "weight-decay": entry(
+    { decay: numberSetting("Weight decay; 0.5 with adam, 5e-4 with sgd unless told", { min: 0 }) },
+    weightDecay,
+  ),
+} as const satisfies Readonly<Record<string, Entry>>;
+
+export type MethodName = keyof typeof table;
+
+export const methodNames = Object.keys(table) as readonly MethodName[];
+
+/** A method as plain data: its name, and what is set of it beside the defaults. */
+export interface MethodSpec {
+  readonly name: MethodName;
+  readonly [setting: string]: number | string;
+}
+
+/** The settings of a method, by name. */
+export const settingsOf = (name: MethodName): Rules => table[name].settings;
+
+/** Build the method of a spec. Throws UsageError on an unknown name or setting, or a value against its rule. */
+export function buildMethod({ name, ...values }: MethodSpec): Method {
+  const found: Entry | undefined = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (!found) throw new UsageError(`method: unknown name "${name}"; known: ${methodNames.join(", ")}`);
+  return found.build(values);
+}
+
+// --- internal ---
+
+function entry<R extends Rules>(settings: R, build: (values: Values<R>) => Method): Entry {
+  return {
+    settings,
+    build(values) {
+      for (const [name, value] of Object.entries(values)) {
+        const rule = Object.hasOwn(settings, name) ? settings[name] : undefined;
+        if (!rule) {
+          const known = Object.keys(settings).join(", ") || "none";
+          throw new UsageError(`method: unknown setting "${name}"; known: ${known}`);
+        }
+        rule.check(name, value);
+      }
+      return build(values as Values<R>);
+    },
+  };
 }

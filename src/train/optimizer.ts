@@ -16,6 +16,8 @@ export interface Update {
   readonly step: Node;
   /** Weight decay of a parameter, by name; 0 for none. */
   decay(name: string): number;
+  /** What the learning rate of a parameter is times, by name; 1 for the rate as it is. */
+  pace(name: string): number;
 }
 
 export interface Optimizer {
@@ -42,15 +44,16 @@ export function sgd({ momentum = 0, nesterov = false }: SgdOptions = {}): Optimi
   return {
     name: nesterov ? "nesterov" : "sgd",
     init: (params) => (momentum === 0 ? {} : mapNamed(params, (p) => zeros(p.shape))),
-    update({ params, gradients, state, rate, decay }) {
+    update({ params, gradients, state, rate, decay, pace }) {
       const velocity: Record<string, Node> = {};
       const next = mapNamed(params, (p, name) => {
         const rule = decay(name);
+        const own = paced(rate, pace(name));
         const g = rule === 0 ? gradients[name] : add(gradients[name], mul(p, rule));
-        if (momentum === 0) return sub(p, mul(g, rate));
+        if (momentum === 0) return sub(p, mul(g, own));
         const v = add(mul(state[name], momentum), g);
         velocity[name] = v;
-        return sub(p, mul(nesterov ? add(g, mul(v, momentum)) : v, rate));
+        return sub(p, mul(nesterov ? add(g, mul(v, momentum)) : v, own));
       });
       return { params: next, state: velocity };
     },
@@ -78,7 +81,7 @@ export function adam({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions
       const blank = mapNamed(params, (p) => zeros(p.shape));
       return { ...under("mean", blank), ...under("square", blank) };
     },
-    update({ params, gradients, state, rate, step, decay }) {
+    update({ params, gradients, state, rate, step, decay, pace }) {
       const [means, squares] = [within("mean", state), within("square", state)];
       const mean = mapNamed(params, (_, name) => add(mul(means[name], beta1), mul(gradients[name], 1 - beta1)));
       const square = mapNamed(params, (_, name) => {
@@ -89,9 +92,10 @@ export function adam({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions
       const meanScale = div(rate, sub(1, pow(beta1, step)));
       const squareScale = div(1, sub(1, pow(beta2, step)));
       const next = mapNamed(params, (p, name) => {
-        const move = div(mul(mean[name], meanScale), add(sqrt(mul(square[name], squareScale)), epsilon));
+        const own = paced(meanScale, pace(name));
+        const move = div(mul(mean[name], own), add(sqrt(mul(square[name], squareScale)), epsilon));
         const rule = decay(name);
-        return sub(rule === 0 ? p : sub(p, mul(p, mul(rate, rule))), move);
+        return sub(rule === 0 ? p : sub(p, mul(p, mul(paced(rate, pace(name)), rule))), move);
       });
       return { params: next, state: { ...under("mean", mean), ...under("square", square) } };
     },
@@ -99,6 +103,8 @@ export function adam({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions
 }
 
 // --- internal ---
+
+const paced = (rate: Node, pace: number): Node => (pace === 1 ? rate : mul(rate, pace));
 
 function checkFraction(who: string, what: string, value: number): void {
   if (!(value >= 0 && value < 1)) throw new UsageError(`${who}: ${what} must be in [0, 1), got ${value}`);

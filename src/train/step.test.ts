@@ -1,5 +1,7 @@
 /** @file Tests of step.ts: the gradients of whole models against finite differences, and what a step does to its state. */
+
 import { describe, expect, it } from "vitest";
+import type { Dataset } from "../data/dataset.ts";
 import { evaluate } from "../engine/reference.ts";
 import { type Node, topological } from "../graph/graph.ts";
 import { inputsOf } from "../graph/leaf.ts";
@@ -16,7 +18,7 @@ import { add, mul } from "../ops/arith.ts";
 import { retype } from "../ops/retype.ts";
 import { mapNamed, type Named } from "../tensor/named.ts";
 import { normalTensor, random, uniformTensor } from "../tensor/random.ts";
-import type { Shape } from "../tensor/shape.ts";
+import { type Shape, sizeOf } from "../tensor/shape.ts";
 import { cast, full, scalar, type Tensor, tensor, toFloat64, zeros } from "../tensor/tensor.ts";
 import { freshState } from "./checkpoint.ts";
 import { crossEntropy } from "./loss.ts";
@@ -35,10 +37,22 @@ interface Setting {
 const classes = 3;
 const batch = 4;
 
+/** Two samples, for the state that methods begin with. */
+const dataOf = (shape: Shape): Dataset => ({
+  name: "zeros",
+  task: "classification",
+  x: new Float32Array(2 * sizeOf(shape)),
+  shape,
+  count: 2,
+  labels: Int32Array.of(0, 1),
+  targets: new Float32Array(),
+  classes,
+});
+
 /** A step in float64: its outputs and everything to feed. */
 function stepOf({ model, sample, method = plain(), optimizer = sgd() }: Setting) {
   const r = random(11);
-  const initial = freshState(model, method, optimizer, r.fork("init"), sample);
+  const initial = freshState(model, method, optimizer, r.fork("init"), dataOf(sample), batch);
   const graph = stepGraph({
     model,
     method,

@@ -36,7 +36,7 @@ export interface StepOptions {
   readonly classification: boolean;
 }
 
-/** Build the graph of a step. Inputs: "x", "y", "rate", "step", every name of the state, and the noise. */
+/** Build the graph of a step. Inputs: "x", "y", "rate", "step", "epoch", every name of the state, and the noise. */
 export function stepGraph(options: StepOptions): StepGraph {
   const { model, method, optimizer, initial, batch, sample, target } = options;
   const nodes = mapNamed(initial, (t, name) => input(name, t.shape, t.dtype));
@@ -54,6 +54,8 @@ export function stepGraph(options: StepOptions): StepGraph {
     loss: options.loss,
     params,
     state: within("method", nodes),
+    epoch: input("epoch", []),
+    noise: (shape) => run.noise(shape),
   });
 
   const names = Object.keys(params);
@@ -68,6 +70,7 @@ export function stepGraph(options: StepOptions): StepGraph {
     rate: input("rate", []),
     step: input("step", []),
     decay: (name) => method.decay?.(name) ?? 0,
+    pace: (name) => method.pace?.(name) ?? 1,
   });
   const changed = {
     ...under("params", next.params),

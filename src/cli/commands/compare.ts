@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { nodeEngine } from "../../engine/node.ts";
 import type { RunRecord } from "../../experiment/record.ts";
-import { defaultSpec, methodSpec } from "../../experiment/spec.ts";
+import { defaultSpec, defaultsFor, methodSpec } from "../../experiment/spec.ts";
 import { tool } from "../../experiment/tool.ts";
 import { renderComparison } from "../../report/text.ts";
 import { methodNames } from "../../train/methods.ts";
@@ -54,7 +54,9 @@ export const compare = command({
     for (const name of methods) {
       const own = join(folder, name);
       await openFolder(own);
-      const spec = { ...defaultSpec, data, method: methodSpec(name, defaultSpec.optimizer), epochs, seed, radii };
+      const defaults = defaultsFor(name);
+      const method = methodSpec(defaults.optimizer, defaults.method);
+      const spec = { ...defaults, data, method, epochs, seed, radii };
       runs.push(await follow(spec, { engine, data: split, folder: own, progress, signal }));
     }
     const records = runs.map((r) => r.record);

@@ -1,8 +1,10 @@
 /** @file lipschitz train METHOD: one model, trained, bounded, certified and written as plain ONNX. */
 import { join } from "node:path";
+import type { ArgsDef } from "citty";
 import { nodeEngine } from "../../engine/node.ts";
 import {
   defaultSpec,
+  defaultsFor,
   lossNames,
   methodSpec,
   optimizerNames,
@@ -12,7 +14,7 @@ import {
 import { activationNames } from "../../layers/activation.ts";
 import { modelKinds } from "../../models/spec.ts";
 import { renderBracket, renderComparison } from "../../report/text.ts";
-import { methodNames } from "../../train/methods.ts";
+import { type MethodName, methodNames, settingsOf } from "../../train/methods.ts";
 import { loadCheckpoint, type Saved } from "../checkpoint.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
@@ -28,6 +30,20 @@ import {
   parseWhole,
   parseWord,
 } from "../options.ts";
+
+/** Settings by name, with the methods that take them. */
+const settings = methodNames.flatMap((method) =>
+  Object.entries(settingsOf(method)).map(([name, setting]) => ({ method, name, setting })),
+);
+
+/** An option for each setting; a name that several methods use is one option. */
+const methodOptions: ArgsDef = Object.fromEntries(
+  [...new Set(settings.map(({ name }) => name))].map((name) => {
+    const own = settings.filter((s) => s.name === name);
+    const description = own.map(({ method, setting }) => `${method}: ${setting.description}`).join(". ");
+    return [name, { type: "string", description, valueHint: own[0].setting.kind === "number" ? "X" : "NAME" }];
+  }),
+);
 
 export const train = command({
   name: "train",
@@ -54,11 +70,7 @@ export const train = command({
     optimizer: { type: "string", description: `${optimizerNames.join(" | ")}; adam unless told`, valueHint: "NAME" },
     schedule: { type: "string", description: `${scheduleNames.join(" | ")}; cosine unless told`, valueHint: "NAME" },
     loss: { type: "string", description: lossNames.join(" | "), valueHint: "NAME" },
-    decay: {
-      type: "string",
-      description: "Weight decay of weight-decay; 0.5 with adam, 5e-4 with sgd unless told",
-      valueHint: "D",
-    },
+    ...methodOptions,
     radii: {
       type: "string",
       description: `Certified radii, by commas; ${defaultSpec.radii.join(",")} unless told`,
@@ -107,9 +119,7 @@ function specOf(args: Words): RunSpec {
   const method = word("method");
   if (method === undefined) throw new CliError(`train: missing METHOD; known: ${methodNames.join(", ")}`);
   const name = parseWord("METHOD", method, methodNames);
-  const decay = word("decay");
-  if (decay !== undefined && name !== "weight-decay")
-    throw new CliError(`--decay: is an option of weight-decay, not of ${name}`);
+  const defaults = defaultsFor(name);
   const read = <T>(option: string, parse: (option: string, text: string) => T, otherwise: T): T => {
     const text = word(option);
     return text === undefined ? otherwise : parse(`--${option}`, text);
@@ -124,7 +134,7 @@ function specOf(args: Words): RunSpec {
     (option, text) => parseList(option, text, (o, w) => parseWhole(o, w, 1)),
     kind === "mlp" ? defaultSpec.model.widths : undefined,
   );
-  const optimizer = read<RunSpec["optimizer"]>("optimizer", oneOf(optimizerNames), defaultSpec.optimizer);
+  const optimizer = read<RunSpec["optimizer"]>("optimizer", oneOf(optimizerNames), defaults.optimizer);
   const regression = word("data") === "square-wave";
   return {
     data: word("data") ?? defaultSpec.data,
@@ -133,18 +143,40 @@ function specOf(args: Words): RunSpec {
       ...(widths ? { widths } : {}),
       activation: read("activation", oneOf(activationNames), "relu" as const),
     },
-    method: methodSpec(name, optimizer, decay === undefined ? undefined : parseNumber("--decay", decay, { min: 0 })),
-    epochs: read<number>("epochs", (o, w) => parseWhole(o, w, 1), defaultSpec.epochs),
-    batch: read<number>("batch", (o, w) => parseWhole(o, w, 1), defaultSpec.batch),
-    seed: read<number>("seed", (o, w) => parseWhole(o, w), defaultSpec.seed),
+    method: methodSpec(optimizer, { ...defaults.method, name, ...givenSettings(name, word) }),
+    epochs: read<number>("epochs", (o, w) => parseWhole(o, w, 1), defaults.epochs),
+    batch: read<number>("batch", (o, w) => parseWhole(o, w, 1), defaults.batch),
+    seed: read<number>("seed", (o, w) => parseWhole(o, w), defaults.seed),
     optimizer,
-    rate: read<number>("rate", (o, w) => parseNumber(o, w, { above: 0 }), defaultSpec.rate),
-    schedule: read("schedule", oneOf(scheduleNames), defaultSpec.schedule),
-    loss: read("loss", oneOf(lossNames), regression ? "squared-error" : "cross-entropy"),
+    rate: read<number>("rate", (o, w) => parseNumber(o, w, { above: 0 }), defaults.rate),
+    schedule: read("schedule", oneOf(scheduleNames), defaults.schedule),
+    loss: read("loss", oneOf(lossNames), regression ? "squared-error" : defaults.loss),
     norm: normOf(word("norm")),
-    radii: read<readonly number[]>("radii", (_, w) => parseRadii(w), defaultSpec.radii),
+    radii: read<readonly number[]>("radii", (_, w) => parseRadii(w), defaults.radii),
   };
 }
+
+/** The settings of the method that were given; an option of another method is refused. */
+function givenSettings(
+  name: MethodName,
+  word: (name: string) => string | undefined,
+): Readonly<Record<string, number | string>> {
+  const given: Record<string, number | string> = {};
+  const own = settingsOf(name);
+  for (const option of Object.keys(methodOptions)) {
+    const text = word(option);
+    if (text === undefined) continue;
+    if (!Object.hasOwn(own, option)) {
+      const owners = settings.filter((s) => s.name === option).map(({ method }) => method);
+      throw new CliError(`--${option}: is an option of ${owners.join(", ")}, not of ${name}`);
+    }
+    given[option] = own[option].check(`--${option}`, own[option].kind === "number" ? numberOf(text) : text);
+  }
+  return given;
+}
+
+const numberOf = (text: string): number | string =>
+  text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
 
 /** A resumed run keeps the settings of its checkpoint; only its length may be extended. */
 function resumedSpec({ spec }: Saved, args: Words): RunSpec {
@@ -158,7 +190,7 @@ function resumedSpec({ spec }: Saved, args: Words): RunSpec {
     "optimizer",
     "schedule",
     "loss",
-    "decay",
+    ...Object.keys(methodOptions),
     "radii",
     "norm",
     "seed",
