@@ -59,6 +59,12 @@ export { squareWave, twoMoons } from "./data/toy.ts";
 export type { Bound, Bracket, LayerBound, LowerBound, Norm, UpperBound, Witness } from "./bounds/bound.ts";
 export { lipschitz } from "./bounds/index.ts";
 
+export { type Curvature, type CurvatureOptions, curvature, type SampleCurvature } from "./curvature/measure.ts";
+export type { Scalar } from "./curvature/points.ts";
+export type { Smoothness } from "./curvature/smoothness.ts";
+export { gradientStability, type RadiusStability, type StabilityOptions } from "./curvature/stability.ts";
+export type { Summary } from "./curvature/summary.ts";
+
 export { type Checkpoint, type EpochMetrics, type TrainEvent, type TrainOptions, train } from "./train/loop.ts";
 export { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "./train/loss.ts";
 export type { Beginning, EpochSummary, Method, Objective, Step } from "./train/method.ts";

@@ -19,6 +19,7 @@ const order = [
   "data",
   "models",
   "bounds",
+  "curvature",
   "attack",
   "train",
   "certify",
