@@ -2,7 +2,7 @@
 import type { Region } from "../graph/behaviour.ts";
 import { vjp } from "../graph/gradient.ts";
 import type { Node } from "../graph/graph.ts";
-import { input } from "../graph/leaf.ts";
+import { filledLike, input } from "../graph/leaf.ts";
 import { substitute } from "../graph/rewrite.ts";
 import { jvp } from "../graph/tangent.ts";
 import { type Matrix, matrix } from "../linalg/matrix.ts";
@@ -33,9 +33,12 @@ export function linearMap({ output, sources, nodes }: Region, source: Node): Lin
   }
   const u = input("cotangent", end.shape, end.dtype);
   const v = input("tangent", start.shape, start.dtype);
-  const [back] = vjp([end], [u], [start]);
-  const [forth] = jvp([end], [start], [v]);
-  if (!back || !forth) return null;
+  const [pulled] = vjp([end], [u], [start]);
+  const [pushed] = jvp([end], [start], [v]);
+  if (!pulled || !pushed) return null;
+  // The derivative of an affine map is the same everywhere, but the graph of it may ask where (that of x^1 does).
+  const origin = new Map([...cuts.values()].map((cut) => [cut, filledLike(cut, 0)]));
+  const [back, forth] = substitute([pulled, pushed], origin);
   return {
     rows: sizeOf(end.shape),
     cols: sizeOf(start.shape),

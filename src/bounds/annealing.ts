@@ -1,7 +1,8 @@
 /** @file A lower bound by simulated annealing: chains that walk at random over the inputs and prefer places where the Jacobian is large. */
-import { type Candidate, power } from "./ascent.ts";
+import { type Candidate, power, spreadOf } from "./ascent.ts";
 import type { LowerBound, Norm } from "./bound.ts";
-import { attaining, lengthOf } from "./length.ts";
+import { inside } from "./domain.ts";
+import { attaining } from "./length.ts";
 import { batches, type LowerOptions, searchBelow } from "./lowerSearch.ts";
 import type { Subject } from "./subject.ts";
 
@@ -17,7 +18,7 @@ import type { Subject } from "./subject.ts";
  */
 export function annealing(subject: Subject, norm: Norm, options: LowerOptions): Promise<LowerBound> {
   return searchBelow("annealing", "direction", subject, norm, options, async (search) => {
-    const { starts, runs, clock, source, known, progress } = search;
+    const { starts, runs, clock, source, known, progress, domain } = search;
     const rounds = 5 * search.rounds;
     const [batch] = batches(known ? [known.x, ...starts] : starts, runs);
     const directions = batch.map((x) =>
@@ -29,7 +30,7 @@ export function annealing(subject: Subject, norm: Norm, options: LowerOptions): 
     let at = await power(search, batch, directions, 10);
     await search.first(at);
     let best: readonly Candidate[] = at;
-    const spread = at.map(({ x }) => Math.max(0.1, lengthOf(x, 2) / Math.sqrt(x.length)) / 3);
+    const spread = at.map(({ x }) => spreadOf(x, domain) / 3);
     const improvements = at.map(() => 0);
     const start = 0.1 * median(at.map((c) => c.value));
     for (let t = 0; t < rounds && !clock.expired; t++) {
@@ -37,7 +38,10 @@ export function annealing(subject: Subject, norm: Norm, options: LowerOptions): 
       progress(t / rounds);
       const proposed = at.map(({ x }, k) => {
         const step = spread[k] / Math.sqrt(1 + improvements[k]);
-        return x.map((c) => c + step * source.normal());
+        return inside(
+          domain,
+          x.map((c) => c + step * source.normal()),
+        );
       });
       const moved = await power(
         search,

@@ -2,6 +2,7 @@
 import type { Random } from "../tensor/random.ts";
 import type { Norm } from "./bound.ts";
 import type { Budget } from "./budget.ts";
+import { type Domain, inside, reachOf } from "./domain.ts";
 import { attaining, dualNorm, lengthOf } from "./length.ts";
 import type { Slopes } from "./slopes.ts";
 import type { Subject } from "./subject.ts";
@@ -10,6 +11,8 @@ import type { Subject } from "./subject.ts";
 export interface Search {
   readonly subject: Subject;
   readonly norm: Norm;
+  /** Where points may be; nobody looks outside. */
+  readonly domain: Domain;
   readonly slopes: Slopes;
   readonly clock: Budget;
   readonly source: Random;
@@ -57,8 +60,8 @@ export async function climb(
   rounds: number,
   onProgress: (part: number) => void,
 ): Promise<Candidate[]> {
-  const { slopes, clock, source, subject } = search;
-  const spread = starts.map(({ x }) => Math.max(0.1, lengthOf(x, 2) / Math.sqrt(x.length)));
+  const { slopes, clock, source, subject, domain } = search;
+  const spread = starts.map(({ x }) => spreadOf(x, domain));
   const steps = starts.map((_, k) => 0.3 * spread[k]);
   let best = [...starts];
   for (let round = 0; round < rounds && !clock.expired; round++) {
@@ -74,7 +77,7 @@ export async function climb(
     });
     const moved = await power(
       search,
-      tried,
+      tried.map((x) => inside(domain, x)),
       best.map((b) => b.v),
       2,
     );
@@ -86,6 +89,10 @@ export async function climb(
   }
   return best;
 }
+
+/** How far a search moves a point at a time: by the size of its coordinates, and no further than the domain. */
+export const spreadOf = (x: Float64Array, domain: Domain): number =>
+  Math.min(Math.max(0.1, lengthOf(x, 2) / Math.sqrt(x.length)), reachOf(domain));
 
 /** For l1 and l-inf, the best column or row of the whole Jacobian, where that is small enough to look at. */
 export async function corners({ slopes, norm, subject }: Search, { x }: Candidate): Promise<Candidate[]> {

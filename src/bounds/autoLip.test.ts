@@ -5,7 +5,7 @@ import type { Node } from "../graph/graph.ts";
 import type { Network } from "../graph/network.ts";
 import { matrix, multiply, transpose as transposed } from "../linalg/matrix.ts";
 import { spectralNorm } from "../linalg/norm.ts";
-import { add, div, maximum, mul, sub } from "../ops/arith.ts";
+import { add, div, maximum, mul, pow, sub } from "../ops/arith.ts";
 import { broadcastTo } from "../ops/broadcast.ts";
 import { conv, convTranspose } from "../ops/conv.ts";
 import { matmul } from "../ops/matmul.ts";
@@ -32,6 +32,19 @@ const table = (seed: number, rows: number, cols: number) =>
   Array.from({ length: rows }, (_, i) => draw(seed + i, cols));
 
 describe("autoLip()", () => {
+  it("reads a power of one as what it is: its derivative asks where, and is the same everywhere", async () => {
+    const network = functionOf([2], (x) =>
+      add(
+        affine(pow(x, 1), [
+          [3, 0],
+          [0, 4],
+        ]),
+        x,
+      ),
+    );
+    just(await value(network), 5);
+  });
+
   it("gives the worked example of its authors: ln(1 + e^(x/2)) + |x/2 - w sin x| has 1 + |w|", async () => {
     for (const w of [0.75, -2.5]) {
       const f = (x: Node) => {

@@ -8,7 +8,7 @@ import { random } from "../tensor/random.ts";
 import type { LowerBound, Norm, Status, UpperBound, Witness } from "./bound.ts";
 import { budget } from "./budget.ts";
 import type { Chain } from "./chain.ts";
-import { checkDomain, type Domain, type Range } from "./domain.ts";
+import { checkDomain, type Domain, inside, type Range } from "./domain.ts";
 import { occupied } from "./halfSpaces.ts";
 import { heap } from "./heap.ts";
 import { partsOf } from "./parts.ts";
@@ -62,10 +62,10 @@ export async function branchAndBound(
   let lower = 0;
   let witness: Witness | null = null;
   const tryPoint = (x: Float64Array) => {
-    const found = steepness(chain, intoDomain(domain, x), norm);
+    const found = steepness(chain, inside(domain, x), norm);
     if (found && found.value > lower) {
       lower = found.value;
-      witness = witnessOf(intoDomain(domain, x), found.direction());
+      witness = witnessOf(inside(domain, x), found.direction(), domain);
     }
   };
   for (const x of firstPoints(root.box, seed)) tryPoint(x);
@@ -130,23 +130,4 @@ function firstPoints({ low, high }: Range, seed: number): Float64Array[] {
   if (!bounded) return Array.from({ length: 300 }, (_, k) => low.map(() => 2 ** ((k % 12) - 5) * r.normal()));
   const middle = low.map((l, k) => l + (high[k] - l) / 2);
   return [middle, ...Array.from({ length: 300 }, () => low.map((l, k) => l + (high[k] - l) * r.uniform()))];
-}
-
-/** The point itself, or where it leaves the domain (by rounding, or at the corners around a ball) the nearest inside. */
-function intoDomain(domain: Domain, x: Float64Array): Float64Array {
-  switch (domain.kind) {
-    case "global":
-      return x;
-    case "box":
-      return x.map((v, k) => Math.min(domain.high[k], Math.max(domain.low[k], v)));
-    case "ball": {
-      const { center, radius, norm } = domain;
-      const gaps = x.map((v, k) => v - center[k]);
-      const length = norm === 2 ? Math.hypot(...gaps) : Math.max(...gaps.map(Math.abs));
-      const factor = length <= radius * (1 - 2 ** -45) ? 1 : (radius / length) * (1 - 2 ** -45);
-      return factor === 1 ? x : gaps.map((v, k) => center[k] + v * factor);
-    }
-    default:
-      return domain satisfies never;
-  }
 }

@@ -1,7 +1,8 @@
 /** @file Where a bound is to hold: everywhere, in a ball or in a box of inputs. A ball of the inf-norm is a box, but keeps its name in messages. */
 
-import { down, up } from "../linalg/rounding.ts";
+import { down, sqrtUp, up } from "../linalg/rounding.ts";
 import { UsageError } from "../tensor/errors.ts";
+import type { Random } from "../tensor/random.ts";
 
 /** Numbers of a layer between two others, one pair each; either may be infinite. */
 export interface Range {
@@ -59,6 +60,84 @@ export function hasInterior(domain: Domain): boolean {
     default:
       return domain satisfies never;
   }
+}
+
+/** Is a point in the domain, whatever rounding did to its distance from the center? */
+export function holds(domain: Domain, x: Float64Array): boolean {
+  switch (domain.kind) {
+    case "global":
+      return true;
+    case "ball": {
+      const { center, radius, norm } = domain;
+      const gaps = x.map((v, k) => (v === center[k] ? 0 : up(Math.abs(v - center[k]))));
+      if (norm === "inf") return gaps.every((g) => g <= radius);
+      const square = gaps.reduce((sum, g) => (g === 0 ? sum : up(sum + up(g * g))), 0);
+      return sqrtUp(square) <= radius;
+    }
+    case "box":
+      return x.every((v, k) => v >= domain.low[k] && v <= domain.high[k]);
+    default:
+      return domain satisfies never;
+  }
+}
+
+/** The point itself, or where it is outside the nearest inside (in an l2 ball a hair further in): `holds` says whether rounding spoiled it. */
+export function inside(domain: Domain, x: Float64Array): Float64Array {
+  switch (domain.kind) {
+    case "global":
+      return x;
+    case "box":
+      return x.map((v, k) => Math.min(domain.high[k], Math.max(domain.low[k], v)));
+    case "ball": {
+      const { center, radius, norm } = domain;
+      if (radius === 0) return Float64Array.from(center);
+      const near = radius * (1 - 2 ** -40);
+      const gaps = x.map((v, k) => v - center[k]);
+      if (norm === "inf") return gaps.map((g, k) => center[k] + Math.min(near, Math.max(-near, g)));
+      const length = Math.hypot(...gaps);
+      return length <= near ? x : gaps.map((g, k) => center[k] + (g / length) * near);
+    }
+    default:
+      return domain satisfies never;
+  }
+}
+
+/** How far a point of the domain may move at most in one coordinate: half the longest side; Infinity for everything. */
+export function reachOf(domain: Domain): number {
+  switch (domain.kind) {
+    case "global":
+      return Number.POSITIVE_INFINITY;
+    case "ball":
+      return domain.radius;
+    case "box":
+      return Array.from(domain.low).reduce((top, low, k) => Math.max(top, (domain.high[k] - low) / 2), 0);
+    default:
+      return domain satisfies never;
+  }
+}
+
+/** A random point of a ball or box: a third of them in corners or on the sphere, where slopes that grow are steepest. */
+export function pointIn(domain: Exclude<Domain, { readonly kind: "global" }>, source: Random): Float64Array {
+  const far = source.uniform() < 1 / 3;
+  const along = () => (far ? Math.sign(source.uniform() - 0.5) : 2 * source.uniform() - 1);
+  if (domain.kind === "box") {
+    const middle = (k: number) => domain.low[k] / 2 + domain.high[k] / 2;
+    const point = Float64Array.from(domain.low, (l, k) => middle(k) + along() * (domain.high[k] / 2 - l / 2));
+    return inside(domain, point);
+  }
+  const { center, radius, norm } = domain;
+  if (norm === "inf")
+    return inside(
+      domain,
+      Float64Array.from(center, (c) => c + radius * along()),
+    );
+  const way = Float64Array.from(center, () => source.normal());
+  const length = Math.hypot(...way);
+  const part = far ? 1 : source.uniform() ** (1 / Math.min(8, way.length));
+  return inside(
+    domain,
+    way.map((v, k) => center[k] + (radius * part * v) / length),
+  );
 }
 
 /** "global", "ball l2 0.1" or "box", for records. */

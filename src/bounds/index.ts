@@ -78,7 +78,7 @@ function chosen(asked: LipschitzOptions["methods"], norm: Norm, domain: Domain):
   if (asked === "all") return fitting;
   // On a domain the methods that know it are the ones that are meant.
   if (asked === undefined) {
-    const local: readonly BoundName[] = ["autolip", "interval", "recurjac", "lipsdp", "branch"];
+    const local: readonly BoundName[] = ["autolip", "interval", "recurjac", "lipsdp", "branch", "jacobian", "pairs"];
     return fitting.filter((name) => (domain.kind === "global" ? methods[name].quick : local.includes(name)));
   }
   return asked.map((word) => {

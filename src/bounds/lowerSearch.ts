@@ -6,6 +6,7 @@ import { type Random, random } from "../tensor/random.ts";
 import { type Candidate, type Search, steepestFirst } from "./ascent.ts";
 import type { LowerBound, Norm, Witness } from "./bound.ts";
 import { budget } from "./budget.ts";
+import { type Domain, inside, pointIn } from "./domain.ts";
 import { slopesOn } from "./slopes.ts";
 import { checkSample, type Subject } from "./subject.ts";
 import { judge, type Witnessed } from "./witness.ts";
@@ -14,6 +15,8 @@ export interface LowerOptions {
   readonly engine: Engine;
   /** Points to start from; without data, uniform in [0, 1] and normal ones of several scales. */
   readonly data?: Dataset;
+  /** Both ends of the witness lie here; everywhere unless told. Points to start from are moved into it. */
+  readonly domain?: Domain;
   /** How many points to start from; default 64, and 16 where runs must be made one by one. */
   readonly points?: number;
   /** Moves of every point; default 40, more in proportion to `seconds` beyond its default. */
@@ -52,7 +55,16 @@ export async function searchBelow(
   options: LowerOptions,
   find: (search: LowerSearch) => Promise<readonly Candidate[]>,
 ): Promise<LowerBound> {
-  const { engine, data, seconds = 1, seed = 0, signal, onProgress = () => {}, onFirst } = options;
+  const {
+    engine,
+    data,
+    domain = { kind: "global" },
+    seconds = 1,
+    seed = 0,
+    signal,
+    onProgress = () => {},
+    onFirst,
+  } = options;
   const rounds = options.rounds ?? Math.ceil(40 * Math.max(1, seconds));
   const points = options.points ?? (subject.batch === "free" ? 64 : 16);
   if (!Number.isInteger(points) || points < 1) {
@@ -71,11 +83,11 @@ export async function searchBelow(
     status: stopped ? "stopped" : "done",
   });
   const source = random(seed).fork(method);
-  const starts = startsOf(subject, data, points, source);
+  const starts = startsOf(subject, data, domain, points, source);
   const runs = runsOf(subject, starts.length);
   const slopes = await slopesOn(engine, subject, runs, "float32");
   if (!slopes) return stated({ value: 0, witness: null }, false);
-  const common = { subject, norm, slopes, source };
+  const common = { subject, norm, domain, slopes, source };
   const last = await judge(engine, { ...common, clock: whole }, kind);
   try {
     let told = false;
@@ -86,7 +98,7 @@ export async function searchBelow(
       starts,
       runs,
       rounds,
-      known: start ? { x: Float64Array.from(start.x), v: Float64Array.from(start.v), value: 0 } : null,
+      known: start ? { x: inside(domain, Float64Array.from(start.x)), v: Float64Array.from(start.v), value: 0 } : null,
       progress: (part) => onProgress(0.9 * part),
       async first(candidates) {
         if (told || !onFirst) return;
@@ -119,14 +131,26 @@ function runsOf({ batch, size, outputs }: Subject, starts: number): number {
   return Math.max(1, Math.min(32, starts, Math.floor(2 ** 19 / (size + outputs))));
 }
 
-function startsOf(subject: Subject, data: Dataset | undefined, points: number, source: Random): Float64Array[] {
+function startsOf(
+  subject: Subject,
+  data: Dataset | undefined,
+  domain: Domain,
+  points: number,
+  source: Random,
+): Float64Array[] {
   const { size } = subject;
   if (data) {
     checkSample(subject, data.shape);
     const runs = Math.floor(data.x.length / size);
     const order = source.fork("samples").permutation(runs);
-    return Array.from(order.subarray(0, points), (k) => Float64Array.from(data.x.subarray(k * size, (k + 1) * size)));
+    return Array.from(order.subarray(0, points), (k, i) =>
+      // A sample far outside tells little of the domain.
+      domain.kind !== "global" && i % 2 === 1
+        ? pointIn(domain, source.fork(i))
+        : inside(domain, Float64Array.from(data.x.subarray(k * size, (k + 1) * size))),
+    );
   }
+  if (domain.kind !== "global") return Array.from({ length: points }, (_, k) => pointIn(domain, source.fork(k)));
   return Array.from({ length: points }, (_, k) => {
     const own = source.fork(k);
     const scale = [0.3, 1, 3][k % 3];

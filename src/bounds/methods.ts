@@ -151,9 +151,9 @@ function onChain(method: string, bound: (tail: TailQuestion, question: Question)
 function fromBelow(search: typeof jacobian, quick: boolean): MethodEntry {
   return {
     norms: "all",
-    domains: "global",
+    domains: "all",
     quick,
-    ask: async ({ subject, norm, progress, walk: _, tail: __, domain: ___, ...rest }) => [
+    ask: async ({ subject, norm, progress, walk: _, tail: __, ...rest }) => [
       await search(subject, norm, { ...rest, onProgress: progress }),
     ],
   };

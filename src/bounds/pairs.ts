@@ -1,7 +1,8 @@
 /** @file A lower bound from pairs of points: both are moved until the difference quotient grows no more. It sees what no Jacobian shows, and needs no derivative in the end. */
 import type { Random } from "../tensor/random.ts";
-import { type Candidate, joined, power, quotient, rowsOf } from "./ascent.ts";
+import { type Candidate, joined, power, quotient, rowsOf, spreadOf } from "./ascent.ts";
 import type { LowerBound, Norm } from "./bound.ts";
+import { type Domain, inside } from "./domain.ts";
 import { attaining, dualNorm, lengthOf } from "./length.ts";
 import { type LowerOptions, type LowerSearch, searchBelow } from "./lowerSearch.ts";
 import type { Subject } from "./subject.ts";
@@ -30,8 +31,8 @@ export function pairs(subject: Subject, norm: Norm, options: LowerOptions): Prom
       Array.from({ length: runs }, () => normal(source, subject.size)),
       5,
     );
-    const first: Pair[] = steep.map((c, k) => (k % 2 === 0 ? along(c) : fresh(next++)));
-    if (known) first[0] = pairOf(known.x, known.v);
+    const first: Pair[] = steep.map((c, k) => (k % 2 === 0 ? along(c, search.domain) : fresh(next++)));
+    if (known) first[0] = pairOf(known.x, known.v, search.domain);
     let all = await measured(search, first);
     const found: Candidate[] = all.map(candidateOf);
     await search.first(found);
@@ -42,14 +43,14 @@ export function pairs(subject: Subject, norm: Norm, options: LowerOptions): Prom
       const directions = await ascent(search, all);
       const tried = await measured(
         search,
-        all.map((p, k) => moved(p, chosen[k], directions[k])),
+        all.map((p, k) => moved(p, chosen[k], directions[k], search.domain)),
       );
       const ended: number[] = [];
       all = all.map((p, k) => {
         const gained = tried[k].value > p.value;
         const steps = p.steps.map((step, n) => (n !== chosen[k] ? step : gained ? Math.min(1, step * 1.5) : step / 2));
         const kept = { ...(gained ? tried[k] : p), steps };
-        if (Math.max(...steps) < 2 ** -10 || drawnTogether(kept)) ended.push(k);
+        if (Math.max(...steps) < 2 ** -10 || drawnTogether(kept, search.domain)) ended.push(k);
         return kept;
       });
       if (ended.length === 0) continue;
@@ -82,9 +83,12 @@ interface Pair {
 /** Below this part of the size of the points, a difference is what float32 makes of it. */
 const closest = 2 ** -9;
 
-const pairOf = (x: Float64Array, v: Float64Array): Pair => ({
+const pairOf = (x: Float64Array, v: Float64Array, domain: Domain): Pair => ({
   x,
-  other: x.map((c, i) => c + v[i]),
+  other: inside(
+    domain,
+    x.map((c, i) => c + v[i]),
+  ),
   rise: new Float64Array(0),
   value: 0,
   steps: [0.5, 0.03, 0.03],
@@ -93,31 +97,31 @@ const pairOf = (x: Float64Array, v: Float64Array): Pair => ({
 const normal = (source: Random, size: number): Float64Array =>
   Float64Array.from({ length: size }, () => source.normal());
 
-/** How large the coordinates of a point are. */
-const sizeOfPoint = (x: Float64Array): number => Math.max(0.1, lengthOf(x, 2) / Math.sqrt(x.length));
-
 /** x with a point near it in the direction v. */
-function along({ x, v }: Candidate): Pair {
+function along({ x, v }: Candidate, domain: Domain): Pair {
   const length = lengthOf(v, 2);
-  const factor = length > 0 ? (0.05 * sizeOfPoint(x) * Math.sqrt(x.length)) / length : 0;
+  const factor = length > 0 ? (0.05 * spreadOf(x, domain) * Math.sqrt(x.length)) / length : 0;
   return pairOf(
     x,
     v.map((c) => factor * c),
+    domain,
   );
 }
 
 /** x with a point on the way to another one, or a random one around it. */
-function spawn({ source }: LowerSearch, x: Float64Array, towards: Float64Array): Pair {
+function spawn({ source, domain }: LowerSearch, x: Float64Array, towards: Float64Array): Pair {
   const part = [1, 0.3, 0.1, 0][source.integer(4)];
   if (part > 0 && x !== towards) {
     return pairOf(
       x,
       x.map((c, i) => part * (towards[i] - c)),
+      domain,
     );
   }
   return pairOf(
     x,
-    normal(source, x.length).map((c) => 0.2 * sizeOfPoint(x) * c),
+    normal(source, x.length).map((c) => 0.2 * spreadOf(x, domain) * c),
+    domain,
   );
 }
 
@@ -144,22 +148,33 @@ async function ascent(
   });
 }
 
-function moved(p: Pair, way: number, along: { readonly x: Float64Array; readonly other: Float64Array }): Pair {
+function moved(
+  p: Pair,
+  way: number,
+  along: { readonly x: Float64Array; readonly other: Float64Array },
+  domain: Domain,
+): Pair {
   const parts = [way === 2 ? 0 : lengthOf(along.x, 2), way === 1 ? 0 : lengthOf(along.other, 2)];
   const length = Math.hypot(...parts);
   if (!(length > 0 && Number.isFinite(length))) return p;
   const factor = (p.steps[way] * lengthOf(difference(p), 2)) / length;
   return {
     ...p,
-    x: way === 2 ? p.x : p.x.map((c, i) => c + factor * along.x[i]),
-    other: way === 1 ? p.other : p.other.map((c, i) => c + factor * along.other[i]),
+    x: way === 2 ? p.x : stepped(domain, p.x, along.x, factor),
+    other: way === 1 ? p.other : stepped(domain, p.other, along.other, factor),
   };
 }
 
+const stepped = (domain: Domain, x: Float64Array, along: Float64Array, factor: number): Float64Array =>
+  inside(
+    domain,
+    x.map((c, i) => c + factor * along[i]),
+  );
+
 const difference = (p: Pair): Float64Array => p.x.map((c, i) => c - p.other[i]);
 
-function drawnTogether(p: Pair): boolean {
-  return lengthOf(difference(p), 2) < closest * sizeOfPoint(p.x) * Math.sqrt(p.x.length);
+function drawnTogether(p: Pair, domain: Domain): boolean {
+  return lengthOf(difference(p), 2) < closest * spreadOf(p.x, domain) * Math.sqrt(p.x.length);
 }
 
 const candidateOf = (p: Pair): Candidate => ({ x: p.x, v: p.other.map((c, i) => c - p.x[i]), value: p.value });

@@ -5,6 +5,7 @@ import { matrixOperator } from "../linalg/operator.ts";
 import { powerIteration } from "../linalg/power.ts";
 import type { Norm, Witness } from "./bound.ts";
 import type { Chain } from "./chain.ts";
+import { type Domain, holds, reachOf } from "./domain.ts";
 import { activationRange, affineRange } from "./ranges.ts";
 
 /** The Jacobian at x; null where rounding leaves open on which side of a kink some neuron is. */
@@ -46,11 +47,26 @@ export function steepness(
   return { value: inducedNorm(J, norm).lower * loss, direction: () => directionOf(J, norm) };
 }
 
-/** The witness of a point: a step of a millionth along the direction, which stays in the linear piece unless a kink is that near. */
-export function witnessOf(x: Float64Array, direction: readonly number[]): Witness {
+/**
+ * The witness of a point: a step of a millionth along the direction, which stays in the linear piece unless a kink is that near. At the
+ * border of a domain it goes the other way, or is shorter, where that keeps it inside.
+ */
+export function witnessOf(x: Float64Array, direction: readonly number[], domain: Domain): Witness {
   const length = Math.max(Number.MIN_VALUE, ...direction.map(Math.abs));
-  const size = x.reduce((top, c) => Math.max(top, Math.abs(c)), 1);
-  return { x: Array.from(x), v: direction.map((c) => (2 ** -20 * size * c) / length) };
+  const size = Math.min(
+    x.reduce((top, c) => Math.max(top, Math.abs(c)), 1),
+    reachOf(domain),
+  );
+  const steps = [2 ** -20, -(2 ** -20), 2 ** -30, -(2 ** -30)].map((t) =>
+    direction.map((c) => (t * size * c) / length),
+  );
+  const v = steps.find((step) =>
+    holds(
+      domain,
+      x.map((c, i) => c + step[i]),
+    ),
+  );
+  return { x: Array.from(x), v: v ?? steps[0] };
 }
 
 // --- internal ---

@@ -28,7 +28,7 @@ async function tightness(network: Network, norm: Norm, seed: number): Promise<nu
   const slopes = await preciseSlopes(engine, subject);
   if (!slopes) throw new Error("a random network must depend on its input");
   const source = random(seed);
-  const search = { subject, norm, slopes, clock: budget(), source };
+  const search = { subject, norm, domain: { kind: "global" } as const, slopes, clock: budget(), source };
   const draw = (n: number) => Float64Array.from({ length: n }, () => source.normal());
   const starts = Array.from({ length: 3 }, () => draw(subject.size));
   const found = [];
