@@ -4,6 +4,7 @@
  */
 import { apply, type Node } from "../graph/graph.ts";
 import { constant, isConstant, isInput } from "../graph/leaf.ts";
+import { copyOrigin } from "../graph/origin.ts";
 import { isBroadcast } from "../ops/broadcast.ts";
 import { ReadError } from "../tensor/errors.ts";
 import { sizeOf } from "../tensor/shape.ts";
@@ -26,6 +27,7 @@ export function folder(): Folder {
     const inputs = node.inputs.map((x) => done.get(x) as Node);
     const same = inputs.every((x, i) => x === node.inputs[i]);
     const next = same ? node : apply(node.op, inputs, node.attrs);
+    copyOrigin(node, next);
     if (isConstant(next) || isInput(next) || isBroadcast(next) || !next.inputs.every(isStill)) return next;
     const work = workOf(next);
     if (work > Math.min(budget, workAtOnce)) return next;

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { evaluate } from "../../src/engine/reference.ts";
 import { topological } from "../../src/graph/graph.ts";
 import { constant, input, isConstant, isInput } from "../../src/graph/leaf.ts";
+import { originOf } from "../../src/graph/origin.ts";
 import { type TensorProto, TensorProto_DataLocation, TensorProtoSchema } from "../../src/onnx/proto.ts";
 import { modelHash, parseOnnx } from "../../src/onnx/read.ts";
 import { ReadError, ShapeError, UnsupportedOperatorError } from "../../src/tensor/errors.ts";
@@ -71,6 +72,19 @@ describe("readOnnx()", () => {
     const [y] = network.build([input("x", [5, 2], "float64")]);
     expect([y.dtype, y.shape]).toEqual(["float64", [5, 2]]);
     expect(topological([y]).every((n) => n.dtype === "float64")).toBe(true);
+  });
+
+  it("keeps the name of a node whose weight is computed while it is read", () => {
+    const network = parseOnnx(
+      modelOf({
+        inputs: { x: ["batch", 2] },
+        nodes: [{ op: "Gemm", name: "/1/Gemm", in: ["x", "w", "b"], attributes: { transB: 1 } }],
+        tensors: { w: tensor([1, 2, 3, 4], [2, 2]), b: tensor([0.1, 0.2]) },
+      }),
+    );
+    const computed = topological(network.build([input("x", [1, 2])])).filter((n) => !isConstant(n) && !isInput(n));
+    expect(computed.map((n) => n.op.name)).toContain("MatMul");
+    for (const node of computed) expect(originOf(node)).toEqual({ name: "/1/Gemm", operator: "Gemm" });
   });
 
   it("leaves weights as constants, whatever they went through", () => {
