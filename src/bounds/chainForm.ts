@@ -8,6 +8,7 @@ import { checkFinite, frobeniusNorm, type Matrix, matrix, transpose } from "../l
 import { down, exponentOf, gamma, scale, up } from "../linalg/rounding.ts";
 import { ShapeError, UsageError } from "../tensor/errors.ts";
 import type { Chain } from "./chain.ts";
+import { once } from "./once.ts";
 
 /** For slopes d of a neuron, (d - mu)^2 <= mu^2 - pi: the sector that the inequality uses, never narrower than the slopes. */
 export interface Sector {
@@ -88,6 +89,9 @@ export function chainForm(chain: Chain, { output = "square" }: ChainFormOptions 
     exponents: exponents.slice(0, -1),
   };
 }
+
+/** The form with a square output, made once for each chain. */
+export const formOf = once((chain: Chain) => chainForm(chain));
 
 /** Multipliers of the form as multipliers of the chain: scaled, and 0 for a neuron that was left out. */
 export function multipliersOfChain(form: ChainForm, multipliers: readonly Float64Array[]): readonly Float64Array[] {

@@ -11,7 +11,7 @@
  * Reference: Fazlyab, Robey, Hassani, Morari, Pappas 2019 (LipSDP-Neuron), written as in Xu and Sivaranjani 2024 (ECLipsE).
  */
 import { cholesky } from "../linalg/cholesky.ts";
-import { identity, type Matrix, multiply, transpose } from "../linalg/matrix.ts";
+import { identity, type Matrix, multiply, rowGram, transpose } from "../linalg/matrix.ts";
 import type { ChainForm, Sector } from "./chainForm.ts";
 
 export type Multipliers = readonly Float64Array[];
@@ -49,26 +49,20 @@ export function factorChain({ weights, sectors }: ChainForm, multipliers: Multip
   return { blocks, R: multiply(T, transpose(T)) };
 }
 
-/** The rows that belong to a block, given the triangle before it; `own` is read in its lower half. */
+/**
+ * The rows that belong to a block, given the triangle before it; `own` is read in its lower half.
+ * The sums are those of a dense Cholesky factorisation of the whole, in another order.
+ */
 export function factorBlock(before: Matrix | null, off: Matrix | null, own: Matrix): FactorBlock | undefined {
-  const n = own.rows;
-  const p = before === null || off === null ? 0 : before.rows;
-  const side = p + n;
-  const stacked = new Float64Array(side * side);
-  for (let r = 0; r < p; r++) stacked.set(before!.data.subarray(r * p, (r + 1) * p), r * side);
-  for (let r = 0; r < n; r++) {
-    if (p > 0) stacked.set(off!.data.subarray(r * p, (r + 1) * p), (p + r) * side);
-    stacked.set(own.data.subarray(r * n, (r + 1) * n), (p + r) * side + p);
+  if (before === null || off === null) {
+    const C = cholesky(own);
+    return C && { C, T: { rows: own.rows, cols: 0, data: new Float64Array(0) } };
   }
-  const L = cholesky({ rows: side, cols: side, data: stacked }, p);
-  if (L === undefined) return undefined;
-  const C = new Float64Array(n * n);
-  const T = new Float64Array(n * p);
-  for (let r = 0; r < n; r++) {
-    T.set(L.data.subarray((p + r) * side, (p + r) * side + p), r * p);
-    C.set(L.data.subarray((p + r) * side + p, (p + r + 1) * side), r * n);
-  }
-  return { C: { rows: n, cols: n, data: C }, T: { rows: n, cols: p, data: T } };
+  const T = solveRows(before, off);
+  const rest = rowGram(T);
+  for (let k = 0; k < rest.data.length; k++) rest.data[k] = own.data[k] - rest.data[k];
+  const C = cholesky(rest);
+  return C && { C, T };
 }
 
 /** -Lambda M W. */
@@ -106,28 +100,68 @@ export function solveRows(C: Matrix, A: Matrix): Matrix {
   const n = C.rows;
   const X = A.data.slice();
   const c = C.data;
-  // Four rows at a time: each entry of C is read once for all of them.
+  // Where the rows of C begin: a diagonal or banded C costs what it holds.
+  const begins = Array.from({ length: n }, (_, j) => {
+    let k = 0;
+    while (k < j && c[j * n + k] === 0) k++;
+    return k;
+  });
+  // Four rows and two columns at a time: each entry that is read serves more than one sum.
   for (let r = 0; r < A.rows; r += 4) {
-    const [x0, x1, x2, x3] = [0, 1, 2, 3].map((k) => Math.min(r + k, A.rows - 1) * n);
     const rows = Math.min(4, A.rows - r);
-    for (let j = 0; j < n; j++) {
+    const x0 = r * n;
+    const x1 = (r + Math.min(1, rows - 1)) * n;
+    const x2 = (r + Math.min(2, rows - 1)) * n;
+    const x3 = (r + Math.min(3, rows - 1)) * n;
+    for (let j = 0; j < n; j += 2) {
+      const both = j + 1 < n;
+      const at = j * n;
+      const next = both ? at + n : at;
       let s0 = 0;
       let s1 = 0;
       let s2 = 0;
       let s3 = 0;
-      const at = j * n;
-      for (let k = 0; k < j; k++) {
+      let t0 = 0;
+      let t1 = 0;
+      let t2 = 0;
+      let t3 = 0;
+      for (let k = both ? Math.min(begins[j], begins[j + 1]) : begins[j]; k < j; k++) {
         const y = c[at + k];
-        s0 += X[x0 + k] * y;
-        s1 += X[x1 + k] * y;
-        s2 += X[x2 + k] * y;
-        s3 += X[x3 + k] * y;
+        const z = c[next + k];
+        const a = X[x0 + k];
+        const b = X[x1 + k];
+        const d = X[x2 + k];
+        const e = X[x3 + k];
+        s0 += a * y;
+        s1 += b * y;
+        s2 += d * y;
+        s3 += e * y;
+        t0 += a * z;
+        t1 += b * z;
+        t2 += d * z;
+        t3 += e * z;
       }
-      const d = c[at + j];
-      X[x0 + j] = (X[x0 + j] - s0) / d;
-      if (rows > 1) X[x1 + j] = (X[x1 + j] - s1) / d;
-      if (rows > 2) X[x2 + j] = (X[x2 + j] - s2) / d;
-      if (rows > 3) X[x3 + j] = (X[x3 + j] - s3) / d;
+      // A row that is repeated has the same result, which is taken before the first is written.
+      const pivot = c[at + j];
+      const y0 = (X[x0 + j] - s0) / pivot;
+      const y1 = (X[x1 + j] - s1) / pivot;
+      const y2 = (X[x2 + j] - s2) / pivot;
+      const y3 = (X[x3 + j] - s3) / pivot;
+      X[x0 + j] = y0;
+      X[x1 + j] = y1;
+      X[x2 + j] = y2;
+      X[x3 + j] = y3;
+      if (!both) continue;
+      const l = c[next + j];
+      const p = c[next + j + 1];
+      const z0 = (X[x0 + j + 1] - t0 - y0 * l) / p;
+      const z1 = (X[x1 + j + 1] - t1 - y1 * l) / p;
+      const z2 = (X[x2 + j + 1] - t2 - y2 * l) / p;
+      const z3 = (X[x3 + j + 1] - t3 - y3 * l) / p;
+      X[x0 + j + 1] = z0;
+      X[x1 + j + 1] = z1;
+      X[x2 + j + 1] = z2;
+      X[x3 + j + 1] = z3;
     }
   }
   return { rows: A.rows, cols: n, data: X };

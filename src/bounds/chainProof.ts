@@ -37,6 +37,12 @@ export function provedChain(form: ChainForm, multipliers: Multipliers, r: number
   return eliminated(form, multipliers, [outputBlock(form, r)]) !== undefined;
 }
 
+/** The constant of a form is at most sqrt(r), which these multipliers prove. */
+export interface Proved {
+  readonly r: number;
+  readonly multipliers: Multipliers;
+}
+
 /** What is proved of the signal z before the output map: |C^T D^-1 z| <= |x|, D = diag(scales), between any two inputs. */
 export interface ProvedSignal {
   /** Lower triangular; exactly as it stands. */
@@ -55,10 +61,7 @@ export function provedSignal(form: ChainForm, multipliers: Multipliers): ProvedS
  * If K(Lambda, r) >= 0 with Schur complements X_i, then (1 + (L - i) e) Lambda_i in the place of Lambda_i and r (1 + (L + 1) e), all
  * divided by 1 + L e, leave e X_i over in every block: that is what the shift of the proof needs. e grows until the proof succeeds.
  */
-export function settle(
-  form: ChainForm,
-  multipliers: Multipliers,
-): { readonly r: number; readonly multipliers: Multipliers } | undefined {
+export function settle(form: ChainForm, multipliers: Multipliers): Proved | undefined {
   const factor = factorChain(form, multipliers);
   if (factor === undefined) return undefined;
   const { upper: top } = spectralNorm(factor.R, { tolerance: 1e-10 });

@@ -2,7 +2,7 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Budget } from "./budget.ts";
 import type { ChainForm } from "./chainForm.ts";
-import { chainValue } from "./chainGradient.ts";
+import { type ChainValue, chainValue } from "./chainGradient.ts";
 import type { Multipliers } from "./chainMatrix.ts";
 import { chainProgram } from "./chainProgram.ts";
 import { closedForms } from "./chainStart.ts";
@@ -13,10 +13,10 @@ export interface SearchOptions {
   readonly starts?: readonly Multipliers[];
   /** Gain in ln r over ten steps that is worth them, default 1e-7. */
   readonly tolerance?: number;
-  /** Where values and gradients are computed; plain loops unless told. */
+  /** Where values and gradients are computed if the layers are wide enough for it; plain loops unless told. */
   readonly engine?: Engine;
-  /** r so far: the constant is at most its root. */
-  onProgress?(r: number): void;
+  /** Every point that is accepted, r as the power of the stage shows it: the constant is at most its root. */
+  onPoint?(r: number, multipliers: Multipliers): void;
 }
 
 /**
@@ -28,25 +28,26 @@ export interface SearchOptions {
 export async function searchMultipliers(
   form: ChainForm,
   clock: Budget,
-  { starts = [], engine, tolerance = 1e-7, onProgress = () => {} }: SearchOptions = {},
+  { starts = [], engine, tolerance = 1e-7, onPoint = () => {} }: SearchOptions = {},
 ): Promise<{ readonly multipliers: Multipliers; readonly ended: boolean } | undefined> {
   const final = stages[stages.length - 1].doublings;
   let best: { readonly x: Float64Array; readonly value: number } | undefined;
   for (const start of [...closedForms(form), ...starts]) {
+    await clock.pause();
+    if (clock.expired && best !== undefined && !starts.includes(start)) continue;
     const value = chainValue(form, start, final)?.value;
     if (value !== undefined && (best === undefined || value < best.value)) best = { x: logarithms(start), value };
   }
   if (best === undefined) return undefined;
   const sizes = form.sectors.map((s) => s.mu.length);
   let from = best.x;
-  let ended = true;
-  let onEngine = engine;
+  let ended = !clock.expired;
+  let onEngine = isWide(form) ? engine : undefined;
   for (let stage = 0; stage < stages.length && ended; stage++) {
     const { doublings, gain } = stages[stage];
-    const program = onEngine && (await chainProgram(onEngine, form, doublings));
+    const judge = await judgeOf(form, doublings, onEngine);
     const objective: Objective = async (x) => {
-      const multipliers = exponentials(x, sizes);
-      const sample = program ? await program.value(multipliers) : chainValue(form, multipliers, doublings);
+      const sample = await judge.value(exponentials(x, sizes));
       return sample && { value: sample.value, gradient: joined(sample.gradient) };
     };
     const values: number[] = [];
@@ -56,18 +57,18 @@ export async function searchMultipliers(
         await clock.pause();
         values.push(point.value);
         last = point.x;
-        onProgress(Math.exp(point.value));
+        onPoint(Math.exp(point.value), exponentials(point.x, sizes));
         ended = !clock.expired;
         if (!ended) break;
         if (values.length > 10 && values[values.length - 11] - point.value < Math.max(gain, tolerance)) break;
       }
     } finally {
-      await program?.dispose();
+      await judge.dispose();
     }
     // A stage judges by its own power; the last one's counts.
     const value = chainValue(form, exponentials(last, sizes), final)?.value;
     if (value === undefined) {
-      // Only the engine can have gone astray: the stage is done again without it.
+      // At the edge of what is feasible rounding decides, and the engine's is another: the stage is done again without it.
       onEngine = undefined;
       stage--;
       continue;
@@ -87,6 +88,21 @@ const stages = [
   { doublings: 13, gain: 1e-6 },
   { doublings: 17, gain: 1e-7 },
 ];
+
+/** From here on the engine is the faster way, two to three times (`bench/lipsdp.ts`); below, calls to it cost more than they save. */
+const widthForEngine = 64;
+
+const isWide = ({ weights }: ChainForm): boolean => weights.some(({ rows }) => rows >= widthForEngine);
+
+interface Judge {
+  value(multipliers: Multipliers): ChainValue | undefined | Promise<ChainValue | undefined>;
+  dispose(): Promise<void>;
+}
+
+async function judgeOf(form: ChainForm, doublings: number, engine: Engine | undefined): Promise<Judge> {
+  if (engine) return chainProgram(engine, form, doublings);
+  return { value: (multipliers) => chainValue(form, multipliers, doublings), dispose: async () => undefined };
+}
 
 const logarithms = (multipliers: Multipliers): Float64Array => joined(multipliers).map((x) => Math.log(x));
 

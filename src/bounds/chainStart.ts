@@ -1,6 +1,8 @@
 /** @file Multipliers in closed form: feasible without a search, and never worse than the product of norms. */
-import { identity, type Matrix, multiply, transpose } from "../linalg/matrix.ts";
+import { identity, type Matrix, rowGram } from "../linalg/matrix.ts";
 import { spectralNorm } from "../linalg/norm.ts";
+import { matrixOperator } from "../linalg/operator.ts";
+import { powerIteration } from "../linalg/power.ts";
 import type { ChainForm, Sector } from "./chainForm.ts";
 import {
   addSectorTerm,
@@ -11,6 +13,8 @@ import {
   type Multipliers,
   solveRows,
 } from "./chainMatrix.ts";
+import { type Proved, settle } from "./chainProof.ts";
+import { once } from "./once.ts";
 
 /** How large W_i X_{i-1}^-1 W_i^T is said to be: by its norm (eclipse-fast), or neuron by neuron by its row sums (as in AOL). */
 export type Measure = "norm" | "rows";
@@ -36,7 +40,7 @@ export function closedForm({ weights, sectors, steepest }: ChainForm, measure: M
     const plain = factorBlock(before?.C ?? null, off, own);
     if (plain === undefined) return undefined;
     const half = solveRows(plain.C, W);
-    const sizes = sizesOf(multiply(half, transpose(half)), measure);
+    const sizes = sizesOf(half, measure, sectors[i]);
     const lambda = sizes.map((t, j) => multiplier(sectors[i], j, steepest[i]) / t);
     multipliers.push(lambda);
     if (sectors[i].pi.some((p) => p !== 0)) {
@@ -49,11 +53,19 @@ export function closedForm({ weights, sectors, steepest }: ChainForm, measure: M
 }
 
 /** The closed forms that exist. */
-export function closedForms(form: ChainForm): readonly Multipliers[] {
-  return [closedForm(form, "norm"), closedForm(form, "rows")].filter((m) => m !== undefined);
-}
+export const closedForms = once((form: ChainForm): readonly Multipliers[] =>
+  [byNorm(form), closedForm(form, "rows")].filter((m) => m !== undefined),
+);
+
+/** The first of them, proved. */
+export const closedProof = once((form: ChainForm): Proved | undefined => {
+  const multipliers = byNorm(form);
+  return multipliers && settle(form, multipliers);
+});
 
 // --- internal ---
+
+const byNorm = once((form: ChainForm) => closedForm(form, "norm"));
 
 function multiplier({ mu, pi }: Sector, j: number, steepest: number): number {
   const square = steepest * steepest;
@@ -61,9 +73,18 @@ function multiplier({ mu, pi }: Sector, j: number, steepest: number): number {
   return ((1 - 1e-7) * (square - pi[j])) / (2 * (mu[j] * mu[j] - pi[j]) * square);
 }
 
-function sizesOf(N: Matrix, measure: Measure): Float64Array {
-  const n = N.rows;
-  if (measure === "norm") return new Float64Array(n).fill(spectralNorm(N, { tolerance: 1e-6 }).upper);
+/** Of N = half half^T. */
+function sizesOf(half: Matrix, measure: Measure, { pi }: Sector): Float64Array {
+  const n = half.rows;
+  if (measure === "norm") {
+    // Where no product of slopes is negative anything above half of the norm is feasible: for wide layers an estimate will do.
+    const size =
+      n > 128 && pi.every((p) => p >= 0)
+        ? powerIteration(matrixOperator(half), { iterations: 100, tolerance: 1e-9 }).value ** 2
+        : spectralNorm(rowGram(half), { tolerance: 1e-6 }).upper;
+    return new Float64Array(n).fill(size);
+  }
+  const N = rowGram(half);
   return Float64Array.from({ length: n }, (_, i) => {
     let sum = 0;
     for (let j = 0; j < n; j++) sum += Math.abs(N.data[i * n + j]);

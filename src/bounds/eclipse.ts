@@ -3,10 +3,9 @@ import { scaleUp, sqrtUp } from "../linalg/rounding.ts";
 import type { UpperBound } from "./bound.ts";
 import { budget } from "./budget.ts";
 import type { Chain } from "./chain.ts";
-import { chainForm } from "./chainForm.ts";
-import { settle } from "./chainProof.ts";
-import { closedForm } from "./chainStart.ts";
-import { normProduct } from "./frobenius.ts";
+import { formOf } from "./chainForm.ts";
+import { closedProof } from "./chainStart.ts";
+import { atMostProduct } from "./frobenius.ts";
 
 /**
  * Bound the constant of a chain in l2 by multipliers in closed form (`closedForm`), proved by factorisation like those of `lipsdp`.
@@ -18,18 +17,18 @@ import { normProduct } from "./frobenius.ts";
  */
 export function eclipseFast(chain: Chain): UpperBound {
   const clock = budget();
-  let { value } = normProduct(chain);
+  let value = Number.POSITIVE_INFINITY;
   const variants = [chain];
   if (chain.activations.some(({ low, high }) => low.some((a, j) => a > 0 || high[j] < 0)))
     variants.push(widened(chain));
   for (const variant of variants) {
-    const form = chainForm(variant);
+    const form = formOf(variant);
     if (form === null) value = 0;
     if (form === null || form.sectors.length === 0) continue;
-    const multipliers = closedForm(form, "norm");
-    const proof = multipliers && settle(form, multipliers);
+    const proof = closedProof(form);
     if (proof) value = Math.min(value, scaleUp(sqrtUp(proof.r), form.exponent));
   }
+  value = atMostProduct(chain, value);
   return { method: "eclipse-fast", side: "upper", proved: true, value, seconds: clock.elapsed(), status: "done" };
 }
 

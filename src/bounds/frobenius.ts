@@ -1,7 +1,9 @@
 /** @file Products of one number per layer: Frobenius norms, which cost nothing, and spectral norms, which every bound that knows more must beat. */
 import { frobeniusUp, normalised } from "../linalg/enclosure.ts";
 import { spectralNorm } from "../linalg/norm.ts";
-import { scaleUp } from "../linalg/rounding.ts";
+import { matrixOperator } from "../linalg/operator.ts";
+import { powerIteration } from "../linalg/power.ts";
+import { down, scaleDown, scaleUp } from "../linalg/rounding.ts";
 import type { UpperBound } from "./bound.ts";
 import { budget } from "./budget.ts";
 import type { ActivationLayer, Chain } from "./chain.ts";
@@ -21,6 +23,17 @@ export function normProduct(chain: Chain): UpperBound {
   return productOf(chain, "product", (W) => spectralNorm(W).upper);
 }
 
+/** min(value, product of norms), in which the norms are looked at closely only if that could change the result. */
+export function atMostProduct(chain: Chain, value: number): number {
+  const least = chain.affine.reduce((product, { weight }) => {
+    const { data, exponent } = normalised(weight.data);
+    const { value: lower } = powerIteration(matrixOperator({ ...weight, data }), { iterations: 10, tolerance: 1e-3 });
+    return timesDown(product, scaleDown(lower, exponent));
+  }, 1);
+  const slopes = chain.activations.reduce((product, layer) => timesDown(product, steepestOf(layer)), 1);
+  return value <= timesDown(least, slopes) ? value : Math.min(value, normProduct(chain).value);
+}
+
 /** The largest |slope| of a layer. */
 export function steepestOf({ low, high }: Pick<ActivationLayer, "low" | "high">): number {
   let top = 0;
@@ -29,6 +42,8 @@ export function steepestOf({ low, high }: Pick<ActivationLayer, "low" | "high">)
 }
 
 // --- internal ---
+
+const timesDown = (x: number, y: number): number => Math.max(0, down(x * y));
 
 function productOf(chain: Chain, method: string, norm: (W: Chain["affine"][number]["weight"]) => number): UpperBound {
   checkChain(chain);

@@ -216,11 +216,34 @@ describe("chainProgram()", () => {
     }
   });
 
-  it("leads lipsdp to the same number", async () => {
-    const { bound } = await lipsdp(lipsdpNet(), { engine: nodeEngine() });
+  it("knows an infeasible point although both diagonals are positive there", async () => {
+    // D = 3 I - 9/4 (1 1^T) has a negative eigenvalue, and so has its inverse, whose diagonal is positive.
+    const form = chainForm(chainOf([matrixOf([[1], [1], [1]]), matrixOf([[1, 1, 1]])]));
+    if (!form) throw new Error("constant");
+    const outside = multipliersOfForm(form, [new Float64Array(3).fill(3)]);
+    const program = await chainProgram(nodeEngine(), form, 5);
+    expect(chainValue(form, outside, 5)).toBeUndefined();
+    expect(await program.value(outside)).toBeUndefined();
+    await program.dispose();
+  });
+
+  it("leads lipsdp to the same number, in steps that all stay above it", async () => {
+    const r = random(12);
+    // Wide enough for the engine, and with a first step that overshoots.
+    const chain = chainOf([normalMatrix(r, 80, 20), normalMatrix(r, 70, 80), normalMatrix(r, 5, 70)]);
+    const plain = (await lipsdp(chain)).bound;
+    const seen: number[] = [];
+    const proved: number[] = [];
+    const { bound } = await lipsdp(chain, {
+      engine: nodeEngine(),
+      onProgress: (value) => seen.push(value),
+      onImprove: (value) => proved.push(value),
+    });
     expect(bound).toMatchObject({ status: "done", proved: true });
-    expect(bound.value).toBeGreaterThan(36.4822);
-    expect(bound.value).toBeLessThan(36.4823);
+    expect(bound.value / plain.value).toBeCloseTo(1, 4);
+    expect(Math.min(...seen)).toBeGreaterThanOrEqual(plain.value * (1 - 1e-4));
+    expect(proved).toEqual([...proved].sort((a, b) => b - a));
+    expect(proved[proved.length - 1]).toBe(bound.value);
   });
 });
 

@@ -7,24 +7,25 @@ import { down, gamma, scale, tiny, up } from "./rounding.ts";
 
 /**
  * Factor A = L L^T, L lower triangular, reading the lower half of A; nothing where a pivot is not positive.
- * The first `done` rows of A may be rows of L already: a matrix can be factored piece by piece.
  * A row of L is zero up to where its row of A begins, so that a banded matrix costs its band.
  */
-export function cholesky(A: Matrix, done = 0): Matrix | undefined {
+export function cholesky(A: Matrix): Matrix | undefined {
   if (A.rows !== A.cols) throw new ShapeError(`cholesky: the matrix must be square, got [${A.rows},${A.cols}]`);
   const n = A.rows;
   const L = new Float64Array(n * n);
-  L.set(A.data.subarray(0, done * n));
-  for (let i = done; i < n; i++) {
-    const row = i * n;
-    let first = 0;
-    while (first < i && A.data[row + first] === 0) first++;
-    first -= first % 4;
-    for (let j = first; j <= i; j += 4) eliminate(A.data, L, n, i, j, first);
-    const pivot = L[row + i];
-    // The comparison also refuses NaN, and infinity stands for an overflow.
-    if (!(pivot > 0 && pivot < Number.POSITIVE_INFINITY)) return undefined;
-    L[row + i] = Math.sqrt(pivot);
+  for (let i = 0; i < n; i += 2) {
+    const both = i + 1 < n;
+    const first = Math.min(firstEntry(A.data, n, i), both ? firstEntry(A.data, n, i + 1) : i);
+    let from = first - (first % 4);
+    // Rows in pairs, up to the columns that need the diagonal of the pair itself.
+    if (both) for (; from + 4 <= i; from += 4) eliminatePair(A.data, L, n, i, from, first - (first % 4));
+    for (let row = i; row < Math.min(i + 2, n); row++) {
+      for (let j = from; j <= row; j += 4) eliminate(A.data, L, n, row, j, first - (first % 4));
+      const pivot = L[row * (n + 1)];
+      // The comparison also refuses NaN, and infinity stands for an overflow.
+      if (!(pivot > 0 && pivot < Number.POSITIVE_INFINITY)) return undefined;
+      L[row * (n + 1)] = Math.sqrt(pivot);
+    }
   }
   return { rows: n, cols: n, data: L };
 }
@@ -96,6 +97,73 @@ export function provedFactor(G: Enclosure, s: number, want: "factor" | "proof"):
 }
 
 // --- internal ---
+
+/** The column where row i of the lower half begins. */
+function firstEntry(A: Float64Array, n: number, i: number): number {
+  let first = 0;
+  while (first < i && A[i * n + first] === 0) first++;
+  return first;
+}
+
+/** Entries j to j + 3 <= i of rows i and i + 1 of L. */
+function eliminatePair(A: Float64Array, L: Float64Array, n: number, i: number, j: number, first: number): void {
+  const top = i * n;
+  const low = top + n;
+  const r0 = j * n;
+  const r1 = r0 + n;
+  const r2 = r1 + n;
+  const r3 = r2 + n;
+  let s0 = A[top + j];
+  let s1 = A[top + j + 1];
+  let s2 = A[top + j + 2];
+  let s3 = A[top + j + 3];
+  let t0 = A[low + j];
+  let t1 = A[low + j + 1];
+  let t2 = A[low + j + 2];
+  let t3 = A[low + j + 3];
+  for (let k = first; k < j; k++) {
+    const x = L[top + k];
+    const y = L[low + k];
+    const a = L[r0 + k];
+    const b = L[r1 + k];
+    const c = L[r2 + k];
+    const d = L[r3 + k];
+    s0 -= x * a;
+    s1 -= x * b;
+    s2 -= x * c;
+    s3 -= x * d;
+    t0 -= y * a;
+    t1 -= y * b;
+    t2 -= y * c;
+    t3 -= y * d;
+  }
+  triangle(L, n, top, j, s0, s1, s2, s3);
+  triangle(L, n, low, j, t0, t1, t2, t3);
+}
+
+/** The end of four sums: what the triangle of rows j to j + 3 takes off, and the division by its diagonal. */
+function triangle(
+  L: Float64Array,
+  n: number,
+  row: number,
+  j: number,
+  s0: number,
+  s1: number,
+  s2: number,
+  s3: number,
+): void {
+  const r1 = (j + 1) * n + j;
+  const r2 = r1 + n;
+  const r3 = r2 + n;
+  const x0 = s0 / L[r1 - n];
+  const x1 = (s1 - x0 * L[r1]) / L[r1 + 1];
+  const x2 = (s2 - x0 * L[r2] - x1 * L[r2 + 1]) / L[r2 + 2];
+  const x3 = (s3 - x0 * L[r3] - x1 * L[r3 + 1] - x2 * L[r3 + 2]) / L[r3 + 3];
+  L[row + j] = x0;
+  L[row + j + 1] = x1;
+  L[row + j + 2] = x2;
+  L[row + j + 3] = x3;
+}
 
 /** Four entries of row i of L from column j on: the dot products with the rows above together from column `first` on, then the small triangle they share. */
 function eliminate(A: Float64Array, L: Float64Array, n: number, i: number, j: number, first: number): void {

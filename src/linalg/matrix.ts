@@ -44,7 +44,11 @@ export function multiply(A: Matrix, B: Matrix): Matrix {
 
 /** W^T W or W W^T, whichever is smaller; both have the squared singular values of W as eigenvalues. Exactly symmetric. */
 export function gramMatrix(W: Matrix): Matrix {
-  const X = W.rows <= W.cols ? W : transpose(W);
+  return rowGram(W.rows <= W.cols ? W : transpose(W));
+}
+
+/** X X^T, exactly symmetric. */
+export function rowGram(X: Matrix): Matrix {
   const n = X.rows;
   const data = new Float64Array(n * n);
   rowDots(X, X, data, "lower");
