@@ -31,6 +31,12 @@ export const logSoftmax = (x: Node, axis = -1): Node =>
 export const logSumExp = (x: Node, axes?: readonly number[], keep = false): Node =>
   apply(logSumExpOp, [x], reduceAttrs("logSumExp", x.shape, axes, keep));
 
+/** What a softmax over the last axis, or its logarithm, was taken of: scores in the same order. Null for any other node. */
+export function scoresOf(y: Node): Node | null {
+  if (y.op !== (softmaxOp as Op) && y.op !== (logSoftmaxOp as Op)) return null;
+  return (y.attrs as AxisAttrs).axis === y.shape.length - 1 ? y.inputs[0] : null;
+}
+
 interface AxisAttrs {
   readonly axis: number;
 }
