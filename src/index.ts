@@ -65,6 +65,21 @@ export type { Smoothness } from "./curvature/smoothness.ts";
 export { gradientStability, type RadiusStability, type StabilityOptions } from "./curvature/stability.ts";
 export type { Summary } from "./curvature/summary.ts";
 
+export { type Attacked, type AttackedSample, type AttackOptions, attack, robustAccuracy } from "./attack/attack.ts";
+export {
+  type AttackName,
+  type AttackSpec,
+  attackNames,
+  deepfool,
+  describeProtocol,
+  dlr,
+  fgsm,
+  type Protocol,
+  pgd,
+  shrink,
+} from "./attack/protocol.ts";
+export { type AdversarialOptions, adversarial, pgdStep } from "./attack/step.ts";
+
 export { type Checkpoint, type EpochMetrics, type TrainEvent, type TrainOptions, train } from "./train/loop.ts";
 export { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "./train/loss.ts";
 export type { Beginning, EpochSummary, Method, Objective, Step } from "./train/method.ts";

@@ -70,7 +70,8 @@ export async function confirm(
     });
     const decisions = await target.decide(tried, "float64");
     open.forEach((i, k) => {
-      if (own[i] >= 0 && hasChanged(decisions[k], own[i])) lengths[i] = distance(rowOf(center, i), rowOf(tried, k), norm);
+      if (own[i] >= 0 && hasChanged(decisions[k], own[i]))
+        lengths[i] = distance(rowOf(center, i), rowOf(tried, k), norm);
     });
   }
   return lengths;
