@@ -98,7 +98,7 @@ describe("adversarial()", () => {
     const found = evaluate({ near }, { x: at, y }).near;
     const reached = value(found);
     rowsOf(at).forEach((row, i) => {
-      expect(distance(rowsOf(found)[i], row, norm)).toBeLessThanOrEqual(0.2 + 1e-9);
+      expect(distance(rowsOf(found)[i], row, norm)).toBeLessThanOrEqual(Math.fround(0.2) + 1e-9);
     });
     for (let k = 0; k < 200; k++) {
       const source = random(k);
