@@ -24,6 +24,10 @@ export interface Tail {
   slack(norm: Norm): number;
   /** No matrix and no offset of the chain carries rounding: its kinks are where those of the network are. */
   readonly exact: boolean;
+  /** An upper bound of ||E_i||_p. */
+  error(layer: number, norm: Norm): number;
+  /** |second derivative| of every neuron, layer by layer; Infinity where an activation has kinks. */
+  readonly curvatures: readonly Float64Array[];
 }
 
 /** Largest matrix of a chain that is written out, in entries; widest layer; and sum of the cubes of the widths, which the time of a bound goes by. */
@@ -101,11 +105,7 @@ interface Block {
 }
 
 /** Write the chain out: a layer per activation, beside which what later layers need passes through with slope 1. */
-function chainOf(
-  flow: Flow,
-  stages: readonly Stage[],
-  norms: NodeNorms,
-): Pick<Tail, "chain" | "slack" | "exact"> | string {
+function chainOf(flow: Flow, stages: readonly Stage[], norms: NodeNorms): Omit<Tail, "from"> | string {
   const ends: readonly (Region | Node)[] = [
     ...stages.map(({ node, region }) => region ?? (node.inputs.find((x) => flow.varies.has(x)) as Node)),
     isAffine(flow.output, flow.varies) ? regionOf(flow.output, flow) : flow.output,
@@ -118,6 +118,7 @@ function chainOf(
   });
   const affine: AffineLayer[] = [];
   const activations: ActivationLayer[] = [];
+  const curvatures: Float64Array[] = [];
   const errors: ((norm: Norm) => number)[] = [];
   let placed = true;
   let cubes = 0;
@@ -134,19 +135,20 @@ function chainOf(
     placed &&= written.placed;
     if (!stage) break;
     const own = sizeOf(stage.node.shape);
-    activations.push(
-      activation(
-        stage.node,
-        flow,
-        norms,
-        own,
-        carried.reduce((n, b) => n + b.size, 0),
-      ),
-    );
+    const width = own + carried.reduce((n, b) => n + b.size, 0);
+    const made = activation(stage.node, flow, norms, own, width);
+    activations.push(made.layer);
+    curvatures.push(made.curvature);
     state = [{ source: stage.node, size: own }, ...carried];
   }
   const chain: Chain = { affine, activations };
-  return { chain, slack: (norm) => slackOf(chain, errors, norm), exact: placed && errors.every((e) => e("inf") === 0) };
+  return {
+    chain,
+    slack: (norm) => slackOf(chain, errors, norm),
+    exact: placed && errors.every((e) => e("inf") === 0),
+    error: (layer, norm) => errors[layer](norm),
+    curvatures,
+  };
 }
 
 /** The affine map from the blocks of a state to the end of a region, with the carried blocks below it. */
@@ -245,17 +247,22 @@ function offsetOf(
 
 const zeros = new Float64Array(0);
 
-/** An activation of `own` neurons beside `carried` numbers that pass unchanged. */
-function activation(node: Node, flow: Flow, norms: NodeNorms, own: number, carried: number): ActivationLayer {
+/** An activation of `own` neurons, and beside them numbers that pass unchanged, `width` together. */
+function activation(
+  node: Node,
+  flow: Flow,
+  norms: NodeNorms,
+  own: number,
+  width: number,
+): { readonly layer: ActivationLayer; readonly curvature: Float64Array } {
   const at = node.inputs.findIndex((x) => flow.varies.has(x));
   const behaviour = node.op.behaviour(
     node,
     node.inputs.map((_, i) => i === at),
   );
   if (behaviour.kind !== "pointwise") throw new TypeError(`${node.op.name} was pointwise before`);
-  const { slope, slopeOn } = behaviour;
-  const width = own + carried;
-  return {
+  const { slope, slopeOn, curvature } = behaviour;
+  const layer: ActivationLayer = {
     low: new Float64Array(width).fill(1).fill(slope[0], 0, own),
     high: new Float64Array(width).fill(1).fill(slope[1], 0, own),
     slopeOn: (neuron, from, to) => (neuron < own ? slopeOn(from, to) : [1, 1]),
@@ -266,6 +273,7 @@ function activation(node: Node, flow: Flow, norms: NodeNorms, own: number, carri
       return out;
     },
   };
+  return { layer, curvature: new Float64Array(width).fill(curvature, 0, own) };
 }
 
 function slackOf(chain: Chain, errors: readonly ((norm: Norm) => number)[], norm: Norm): number {

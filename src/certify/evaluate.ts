@@ -2,6 +2,7 @@
 import { propagate } from "../bounds/autoLip.ts";
 import { maybeNorm, type Norm, printNorm, type UpperBound } from "../bounds/bound.ts";
 import { budget } from "../bounds/budget.ts";
+import { type Margins, marginsOf } from "../bounds/margin.ts";
 import { checkSample, type Subject, subjectOf } from "../bounds/subject.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -11,7 +12,6 @@ import { down, up } from "../linalg/rounding.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { showShape, sizeOf } from "../tensor/shape.ts";
 import { type DType, storage } from "../tensor/tensor.ts";
-import { type Margins, marginsOf } from "./margin.ts";
 import { logitError } from "./rounding.ts";
 
 export interface EvaluateOptions {

@@ -1,15 +1,15 @@
 /** @file How fast a margin f_y - f_j can shrink: one proved constant per pair of classes, from the last affine map and the constant of what is before it. */
 
-import { linearMap } from "../bounds/affine.ts";
-import type { Propagation } from "../bounds/autoLip.ts";
-import type { Norm, UpperBound } from "../bounds/bound.ts";
-import { dualNorm } from "../bounds/length.ts";
-import { addUp, timesUp, writingError } from "../bounds/region.ts";
-import { workOf } from "../bounds/work.ts";
 import { type Region, regionOf } from "../graph/behaviour.ts";
 import type { Node } from "../graph/graph.ts";
 import { sqrtUp, sumUp, up } from "../linalg/rounding.ts";
 import { sizeOf } from "../tensor/shape.ts";
+import { linearMap } from "./affine.ts";
+import type { Propagation } from "./autoLip.ts";
+import type { Norm, UpperBound } from "./bound.ts";
+import { dualNorm } from "./length.ts";
+import { addUp, timesUp, writingError } from "./region.ts";
+import { workOf } from "./work.ts";
 
 export interface Margins {
   /** K with |(f_y - f_j)(x) - (f_y - f_j)(x')| <= K ||x - x'||_p. */
