@@ -59,6 +59,7 @@ export { squareWave, twoMoons } from "./data/toy.ts";
 export type { Bound, Bracket, LayerBound, LowerBound, Norm, UpperBound, Witness } from "./bounds/bound.ts";
 export { lipschitz } from "./bounds/index.ts";
 
+export { type CurvatureBound, type CurvatureBoundOptions, curvatureBound } from "./curvature/bound.ts";
 export { type Curvature, type CurvatureOptions, curvature, type SampleCurvature } from "./curvature/measure.ts";
 export type { Scalar } from "./curvature/points.ts";
 export type { Smoothness } from "./curvature/smoothness.ts";

@@ -105,7 +105,11 @@ interface Block {
 }
 
 /** Write the chain out: a layer per activation, beside which what later layers need passes through with slope 1. */
-function chainOf(flow: Flow, stages: readonly Stage[], norms: NodeNorms): Omit<Tail, "from"> | string {
+function chainOf(
+  flow: Flow,
+  stages: readonly Stage[],
+  norms: NodeNorms,
+): Pick<Tail, "chain" | "slack" | "exact" | "error" | "curvatures"> | string {
   const ends: readonly (Region | Node)[] = [
     ...stages.map(({ node, region }) => region ?? (node.inputs.find((x) => flow.varies.has(x)) as Node)),
     isAffine(flow.output, flow.varies) ? regionOf(flow.output, flow) : flow.output,
