@@ -81,11 +81,13 @@ export {
 } from "./attack/protocol.ts";
 export { type AdversarialOptions, adversarial, pgdStep } from "./attack/step.ts";
 
+export { type ClipOptions, clip } from "./train/clip.ts";
 export { type Checkpoint, type EpochMetrics, type TrainEvent, type TrainOptions, train } from "./train/loop.ts";
 export { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "./train/loss.ts";
 export type { Beginning, EpochSummary, Method, Objective, Step } from "./train/method.ts";
 export { adam, type Optimizer, sgd } from "./train/optimizer.ts";
 export { plain, weightDecay } from "./train/plain.ts";
+export { type WeightPenaltyOptions, weightPenalty } from "./train/weightPenalty.ts";
 export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "./train/schedule.ts";
 
 export { type Certification, certify } from "./certify/evaluate.ts";

@@ -44,8 +44,13 @@ export const defaultSpec = {
   radii: [0.1, 0.3, 0.5],
 } as const satisfies RunSpec;
 
+/** The methods that are compared unless told otherwise. */
+export const comparedMethods = ["plain", "weight-decay", "clip"] as const satisfies readonly MethodName[];
+
 /** What goes with a method unless told otherwise: the settings of the run that its paper, or a look at the digits, asks for. */
-const methodDefaults: { readonly [name in MethodName]?: Partial<RunSpec> } = {};
+const methodDefaults: { readonly [name in MethodName]?: Partial<RunSpec> } = {
+  clip: { method: { name: "clip", goal: 0.97, increment: 0.1, worst: 4 } },
+};
 
 /** The settings of a run by a method, where nothing else is said of them. */
 export const defaultsFor = (name: MethodName): RunSpec => ({

@@ -1,8 +1,11 @@
 /** @file The table of training methods, by the names that users type, each with the settings that it takes. A new method is one entry. */
 import { UsageError } from "../tensor/errors.ts";
+import { clip, clipAscents, clipPenalties } from "./clip.ts";
 import type { Method } from "./method.ts";
+import { pairStarts } from "./pairSet.ts";
 import { plain, weightDecay } from "./plain.ts";
-import { numberSetting, type Setting } from "./setting.ts";
+import { numberSetting, type Setting, wordSetting } from "./setting.ts";
+import { weightPenalty } from "./weightPenalty.ts";
 
 type Rules = Readonly<Record<string, Setting>>;
 type Values<R extends Rules> = { readonly [K in keyof R]?: R[K] extends Setting<infer T> ? T : never };
@@ -14,12 +17,38 @@ interface Entry {
   build(values: Readonly<Record<string, number | string>>): Method;
 }
 
+/** Settings of a penalty whose weight follows the discrepancy rule. */
+const discrepancySettings = (increment: string) => ({
+  goal: numberSetting("Training accuracy to keep while the penalty grows; the penalty's weight is fixed unless told", {
+    above: 0,
+    max: 1,
+  }),
+  weight: numberSetting("First weight of the penalty; 0 unless told", { min: 0 }),
+  increment: numberSetting(`What the weight moves by after an epoch; ${increment} unless told`, { above: 0 }),
+  warmup: numberSetting("Epochs without penalty; 0 unless told", { min: 0, whole: true }),
+  cooldown: numberSetting("Epochs between moves of the weight; 0 unless told", { min: 0, whole: true }),
+});
+
 const table = {
   plain: entry({}, plain),
   "weight-decay": entry(
     { decay: numberSetting("Weight decay; 0.5 with adam, 5e-4 with sgd unless told", { min: 0 }) },
     weightDecay,
   ),
+  clip: entry(
+    {
+      ...discrepancySettings("0.05"),
+      pairs: numberSetting("Pairs; a quarter of the batch unless told", { min: 1, whole: true }),
+      worst: numberSetting("How many of the steepest pairs count; 1 unless told", { min: 1, whole: true }),
+      penalty: wordSetting("the quotient unless told", clipPenalties),
+      step: numberSetting("Step size of the pairs; 1 unless told", { above: 0 }),
+      ascent: wordSetting("plain unless told", clipAscents),
+      start: wordSetting("how pairs begin; noisy unless told", pairStarts),
+      respawn: numberSetting("Probability of a pair to begin anew in a step; 0 unless told", { min: 0, max: 1 }),
+    },
+    clip,
+  ),
+  "weight-penalty": entry(discrepancySettings("1e-4"), weightPenalty),
 } as const satisfies Readonly<Record<string, Entry>>;
 
 export type MethodName = keyof typeof table;

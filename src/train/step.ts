@@ -59,10 +59,7 @@ export function stepGraph(options: StepOptions): StepGraph {
   });
 
   const names = Object.keys(params);
-  const gradients = grad(
-    objective.loss,
-    names.map((name) => params[name]),
-  );
+  const gradients = grad(objective.loss, [...names.map((name) => params[name]), ...(objective.watched?.nodes ?? [])]);
   const next = optimizer.update({
     params,
     gradients: Object.fromEntries(names.map((name, i) => [name, gradients[i]])),
@@ -76,7 +73,7 @@ export function stepGraph(options: StepOptions): StepGraph {
     ...under("params", next.params),
     ...under("optimizer", next.state),
     ...under("state", Object.fromEntries(updates)),
-    ...under("method", objective.state ?? {}),
+    ...under("method", { ...objective.state, ...objective.watched?.state(gradients.slice(names.length)) }),
   };
   checkUpdates(method.name, changed, initial);
   return {

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { nodeEngine } from "../../engine/node.ts";
 import type { RunRecord } from "../../experiment/record.ts";
-import { defaultSpec, defaultsFor, methodSpec } from "../../experiment/spec.ts";
+import { comparedMethods, defaultSpec, defaultsFor, methodSpec } from "../../experiment/spec.ts";
 import { tool } from "../../experiment/tool.ts";
 import { renderComparison } from "../../report/text.ts";
 import { methodNames } from "../../train/methods.ts";
@@ -19,7 +19,7 @@ export const compare = command({
     ...dataOptions,
     methods: {
       type: "string",
-      default: methodNames.join(","),
+      default: comparedMethods.join(","),
       description: `By commas: ${methodNames.join(", ")}`,
       valueHint: "NAMES",
     },

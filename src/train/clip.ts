@@ -1,0 +1,142 @@
+/**
+ * @file CLIP, cheap Lipschitz training: the steepest of a set of pairs is a penalty, and one backward pass both trains the network
+ * and moves the pairs. What it lowers is a lower bound of the Lipschitz constant: nothing is proved by it.
+ */
+import type { Node } from "../graph/graph.ts";
+import { add, div, greater, maximum, mul, stopGradient, where } from "../ops/arith.ts";
+import { sum } from "../ops/broadcast.ts";
+import { reshape } from "../ops/movement.ts";
+import { UsageError } from "../tensor/errors.ts";
+import { scalar } from "../tensor/tensor.ts";
+import { checkDiscrepancy, nextWeight } from "./discrepancy.ts";
+import type { Method, Step } from "./method.ts";
+import { adapted, checkPairs, freshPairs, type PairStart, quotients, respawn, worst } from "./pairSet.ts";
+
+export const clipPenalties = ["quotient", "square"] as const;
+export const clipAscents = ["plain", "accepted"] as const;
+
+export interface ClipOptions {
+  /** Training accuracy to keep, in (0, 1): the weight of the penalty grows while it is reached. The weight stays as it is unless told. */
+  readonly goal?: number;
+  /** The first weight of the penalty; 0 unless told. */
+  readonly weight?: number;
+  /** What the weight moves by after an epoch; 0.05 unless told. */
+  readonly increment?: number;
+  /** Epochs at the start without penalty; none unless told. */
+  readonly warmup?: number;
+  /** Epochs between two moves of the weight; none unless told. */
+  readonly cooldown?: number;
+  /** Pairs in the set, at most the samples of a batch; a quarter of those unless told. */
+  readonly pairs?: number;
+  /** How many of the steepest pairs the penalty is the mean of; 1 unless told, and `pairs` is the mean of all. */
+  readonly worst?: number;
+  /** The quotient (unless told) or its square. */
+  readonly penalty?: (typeof clipPenalties)[number];
+  /** Step size of the pairs; 1 unless told. */
+  readonly step?: number;
+  /** Move the pairs by every step ("plain", unless told), or only where it raises the quotient, with a step size for each pair that adapts ("accepted"). */
+  readonly ascent?: (typeof clipAscents)[number];
+  /** How pairs begin; "noisy" unless told. */
+  readonly start?: PairStart;
+  /** Probability of a pair to begin anew, in each step; 0 unless told. Collapsed pairs do so at once. */
+  readonly respawn?: number;
+}
+
+/**
+ * Penalise the steepest pair: loss + lambda max over pairs of ||f(x) - f(x')|| / ||x - x'||, the pairs moved by
+ * x <- x + tau L grad_x L in each step, lambda by the discrepancy rule after each epoch.
+ * Reference: Bungert et al. 2021, algorithms 1 and 2.
+ */
+export function clip(options: ClipOptions = {}): Method {
+  const { goal, weight = 0, increment = 0.05, warmup = 0, cooldown = 0, worst: count = 1 } = options;
+  const { penalty = "quotient", step: rate = 1, ascent = "plain", start = "noisy", respawn: chance = 0 } = options;
+  const rule = goal === undefined ? undefined : { goal, increment, warmup, cooldown };
+  if (rule) checkDiscrepancy("clip", rule);
+  checkOptions({ weight, count, rate, chance, pairs: options.pairs });
+  return {
+    name: "clip",
+    init({ data, batch, random }) {
+      const pairs = options.pairs ?? Math.max(1, Math.floor(batch / 4));
+      checkPairs("clip", pairs, batch);
+      if (count > pairs) throw new UsageError(`clip: worst must not be more than the ${pairs} pairs, got ${count}`);
+      return {
+        ...freshPairs(data, { pairs, start, rate }, random),
+        weight: scalar(rule && warmup > 0 ? 0 : weight),
+        steepest: scalar(0),
+      };
+    },
+    objective(step) {
+      const { x, y, state } = step;
+      const outputs = step.forward(x);
+      const [first, second] = [state.first, state.second];
+      const q = quotients(step.forward, first, second);
+      const chosen = worst(stopGradient(q), count);
+      // Every pair takes part by a trace, so that the one backward pass gives the gradient of each quotient to its own pair.
+      const shares = maximum(mul(chosen, state.weight), trace);
+      const measured = penalty === "square" ? mul(q, q) : q;
+      return {
+        loss: add(step.loss(outputs, y), sum(mul(measured, shares))),
+        outputs,
+        state: { steepest: sum(mul(q, chosen)) },
+        watched: {
+          nodes: [first, second],
+          state(gradients) {
+            // tau L grad L, from the gradient of share * L, or of share * L^2.
+            const slope = penalty === "square" ? 0.5 : q;
+            const moved = climb(step, gradients, div(mul(state.rate, slope), shares));
+            const next = ascent === "plain" ? moved : accepted(step, moved, q, rate);
+            return { rate: next.rate, ...respawn(state, next, x, { start, chance, noise: step.noise }) };
+          },
+        },
+      };
+    },
+    ...(rule && {
+      after: (summary, state) => ({ weight: scalar(nextWeight(rule, Number(state.weight.data[0]), weight, summary)) }),
+    }),
+  };
+}
+
+// --- internal ---
+
+/** The share of a pair that the penalty leaves out: it does not move the network, and float32 keeps its gradient's digits all the same. */
+const trace = 1e-9;
+
+interface Moved {
+  readonly first: Node;
+  readonly second: Node;
+  readonly rate: Node;
+}
+
+/** Both points of each pair along their gradients, times a factor per pair. */
+function climb({ state }: Step, [du, dv]: readonly Node[], factor: Node): Moved {
+  const each = reshape(factor, [factor.shape[0], ...du.shape.slice(1).map(() => 1)]);
+  return { first: add(state.first, mul(du, each)), second: add(state.second, mul(dv, each)), rate: state.rate };
+}
+
+/** The moves that raise the quotient; the others are taken back. */
+function accepted({ forward, state }: Step, moved: Moved, before: Node, first: number): Moved {
+  const better = greater(quotients(forward, moved.first, moved.second), before);
+  const each = reshape(better, [better.shape[0], ...moved.first.shape.slice(1).map(() => 1)]);
+  return {
+    first: where(each, moved.first, state.first),
+    second: where(each, moved.second, state.second),
+    rate: adapted(state.rate, better, first),
+  };
+}
+
+function checkOptions(options: {
+  readonly weight: number;
+  readonly count: number;
+  readonly rate: number;
+  readonly chance: number;
+  readonly pairs: number | undefined;
+}): void {
+  const { weight, count, rate, chance, pairs } = options;
+  if (!(weight >= 0 && Number.isFinite(weight))) throw new UsageError(`clip: weight must be >= 0, got ${weight}`);
+  if (!(rate > 0 && Number.isFinite(rate))) throw new UsageError(`clip: step must be above 0, got ${rate}`);
+  if (!(chance >= 0 && chance <= 1)) throw new UsageError(`clip: respawn must be from 0 to 1, got ${chance}`);
+  for (const [what, value] of Object.entries({ worst: count, ...(pairs === undefined ? {} : { pairs }) })) {
+    if (!(Number.isInteger(value) && value >= 1))
+      throw new UsageError(`clip: ${what} must be a whole number >= 1, got ${value}`);
+  }
+}
