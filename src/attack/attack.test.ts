@@ -146,6 +146,29 @@ describe("attack()", () => {
     }
   });
 
+  it("reaches a boundary past coordinates that stand at the end of the range", async () => {
+    // All but the last of these coordinates would leave [0, 1] on the steepest way.
+    const network = functionOf([5], (x) =>
+      affine(
+        x,
+        [
+          [0, 0, 0, 0, 0],
+          [-3, -3, -3, 3, 1],
+        ],
+        [0, -0.5],
+      ),
+    );
+    const data = dataset([5], Float32Array.of(0, 0, 0, 1, 0), [0], 2, [0, 1]);
+    const down = { ...data, x: Float32Array.of(0, 0, 0, 0, 0) };
+    for (const norm of norms) {
+      const ask = async (points: Dataset) =>
+        (await attack(network, { engine, data: points, norm, attacks: ["deepfool"] })).samples[0];
+      // Class 1 from the start; back to class 0 by the fourth coordinate and the three at 0, as far as the norm has it.
+      expect((await ask(data)).distance).toBeCloseTo(norm === 2 ? 2.5 / 6 : 2.5 / 12, 3);
+      expect((await ask(down)).distance).toBeCloseTo(norm === 2 ? 0.5 / Math.sqrt(10) : 0.5 / 4, 3);
+    }
+  });
+
   it("goes on where gradients are masked", async () => {
     const rows = table(10, 3, 4);
     const linear = (x: Node) => affine(x, rows);

@@ -9,7 +9,9 @@ import {
   cast,
   div,
   greater,
+  greaterOrEqual,
   less,
+  lessOrEqual,
   maximum,
   minimum,
   mul,
@@ -47,8 +49,9 @@ export interface BoundarySearch {
  *
  *     x <- (1 - a)(x + h t u) + a (x0 + h t0 u),   t = |f_l| / ||w_l||_q,   t0 = max(0, -f_l - w_l . (x0 - x)) / ||w_l||_q
  *
- * u = w_l / ||w_l|| (l2) or sign w_l (l-inf), h the overshoot and a = min(pull, t / (t + t0)). Where the decision has changed, the
- * step is x <- x0 + 0.9 (x - x0) instead. A sample whose gradients are all 0 stays.
+ * u = w_l / ||w_l|| (l2) or sign w_l (l-inf), h the overshoot; a = min(pull, t / (t + t0)) once the decision has changed somewhere,
+ * 0 before. Where it has changed, the step is x <- x0 + 0.9 (x - x0) instead. Coordinates of w_k that point out of the range at an
+ * end of it count as 0. A sample whose gradients are all 0 stays.
  */
 export async function boundarySearch(
   target: Target,
@@ -102,8 +105,9 @@ function boundaryGraph(
   for (let k = 0; k < rivals; k++) {
     const rival = input(`rival${k}`, [rows, classes], "bool");
     const difference = sub(cast(rival, "float32"), cast(own, "float32"));
-    const [w] = vjp([scores], [difference], [x]);
-    if (!w) break;
+    const [gradient] = vjp([scores], [difference], [x]);
+    if (!gradient) break;
+    const w = free(gradient);
     const f = sum(mul(scores, difference), [1], true);
     const dual = norm === 2 ? lengths(w) : sum(abs(w), [1], true);
     const far = div(abs(f), maximum(dual, tiny));
@@ -131,10 +135,19 @@ function boundaryGraph(
     const t = where(some, far, 0);
     const back = neg(perturbation);
     const t0 = div(maximum(neg(add(f, sum(mul(w, back), [1], true))), 0), safe);
-    const weight = minimum(div(t, maximum(add(t, t0), tiny)), pull);
+    // On the way to the first change a pull could hold a sample where it is.
+    const mixed = minimum(div(t, maximum(add(t, t0), tiny)), pull);
+    const weight = where(less(shortest, Number.POSITIVE_INFINITY), mixed, 0);
     const reach = mul(add(mul(sub(1, weight), t), mul(weight, t0)), overshoot);
     const along = norm === 2 ? mul(w, div(reach, safe)) : mul(sign(w), reach);
     return where(some, add(add(x, mul(back, weight)), along), x);
+  }
+
+  /** The gradient without the coordinates that stand at an end of the range and would be clipped. */
+  function free(w: Node): Node {
+    if (!range) return w;
+    const inside = where(lessOrEqual(x, range[0]), maximum(w, 0), w);
+    return where(greaterOrEqual(x, range[1]), minimum(inside, 0), inside);
   }
 
   function clipped(node: Node): Node {

@@ -144,7 +144,8 @@ export function describeProtocol({ norm, radii, range, seed, attacks }: Protocol
 function describe(spec: AttackSpec, norm: "2" | "inf"): string {
   switch (spec.name) {
     case "deepfool": {
-      const pull = spec.pull > 0 ? `, mixed with the step from the sample by up to ${spec.pull}` : "";
+      const pull =
+        spec.pull > 0 ? `, after the first change mixed with the step from the sample by up to ${spec.pull}` : "";
       return `${spec.steps} steps of ${spec.overshoot} times the way to the nearest linearised boundary with ${spec.rivals} other classes${pull}`;
     }
     case "shrink":

@@ -30,7 +30,11 @@ export async function follow(spec: RunSpec, options: FollowOptions): Promise<Fol
   const { engine, data, folder, progress, signal, resume } = options;
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
   const training = progress.bar(spec.method.name, spec.epochs);
-  const measuring = { bound: progress.bar("  bound", 1), certify: progress.bar("  certify", 1) };
+  const measuring = {
+    bound: progress.bar("  bound", 1),
+    certify: progress.bar("  certify", 1),
+    attack: progress.bar("  attack", 1),
+  };
   let stepsPerEpoch = 1;
   let words = "";
   const onMeasure = (what: keyof typeof measuring, fraction: number) => measuring[what].at(fraction);

@@ -11,6 +11,7 @@ const commands = {
   train: () => import("./commands/train.ts").then((m) => m.train as CommandDef),
   bound: () => import("./commands/bound.ts").then((m) => m.bound as CommandDef),
   certify: () => import("./commands/certify.ts").then((m) => m.certify as CommandDef),
+  attack: () => import("./commands/attack.ts").then((m) => m.attack as CommandDef),
   data: () => import("./commands/data.ts").then((m) => m.data as CommandDef),
 } as const;
 

@@ -2,7 +2,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ReadError } from "../tensor/errors.ts";
-import { parseNpy } from "./npy.ts";
+import { parseNpy, writeNpy } from "./npy.ts";
 
 /** A file as NumPy writes it: the header padded by spaces so that the values begin at a multiple of 64. */
 function npy(dictionary: string, values: ArrayBufferView, version = 1): Uint8Array {
@@ -94,5 +94,17 @@ describe("parseNpy()", () => {
       ),
       { numRuns: 2000 },
     );
+  });
+});
+
+describe("writeNpy()", () => {
+  it("writes what NumPy writes", () => {
+    expect(writeNpy(Float32Array.of(1, 2, 3, 4, 5, 6.5), [2, 3]).length).toBe(matrix.length);
+    for (const shape of [[6], [2, 3], [1, 2, 3, 1]]) {
+      const values = Float32Array.of(1, -2, 3e-30, 4, Number.NaN, 6.5);
+      const bytes = writeNpy(values, shape);
+      expect((bytes.length - 4 * 6) % 64).toBe(0);
+      expect(parseNpy("f", bytes)).toEqual({ dtype: "float32", shape, data: values });
+    }
   });
 });

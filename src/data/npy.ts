@@ -1,6 +1,6 @@
 /** @file NumPy's .npy, versions 1 to 3: a magic, a Python dictionary in text, then the values. Only little-endian and row-major, NumPy's default on every common machine. */
 import { ReadError } from "../tensor/errors.ts";
-import { showShape, sizeOf } from "../tensor/shape.ts";
+import { type Shape, showShape, sizeOf } from "../tensor/shape.ts";
 import type { StoredArray, StoredData, StoredType } from "./arrays.ts";
 
 /**
@@ -32,6 +32,21 @@ export function parseNpy(who: string, bytes: Uint8Array): StoredArray {
   }
   // Copied, because a typed array must start at a multiple of its width; not by slice(), which in Node's Buffer does not copy.
   return { dtype: type.dtype, shape, data: type.view(new Uint8Array(bytes.subarray(start)).buffer) };
+}
+
+/** The bytes of a .npy file, version 1, that holds float32 numbers. */
+export function writeNpy(values: Float32Array, shape: Shape): Uint8Array {
+  const words = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.map((d) => `${d},`).join(" ")}), }`;
+  // The values begin at a multiple of 64; a line feed ends the header.
+  const length = Math.ceil((10 + words.length + 1) / 64) * 64;
+  const bytes = new Uint8Array(length + 4 * values.length);
+  bytes.set([...MAGIC, 1, 0, (length - 10) & 0xff, (length - 10) >> 8]);
+  bytes.set(new TextEncoder().encode(`${words.padEnd(length - 11)}\n`), 10);
+  const view = new DataView(bytes.buffer);
+  values.forEach((v, i) => {
+    view.setFloat32(length + 4 * i, v, true);
+  });
+  return bytes;
 }
 
 // --- internal ---

@@ -1,5 +1,8 @@
 /** @file What came of a run, as plain data: the JSON that the command line writes, the report draws and a sweep compares. */
+import type { RadiusAccuracy } from "../attack/attack.ts";
+import type { Protocol } from "../attack/protocol.ts";
 import type { Bracket, Norm } from "../bounds/bound.ts";
+import type { Violation } from "../certify/consistency.ts";
 import type { EpochMetrics } from "../train/loop.ts";
 import type { RunSpec } from "./spec.ts";
 
@@ -19,6 +22,17 @@ export interface ModelRecord {
   readonly exportCheck: { readonly samples: number; readonly largestDifference: number };
 }
 
+/** Attacks on the first samples of the test part, and the alarm: what they changed inside its certified radius. */
+export interface AttackRecord {
+  readonly protocol: Protocol;
+  readonly samples: number;
+  /** Without attack, and what is left of it at each radius. */
+  readonly accuracy: number;
+  readonly robust: readonly RadiusAccuracy[];
+  readonly medianDistance: number | null;
+  readonly alarm: readonly Violation[];
+}
+
 export interface RunRecord {
   readonly tool: { readonly name: string; readonly version: string };
   readonly spec: RunSpec;
@@ -27,7 +41,12 @@ export interface RunRecord {
   readonly model: ModelRecord;
   readonly epochs: readonly EpochMetrics[];
   /** Wall time in seconds. */
-  readonly seconds: { readonly train: number; readonly bound: number; readonly certify: number };
+  readonly seconds: {
+    readonly train: number;
+    readonly bound: number;
+    readonly certify: number;
+    readonly attack: number;
+  };
   /** On the test part; null for a regression. */
   readonly accuracy: number | null;
   readonly testLoss: number;
@@ -36,4 +55,6 @@ export interface RunRecord {
   /** Null for a regression. */
   readonly certified: readonly { readonly radius: number; readonly accuracy: number }[] | null;
   readonly averageRadius: number | null;
+  /** Null for a regression, and in l1, where there are no attacks. */
+  readonly attacked: AttackRecord | null;
 }

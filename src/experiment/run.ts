@@ -1,6 +1,9 @@
-/** @file Carry out a spec: train, freeze, write, bound, certify. An async iterator of events, without files and without printing. */
+/** @file Carry out a spec: train, freeze, write, bound, certify, attack. An async iterator of events, without files and without printing. */
+import { type AttackOptions, attack } from "../attack/attack.ts";
+import { type AttackSpec, deepfool, pgd } from "../attack/protocol.ts";
 import { provedUpper } from "../bounds/bound.ts";
 import { lipschitz } from "../bounds/index.ts";
+import { consistency } from "../certify/consistency.ts";
 import { type Certification, certify } from "../certify/evaluate.ts";
 import { evaluationBatches, gatherBatch } from "../data/batches.ts";
 import { type Dataset, hashDataset, type Split, take } from "../data/dataset.ts";
@@ -13,7 +16,7 @@ import { modelHash } from "../onnx/read.ts";
 import { EngineError } from "../tensor/errors.ts";
 import { type Checkpoint, type EpochMetrics, type TrainEvent, train } from "../train/loop.ts";
 import { buildMethod } from "../train/methods.ts";
-import type { RunRecord } from "./record.ts";
+import type { AttackRecord, RunRecord } from "./record.ts";
 import { buildLoss, buildOptimizer, buildSchedule, type RunSpec } from "./spec.ts";
 import { tool } from "./tool.ts";
 
@@ -35,7 +38,7 @@ export interface RunOptions {
   readonly resume?: { readonly checkpoint: Checkpoint; readonly epochs: readonly EpochMetrics[] };
   readonly signal?: AbortSignal;
   /** How far the measuring after training is, from 0 to 1. */
-  onMeasure?(what: "bound" | "certify", fraction: number): void;
+  onMeasure?(what: "bound" | "certify" | "attack", fraction: number): void;
 }
 
 /** Carry out one run. Equal specs, data and engine give equal networks. */
@@ -98,10 +101,20 @@ export async function* run(
           onProgress: (fraction) => onMeasure?.("certify", fraction),
         })
       : null;
+  const certified = performance.now();
+  const attacked = certification
+    ? await attackRun(network, spec, certification, {
+        engine,
+        data: data.test,
+        signal,
+        onProgress: (fraction) => onMeasure?.("attack", fraction),
+      })
+    : null;
   const seconds = {
     train: epochs.reduce((total, e) => total + e.seconds, 0),
     bound,
-    certify: (performance.now() - certifying) / 1000,
+    certify: (certified - certifying) / 1000,
+    attack: (performance.now() - certified) / 1000,
   };
   const last = epochs[epochs.length - 1];
   const record: RunRecord = {
@@ -122,11 +135,33 @@ export async function* run(
     bracket,
     certified: certification?.certified ?? null,
     averageRadius: certification?.averageRadius ?? null,
+    attacked,
   };
   yield { kind: "done", record, model, certification };
 }
 
 // --- internal ---
+
+/** Attacked samples: what a run can afford. */
+const mostAttacked = 1000;
+
+/** What runs are attacked with; `lipschitz attack` has more. */
+const attacks: readonly AttackSpec[] = [pgd({ steps: 20 }), deepfool({ steps: 15 })];
+
+/** Attack what was certified, and hold both against each other; null in l1. */
+async function attackRun(
+  network: Network,
+  { norm, radii, seed }: RunSpec,
+  certification: Certification,
+  { engine, data, signal, onProgress }: Pick<AttackOptions, "engine" | "data" | "signal" | "onProgress">,
+): Promise<AttackRecord | null> {
+  if (norm === 1) return null;
+  const part = take(data, Math.min(mostAttacked, data.count));
+  const asked = { engine, data: part, norm, radii, attacks, seed, signal, onProgress };
+  const { protocol, accuracy, robust, medianDistance, samples } = await attack(network, asked);
+  const alarm = consistency(certification, { norm: norm === 2 ? "2" : "inf", samples });
+  return { protocol, samples: part.count, accuracy, robust, medianDistance, alarm };
+}
 
 /** Run the written bytes by the bare runtime, batched, and hold the outputs to those of the graph; EngineError if they differ. */
 async function checkExport(engine: Engine, network: Network, model: Uint8Array, data: Dataset) {

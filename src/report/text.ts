@@ -14,34 +14,53 @@ export function showNumber(value: number | null | undefined): string {
 export const showPercent = (part: number | null | undefined): string =>
   part === null || part === undefined ? "-" : `${(100 * part).toFixed(1)} %`;
 
-/** One row a run: test accuracy, the bracket of the constant, certified accuracy at each radius, training time. */
+/**
+ * One row a run: test accuracy, the bracket of the constant, at each radius the part that is certified and the part that attacks
+ * left standing, the average certified radius, training time.
+ */
 export function renderComparison(records: readonly RunRecord[]): string {
   const radii = records[0]?.spec.radii ?? [];
-  const table = newTable([
-    "method",
-    "accuracy",
-    "lower",
-    "upper",
-    ...radii.map((r) => `cert. ${r}`),
-    "avg. radius",
-    "train",
-  ]);
+  const table = newTable(["method", "clean", "lower", "upper", ...radii.map((r) => `at ${r}, %`), "radius", "train"]);
+  const part = (value: number | undefined) => (value === undefined ? "-" : (100 * value).toFixed(1));
   for (const r of records) {
     table.push([
       r.spec.method.name,
       showPercent(r.accuracy),
       showNumber(r.bracket.lower?.value),
       showNumber(r.bracket.upper?.value),
-      ...radii.map((_, i) => showPercent(r.certified?.[i]?.accuracy)),
+      ...radii.map((_, i) => `${part(r.certified?.[i]?.accuracy)}-${part(r.attacked?.robust[i]?.accuracy)}`),
       showNumber(r.averageRadius),
       `${r.seconds.train.toFixed(1)} s`,
     ]);
   }
+  const norm = records[0]?.norm ?? 2;
+  const attacked = records.find((r) => r.attacked)?.attacked;
+  const names = attacked?.protocol.attacks.map((a) => a.name).join(" and ") ?? "attacks";
   const legend = [
-    "lower is witnessed, upper is proved: l2, outputs over inputs.",
-    "cert. r: test samples that are right, and proved to stay right when they move by at most r in l2.",
+    `clean: test samples that are right. lower is witnessed, upper is proved: l${norm}, outputs over inputs.`,
+    `at r: right under every move of at most r in l${norm}: at least the first number, which is proved;`,
+    `at most the second, which ${names} left${attacked ? ` of the first ${attacked.samples}` : ""}. radius: average certified one.`,
   ].join("\n");
   return `${table.toString()}\n${legend}`;
+}
+
+/** One line that says that attacks and certificates agree, or those that say where they do not. */
+export function alarmLines(records: readonly RunRecord[]): string[] {
+  const checked = records.flatMap((r) => (r.attacked ? [{ method: r.spec.method.name, ...r.attacked }] : []));
+  if (checked.length === 0) return [];
+  const count = (r: (typeof checked)[number], kind: "proof" | "rounding") =>
+    r.alarm.filter((v) => v.kind === kind).length;
+  const refuted = checked.filter((r) => count(r, "proof") > 0);
+  if (refuted.length > 0) {
+    return refuted.map(
+      (r) =>
+        `ALARM: ${r.method}: ${count(r, "proof")} decisions changed inside their certified radius; a bound is wrong`,
+    );
+  }
+  const total = checked.reduce((n, r) => n + r.samples, 0);
+  const rounding = checked.reduce((n, r) => n + count(r, "rounding"), 0);
+  const note = rounding > 0 ? `; float32 rounding alone changed ${rounding}` : "";
+  return [`No alarm: attacks on ${total} samples refuted no certified radius${note}.`];
 }
 
 /** The bracket, every bound with what it is worth, and the layers with their share of the blame. */

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseNpy } from "../../src/data/npy.ts";
 import { constant, input } from "../../src/graph/leaf.ts";
 import { writeModel } from "../../src/onnx/write.ts";
 import { matmul } from "../../src/ops/matmul.ts";
@@ -55,10 +56,10 @@ describe("help", () => {
   it("names every command", () => {
     const { status, stdout } = lipschitz("--help");
     expect(status).toBe(0);
-    for (const word of ["compare", "train", "bound", "certify", "data"]) expect(stdout).toContain(word);
+    for (const word of ["compare", "train", "bound", "certify", "attack", "data"]) expect(stdout).toContain(word);
   });
 
-  it.each(["compare", "train", "bound", "certify", "data fetch"])("of %s ends with an example", (words) => {
+  it.each(["compare", "train", "bound", "certify", "attack", "data fetch"])("of %s ends with an example", (words) => {
     const { status, stdout } = lipschitz(...words.split(" "), "--help");
     expect(status).toBe(0);
     expect(stdout).toMatch(/EXAMPLE\n\n {2}lipschitz /);
@@ -182,6 +183,84 @@ describe("certify", () => {
     expect(parts).toEqual([...parts].sort((a, b) => b - a));
     expect(parts[0]).toBeLessThanOrEqual(certificate.accuracy);
     expect(certificate.samples).toHaveLength(1000);
+  });
+});
+
+describe("attack", () => {
+  const model = join(runFolder, "model.onnx");
+  const certificate = join(folder, "attacked.json");
+  const fast = ["--data", "digits", "--samples", "200", "--attack", "fgsm,pgd", "--steps", "10"];
+
+  beforeAll(() => {
+    expect(lipschitz("certify", model, "--data", "digits", "--out", certificate, "--quiet").status).toBe(0);
+  });
+
+  it("prints what is left standing, never less than is certified, and keeps the perturbed samples", () => {
+    const examples = join(folder, "examples.npy");
+    const { status, stdout, stderr } = lipschitz(
+      "attack",
+      model,
+      ...fast,
+      "--certificate",
+      certificate,
+      "--examples",
+      examples,
+      "--json",
+    );
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+    const attacked = JSON.parse(stdout);
+    const { samples } = JSON.parse(readFileSync(certificate, "utf8"));
+    expect(attacked.violations).toEqual([]);
+    expect(attacked.samples).toHaveLength(200);
+    attacked.robust.forEach(({ radius, accuracy }: { radius: number; accuracy: number }) => {
+      const certified = samples
+        .slice(0, 200)
+        .filter(
+          (s: { label: number; predicted: number; radius: number }) => s.label === s.predicted && s.radius >= radius,
+        );
+      expect(accuracy).toBeGreaterThanOrEqual(certified.length / 200);
+      expect(accuracy).toBeLessThanOrEqual(attacked.accuracy);
+    });
+    expect(attacked.robust.at(-1).accuracy).toBeLessThan(attacked.accuracy);
+    const stored = parseNpy("examples.npy", readFileSync(examples));
+    expect(stored.shape).toEqual([200, 1, 28, 28]);
+    expect(attacked.protocol.attacks[1]).toMatchObject({ name: "pgd", steps: 10 });
+  });
+
+  it("prints the protocol to the letter", () => {
+    const { stdout } = lipschitz("attack", model, ...fast, "--norm", "inf", "--radii", "0.02");
+    expect(stdout).toMatch(/pgd: cross-entropy, 1 run of 10 steps of 0.25 x radius along the sign of the gradient/);
+    expect(stdout).toMatch(/all: linf, radii 0.02; perturbed samples clipped to \[0, 1\].*seed 1/);
+  });
+
+  it("exits 3 and shouts where a certificate is false", () => {
+    const planted = join(folder, "planted.json");
+    const text = JSON.parse(readFileSync(certificate, "utf8"));
+    const samples = text.samples.map((s: { radius: number }) => ({ ...s, radius: 50 * s.radius }));
+    writeFileSync(planted, JSON.stringify({ ...text, samples }));
+    const { status, stdout, stderr } = lipschitz("attack", model, ...fast, "--certificate", planted);
+    expect(stderr).toMatch(/^lipschitz: ALARM: .*a proved bound is wrong/);
+    expect(stdout).toMatch(/ALARM: \d+ decisions changed inside their certified radius/);
+    expect(status).toBe(3);
+  });
+
+  it("refuses a certificate of something else", () => {
+    const other = join(folder, "other.json");
+    const text = JSON.parse(readFileSync(certificate, "utf8"));
+    writeFileSync(other, JSON.stringify({ ...text, sha256: "0" }));
+    expect(lipschitz("attack", model, ...fast, "--certificate", other)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("is of another model"),
+    });
+    writeFileSync(other, JSON.stringify({ ...text, samples: [{ index: 0 }] }));
+    expect(lipschitz("attack", model, ...fast, "--certificate", other)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("$.samples[0]: must hold index, predicted and radius"),
+    });
+    expect(lipschitz("attack", model, ...fast, "--norm", "inf", "--certificate", certificate).stderr).toMatch(
+      /--norm inf: the certificate is in l2/,
+    );
   });
 });
 

@@ -4,8 +4,9 @@ import { nodeEngine } from "../../engine/node.ts";
 import type { RunRecord } from "../../experiment/record.ts";
 import { comparedMethods, defaultSpec, defaultsFor, methodSpec } from "../../experiment/spec.ts";
 import { tool } from "../../experiment/tool.ts";
-import { renderComparison } from "../../report/text.ts";
+import { alarmLines, renderComparison } from "../../report/text.ts";
 import { methodNames } from "../../train/methods.ts";
+import { sound } from "../alarm.ts";
 import { command } from "../command.ts";
 import { openFolder, writeJson, writeWhole } from "../files.ts";
 import { type Followed, follow } from "../follow.ts";
@@ -67,10 +68,12 @@ export const compare = command({
     result(comparison, () =>
       [
         renderComparison(records),
+        ...alarmLines(records),
         `Written: ${folder}/model.onnx (${best.spec.method.name}, the largest average certified radius), ${folder}/record.json,`,
         `and for each method ${folder}/<method>/model.onnx, record.json and checkpoint.json.`,
       ].join("\n"),
     );
+    for (const { spec, attacked } of records) sound(spec.method.name, attacked?.alarm ?? []);
   },
 });
 

@@ -13,8 +13,9 @@ import {
 } from "../../experiment/spec.ts";
 import { activationNames } from "../../layers/activation.ts";
 import { modelKinds } from "../../models/spec.ts";
-import { renderBracket, renderComparison } from "../../report/text.ts";
+import { alarmLines, renderBracket, renderComparison } from "../../report/text.ts";
 import { type MethodName, methodNames, settingsOf } from "../../train/methods.ts";
+import { sound } from "../alarm.ts";
 import { loadCheckpoint, type Saved } from "../checkpoint.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
@@ -103,10 +104,12 @@ export const train = command({
     result(record, () =>
       [
         renderComparison([record]),
+        ...alarmLines([record]),
         renderBracket(record.bracket),
         `Written: ${join(folder, "model.onnx")} (sha256 ${record.model.sha256.slice(0, 16)}...), record.json, checkpoint.json`,
       ].join("\n"),
     );
+    sound(spec.method.name, record.attacked?.alarm ?? []);
   },
 });
 

@@ -1,0 +1,176 @@
+/** @file lipschitz attack MODEL: the smallest perturbations that change decisions, and whether any lies inside a certified radius. */
+import { attack as attackNetwork } from "../../attack/attack.ts";
+import { type AttackName, type AttackSpec, attackNames, attackOf } from "../../attack/protocol.ts";
+import { type Certified, consistency } from "../../certify/consistency.ts";
+import { hashDataset, take } from "../../data/dataset.ts";
+import { writeNpy } from "../../data/npy.ts";
+import { nodeEngine } from "../../engine/node.ts";
+import { defaultSpec } from "../../experiment/spec.ts";
+import { tool } from "../../experiment/tool.ts";
+import { renderAttack } from "../../report/attack.ts";
+import { ReadError } from "../../tensor/errors.ts";
+import { sound } from "../alarm.ts";
+import { command } from "../command.ts";
+import { CliError } from "../errors.ts";
+import { readBytes, writeJson, writeWhole } from "../files.ts";
+import { openModel } from "../network.ts";
+import {
+  dataOptions,
+  loadData,
+  parseList,
+  parseRadii,
+  parseWhole,
+  parseWord,
+  preprocessingOptions,
+  seedOption,
+} from "../options.ts";
+
+export const attack = command({
+  name: "attack",
+  description:
+    "Attack a network on the test part of a data set: robust accuracy per radius, and the smallest perturbation found per sample",
+  example: "lipschitz attack runs/digits/model.onnx --data digits --radii 0.1,0.3,0.5 --attack pgd,deepfool",
+  args: {
+    model: { type: "positional", required: true, description: "An .onnx file" },
+    ...dataOptions,
+    ...preprocessingOptions,
+    norm: { type: "enum", options: ["2", "inf"], description: "Norm of perturbations; 2 unless told" },
+    attack: {
+      type: "string",
+      default: attackNames.join(","),
+      description: `By commas, carried out in this order: ${attackNames.join(", ")}`,
+      valueHint: "NAMES",
+    },
+    radii: {
+      type: "string",
+      default: defaultSpec.radii.join(","),
+      description: "Radii in the units of the data, by commas",
+      valueHint: "R",
+    },
+    steps: { type: "string", description: "Steps of pgd and dlr; 40 unless told", valueHint: "N" },
+    restarts: { type: "string", description: "Runs of pgd and dlr; 1 unless told", valueHint: "N" },
+    samples: { type: "string", description: "Attack only the first so many samples", valueHint: "N" },
+    "ignore-range": { type: "boolean", description: "Let perturbed samples leave the range of the data" },
+    certificate: {
+      type: "string",
+      description:
+        "A certificate of this model on these data (certify --out): exit with code 3 if an attack refutes it",
+      valueHint: "FILE",
+    },
+    ...seedOption,
+    out: { type: "string", description: "Write the result to this file", valueHint: "FILE" },
+    examples: { type: "string", description: "Write the perturbed samples to this .npy file", valueHint: "FILE" },
+  },
+  async run(args, { progress, signal, result }) {
+    if (args.data === undefined) throw new CliError("attack: missing --data D, the samples to attack");
+    const seed = parseWhole("--seed", args.seed);
+    const radii = parseRadii(args.radii);
+    const attacks = attacksOf(args);
+    const certificate = args.certificate === undefined ? undefined : await readCertificate(args.certificate);
+    const norm = normOf(args.norm, certificate);
+    const whole = (await loadData(args.data, args["data-dir"], seed)).test;
+    const samples = args.samples === undefined ? whole.count : parseWhole("--samples", args.samples, 1);
+    const data = take(whole, Math.min(samples, whole.count));
+    const { network, sha256 } = await openModel(args.model, args, data.shape);
+    const dataHash = await hashDataset(whole);
+    if (certificate && certificate.sha256 !== sha256) {
+      throw new CliError(`--certificate ${args.certificate}: is of another model than ${args.model}`);
+    }
+    if (certificate && certificate.data.sha256 !== dataHash) {
+      throw new CliError(`--certificate ${args.certificate}: is on other data than the test part of ${whole.name}`);
+    }
+    const bar = progress.bar("attack", 1);
+    const { examples, ...attacked } = await attackNetwork(network, {
+      engine: nodeEngine(),
+      data,
+      norm,
+      radii,
+      attacks,
+      clip: args["ignore-range"] ? "none" : "data",
+      seed,
+      signal,
+      onProgress: (fraction: number) => bar.at(fraction),
+    });
+    bar.done();
+    const violations = certificate ? consistency(certificate, attacked) : null;
+    const report = {
+      model: args.model,
+      sha256,
+      data: { name: whole.name, sha256: dataHash, samples: data.count },
+      ...attacked,
+      ...(violations ? { certificate: args.certificate, violations } : {}),
+      tool: { name: tool.name, version: tool.version },
+    };
+    if (args.out !== undefined) await writeJson(args.out, report);
+    if (args.examples !== undefined) {
+      await writeWhole(args.examples, writeNpy(examples, [data.count, ...data.shape]));
+    }
+    result(report, () => renderAttack(attacked, violations));
+    if (violations) sound(args.model, violations);
+  },
+});
+
+// --- internal ---
+
+interface Words {
+  readonly attack: string;
+  readonly steps?: string;
+  readonly restarts?: string;
+}
+
+function attacksOf({ attack: names, steps, restarts }: Words): AttackSpec[] {
+  const chosen = parseList("--attack", names, (option, word) => parseWord<AttackName>(option, word, attackNames));
+  const changes = {
+    ...(steps === undefined ? {} : { steps: parseWhole("--steps", steps, 1) }),
+    ...(restarts === undefined ? {} : { restarts: parseWhole("--restarts", restarts, 1) }),
+  };
+  if (Object.keys(changes).length > 0 && !chosen.some((name) => name === "pgd" || name === "dlr")) {
+    throw new CliError(`--${Object.keys(changes)[0]}: is an option of pgd and dlr, not of ${chosen.join(", ")}`);
+  }
+  return chosen.map((name) => {
+    const spec = attackOf(name);
+    return spec.name === "pgd" || spec.name === "dlr" ? { ...spec, ...changes } : spec;
+  });
+}
+
+interface Certificate extends Certified {
+  readonly sha256: string;
+  readonly data: { readonly sha256: string };
+}
+
+function normOf(word: string | undefined, certificate: Certificate | undefined): 2 | "inf" {
+  if (certificate?.norm === "1")
+    throw new CliError("--certificate: attacks are in l2 and l-inf, got a certificate in l1");
+  const norm = word ?? certificate?.norm ?? "2";
+  if (certificate && certificate.norm !== norm) {
+    throw new CliError(`--norm ${norm}: the certificate is in l${certificate.norm}`);
+  }
+  return norm === "inf" ? "inf" : 2;
+}
+
+/** Read what `certify --out` wrote; ReadError where a part is missing. */
+async function readCertificate(path: string): Promise<Certificate> {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(await readBytes(path)));
+  } catch (cause) {
+    if (cause instanceof SyntaxError) throw new ReadError(`${path}: must be JSON, got: ${cause.message}`);
+    throw cause;
+  }
+  const wrong = firstWrong(value);
+  if (wrong) throw new ReadError(`${path}: ${wrong}; is it what certify --out wrote?`);
+  return value as Certificate;
+}
+
+function firstWrong(value: unknown): string | null {
+  const { sha256, norm, data, samples } = (value ?? {}) as Record<string, unknown>;
+  if (typeof sha256 !== "string") return "$.sha256: missing the hash of the model";
+  if (!["1", "2", "inf"].includes(String(norm))) return `$.norm: must be 1, 2 or inf, got ${String(norm)}`;
+  if (typeof (data as Record<string, unknown> | undefined)?.sha256 !== "string") return "$.data.sha256: missing";
+  if (!Array.isArray(samples)) return "$.samples: missing";
+  const at = samples.findIndex((s: unknown) => {
+    const { index, predicted, radius } = (s ?? {}) as Record<string, unknown>;
+    return !Number.isInteger(index) || !Number.isInteger(predicted) || !(radius === null || Number(radius) >= 0);
+  });
+  return at < 0 ? null : `$.samples[${at}]: must hold index, predicted and radius`;
+}
