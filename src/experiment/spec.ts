@@ -45,11 +45,12 @@ export const defaultSpec = {
 } as const satisfies RunSpec;
 
 /** The methods that are compared unless told otherwise. */
-export const comparedMethods = ["plain", "weight-decay", "clip"] as const satisfies readonly MethodName[];
+export const comparedMethods = ["plain", "weight-decay", "clip", "lbdn"] as const satisfies readonly MethodName[];
 
 /** What goes with a method unless told otherwise: the settings of the run that its paper, or a look at the digits, asks for. */
 const methodDefaults: { readonly [name in MethodName]?: Partial<RunSpec> } = {
   clip: { method: { name: "clip", goal: 0.93, increment: 0.1, pairs: 16, worst: 16 } },
+  lbdn: { method: { name: "lbdn", gamma: 2 }, loss: "multi-margin", schedule: "piecewise", rate: 1e-2 },
 };
 
 /** The settings of a run by a method, where nothing else is said of them. */

@@ -3,7 +3,7 @@ import { add, mul } from "../ops/arith.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/movement.ts";
 import { ShapeError } from "../tensor/errors.ts";
-import { showShape } from "../tensor/shape.ts";
+import { type Shape, showShape } from "../tensor/shape.ts";
 import { zeros } from "../tensor/tensor.ts";
 import { heNormal, type Initializer } from "./initializer.ts";
 import { checkCount, type Layer } from "./layer.ts";
@@ -22,8 +22,7 @@ export function dense(width: number, { bias = true, initializer = heNormal }: De
   return {
     name: "dense",
     shape(input) {
-      if (input.length !== 1)
-        throw new ShapeError(`dense: a sample must be a vector, got ${showShape(input)}; flatten it first`);
+      checkVector("dense", input);
       return [width];
     },
     init(random, [size]) {
@@ -40,4 +39,10 @@ export function dense(width: number, { bias = true, initializer = heNormal }: De
       bias: w.bias ? add(mul(w.bias, factor), offset) : offset,
     }),
   };
+}
+
+/** Check that samples are vectors. */
+export function checkVector(who: string, input: Shape): void {
+  if (input.length !== 1)
+    throw new ShapeError(`${who}: a sample must be a vector, got ${showShape(input)}; flatten it first`);
 }

@@ -42,6 +42,8 @@ export interface Layer {
   weights(variables: Named<Node>, mode: Mode): Named<Node>;
   /** [batch, ...input] -> [batch, ...shape(input)]. */
   forward(x: Node, weights: Named<Node>, run: Run): Node;
+  /** What a model of this layer says of itself, from the frozen weights: keys and values that stand in the written model. */
+  metadata?(weights: Named<Tensor>): Named<string>;
   /** Weights of this layer followed by y -> factor * y + offset per channel, where that is again such a layer. */
   scaled?(weights: Named<Node>, factor: Node, offset: Node): Named<Node>;
   /** The map per channel that this layer is in evaluation, if it is one: the layer before it may absorb it. */

@@ -22,7 +22,7 @@ export async function freeze(engine: Engine, layer: Layer, variables: Variables,
     name: layer.name,
     inputs: [{ name: "input", shape: ["batch", ...sample], dtype: "float32" }],
     outputs: ["output"],
-    metadata: {},
+    metadata: layer.metadata?.(weights) ?? {},
     build([x]) {
       if (!sameShape(x.shape.slice(1), sample)) {
         throw new ShapeError(

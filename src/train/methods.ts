@@ -1,6 +1,7 @@
 /** @file The table of training methods, by the names that users type, each with the settings that it takes. A new method is one entry. */
 import { UsageError } from "../tensor/errors.ts";
 import { clip, clipAscents, clipPenalties } from "./clip.ts";
+import { layerKinds, lbdn } from "./lbdn.ts";
 import type { Method } from "./method.ts";
 import { pairStarts } from "./pairSet.ts";
 import { plain, weightDecay } from "./plain.ts";
@@ -49,6 +50,14 @@ const table = {
     clip,
   ),
   "weight-penalty": entry(discrepancySettings("1e-4"), weightPenalty),
+  lbdn: entry(
+    {
+      gamma: numberSetting("The Lipschitz constant in l2 that holds for all parameters; 1 unless told", { above: 0 }),
+      bound: wordSetting("whether log gamma is learnt with the weights; fixed unless told", ["fixed", "learnt"]),
+      layer: wordSetting("kind of layers; sandwich unless told", layerKinds),
+    },
+    lbdn,
+  ),
 } as const satisfies Readonly<Record<string, Entry>>;
 
 export type MethodName = keyof typeof table;
