@@ -34,6 +34,7 @@ export { evaluate } from "./engine/reference.ts";
 
 export { type Activation, activation, activationNames } from "./layers/activation.ts";
 export { type BatchNormOptions, batchNorm } from "./layers/batchNorm.ts";
+export type { Bounded, GammaOptions, Pending } from "./layers/bounded.ts";
 export { type ConvOptions, conv } from "./layers/conv.ts";
 export { type DenseOptions, dense } from "./layers/dense.ts";
 export { type Family, inFamily, type Model, ofFamily, plainFamily, type Unit } from "./layers/family.ts";
@@ -41,6 +42,7 @@ export { dropout } from "./layers/dropout.ts";
 export { glorotUniform, heNormal, type Initializer } from "./layers/initializer.ts";
 export { fixed, type Layer, type Mode, type Run, type Variables } from "./layers/layer.ts";
 export { averagePool, flatten, globalAveragePool, maxPool, type PoolOptions } from "./layers/pool.ts";
+export { sandwich } from "./layers/sandwich.ts";
 export { residual, sequential } from "./layers/sequential.ts";
 
 export { type ConvnetOptions, convnet } from "./models/convnet.ts";
@@ -82,6 +84,7 @@ export {
 export { type AdversarialOptions, adversarial, pgdStep } from "./attack/step.ts";
 
 export { type ClipOptions, clip } from "./train/clip.ts";
+export { type LayerKind, type LbdnOptions, lbdn } from "./train/lbdn.ts";
 export { type Checkpoint, type EpochMetrics, type TrainEvent, type TrainOptions, train } from "./train/loop.ts";
 export { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "./train/loss.ts";
 export type { Beginning, EpochSummary, Method, Objective, Step } from "./train/method.ts";

@@ -50,7 +50,7 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
   const subject = subjectOf(network);
   checkDomain(domain, subject.size);
   const names = chosen(options.methods, norm, domain);
-  const shared = sharedWork(subject, norm, domain, options);
+  const shared = { ...sharedWork(subject, norm, domain, options), metadata: network.metadata };
   const bounds: Bound[] = [];
   for (const [k, name] of names.entries()) {
     options.signal?.throwIfAborted();

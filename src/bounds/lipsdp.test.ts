@@ -129,7 +129,7 @@ describe("lipsdp()", () => {
     const chain = randomChain(21);
     const first = await lipsdp(chain);
     expect((await lipsdp(chain)).bound.value).toBe(first.bound.value);
-    const again = await lipsdp(chain, { seconds: 0, start: first.multipliers });
+    const again = await lipsdp(chain, { seconds: 0, starts: [first.multipliers] });
     expect(again.bound.status).toBe("stopped");
     expect(again.bound.value / first.bound.value).toBeLessThan(1 + 1e-6);
   });

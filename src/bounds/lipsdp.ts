@@ -22,7 +22,7 @@ export interface LipsdpOptions {
   /** Where the descent computes; plain loops unless told, which take two to three times as long for layers of 64 neurons and more. */
   readonly engine?: Engine;
   /** Multipliers of a chain of the same widths to start from, beside the closed forms. */
-  readonly start?: Multipliers;
+  readonly starts?: readonly Multipliers[];
 }
 
 export interface LipsdpResult {
@@ -49,7 +49,7 @@ export async function lipsdp(chain: Chain, options: LipsdpOptions = {}): Promise
     const value = form === null ? 0 : normProduct(chain).value;
     return { bound: { ...stated, value, seconds: clock.elapsed(), status: "done" }, multipliers: [] };
   }
-  const { start, engine, onProgress = () => {}, onImprove = () => {} } = options;
+  const { starts = [], engine, onProgress = () => {}, onImprove = () => {} } = options;
   const scaled = (r: number) => scaleUp(sqrtUp(r), form.exponent);
   let best: Proved | undefined;
   let cost = 0;
@@ -69,7 +69,7 @@ export async function lipsdp(chain: Chain, options: LipsdpOptions = {}): Promise
     reserving(clock, options.seconds, () => cost),
     {
       ...(engine ? { engine } : {}),
-      starts: start ? [multipliersOfForm(form, start)] : [],
+      starts: starts.map((start) => multipliersOfForm(form, start)),
       onPoint(r, multipliers) {
         onProgress(scaled(r));
         if (clock.elapsed() > next && !(best && r > worthwhile * best.r)) prove(() => settle(form, multipliers));

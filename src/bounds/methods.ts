@@ -3,6 +3,7 @@ import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Flow } from "../graph/behaviour.ts";
 import { UsageError } from "../tensor/errors.ts";
+import type { Named } from "../tensor/named.ts";
 import { annealing } from "./annealing.ts";
 import type { Propagation } from "./autoLip.ts";
 import type { Bound, Norm, UpperBound, Witness } from "./bound.ts";
@@ -21,6 +22,7 @@ import { ranges, slopesOn } from "./ranges.ts";
 import { recurJacBound } from "./recurJac.ts";
 import { addUp, timesUp } from "./region.ts";
 import { seqLip } from "./seqLip.ts";
+import { storedStarts } from "./stored.ts";
 import type { Subject } from "./subject.ts";
 import { type Tail, tailOf } from "./tail.ts";
 
@@ -31,6 +33,8 @@ export interface Question {
   readonly domain: Domain;
   readonly engine: Engine;
   readonly data?: Dataset;
+  /** What the model says of itself. */
+  readonly metadata?: Named<string>;
   readonly seconds?: number;
   readonly seed: number;
   readonly signal?: AbortSignal;
@@ -165,10 +169,13 @@ const narrowed = ({ chain, slopes }: TailQuestion): Chain => ({
   activations: chain.activations.map((layer, i) => ({ ...layer, ...slopes[i] })),
 });
 
-async function lipsdpOf(tail: TailQuestion, { engine, seconds = 3, signal, progress }: Question): Promise<Bound> {
+async function lipsdpOf(tail: TailQuestion, question: Question): Promise<Bound> {
+  const { engine, metadata = {}, seconds = 3, signal, progress } = question;
   const started = performance.now();
   const onProgress = () => progress(Math.min(1, (performance.now() - started) / (1000 * seconds)));
-  const { bound } = await lipsdp(narrowed(tail), { engine, seconds, ...(signal ? { signal } : {}), onProgress });
+  const chain = narrowed(tail);
+  const starts = storedStarts(chain, metadata);
+  const { bound } = await lipsdp(chain, { engine, seconds, starts, ...(signal ? { signal } : {}), onProgress });
   return bound;
 }
 

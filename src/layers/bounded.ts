@@ -46,6 +46,16 @@ export function taken(pending: Pending, weight: Node): Node {
   }
 }
 
+/** What is pending, done to a signal: [batch, width] -> [batch, next width]. */
+export function settled(pending: Pending, z: Node): Node {
+  switch (pending.kind) {
+    case "scale":
+      return pending.factor === null ? z : mul(z, pending.factor);
+    case "matrix":
+      return matmul(z, pending.map);
+  }
+}
+
 /** A layer whose weights are those of its link. */
 export function linked(layer: Omit<Bounded, "weights">): Bounded {
   return { ...layer, weights: (variables) => layer.link(variables, nothing).weights };

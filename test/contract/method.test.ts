@@ -44,7 +44,8 @@ describe.each(methodNames)("method contract: %s", (name) => {
   });
 
   it("goes on from a checkpoint to the same numbers", async () => {
-    const model = sequential([dense(8), batchNorm(), dropout(0.2), dense(2)]);
+    // A method with layers of its own takes a model that can be built from them.
+    const model = method.family ? mlp([2, 8, 8, 2]) : sequential([dense(8), batchNorm(), dropout(0.2), dense(2)]);
     const options = { model, method, epochs: 3, batch: 40, seed: 2 };
     const whole = await eventsOf(options);
     const rest = await eventsOf({ ...options, method: buildMethod({ name }), resume: whole.epochs[0].checkpoint });

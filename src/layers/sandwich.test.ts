@@ -1,0 +1,114 @@
+/** @file Sandwich layers: what a chain of them is once it is frozen, and what its multipliers prove. */
+import { describe, expect, it } from "vitest";
+import type { Chain } from "../bounds/chain.ts";
+import { lipschitz } from "../bounds/index.ts";
+import { storedStarts } from "../bounds/stored.ts";
+import { nodeEngine } from "../engine/node.ts";
+import { evaluate } from "../engine/reference.ts";
+import { topological } from "../graph/graph.ts";
+import { input } from "../graph/leaf.ts";
+import { convnet } from "../models/convnet.ts";
+import { freeze } from "../models/freeze.ts";
+import { mlp } from "../models/mlp.ts";
+import { resnet } from "../models/resnet.ts";
+import { writeNetwork } from "../onnx/network.ts";
+import { parseOnnx } from "../onnx/read.ts";
+import { mapNamed } from "../tensor/named.ts";
+import { random } from "../tensor/random.ts";
+import { tensor, toFloat64 } from "../tensor/tensor.ts";
+import type { Activation } from "./activation.ts";
+import { cayleyOf, drawFree } from "./cayley.ts";
+import { inFamily } from "./family.ts";
+import type { Layer } from "./layer.ts";
+import { sandwich, sandwichDense } from "./sandwich.ts";
+
+const engine = nodeEngine();
+
+async function frozen(layer: Layer, size: number) {
+  return freeze(engine, layer, layer.init(random(3), [size]), [size]);
+}
+
+const net = (activation: Activation, gamma: number) =>
+  inFamily(mlp([4, 7, 5, 6, 3], { activation }), sandwich({ gamma }));
+
+describe("cayley()", () => {
+  it("makes columns that are orthonormal together", () => {
+    const { direction, length } = drawFree(random(1), 5, 4);
+    const { square, rest } = cayleyOf({ direction: input("d", [9, 4]), length: input("l", []) });
+    const made = evaluate({ square, rest }, { d: direction, l: length });
+    const rows = [...toFloat64(made.square), ...toFloat64(made.rest)];
+    for (let i = 0; i < 4; i++) {
+      for (let j = 0; j < 4; j++) {
+        let sum = 0;
+        for (let r = 0; r < 9; r++) sum += rows[4 * r + i] * rows[4 * r + j];
+        expect(Math.abs(sum - (i === j ? 1 : 0))).toBeLessThan(1e-6);
+      }
+    }
+  });
+});
+
+describe("sandwich()", () => {
+  it.each(["relu", "tanh"] as const)(
+    "freezes to plain layers, and gamma is proved from the multipliers that it brings (%s)",
+    async (activation) => {
+      const network = await frozen(net(activation, 3), 4);
+      const names = topological(network.build([input("input", [2, 4])])).map((node) => node.op.name);
+      const act = activation === "relu" ? "Relu" : "Tanh";
+      expect(new Set(names)).toEqual(
+        new Set(["Input", "Constant", "MatMul", "Add", "Expand", "Reshape", act].filter((n) => names.includes(n))),
+      );
+      const again = parseOnnx(writeNetwork(network));
+      expect(again.metadata["lipschitz.gamma"]).toBe("3");
+      const { bounds } = await lipschitz(again, { engine, methods: ["autolip", "lipsdp"], seconds: 1e-3 });
+      const of = (method: string) => bounds.find((b) => b.method === method)?.value as number;
+      expect(of("lipsdp")).toBeLessThan(3 * (1 + 1e-3));
+      expect(of("autolip")).toBeGreaterThan(3 * 1.1);
+      // From anywhere else the search comes to the same.
+      const search = await lipschitz({ ...again, metadata: {} }, { engine, methods: ["lipsdp"], seconds: 2 });
+      expect(search.upper?.value).toBeLessThan(3.03);
+    },
+  );
+
+  it("takes no multipliers at their word", async () => {
+    const network = await frozen(net("relu", 3), 4);
+    const metadata = { "lipschitz.multipliers": "[[1e9],[1e9],[1e9]]" };
+    const options = { engine, methods: ["autolip", "lipsdp", "jacobian"], seconds: 0.1 };
+    const { lower, upper } = await lipschitz({ ...network, metadata }, options);
+    expect(upper?.value).toBeGreaterThanOrEqual(lower?.value as number);
+    const layer = (width: number) => ({ low: new Float64Array(width), high: new Float64Array(width).fill(1) });
+    const chain = { affine: [], activations: [layer(2), layer(3)] } as unknown as Chain;
+    const read = (text: string) => storedStarts(chain, { "lipschitz.multipliers": text });
+    for (const text of ["[[1],[0]]", "[[1],[1,2]]", "[[1]]", "{}", "[", "[[1],[null]]", "[[1],[]]"])
+      expect(read(text)).toEqual([]);
+    // The end of a longer chain takes the last lists.
+    expect(read("[[7],[1,2],[3]]")[0].map((l) => Array.from(l, Math.round))).toEqual([
+      [1, 2],
+      [3, 3, 3],
+    ]);
+  });
+
+  it("keeps psi where the activation does not scale, and learns gamma where told", () => {
+    const params = (layer: Layer) => Object.keys(layer.init(random(1), [3]).params);
+    expect(params(sandwichDense(2, "relu"))).toEqual(["direction", "length", "bias"]);
+    expect(params(sandwichDense(2, "tanh"))).toEqual(["direction", "length", "bias", "logPsi"]);
+    const learnt = inFamily(mlp([3, 2, 2]), sandwich({ gamma: 5, bound: "learnt" }));
+    const variables = learnt.init(random(1), [3]).params;
+    expect(Number(variables.logGamma.data[0])).toBeCloseTo(Math.log(5), 6);
+    const { gamma } = learnt.weights(
+      mapNamed(variables, (t, name) => input(name, t.shape)),
+      "train",
+    );
+    expect(Number(evaluate({ gamma }, { logGamma: tensor([1], []) }).gamma.data[0])).toBeCloseTo(Math.E, 6);
+  });
+
+  it("refuses what would break the constant", () => {
+    expect(() => net("gelu", 1)).toThrow(
+      'sandwich: the activation must have slopes in [0, 1], got "gelu"; use one of identity, relu, leakyRelu, elu, sigmoid, tanh, softplus, hardSigmoid',
+    );
+    expect(() => net("relu", 0)).toThrow("sandwich: gamma must be above 0, got 0");
+    expect(() => inFamily(resnet(2), sandwich())).toThrow("sandwich: there must be no batch-norm");
+    expect(() => inFamily(convnet(2, { batchNorm: true }), sandwich())).toThrow(
+      "sandwich: there must be no batch-norm",
+    );
+  });
+});
