@@ -13,6 +13,7 @@ import { UsageError } from "../tensor/errors.ts";
 import { showShape, sizeOf } from "../tensor/shape.ts";
 import { type DType, storage } from "../tensor/tensor.ts";
 import { logitError } from "./rounding.ts";
+import { type Decision, secondOrder } from "./secondOrder.ts";
 
 export interface EvaluateOptions {
   /** In which the network runs, default float32. */
@@ -31,6 +32,8 @@ export interface CertifyOptions {
   readonly radii?: readonly number[];
   /** A proved bound of the constant in this norm from elsewhere; used where it is smaller. */
   readonly upper?: UpperBound;
+  /** "best" (default) lets the curvature of a smooth network enlarge radii in l2; "first" takes radii from the constant alone. */
+  readonly order?: "first" | "best";
   readonly signal?: AbortSignal;
   /** From 0 to 1. */
   onProgress?(fraction: number): void;
@@ -44,6 +47,8 @@ export interface CertifiedSample {
   readonly margin: number;
   /** No perturbation of at most this length changes the predicted class. Infinity for a constant function; JSON shows null. */
   readonly radius: number;
+  /** Where the radius is that of the curvature (`secondOrder`), more than that of the constant. */
+  readonly order?: 2;
 }
 
 /** What is certified of a network on a data set, as plain data. */
@@ -57,6 +62,8 @@ export interface Certification {
     /** K_yj, the constant of f_y - f_j, for up to 100 classes. */
     readonly pairs?: readonly (readonly number[])[];
   };
+  /** Of all outputs as one vector, where radii rest on it; `gradientError` is added to the length of every gradient. */
+  readonly curvature?: { readonly value: number; readonly method: string; readonly gradientError: number };
   /** What every logit may err by in float64; twice that is taken off every margin. */
   readonly allowance: number;
   readonly accuracy: number;
@@ -98,7 +105,8 @@ export async function accuracyOf(
  *
  *     radius(x) = min over j != y of  max(0, f_y(x) - f_j(x) - 2 e) / K_yj,   y the predicted class
  *
- * K_yj is `marginsOf`, e the bound `logitError` of what float64 rounding does to a logit. What is proved: the network, with its
+ * K_yj is `marginsOf`, e the bound `logitError` of what float64 rounding does to a logit; in l2, where the network is smooth, gradient and
+ * curvature may enlarge it (`secondOrder`). What is proved: the network, with its
  * weights as they are stored and otherwise in exact arithmetic, gives the predicted class to every x' with ||x' - x||_p <= radius;
  * assumed is that the engine's elementary functions are as accurate in float64 as `logitError` says. The same network run in
  * float32 rounds its own logits, so that it may decide otherwise where the margin at x' is within its rounding.
@@ -125,10 +133,8 @@ export async function certify(network: Network, options: CertifyOptions): Promis
   }
   const margins = marginsOf(propagation, norm, upper);
   const sizes = norm === "inf" ? propagation : await propagate(flow, "inf", clock);
-  const allowance = logitError(
-    sizes,
-    data.x.reduce((top, v) => Math.max(top, Math.abs(v)), 0),
-  );
+  const reach = data.x.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
+  const allowance = logitError(sizes, reach);
   onProgress?.(0.5);
 
   const outputs = await logits(subject, engine, data, {
@@ -137,11 +143,18 @@ export async function certify(network: Network, options: CertifyOptions): Promis
     onProgress: (part) => onProgress?.(0.5 + 0.5 * part),
   });
   const perRun = subject.outputs / width;
-  const samples = Array.from({ length: data.count }, (_, index): CertifiedSample => {
-    const row = outputs.data.subarray(index * width, (index + 1) * width);
+  const rowOf = (index: number) => outputs.data.subarray(index * width, (index + 1) * width);
+  const first = Array.from({ length: data.count }, (_, index): CertifiedSample => {
     const place = (index % perRun) * width;
-    return { index, label: data.labels[index], ...radiusOf(row, place, margins, allowance) };
+    return { index, label: data.labels[index], ...radiusOf(rowOf(index), place, margins, allowance) };
   });
+  const second =
+    norm === 2 && options.order !== "first" && Number.isFinite(propagation.constantOf(y))
+      ? await secondOrder({ subject, engine, data, propagation, sizes, margins, reach, signal }, (index) =>
+          decisionOf(rowOf(index), margins, allowance),
+        )
+      : null;
+  const samples = second ? first.map((s, index) => larger(s, second.radii[index])) : first;
   const right = samples.filter((s) => s.predicted === s.label);
   return {
     norm: printNorm(norm),
@@ -151,6 +164,9 @@ export async function certify(network: Network, options: CertifyOptions): Promis
       proved: Number.isFinite(margins.constant),
       ...(width <= 100 ? { pairs: pairsOf(margins, width) } : {}),
     },
+    ...(second && samples.some((s) => s.order === 2)
+      ? { curvature: { value: second.value, method: second.method, gradientError: second.gradientError } }
+      : {}),
     allowance,
     accuracy: right.length / data.count,
     certified: radii.map((radius) => ({
@@ -235,6 +251,19 @@ function radiusOf(row: Float64Array, place: number, margins: Margins, allowance:
   });
   return { predicted, margin, radius };
 }
+
+/** The same margins one by one. */
+function decisionOf(row: Float64Array, margins: Margins, allowance: number): Decision {
+  const predicted = largestAt(row);
+  const gaps = Array.from(row, (value, other) => {
+    const margin = down(down(row[predicted] - value) - up(2 * allowance));
+    return { other, margin, radius: reach(margin, margins.pair(predicted, other)) };
+  });
+  return { predicted, gaps: gaps.filter(({ other }) => other !== predicted) };
+}
+
+const larger = (sample: CertifiedSample, radius: number): CertifiedSample =>
+  radius > sample.radius ? { ...sample, radius, order: 2 } : sample;
 
 /** How far a margin lasts that shrinks by at most K a step; 0 where either is not a number. */
 function reach(margin: number, K: number): number {

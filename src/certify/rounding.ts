@@ -5,15 +5,31 @@ import type { Node } from "../graph/graph.ts";
 import { gamma, up } from "../linalg/rounding.ts";
 import { sizeOf } from "../tensor/shape.ts";
 
+/** What is known of the values of nodes before any sample is seen, in the l-inf norm. */
+export interface ForwardErrors {
+  /** What float64 may make of a node's value beside the true one. */
+  error(node: Node): number;
+  /** The largest absolute value that the node can have. */
+  size(node: Node): number;
+}
+
 /**
  * Bound the error of every output, evaluated in float64 in any order of summation, for inputs with ||x||_inf <= `reach`.
+ * `propagation` is that of l-inf.
+ */
+export function logitError(propagation: Propagation, reach: number): number {
+  return forwardErrors(propagation, reach).error(propagation.flow.output);
+}
+
+/**
+ * Bound the errors of all nodes.
  *
  *     delta_k = sum_i N_ki delta_i + gamma_(n+8) ( sum_i N_ki (m_i + delta_i) + m_k ),   m_k = |value at 0|_inf + L_k reach
  *
  * with N_ki the l-inf norms of node k in its inputs i, L_k the l-inf constant of node k and n the numbers that it reads.
  * It is assumed that an elementary function errs by a few units in the last place of the larger of its argument and its result.
  */
-export function logitError({ flow, norms, constantOf }: Propagation, reach: number): number {
+export function forwardErrors({ flow, norms, constantOf }: Propagation, reach: number): ForwardErrors {
   const values = valuesAtZero(flow.input, flow.varying, (node) => norms.fixed(node).data);
   const error = new Map<Node, number>([[flow.input, 0]]);
   const size = (node: Node) =>
@@ -36,7 +52,7 @@ export function logitError({ flow, norms, constantOf }: Propagation, reach: numb
     });
     error.set(node, addUp(carried, timesUp(up(gamma(terms)), read)));
   }
-  return error.get(flow.output) ?? 0;
+  return { error: (node) => error.get(node) ?? 0, size };
 }
 
 // --- internal ---

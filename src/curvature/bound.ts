@@ -13,7 +13,7 @@ import type { Network } from "../graph/network.ts";
 import { up } from "../linalg/rounding.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { type BentChain, type ChainBends, chainBends } from "./chainBend.ts";
-import { bendingOf } from "./walk.ts";
+import { type Bending, bendingOf } from "./walk.ts";
 
 export interface CurvatureBoundOptions {
   /** Where the bound is to hold; everywhere unless told. Ranges of slopes make it smaller where the network is a chain of dense layers. */
@@ -32,7 +32,7 @@ export interface CurvatureBound {
   /** Of the Hessian of f_y - f_j, for up to 100 outputs. */
   readonly pairs?: readonly (readonly number[])[];
   readonly proved: boolean;
-  /** "chain": layer by layer as matrices; "walk": node by node, by products of norms. */
+  /** "walk": node by node, by products of norms; "chain": where that is less, layer by layer as matrices. */
   readonly method: "chain" | "walk";
   /** The first node without a bound: a kink, or an op whose slope grows without limit. */
   readonly missing?: NoConstant;
@@ -99,7 +99,7 @@ export function pairBends(propagation: Propagation, domain: Domain = { kind: "gl
   };
   // Where the walk finds no bound, the chain has the same kink.
   if (!(walk.constant > 0 && walk.constant < Number.POSITIVE_INFINITY)) return byWalk;
-  const chain = bentChain(propagation, domain);
+  const chain = bentChain(propagation, bending, domain);
   if (!chain) return byWalk;
   const { bends, before, bentBefore } = chain;
   const square = timesUp(before, before);
@@ -112,7 +112,7 @@ export function pairBends(propagation: Propagation, domain: Domain = { kind: "gl
   const apart = timesUp(up(Math.SQRT2), value);
   return {
     value,
-    method: vector < walk.constant ? "chain" : "walk",
+    method: "chain",
     domain: chain.domain,
     pair(y, j) {
       if (y === j) return 0;
@@ -126,7 +126,7 @@ export function pairBends(propagation: Propagation, domain: Domain = { kind: "gl
 // --- internal ---
 
 /** The chain at the end with the slopes of the domain, or of everywhere; null where there is none. */
-function bentChain(propagation: Propagation, domain: Domain) {
+function bentChain(propagation: Propagation, bending: Bending, domain: Domain) {
   const { flow, norms, constantOf } = propagation;
   const local = domain.kind === "global" ? null : questionTail(flow, propagation, domain);
   const known = local !== null && typeof local !== "string";
@@ -141,7 +141,7 @@ function bentChain(propagation: Propagation, domain: Domain) {
   return {
     bends: chainBends(bent),
     before: constantOf(tail.from),
-    bentBefore: bendingOf(propagation).curvatureOf(tail.from),
+    bentBefore: bending.curvatureOf(tail.from),
     domain: known ? domain : ({ kind: "global" } as const),
   };
 }

@@ -1,7 +1,7 @@
 /** @file How much a network can bend anywhere, by one walk over the graph beside AutoLip's: each node bends what it is given, and stretches the bending of what is before it. */
 import type { Propagation } from "../bounds/autoLip.ts";
 import type { NoConstant } from "../bounds/bound.ts";
-import { addUp, sourceNorm, timesUp } from "../bounds/region.ts";
+import { addUp, pathsBound, sourceNorm, timesUp } from "../bounds/region.ts";
 import { regionEnds, regionOf } from "../graph/behaviour.ts";
 import type { Node } from "../graph/graph.ts";
 import { originOf } from "../graph/origin.ts";
@@ -28,6 +28,8 @@ export function bendingOf(propagation: Propagation): Bending {
   const { flow, norms, constantOf } = propagation;
   const found = new Map<Node, number>([[flow.input, 0]]);
   const ends = regionEnds(flow);
+  const tightly: typeof pathsBound = (own, region, source, norm) =>
+    sourceNorm(flow, own, region, source, norm, "tight");
   let missing: NoConstant | undefined;
   for (const node of flow.varying) {
     if (node === flow.input) continue;
@@ -47,7 +49,10 @@ export function bendingOf(propagation: Propagation): Bending {
       let whole = 0;
       for (const source of region.sources) {
         const C = found.get(source) as number;
-        if (C > 0) whole = addUp(whole, timesUp(sourceNorm(flow, norms, region, source, 2, "tight"), C));
+        if (C === 0) continue;
+        // Of an infinite curvature only whether anything of it passes is worth finding out.
+        const passing = C === Number.POSITIVE_INFINITY ? pathsBound : tightly;
+        whole = addUp(whole, timesUp(passing(norms, region, source, 2), C));
       }
       value = Math.min(value, whole);
     }
