@@ -23,6 +23,7 @@ export {
   where,
 } from "./arith.ts";
 export { broadcastTo, sum } from "./broadcast.ts";
+export { centeredSoftplus } from "./centeredSoftplus.ts";
 export { conv, convTranspose } from "./conv.ts";
 export { argMax, gather, oneHot } from "./gather.ts";
 export { inverse } from "./inverse.ts";

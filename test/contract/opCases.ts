@@ -5,6 +5,7 @@
 import { vjp } from "../../src/graph/gradient.ts";
 import type { Node } from "../../src/graph/graph.ts";
 import { constant } from "../../src/graph/leaf.ts";
+import { centeredSoftplus } from "../../src/ops/centeredSoftplus.ts";
 import { conv, convTranspose } from "../../src/ops/conv.ts";
 import {
   abs,
@@ -245,6 +246,20 @@ export const opCases: readonly OpCase[] = [
   one("sigmoid", sigmoid),
   one("tanh", tanh),
   one("softplus", softplus),
+  one("centeredSoftplus", (x) => centeredSoftplus(x, 5)),
+  one("centeredSoftplus: all but straight", (x) => centeredSoftplus(x, 1e-3), {
+    skip: [
+      {
+        question: "behaviour",
+        reason: "both ends of its slope are a thousand away; centeredSoftplus.test.ts goes there",
+      },
+    ],
+  }),
+  {
+    name: "centeredSoftplus: a beta that varies",
+    inputs: [small, { shape: [], low: 0.5, high: 2 }],
+    build: ([x, beta]) => centeredSoftplus(x, beta),
+  },
   one("silu", silu),
   one("gelu", (x) => gelu(x)),
   one("gelu: tanh", (x) => gelu(x, "tanh")),

@@ -1,6 +1,7 @@
 /** @file ONNX operators on two or more inputs, and matrix products. Before opset 7 they did not broadcast unless told, and then along a given axis. */
 import type { Node } from "../../graph/graph.ts";
 import * as arith from "../../ops/arith.ts";
+import { asCenteredSoftplus } from "../../ops/centeredSoftplus.ts";
 import * as products from "../../ops/matmul.ts";
 import { reshape } from "../../ops/movement.ts";
 import { ReadError } from "../../tensor/errors.ts";
@@ -21,7 +22,10 @@ export const Less = binary(arith.less);
 export const LessOrEqual = binary(arith.lessOrEqual);
 export const Mul = binary(arith.mul);
 export const Or = binary(arith.or);
-export const Sub = binary(arith.sub);
+export const Sub = binary((a, b) => {
+  const difference = arith.sub(a, b);
+  return asCenteredSoftplus(difference) ?? difference;
+});
 export const Xor = binary((a, b) => arith.not(arith.equal(arith.cast(a, "int32"), arith.cast(b, "int32"))));
 
 /** The exponent may be of another type; the result has the type of the base. */
