@@ -45,7 +45,7 @@ export const defaultSpec = {
 } as const satisfies RunSpec;
 
 /** The methods that are compared unless told otherwise. */
-export const comparedMethods = ["plain", "weight-decay", "clip", "lbdn"] as const satisfies readonly MethodName[];
+export const comparedMethods = ["plain", "weight-decay", "clip", "lbdn", "lcnn"] as const satisfies readonly MethodName[];
 
 /** What goes with a method unless told otherwise: the settings of the run that its paper, or a look at the digits, asks for. */
 const methodDefaults: { readonly [name in MethodName]?: Partial<RunSpec> } = {
@@ -62,7 +62,8 @@ export const defaultsFor = (name: MethodName): RunSpec => ({
 
 /** A method with the settings that go with an optimiser: decoupled weight decay (Adam) works on another scale than decay in the gradient. */
 export function methodSpec(optimizer: RunSpec["optimizer"], method: MethodSpec): MethodSpec {
-  return method.name === "weight-decay" ? { decay: optimizer === "adam" ? 0.5 : 5e-4, ...method } : method;
+  const decays = method.name === "weight-decay" || method.name === "softplus-decay";
+  return decays ? { decay: optimizer === "adam" ? 0.5 : 5e-4, ...method } : method;
 }
 
 /** Check a value that came from outside (a checkpoint, a file); throws SpecError with the JSON path. */

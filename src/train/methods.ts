@@ -1,9 +1,12 @@
 /** @file The table of training methods, by the names that users type, each with the settings that it takes. A new method is one entry. */
 import { UsageError } from "../tensor/errors.ts";
+import { adversarialTraining } from "./adversarial.ts";
 import { clip, clipAscents, clipPenalties } from "./clip.ts";
 import { layerKinds, lbdn } from "./lbdn.ts";
+import { lcnn } from "./lcnn.ts";
 import type { Method } from "./method.ts";
 import { pairStarts } from "./pairSet.ts";
+import { cure, gradReg, softplusDecay } from "./penalty.ts";
 import { plain, weightDecay } from "./plain.ts";
 import { numberSetting, type Setting, wordSetting } from "./setting.ts";
 import { weightPenalty } from "./weightPenalty.ts";
@@ -57,6 +60,39 @@ const table = {
       layer: wordSetting("kind of layers; sandwich unless told", layerKinds),
     },
     lbdn,
+  ),
+  lcnn: entry(
+    {
+      betaWeight: numberSetting("Weight of the sum of the activations' curvatures beta; 0.01 unless told", { min: 0 }),
+      gammaWeight: numberSetting("Weight of the sum of |log gamma| of the layers' gains; 0.1 unless told", { min: 0 }),
+      gradientWeight: numberSetting("Weight of the squared gradient in the input; 0 unless told", { min: 0 }),
+    },
+    lcnn,
+  ),
+  "grad-reg": entry(
+    { gradientWeight: numberSetting("Weight of the squared gradient in the input; 0.1 unless told", { min: 0 }) },
+    gradReg,
+  ),
+  cure: entry(
+    {
+      curvatureWeight: numberSetting("Weight of the squared change of the gradient; 0.1 unless told", { min: 0 }),
+      distance: numberSetting("How far apart the gradients are taken, in l2; 1 unless told", { above: 0 }),
+    },
+    cure,
+  ),
+  "softplus-decay": entry(
+    {
+      beta: numberSetting("Of the softplus that stands for every activation; 10 unless told", { above: 1e-3 }),
+      decay: numberSetting("Weight decay; 0.5 with adam, 5e-4 with sgd unless told", { min: 0 }),
+    },
+    softplusDecay,
+  ),
+  adversarial: entry(
+    {
+      radius: numberSetting("Of the l2 ball that samples are moved in; 0.1 unless told", { min: 0 }),
+      steps: numberSetting("Steps of the attack; 3 unless told", { min: 1, whole: true }),
+    },
+    adversarialTraining,
   ),
 } as const satisfies Readonly<Record<string, Entry>>;
 
