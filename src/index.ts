@@ -33,17 +33,25 @@ export type { Engine, Program, Provider } from "./engine/engine.ts";
 export { evaluate } from "./engine/reference.ts";
 
 export { type Activation, activation, activationNames } from "./layers/activation.ts";
-export { type BatchNormOptions, batchNorm } from "./layers/batchNorm.ts";
 export type { Bounded, GammaOptions, Pending } from "./layers/bounded.ts";
+export {
+  type BatchNormOptions,
+  batchNorm,
+  type LipschitzBatchNormOptions,
+  lipschitzBatchNorm,
+} from "./layers/batchNorm.ts";
+export { type CenteredSoftplusOptions, centeredSoftplus } from "./layers/centeredSoftplus.ts";
 export { type ConvOptions, conv } from "./layers/conv.ts";
 export { type DenseOptions, dense } from "./layers/dense.ts";
 export { type Family, inFamily, type Model, ofFamily, plainFamily, type Unit } from "./layers/family.ts";
 export { dropout } from "./layers/dropout.ts";
 export { glorotUniform, heNormal, type Initializer } from "./layers/initializer.ts";
 export { fixed, type Layer, type Mode, type Run, type Variables } from "./layers/layer.ts";
+export { type LowCurvatureOptions, lowCurvatureFamily, softplusFamily } from "./layers/lowCurvature.ts";
 export { averagePool, flatten, globalAveragePool, maxPool, type PoolOptions } from "./layers/pool.ts";
 export { sandwich } from "./layers/sandwich.ts";
 export { residual, sequential } from "./layers/sequential.ts";
+export { type SpectralOptions, spectral } from "./layers/spectral.ts";
 
 export { type ConvnetOptions, convnet } from "./models/convnet.ts";
 export { freeze } from "./models/freeze.ts";
@@ -83,12 +91,21 @@ export {
 } from "./attack/protocol.ts";
 export { type AdversarialOptions, adversarial, pgdStep } from "./attack/step.ts";
 
+export { type AdversarialTrainingOptions, adversarialTraining } from "./train/adversarial.ts";
 export { type ClipOptions, clip } from "./train/clip.ts";
 export { type LayerKind, type LbdnOptions, lbdn } from "./train/lbdn.ts";
+export { type LcnnOptions, lcnn } from "./train/lcnn.ts";
 export { type Checkpoint, type EpochMetrics, type TrainEvent, type TrainOptions, train } from "./train/loop.ts";
 export { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "./train/loss.ts";
 export type { Beginning, EpochSummary, Method, Objective, Step } from "./train/method.ts";
 export { adam, type Optimizer, sgd } from "./train/optimizer.ts";
+export {
+  type CureOptions,
+  cure,
+  gradReg,
+  type SoftplusDecayOptions,
+  softplusDecay,
+} from "./train/penalty.ts";
 export { plain, weightDecay } from "./train/plain.ts";
 export { type WeightPenaltyOptions, weightPenalty } from "./train/weightPenalty.ts";
 export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "./train/schedule.ts";

@@ -45,7 +45,13 @@ export const defaultSpec = {
 } as const satisfies RunSpec;
 
 /** The methods that are compared unless told otherwise. */
-export const comparedMethods = ["plain", "weight-decay", "clip", "lbdn", "lcnn"] as const satisfies readonly MethodName[];
+export const comparedMethods = [
+  "plain",
+  "weight-decay",
+  "clip",
+  "lbdn",
+  "lcnn",
+] as const satisfies readonly MethodName[];
 
 /** What goes with a method unless told otherwise: the settings of the run that its paper, or a look at the digits, asks for. */
 const methodDefaults: { readonly [name in MethodName]?: Partial<RunSpec> } = {

@@ -5,13 +5,15 @@ import { evaluate } from "../../src/engine/reference.ts";
 import { topological } from "../../src/graph/graph.ts";
 import { inputsOf } from "../../src/graph/leaf.ts";
 import { activation, activationNames } from "../../src/layers/activation.ts";
-import { batchNorm } from "../../src/layers/batchNorm.ts";
+import { batchNorm, lipschitzBatchNorm } from "../../src/layers/batchNorm.ts";
+import { centeredSoftplus } from "../../src/layers/centeredSoftplus.ts";
 import { conv } from "../../src/layers/conv.ts";
 import { dense } from "../../src/layers/dense.ts";
 import { dropout } from "../../src/layers/dropout.ts";
 import type { Layer } from "../../src/layers/layer.ts";
 import { averagePool, flatten, globalAveragePool, maxPool } from "../../src/layers/pool.ts";
 import { residual, sequential } from "../../src/layers/sequential.ts";
+import { spectral } from "../../src/layers/spectral.ts";
 import { normalTensor, random } from "../../src/tensor/random.ts";
 import type { Shape } from "../../src/tensor/shape.ts";
 import { toFloat64 } from "../../src/tensor/tensor.ts";
@@ -40,6 +42,22 @@ const rows: readonly Row[] = [
   },
   { name: "batchNorm of vectors", layer: batchNorm(), sample: [4] },
   { name: "batchNorm of images", layer: batchNorm({ momentum: 0.7, epsilon: 1e-3 }), sample: image },
+  { name: "lipschitzBatchNorm of vectors", layer: lipschitzBatchNorm({ gamma: 0.5 }), sample: [4] },
+  { name: "lipschitzBatchNorm of images", layer: lipschitzBatchNorm(), sample: image },
+  { name: "centeredSoftplus", layer: centeredSoftplus({ beta: 2 }), sample: image },
+  { name: "centeredSoftplus with a fixed beta", layer: centeredSoftplus({ kind: "fixed" }), sample: image },
+  { name: "spectral dense", layer: spectral(dense(3)), sample: [5] },
+  { name: "spectral dense with a gain", layer: spectral(dense(3, { bias: false }), { gain: "learned" }), sample: [5] },
+  {
+    name: "spectral conv with stride, padding and groups",
+    layer: spectral(conv(4, { kernel: 3, stride: 2, padding: 1, groups: 2 })),
+    sample: image,
+  },
+  {
+    name: "spectral conv with capped batchNorm",
+    layer: sequential([spectral(conv(3, { kernel: 3, bias: false })), lipschitzBatchNorm(), centeredSoftplus()]),
+    sample: image,
+  },
   { name: "maxPool", layer: maxPool(2), sample: image },
   { name: "maxPool with overlap", layer: maxPool(3, { stride: 2 }), sample: image },
   { name: "averagePool", layer: averagePool(2), sample: image },
