@@ -1,11 +1,12 @@
 /** @file AutoLip: an upper bound by one walk over the graph. For a chain of layers it is the product of their norms; where affine nodes meet, the norm of the whole affine map is used if it is smaller. */
-import { type Flow, flowOf, regionEnds, regionOf } from "../graph/behaviour.ts";
+import { type Flow, regionEnds, regionOf } from "../graph/behaviour.ts";
 import type { Node } from "../graph/graph.ts";
 import { originOf } from "../graph/origin.ts";
 import { sqrtUp, up } from "../linalg/rounding.ts";
 import type { LayerBound, NoConstant, Norm, Status, UpperBound } from "./bound.ts";
 import { type Budget, budget } from "./budget.ts";
 import { type NodeNorms, nodeNorms } from "./nodeNorm.ts";
+import { recognisedFlow } from "./recognise.ts";
 import { addUp, sourceNorm, timesUp } from "./region.ts";
 import type { Subject } from "./subject.ts";
 
@@ -46,13 +47,14 @@ export async function autoLip(
 ): Promise<{ readonly bound: UpperBound; readonly propagation: Propagation }> {
   const clock = budget(options);
   const { x, y } = subject.at(1, "float64");
-  const propagation = await propagate(flowOf(x, y), norm, clock, options.onProgress);
-  const { status, missing } = propagation;
+  const propagation = await propagate(recognisedFlow(x, y), norm, clock, options.onProgress);
+  const { status, missing, flow } = propagation;
+  const value = propagation.constantOf(flow.output);
   const bound: UpperBound = {
     method: "autolip",
     side: "upper",
-    proved: Number.isFinite(propagation.constantOf(y)),
-    value: propagation.constantOf(y),
+    proved: Number.isFinite(value),
+    value,
     seconds: clock.elapsed(),
     status,
     ...(missing ? { why: `${missing.node}: ${missing.why}` } : {}),

@@ -1,6 +1,6 @@
 /**
  * @file The tail of a network as a chain: from the earliest node through which everything passes, such that behind it there are only
- * affine maps that can be written out and element-by-element activations. What is before it keeps its AutoLip constant.
+ * affine maps that can be written out, element-by-element activations and MaxMin. What is before it keeps its AutoLip constant.
  */
 import { type Flow, flowOf, isAffine, type Region, regionOf } from "../graph/behaviour.ts";
 import type { Node } from "../graph/graph.ts";
@@ -11,7 +11,10 @@ import { denseOf, linearMap } from "./affine.ts";
 import type { Norm } from "./bound.ts";
 import type { ActivationLayer, AffineLayer, Chain } from "./chain.ts";
 import { type NodeNorms, nodeNorms } from "./nodeNorm.ts";
+import { sortedPairs } from "./recognise.ts";
 import { addUp, timesUp, writingError } from "./region.ts";
+import type { Pair } from "./sorts.ts";
+import { fromSums, sumsActivation, toSums } from "./sums.ts";
 
 export interface Tail {
   /** Where the chain starts: the input of the network, or a node that everything passes through. */
@@ -76,6 +79,8 @@ function gates(flow: Flow): Node[] {
 interface Stage {
   readonly node: Node;
   readonly region: Region | null;
+  /** The pairs of a MaxMin, which is the identity and |.| of sums and differences; none for what acts on each number. */
+  readonly pairs: readonly Pair[] | null;
 }
 
 /** The activations between `flow.input` and the output, in order; a string says which node is no activation. */
@@ -84,17 +89,20 @@ function stagesOf(flow: Flow): Stage[] | string {
   for (const node of flow.varying) {
     if (node === flow.input || isAffine(node, flow.varies)) continue;
     const varying = node.inputs.filter((x) => flow.varies.has(x));
+    const pairs = sortedPairs(node);
     const behaviour = node.op.behaviour(
       node,
       node.inputs.map((x) => flow.varies.has(x)),
     );
-    if (varying.length !== 1 || behaviour.kind !== "pointwise") {
+    if (varying.length !== 1 || (behaviour.kind !== "pointwise" && !pairs)) {
       return `${node.op.name} is neither affine nor element by element`;
     }
-    const [low, high] = behaviour.slope;
-    if (!(Number.isFinite(low) && Number.isFinite(high))) return `the slope of ${node.op.name} has no limit`;
+    if (behaviour.kind === "pointwise") {
+      const [low, high] = behaviour.slope;
+      if (!(Number.isFinite(low) && Number.isFinite(high))) return `the slope of ${node.op.name} has no limit`;
+    }
     const [z] = varying;
-    stages.push({ node, region: z === flow.input || !isAffine(z, flow.varies) ? null : regionOf(z, flow) });
+    stages.push({ node, region: z === flow.input || !isAffine(z, flow.varies) ? null : regionOf(z, flow), pairs });
   }
   return stages;
 }
@@ -102,6 +110,8 @@ function stagesOf(flow: Flow): Stage[] | string {
 interface Block {
   readonly source: Node;
   readonly size: number;
+  /** Where the source is a MaxMin, the block holds the sums and absolute differences of its pairs. */
+  readonly pairs: readonly Pair[] | null;
 }
 
 /** Write the chain out: a layer per activation, beside which what later layers need passes through with slope 1. */
@@ -126,11 +136,11 @@ function chainOf(
   const errors: ((norm: Norm) => number)[] = [];
   let placed = true;
   let cubes = 0;
-  let state: readonly Block[] = [{ source: flow.input, size: sizeOf(flow.input.shape) }];
+  let state: readonly Block[] = [{ source: flow.input, size: sizeOf(flow.input.shape), pairs: null }];
   for (const [i, end] of ends.entries()) {
     const stage: Stage | undefined = stages[i];
     const carried = stage ? state.filter((b) => (lastUse.get(b.source) ?? -1) > i) : [];
-    const written = layer(state, end, carried, norms);
+    const written = layer(state, end, carried, norms, stage?.pairs ?? null);
     if (typeof written === "string") return written;
     affine.push(written.layer);
     if (stage) cubes += written.layer.weight.rows ** 3;
@@ -140,10 +150,10 @@ function chainOf(
     if (!stage) break;
     const own = sizeOf(stage.node.shape);
     const width = own + carried.reduce((n, b) => n + b.size, 0);
-    const made = activation(stage.node, flow, norms, own, width);
+    const made = activation(stage, flow, norms, own, width);
     activations.push(made.layer);
     curvatures.push(made.curvature);
-    state = [{ source: stage.node, size: own }, ...carried];
+    state = [{ source: stage.node, size: own, pairs: stage.pairs }, ...carried];
   }
   const chain: Chain = { affine, activations };
   return {
@@ -161,6 +171,7 @@ function layer(
   end: Region | Node,
   carried: readonly Block[],
   norms: NodeNorms,
+  pairs: readonly Pair[] | null,
 ): { readonly layer: AffineLayer; readonly error: (norm: Norm) => number; readonly placed: boolean } | string {
   const output = "sources" in end ? end.output : end;
   const own = sizeOf(output.shape);
@@ -170,6 +181,7 @@ function layer(
     return `a map of ${cols} to ${rows} numbers is too large to write out`;
   }
   const data = new Float64Array(rows * cols);
+  const parts: ((norm: Norm) => number)[] = [];
   const put = (at: number, column: number, block: Matrix) => {
     for (let r = 0; r < block.rows; r++) {
       data.set(block.data.subarray(r * block.cols, (r + 1) * block.cols), (at + r) * cols + column);
@@ -180,16 +192,20 @@ function layer(
     for (let k = 0; k < n; k++) eye[k * n + k] = 1;
     return matrix(n, n, eye);
   };
+  const read = (column: number, block: Block, map: Matrix) => {
+    const own = block.pairs ? fromSums(map, block.pairs) : { matrix: map, error: () => 0 };
+    put(0, column, own.matrix);
+    parts.push(own.error);
+  };
   let column = 0;
-  const parts: ((norm: Norm) => number)[] = [];
   for (const block of state) {
     if ("sources" in end && end.sources.includes(block.source)) {
       const map = linearMap(end, block.source);
       if (!map) return `the map to ${output.op.name} has no derivative`;
-      put(0, column, denseOf(map));
+      read(column, block, denseOf(map));
       if (!isCopied(end, norms)) parts.push((norm) => writingError(norms, end, block.source, norm));
     } else if (end === block.source) {
-      put(0, column, identity(own));
+      read(column, block, identity(own));
     }
     let row = own;
     for (const kept of carried) {
@@ -201,10 +217,16 @@ function layer(
   const bias = new Float64Array(rows);
   const offset = "sources" in end ? offsetOf(end, norms) : null;
   if (offset) bias.set(offset.values);
+  const weight = matrix(rows, cols, data);
+  const error = (norm: Norm) => parts.reduce((sum, part) => addUp(sum, part(norm)), 0);
+  const placed = offset?.copied ?? true;
+  if (!pairs) return { layer: { weight, bias }, error, placed };
+  const sums = toSums({ weight, bias }, pairs);
+  // Sums and differences double a vector at most, in every p-norm.
   return {
-    layer: { weight: matrix(rows, cols, data), bias },
-    error: (norm) => parts.reduce((sum, part) => addUp(sum, part(norm)), 0),
-    placed: offset?.copied ?? true,
+    layer: sums.layer,
+    error: (norm) => addUp(timesUp(2, error(norm)), sums.error(norm)),
+    placed: placed && sums.placed,
   };
 }
 
@@ -219,7 +241,14 @@ function isCopied({ nodes, sources, output }: Region, norms: NodeNorms): boolean
     if (behaviour.kind === "isometry") continue;
     if (behaviour.kind !== "linear") return false;
     const { of } = behaviour;
-    const weight = of.form === "matrix" ? of.weight : of.form === "convolution" ? of.kernel : undefined;
+    const weight =
+      of.form === "matrix"
+        ? of.weight
+        : of.form === "convolution"
+          ? of.kernel
+          : of.form === "diagonal" && !of.inverse
+            ? of.factors
+            : undefined;
     if (!weight || norms.fixed(weight).error !== 0 || ++weights > 1) return false;
   }
   return inside.has(output);
@@ -253,12 +282,16 @@ const zeros = new Float64Array(0);
 
 /** An activation of `own` neurons, and beside them numbers that pass unchanged, `width` together. */
 function activation(
-  node: Node,
+  { node, pairs }: Stage,
   flow: Flow,
   norms: NodeNorms,
   own: number,
   width: number,
 ): { readonly layer: ActivationLayer; readonly curvature: Float64Array } {
+  if (pairs) {
+    const layer = sumsActivation(pairs, width);
+    return { layer, curvature: layer.low.map((low) => (low < 1 ? Number.POSITIVE_INFINITY : 0)) };
+  }
   const at = node.inputs.findIndex((x) => flow.varies.has(x));
   const behaviour = node.op.behaviour(
     node,

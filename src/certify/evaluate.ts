@@ -3,10 +3,10 @@ import { propagate } from "../bounds/autoLip.ts";
 import { maybeNorm, type Norm, printNorm, type UpperBound } from "../bounds/bound.ts";
 import { budget } from "../bounds/budget.ts";
 import { type Margins, marginsOf } from "../bounds/margin.ts";
+import { recognisedFlow } from "../bounds/recognise.ts";
 import { checkSample, type Subject, subjectOf } from "../bounds/subject.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
-import { flowOf } from "../graph/behaviour.ts";
 import type { Network } from "../graph/network.ts";
 import { down, up } from "../linalg/rounding.ts";
 import { UsageError } from "../tensor/errors.ts";
@@ -125,7 +125,7 @@ export async function certify(network: Network, options: CertifyOptions): Promis
 
   const { x, y } = subject.at(1, "float64");
   const clock = budget({ signal });
-  const flow = flowOf(x, y);
+  const flow = recognisedFlow(x, y);
   const propagation = await propagate(flow, norm, clock, (part) => onProgress?.(0.4 * part));
   const { missing } = propagation;
   if (missing && !upper) {

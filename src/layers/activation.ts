@@ -1,7 +1,9 @@
 /** @file Activations by name. */
 import type { Node } from "../graph/graph.ts";
 import { elu, gelu, hardSigmoid, hardSwish, leakyRelu, relu, sigmoid, silu, softplus, tanh } from "../ops/pointwise.ts";
-import { UsageError } from "../tensor/errors.ts";
+import { maxMin } from "../ops/sort.ts";
+import { ShapeError, UsageError } from "../tensor/errors.ts";
+import { showShape } from "../tensor/shape.ts";
 import { fixed, type Layer } from "./layer.ts";
 
 const activations = {
@@ -15,6 +17,7 @@ const activations = {
   silu,
   hardSigmoid: (x: Node) => hardSigmoid(x, 1 / 6, 0.5),
   hardSwish,
+  maxMin: (x: Node) => maxMin(x),
   identity: (x: Node) => x,
 } as const;
 
@@ -22,9 +25,20 @@ export type Activation = keyof typeof activations;
 
 export const activationNames = Object.keys(activations) as readonly Activation[];
 
-/** An activation, element by element, one of: relu, leakyRelu (0.01), elu, sigmoid, tanh, softplus, gelu, silu, hardSigmoid, hardSwish, identity. */
+/**
+ * An activation, element by element, one of: relu, leakyRelu (0.01), elu, sigmoid, tanh, softplus, gelu, silu, hardSigmoid, hardSwish, identity;
+ * or maxMin, which sorts the first half of the channels with the second, and needs an even number of them.
+ */
 export function activation(name: Activation): Layer {
   const apply = activations[name];
   if (!apply) throw new UsageError(`activation: unknown name "${name}"; known: ${activationNames.join(", ")}`);
-  return fixed(name, { shape: (input) => input, forward: (x) => apply(x) });
+  return fixed(name, {
+    shape(input) {
+      if (name === "maxMin" && !(input[0] % 2 === 0)) {
+        throw new ShapeError(`maxMin: the number of channels must be even, got ${showShape(input)}`);
+      }
+      return input;
+    },
+    forward: (x) => apply(x),
+  });
 }

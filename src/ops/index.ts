@@ -57,3 +57,4 @@ export { averagePool, globalAveragePool, globalMaxPool, maxPool } from "./pool.t
 export { mean, reduceMax, reduceMin } from "./reduce.ts";
 export { retype } from "./retype.ts";
 export { logSoftmax, logSumExp, softmax } from "./softmax.ts";
+export { maxMin } from "./sort.ts";
