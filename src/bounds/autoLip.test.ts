@@ -32,6 +32,11 @@ const table = (seed: number, rows: number, cols: number) =>
   Array.from({ length: rows }, (_, i) => draw(seed + i, cols));
 
 describe("autoLip()", () => {
+  it("counts every row of a matrix that is one row repeated", async () => {
+    const network = functionOf([3], (x) => matmul(x, broadcastTo(weight(x, [3, 4], [1, 2]), [3, 2])));
+    just(await value(network), 5 * Math.sqrt(3));
+  });
+
   it("reads a power of one as what it is: its derivative asks where, and is the same everywhere", async () => {
     const network = functionOf([2], (x) =>
       add(

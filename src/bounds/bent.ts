@@ -1,8 +1,8 @@
 /** @file Compositions with one slope on each side of 0 - PReLU, leaky ReLU by a maximum, x + relu(x): what scales with x > 0 is told by its values at 1 and -1. */
 import type { Behaviour, Node } from "../graph/graph.ts";
 import { sizeOf } from "../tensor/shape.ts";
+import type { Composition } from "./composition.ts";
 import { computedError } from "./fixed.ts";
-import type { Composition } from "./recognise.ts";
 
 /** The slopes of a composition that is positively homogeneous, element by element; null where that cannot be told. */
 export function bentBehaviour({ x, y, inner, fixed }: Composition): Behaviour | null {

@@ -6,7 +6,7 @@ import type { Behaviour, Node, Slopes } from "../graph/graph.ts";
 import { input } from "../graph/leaf.ts";
 import { gelu, silu } from "../ops/pointwise.ts";
 import { betweenTurns } from "../ops/slopes.ts";
-import type { Composition } from "./recognise.ts";
+import type { Composition } from "./composition.ts";
 
 /** The slopes of a composition of the form x g(x); null where it is none that is known. */
 export function gateBehaviour(

@@ -10,18 +10,10 @@ import { copyOrigin } from "../graph/origin.ts";
 import { substitute } from "../graph/rewrite.ts";
 import type { Type } from "../tensor/tensor.ts";
 import { bentBehaviour } from "./bent.ts";
+import type { Composition } from "./composition.ts";
 import { asFunction, type Fixed, fixedValues } from "./fixed.ts";
 import { gateBehaviour } from "./gates.ts";
 import { isMove, type Pair, pairsOf } from "./sorts.ts";
-
-/** A node and the one varying node that it is a function of, found through ops that may stand in a composition. */
-export interface Composition {
-  readonly y: Node;
-  readonly x: Node;
-  /** What depends on x, each after its inputs, y the last. */
-  readonly inner: readonly Node[];
-  fixed(node: Node): Fixed;
-}
 
 /** The flow between two nodes with every composition that is recognised in it as one node. */
 export function recognisedFlow(x: Node, y: Node): Flow {

@@ -1,7 +1,7 @@
 /** @file MaxMin, or GroupSort of pairs, however it is composed: the numbers of x are moved about and some pairs of them replaced by their larger and smaller. Told by following every number by its place. */
 import type { Node } from "../graph/graph.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import type { Composition } from "./recognise.ts";
+import type { Composition } from "./composition.ts";
 
 /** Places a and b of the input whose larger number goes to place `max` of the output, the smaller to `min`. A lone number has a = b, max = min. */
 export interface Pair {

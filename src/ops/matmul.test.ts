@@ -1,12 +1,15 @@
 /** @file Tests of matmul.ts, inverse.ts and normalize.ts. */
 import { describe, expect, it } from "vitest";
+import { nodeEngine } from "../engine/node.ts";
 import { evaluate } from "../engine/reference.ts";
 import { constant, input } from "../graph/leaf.ts";
 import { ShapeError } from "../tensor/errors.ts";
 import { random, uniformTensor } from "../tensor/random.ts";
 import { tensor } from "../tensor/tensor.ts";
+import { broadcastTo } from "./broadcast.ts";
 import { inverse } from "./inverse.ts";
 import { gemm, matmul } from "./matmul.ts";
+import { reshape } from "./movement.ts";
 import { batchNorm } from "./normalize.ts";
 
 describe("matmul()", () => {
@@ -32,6 +35,29 @@ describe("matmul()", () => {
     expect(behaviour).toMatchObject({ kind: "linear", of: { form: "matrix", side: "right" } });
     expect(behaviour.kind === "linear" && behaviour.of.form === "matrix" && behaviour.of.weight).toBe(w);
     expect(y.op.behaviour(y, [true, true]).kind).toBe("unbounded");
+  });
+
+  it("is written with the rows that a broadcast repeats", async () => {
+    const x = input("x", [3, 1]);
+    const w = constant(tensor([1, 2, 3, 4, 5, 6], [3, 2]));
+    const row = broadcastTo(constant(tensor([1, 2], [1, 2])), [3, 2]);
+    const batch = broadcastTo(constant(tensor([1, 0, 0, 2], [2, 2])), [4, 2, 2]);
+    const nodes = {
+      columns: matmul(broadcastTo(x, [3, 3]), w),
+      held: matmul(broadcastTo(x, [3, 3]), row),
+      batch: matmul(broadcastTo(reshape(x, [1, 3, 1]), [4, 3, 2]), batch),
+    };
+    const fed = { x: tensor([1, -2, 3], [3, 1]) };
+    const program = await nodeEngine({ threads: 1 }).compile(nodes);
+    const found = await program.run(fed);
+    await program.dispose();
+    const exact = evaluate(nodes, fed);
+    for (const name of Object.keys(nodes) as (keyof typeof nodes)[]) {
+      expect(found[name].shape).toEqual(exact[name].shape);
+      expect(Array.from(found[name].data as Float32Array)).toEqual(Array.from(exact[name].data as Float64Array));
+    }
+    const { held } = nodes;
+    expect(held.op.behaviour(held, [true, false])).toMatchObject({ kind: "linear", of: { weight: row } });
   });
 
   it("gemm is alpha A' B' + beta C", () => {

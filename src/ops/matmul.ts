@@ -27,7 +27,7 @@ const matmulOp: Op<null> = {
   behaviour(y, [a, b]) {
     if (a && b) return unbounded("product of two varying branches");
     const held = y.inputs[a ? 1 : 0];
-    const weight = isBroadcast(held) ? held.inputs[0] : held;
+    const weight = repeatsMatrix(held) ? held.inputs[0] : held;
     if (weight.shape.length !== 2) return otherLinear;
     return { kind: "linear", of: { form: "matrix", weight, side: a ? "right" : "left" } };
   },
@@ -55,9 +55,22 @@ const matmulOp: Op<null> = {
         transB: isTranspose(b) ? 1 : 0,
       });
     }
-    return build.node("MatMul", build.operands());
+    // The reader repeats matrices over leading axes by itself, never a row or a column.
+    const bare = [a, b].map(repeatsMatrix);
+    if (bare[0] && bare[1]) bare[0] = false;
+    return build.node(
+      "MatMul",
+      [a, b].map((x, i) => (bare[i] ? build.value(x.inputs[0]) : build.input(i))),
+    );
   },
 };
+
+/** Is a node the same matrix over and over, along leading axes alone? */
+function repeatsMatrix(x: Node): boolean {
+  if (!isBroadcast(x)) return false;
+  const { shape } = x.inputs[0];
+  return shape.length >= 2 && sameShape(shape.slice(-2), x.shape.slice(-2));
+}
 
 /** a @ b: [..., m, k] x [..., k, n] -> [..., m, n]. Leading axes broadcast; a vector is a row on the left, a column on the right. */
 export function matmul(a: Node, b: Node): Node {
