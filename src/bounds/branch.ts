@@ -18,7 +18,7 @@ import { steepness, witnessOf } from "./steepness.ts";
 export interface BranchOptions {
   /** Stop where upper <= lower (1 + gap), default 0.001. */
   readonly gap?: number;
-  /** Looked at between pieces: the first bound is always finished. */
+  /** The first bound is always finished, by intervals alone if time is short. */
   readonly seconds?: number;
   /** Most pieces looked at, default 1e6. */
   readonly pieces?: number;
@@ -55,7 +55,7 @@ export async function branchAndBound(
   if (!(gap >= 0)) throw new UsageError(`branchAndBound: the gap must not be negative, got ${gap}`);
   checkDomain(domain, chain.affine[0].weight.cols);
   const time = budget({ seconds, signal });
-  const problem = problemOf(chain, domain, norm, options.bound);
+  const problem = problemOf(chain, domain, norm, time, options.bound);
   const open = heap<Cut>();
   const root = wholePiece(problem);
   open.push(root.bound, root);
@@ -68,7 +68,11 @@ export async function branchAndBound(
       witness = witnessOf(inside(domain, x), found.direction(), domain);
     }
   };
-  for (const x of firstPoints(root.box, seed)) tryPoint(x);
+  for (const x of firstPoints(root.box, seed)) {
+    await time.pause();
+    if (time.expired) break;
+    tryPoint(x);
+  }
 
   let looked = 0;
   let upper = root.bound;
@@ -87,6 +91,11 @@ export async function branchAndBound(
     const cut = open.pop() as Cut;
     const piece = pieceOf(problem, cut.box, cut.sides, cut.bound);
     if (!piece || outsideBall(domain, piece.box)) continue;
+    if (time.expired) {
+      // What is left would be too slow; the next turn of the loop ends.
+      open.push(piece.bound, cut);
+      continue;
+    }
     const state = occupied(problem, piece);
     if (state.kind === "empty") continue;
     if (state.kind === "inside") tryPoint(state.x);

@@ -5,6 +5,7 @@ import type { Network } from "../graph/network.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { autoLip } from "./autoLip.ts";
 import { type Bound, type Bracket, maybeNorm, type Norm, printNorm } from "./bound.ts";
+import { type Budget, budget } from "./budget.ts";
 import { checkDomain, type Domain, printDomain } from "./domain.ts";
 import {
   applies,
@@ -29,13 +30,18 @@ export interface LipschitzOptions {
   readonly domain?: Domain;
   /** Points from which lower bounds start. */
   readonly data?: Dataset;
-  /** For each method. An upper bound that runs out of time is looser, a lower bound smaller. */
+  /**
+   * For each method. An upper bound that runs out of time is looser, a lower bound smaller. Where neither methods nor seconds are
+   * told, they share about four seconds.
+   */
   readonly seconds?: number;
   /** Default 0. */
   readonly seed?: number;
   readonly signal?: AbortSignal;
   /** From 0 to 1. */
   onProgress?(fraction: number): void;
+  /** The bracket so far, each time that it is narrower: the first soon after the start. All in it holds; methods still at work say "stopped". */
+  onBracket?(bracket: Bracket): void;
 }
 
 /**
@@ -51,27 +57,85 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
   checkDomain(domain, subject.size);
   const names = chosen(options.methods, norm, domain);
   const shared = { ...sharedWork(subject, norm, domain, options), metadata: network.metadata };
-  const bounds: Bound[] = [];
-  for (const [k, name] of names.entries()) {
+  const answers = new Map<BoundName, readonly Bound[]>();
+  // What methods have said on the way holds as well as what they end with: the best of each.
+  const interim = new Map<string, { readonly name: BoundName; readonly bound: Bound }>();
+  const bracketNow = (): Omit<Bracket, "layers"> => {
+    const said = [...interim.values()];
+    const bounds = names.flatMap(
+      (name) => answers.get(name) ?? said.filter((i) => i.name === name).map(({ bound }) => bound),
+    );
+    const all = [...said.map(({ bound }) => bound), ...bounds];
+    return { norm: printNorm(norm), domain: printDomain(domain), ...sides(all), bounds };
+  };
+  const announce = announcer(options.onBracket);
+  const improve = (name: BoundName, bound: Bound) => {
+    const key = `${name} ${bound.side}`;
+    const before = interim.get(key)?.bound.value;
+    if (before !== undefined && (bound.side === "lower" ? bound.value <= before : bound.value >= before)) return;
+    interim.set(key, { name, bound });
+    announce(bracketNow);
+  };
+  const clock = budget();
+  // Norms in closed form take no time, and something is known.
+  if (options.onBracket && names.includes("autolip")) {
+    improve("autolip", (await autoLip(subject, norm, { seconds: 0 })).bound);
+  }
+  for (const [k, name] of turns(names, domain).entries()) {
     options.signal?.throwIfAborted();
     const progress = (part: number) => onProgress?.((k + part) / names.length);
     const entry: MethodEntry = methods[name];
-    bounds.push(...(await entry.ask({ ...shared, progress, start: sides(bounds).lower?.witness ?? null })));
+    const { lower } = bracketNow();
+    const seconds = options.seconds ?? (options.methods === undefined ? shareOf(name, clock) : undefined);
+    const limit = seconds === undefined ? {} : { seconds };
+    const question = { ...shared, ...limit, progress, improve: (bound: Bound) => improve(name, bound) };
+    answers.set(name, await entry.ask({ ...question, start: lower?.witness ?? null }));
+    announce(bracketNow);
     progress(1);
   }
   const walk = names.includes("autolip") ? await shared.walk() : undefined;
   const missing = walk?.bound.status === "unbounded" && domain.kind === "global" ? walk.propagation.missing : undefined;
-  return {
-    norm: printNorm(norm),
-    domain: printDomain(domain),
-    ...sides(bounds),
-    ...(missing && { noConstant: missing }),
-    bounds,
-    layers: walk?.propagation.layers ?? [],
-  };
+  const { bounds, ...found } = bracketNow();
+  return { ...found, ...(missing && { noConstant: missing }), bounds, layers: walk?.propagation.layers ?? [] };
 }
 
 // --- internal ---
+
+/** The order in which methods are asked: on the whole space what is quick first, so that there are two sides soon. */
+function turns(names: readonly BoundName[], domain: Domain): readonly BoundName[] {
+  const first: readonly BoundName[] = domain.kind === "global" ? ["jacobian", "autolip", "pairs"] : [];
+  return [...first.filter((name) => names.includes(name)), ...names.filter((name) => !first.includes(name))];
+}
+
+/** What the default allows a method: searches from below a fixed time, what can go on for ever the rest of four seconds. */
+function shareOf(name: BoundName, clock: Budget): number | undefined {
+  switch (name) {
+    case "jacobian":
+    case "pairs":
+      return 0.7;
+    case "recurjac":
+      return 1;
+    case "lipsdp":
+    case "branch":
+      return Math.max(1.5, 4 - clock.elapsed());
+    default:
+      return undefined;
+  }
+}
+
+/** Hand on brackets that are narrower than the one before. */
+function announcer(onBracket: LipschitzOptions["onBracket"]) {
+  let [low, high] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  return (make: () => Omit<Bracket, "layers">): void => {
+    if (!onBracket) return;
+    const bracket = make();
+    const lower = bracket.lower?.value ?? low;
+    const upper = bracket.upper?.proved ? bracket.upper.value : high;
+    if (lower <= low && upper >= high) return;
+    [low, high] = [Math.max(low, lower), Math.min(high, upper)];
+    onBracket({ ...bracket, layers: [] });
+  };
+}
 
 function chosen(asked: LipschitzOptions["methods"], norm: Norm, domain: Domain): readonly BoundName[] {
   const fitting = boundNames.filter((name) => applies(name, norm, domain));
@@ -98,10 +162,10 @@ function sharedWork(
   norm: Norm,
   domain: Domain,
   { engine, data, seconds, seed = 0, signal }: LipschitzOptions,
-): Omit<Question, "progress"> {
+): Omit<Question, "progress" | "improve"> {
   let walk: ReturnType<Question["walk"]> | undefined;
   let tail: ReturnType<Question["tail"]> | undefined;
-  const self: Omit<Question, "progress"> = {
+  const self: Omit<Question, "progress" | "improve"> = {
     subject,
     norm,
     domain,

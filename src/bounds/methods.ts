@@ -8,6 +8,7 @@ import { annealing } from "./annealing.ts";
 import type { Propagation } from "./autoLip.ts";
 import type { Bound, Norm, UpperBound, Witness } from "./bound.ts";
 import { branchAndBound } from "./branch.ts";
+import { budget } from "./budget.ts";
 import type { Chain } from "./chain.ts";
 import { combettesPesquet } from "./combettesPesquet.ts";
 import { type Domain, hasInterior, type Range } from "./domain.ts";
@@ -42,6 +43,8 @@ export interface Question {
   readonly start?: Witness | null;
   /** From 0 to 1. */
   progress(fraction: number): void;
+  /** A bound that holds already, while the method goes on. */
+  improve(bound: Bound): void;
   walk(): Promise<{ readonly bound: UpperBound; readonly propagation: Propagation }>;
   tail(): Promise<TailQuestion | string>;
 }
@@ -138,15 +141,16 @@ function onChain(method: string, bound: (tail: TailQuestion, question: Question)
             : { ...stated, side: "upper", proved: false },
         ];
       }
-      const own = await bound(tail, question);
-      const slack = own.side === "estimate" ? 0 : tail.slack(question.norm);
-      const value = timesUp(tail.before, addUp(own.value, slack));
-      // Infinity is no bound, whoever says it.
-      return [
-        own.side === "upper"
+      const ofNetwork = (own: Bound): Bound => {
+        const slack = own.side === "estimate" ? 0 : tail.slack(question.norm);
+        const value = timesUp(tail.before, addUp(own.value, slack));
+        // Infinity is no bound, whoever says it.
+        return own.side === "upper"
           ? { ...own, value, proved: own.proved && value < Number.POSITIVE_INFINITY }
-          : { ...own, value },
-      ];
+          : { ...own, value };
+      };
+      const improve = (own: Bound) => question.improve(ofNetwork(own));
+      return [ofNetwork(await bound(tail, { ...question, improve }))];
     },
   };
 }
@@ -157,41 +161,60 @@ function fromBelow(search: typeof jacobian, quick: boolean): MethodEntry {
     norms: "all",
     domains: "all",
     quick,
-    ask: async ({ subject, norm, progress, walk: _, tail: __, ...rest }) => [
-      await search(subject, norm, { ...rest, onProgress: progress }),
+    ask: async ({ subject, norm, progress, improve, walk: _, tail: __, ...rest }) => [
+      await search(subject, norm, { ...rest, onProgress: progress, onFirst: improve }),
     ],
   };
 }
 
 /** The chain with the slopes of the domain in place of the global ones. */
-const narrowed = ({ chain, slopes }: TailQuestion): Chain => ({
-  ...chain,
-  activations: chain.activations.map((layer, i) => ({ ...layer, ...slopes[i] })),
-});
+const narrowed = ({ chain, slopes }: TailQuestion, { domain }: Question): Chain =>
+  domain.kind === "global"
+    ? chain
+    : { ...chain, activations: chain.activations.map((layer, i) => ({ ...layer, ...slopes[i] })) };
 
 async function lipsdpOf(tail: TailQuestion, question: Question): Promise<Bound> {
-  const { engine, metadata = {}, seconds = 3, signal, progress } = question;
-  const started = performance.now();
-  const onProgress = () => progress(Math.min(1, (performance.now() - started) / (1000 * seconds)));
-  const chain = narrowed(tail);
-  const starts = storedStarts(chain, metadata);
-  const { bound } = await lipsdp(chain, { engine, seconds, starts, ...(signal ? { signal } : {}), onProgress });
+  const { engine, metadata = {}, seconds = 3, signal, progress, improve } = question;
+  const clock = budget();
+  const chain = narrowed(tail, question);
+  const { bound } = await lipsdp(chain, {
+    engine,
+    seconds,
+    starts: storedStarts(chain, metadata),
+    ...(signal ? { signal } : {}),
+    onProgress: () => progress(Math.min(1, clock.elapsed() / seconds)),
+    onImprove(value) {
+      const why = "on the way";
+      improve({
+        method: "lipsdp",
+        side: "upper",
+        proved: true,
+        value,
+        seconds: clock.elapsed(),
+        status: "stopped",
+        why,
+      });
+    },
+  });
   return bound;
 }
 
 /** A bound from slopes alone. */
-function slopeBound(of: (chain: Chain, slopes: readonly Range[], norm: Norm) => number) {
-  return async ({ chain, slopes }: TailQuestion, { norm }: Question): Promise<Bound> => {
-    const started = performance.now();
-    const value = of(chain, slopes, norm);
-    const seconds = (performance.now() - started) / 1000;
+function slopeBound(of: typeof recurJacBound) {
+  return async ({ chain, slopes }: TailQuestion, { norm, seconds, signal }: Question): Promise<Bound> => {
+    const clock = budget({ seconds, signal });
+    await clock.pause();
+    const value = of(chain, slopes, norm, clock);
+    const stopped = of === recurJacBound && clock.expired;
     return {
       method: of === intervalBound ? "interval" : "recurjac",
       side: "upper",
       proved: true,
       value,
-      seconds,
-      status: "done",
+      seconds: clock.elapsed(),
+      ...(stopped
+        ? { status: "stopped", why: "out of time: some rows are those of the interval" }
+        : { status: "done" }),
     };
   };
 }
@@ -205,7 +228,9 @@ async function branch({
   seed,
   signal,
   progress,
+  improve,
 }: Question): Promise<readonly Bound[]> {
+  const clock = budget();
   const { propagation } = await walk();
   const made = await tail();
   // What is cut off as empty, and a point that is found, are those of the network only if the chain is the network itself.
@@ -234,7 +259,12 @@ async function branch({
     seconds,
     seed,
     ...(signal ? { signal } : {}),
-    onProgress: (low, high) => progress(high > 0 ? Math.min(1, low / high) : 1),
+    onProgress(low, value) {
+      progress(value > 0 ? Math.min(1, low / value) : 1);
+      const elapsed = clock.elapsed();
+      const why = "on the way";
+      improve({ method: "branch", side: "upper", proved: true, value, seconds: elapsed, status: "stopped", why });
+    },
   });
   // A derivative is a lower bound only where the domain goes on in every direction.
   return hasInterior(domain) ? [upper, lower] : [upper];

@@ -8,7 +8,7 @@ import type { Chain } from "./chain.ts";
 import { boxAround, type Domain, type Range } from "./domain.ts";
 import { type IntervalMatrix, intervalJacobians, intervalNorm } from "./interval.ts";
 import { both, ranges, slopesOn } from "./ranges.ts";
-import { recurJacobians } from "./recurJac.ts";
+import { type Clock, recurJacobians } from "./recurJac.ts";
 
 /** Which side of 0 the pre-activation of a neuron is on: 1 and -1 include 0, at 0 it is not said. */
 export type Sides = readonly Int8Array[];
@@ -35,10 +35,12 @@ export interface Problem {
   readonly bent: readonly (readonly boolean[])[];
   /** A further bound for given slopes, or Infinity. */
   extra?(slopes: readonly Range[]): number;
+  /** When it has expired, pieces are bounded quickly. */
+  readonly clock: Clock;
 }
 
 /** Prepare a chain and a domain. */
-export function problemOf(chain: Chain, domain: Domain, norm: Norm, extra?: Problem["extra"]): Problem {
+export function problemOf(chain: Chain, domain: Domain, norm: Norm, clock: Clock, extra?: Problem["extra"]): Problem {
   const whole = ranges(chain, domain) as readonly Range[];
   const single = ([a, b]: readonly [number, number]) => a === b;
   const bent = chain.activations.map((layer) =>
@@ -48,7 +50,7 @@ export function problemOf(chain: Chain, domain: Domain, norm: Norm, extra?: Prob
       );
     }),
   );
-  return { chain, domain, norm, whole, bent, extra };
+  return { chain, domain, norm, whole, bent, extra, clock };
 }
 
 /** The piece that is everything. */
@@ -61,7 +63,7 @@ export function wholePiece(problem: Problem): Piece {
 
 /** Bound the Jacobian on a part of a piece; null where the part is empty, by the ranges of its neurons. */
 export function pieceOf(problem: Problem, box: Range, sides: Sides, before: number): Piece | null {
-  const { chain, domain, norm, whole, extra } = problem;
+  const { chain, domain, norm, whole, extra, clock } = problem;
   const here: Domain = domain.kind === "global" ? domain : { kind: "box", ...box };
   const found = ranges(chain, here, {
     narrow(layer, range) {
@@ -79,8 +81,8 @@ export function pieceOf(problem: Problem, box: Range, sides: Sides, before: numb
   const slopes = slopesOn(chain, found);
   let jacobians = intervalJacobians(chain, slopes);
   let bound = Math.min(before, intervalNorm(jacobians[0], norm));
-  if (chain.affine.length > 2) {
-    jacobians = recurJacobians(chain, slopes);
+  if (chain.affine.length > 2 && !clock.expired) {
+    jacobians = recurJacobians(chain, slopes, clock);
     bound = Math.min(bound, intervalNorm(jacobians[0], norm));
   }
   if (extra) bound = Math.min(bound, extra(slopes));

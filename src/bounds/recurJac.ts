@@ -5,14 +5,18 @@
 import { type Matrix, matrix, multiply } from "../linalg/matrix.ts";
 import { down, gamma, tiny, up } from "../linalg/rounding.ts";
 import type { Norm } from "./bound.ts";
+import type { Budget } from "./budget.ts";
 import type { Chain } from "./chain.ts";
 import type { Range } from "./domain.ts";
 import { exactly, type IntervalMatrix, intervalNorm, sharedPart, timesMatrix, timesSlopes } from "./interval.ts";
 
 /** Bound the constant of a chain whose slopes keep to their ranges, by the norm of its RecurJac enclosure. Never more than `intervalBound`, but for rounding. */
-export function recurJacBound(chain: Chain, slopes: readonly Range[], norm: Norm): number {
-  return intervalNorm(recurJacobians(chain, slopes)[0], norm);
+export function recurJacBound(chain: Chain, slopes: readonly Range[], norm: Norm, clock?: Clock): number {
+  return intervalNorm(recurJacobians(chain, slopes, clock)[0], norm);
 }
+
+/** What says that time is up. */
+export type Clock = Pick<Budget, "expired">;
 
 /**
  * Enclose d out / d a_t for every t as `intervalJacobians` does, more tightly.
@@ -24,9 +28,11 @@ export function recurJacBound(chain: Chain, slopes: readonly Range[], norm: Norm
  *
  * The result is linear in y = Y_(t+2) D W, and so on to the last weight. Numbers and chords are both tried, and the smaller of the two kept.
  *
+ * Rows that are not begun when time is up stay those of the interval.
+ *
  * Reference: Zhang, Zhang, Hsieh 2019, "RecurJac" (chords as Shi et al. 2022).
  */
-export function recurJacobians(chain: Chain, slopes: readonly Range[]): readonly IntervalMatrix[] {
+export function recurJacobians(chain: Chain, slopes: readonly Range[], clock?: Clock): readonly IntervalMatrix[] {
   const { affine } = chain;
   const last = affine.length - 1;
   const found: IntervalMatrix[] = new Array(last + 1);
@@ -34,7 +40,8 @@ export function recurJacobians(chain: Chain, slopes: readonly Range[]): readonly
   for (let t = last - 1; t >= 0; t--) {
     const plain = timesMatrix(timesSlopes(found[t + 1], slopes[t]), affine[t].weight);
     // Next to the last weight all signs are known: the interval is already exact.
-    found[t] = t === last - 1 ? plain : sharedPart(plain, recursive(chain, slopes, found, t));
+    const known = t === last - 1 || clock?.expired;
+    found[t] = known ? plain : sharedPart(plain, recursive(chain, slopes, found, t, plain, clock));
   }
   return found;
 }
@@ -46,13 +53,15 @@ function recursive(
   slopes: readonly Range[],
   found: readonly IntervalMatrix[],
   t: number,
+  plain: IntervalMatrix,
+  clock: Clock | undefined,
 ): IntervalMatrix {
   const { weight } = chain.affine[t];
   const outputs = found[t + 1].mid.rows;
-  const mid = new Float64Array(outputs * weight.cols);
-  const radius = new Float64Array(mid.length);
+  const mid = plain.mid.data.slice();
+  const radius = plain.radius.slice();
   const minus = { ...weight, data: weight.data.map((w) => -w) };
-  for (let r = 0; r < outputs; r++) {
+  for (let r = 0; r < outputs && !clock?.expired; r++) {
     const rows = found.map((Y) => Y && rowOf(Y, r));
     const upper = (W: Matrix) => {
       const [numbers, chords] = [false, true].map((chord) => upperOf(chain, slopes, rows, t, W, chord));

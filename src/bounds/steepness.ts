@@ -10,27 +10,29 @@ import { activationRange, affineRange } from "./ranges.ts";
 
 /** The Jacobian at x; null where rounding leaves open on which side of a kink some neuron is. */
 export function jacobianAt(chain: Chain, x: Float64Array): Matrix | null {
-  let J: Matrix | null = null;
+  const { affine, activations } = chain;
+  const slopes: Float64Array[] = [];
+  /** d z_i / d x for the layer that is looked at, made only where a neuron is in doubt. */
+  let J: { readonly layer: number; readonly matrix: Matrix } | undefined;
   let at = { low: x, high: x };
-  for (let i = 0; i < chain.affine.length; i++) {
-    const { weight } = chain.affine[i];
-    J = J === null ? weight : multiply(weight, J);
-    if (i === chain.activations.length) return J;
-    const z = affineRange(chain.affine[i], at);
-    const layer = chain.activations[i];
-    const data = J.data.slice();
-    for (let j = 0; j < weight.rows; j++) {
+  for (let i = 0; i < activations.length; i++) {
+    const z = affineRange(affine[i], at);
+    const d = new Float64Array(affine[i].weight.rows);
+    for (let j = 0; j < d.length; j++) {
+      const [a, b] = activations[i].slopeOn(j, z.low[j], z.high[j]);
+      d[j] = a === b ? a : a + (b - a) / 2;
+      if (b - a < 1e-9) continue;
       // A neuron that does not move does not matter, even at its kink.
-      if (data.subarray(j * J.cols, (j + 1) * J.cols).every((v) => v === 0)) continue;
-      const [a, b] = layer.slopeOn(j, z.low[j], z.high[j]);
-      if (!(b - a < 1e-9)) return null;
-      const d = a === b ? a : a + (b - a) / 2;
-      for (let k = 0; k < J.cols; k++) data[j * J.cols + k] *= d;
+      if (J?.layer !== i) J = { layer: i, matrix: preActivations(affine, slopes) };
+      const { data, cols } = J.matrix;
+      if (data.subarray(j * cols, (j + 1) * cols).some((v) => v !== 0)) return null;
     }
-    J = { ...J, data };
-    at = activationRange(layer, z);
+    slopes.push(d);
+    at = activationRange(activations[i], z);
   }
-  return J;
+  const last = affine[affine.length - 1].weight;
+  if (last.rows > affine[0].weight.cols) return preActivations(affine, slopes);
+  return slopes.reduceRight((Y, d, i) => multiply(scaleColumns(Y, d), affine[i].weight), last);
 }
 
 /** What may be lost to rounding in a Jacobian and its norm. */
@@ -88,4 +90,13 @@ function directionOf(J: Matrix, norm: Norm): number[] {
   );
   const best = sums.indexOf(Math.max(...sums));
   return Array.from({ length: cols }, (_, j) => (data[best * cols + j] < 0 ? -1 : 1));
+}
+
+/** W_i D_(i-1) ... D_0 W_0, one weight more than there are slopes. */
+function preActivations(affine: Chain["affine"], slopes: readonly Float64Array[]): Matrix {
+  return slopes.reduce((J, d, i) => multiply(scaleColumns(affine[i + 1].weight, d), J), affine[0].weight);
+}
+
+function scaleColumns(W: Matrix, by: Float64Array): Matrix {
+  return { ...W, data: W.data.map((w, k) => w * by[k % W.cols]) };
 }

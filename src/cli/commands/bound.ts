@@ -1,8 +1,9 @@
 /** @file lipschitz bound MODEL: a bracket of the Lipschitz constant of any ONNX network, and which layer is to blame. */
+import type { Bracket } from "../../bounds/bound.ts";
 import { boundNames, lipschitz } from "../../bounds/index.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import type { Network } from "../../graph/network.ts";
-import { renderBracket } from "../../report/text.ts";
+import { renderBracket, showNumber } from "../../report/text.ts";
 import { command } from "../command.ts";
 import { domainOptions, parseDomain } from "../domain.ts";
 import { CliError } from "../errors.ts";
@@ -56,7 +57,10 @@ export const bound = command({
     const { network, sha256 } = await openModel(args.model, args, data?.shape);
     const domain = await parseDomain(args, sizeOfInput(network));
     const bar = progress.bar("bound", 1);
-    const bracket = await lipschitz(network, {
+    let fraction = 0;
+    let latest: Bracket | undefined;
+    const show = () => bar.at(fraction, latest && interval(latest));
+    const asked = lipschitz(network, {
       engine: nodeEngine(),
       norm,
       ...(methods === undefined ? {} : { methods }),
@@ -65,9 +69,23 @@ export const bound = command({
       signal,
       ...(data === undefined ? {} : { data }),
       ...(seconds === undefined ? {} : { seconds }),
-      onProgress: (fraction: number) => bar.at(fraction),
+      onProgress(part) {
+        fraction = part;
+        show();
+      },
+      onBracket(bracket) {
+        latest = bracket;
+        show();
+      },
     });
-    bar.done();
+    const bracket = await asked.catch((error: unknown) => {
+      // What is known when the user has seen enough is worth printing.
+      if (!signal.aborted || latest === undefined) throw error;
+      const known = latest;
+      result({ model: args.model, sha256, interrupted: true, ...known }, () => renderBracket(known));
+      throw error;
+    });
+    bar.done(interval(bracket));
     result({ model: args.model, sha256, ...bracket }, () => renderBracket(bracket));
     if (max === undefined) return;
     const proved = bracket.upper?.proved ? bracket.upper.value : null;
@@ -78,6 +96,10 @@ export const bound = command({
 });
 
 // --- internal ---
+
+/** What is witnessed and what is proved, for the bar. */
+const interval = ({ lower, upper }: Bracket): string =>
+  `[${showNumber(lower?.value)}, ${showNumber(upper?.proved ? upper.value : null)}]`;
 
 /** Numbers in one sample. */
 const sizeOfInput = ({ inputs: [port] }: Network): number =>
