@@ -7,6 +7,7 @@ import { autoLip } from "./autoLip.ts";
 import { type Bound, type Bracket, maybeNorm, type Norm, printNorm } from "./bound.ts";
 import { type Budget, budget } from "./budget.ts";
 import { checkDomain, type Domain, printDomain } from "./domain.ts";
+import { jacobian } from "./jacobian.ts";
 import {
   applies,
   type BoundName,
@@ -77,9 +78,12 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
     announce(bracketNow);
   };
   const clock = budget();
-  // Norms in closed form take no time, and something is known.
-  if (options.onBracket && names.includes("autolip")) {
-    improve("autolip", (await autoLip(subject, norm, { seconds: 0 })).bound);
+  if (options.onBracket) {
+    // Norms in closed form and a few points take no time, and something is known.
+    const { engine, seed, signal } = shared;
+    const few = { engine, seed, domain, points: 4, rounds: 1, seconds: 1, ...(signal && { signal }) };
+    if (names.includes("autolip")) improve("autolip", (await autoLip(subject, norm, { seconds: 0 })).bound);
+    if (names.includes("jacobian")) improve("jacobian", stopped(await jacobian(subject, norm, few)));
   }
   for (const [k, name] of turns(names, domain).entries()) {
     options.signal?.throwIfAborted();
@@ -101,9 +105,12 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
 
 // --- internal ---
 
+/** A bound on the way. */
+const stopped = (bound: Bound): Bound => ({ ...bound, status: "stopped" });
+
 /** The order in which methods are asked: on the whole space what is quick first, so that there are two sides soon. */
 function turns(names: readonly BoundName[], domain: Domain): readonly BoundName[] {
-  const first: readonly BoundName[] = domain.kind === "global" ? ["jacobian", "autolip", "pairs"] : [];
+  const first: readonly BoundName[] = domain.kind === "global" ? ["autolip", "eclipse-fast", "jacobian", "pairs"] : [];
   return [...first.filter((name) => names.includes(name)), ...names.filter((name) => !first.includes(name))];
 }
 
