@@ -149,7 +149,7 @@ function describe(spec: AttackSpec, norm: "2" | "inf"): string {
       return `${spec.steps} steps of ${spec.overshoot} times the way to the nearest linearised boundary with ${spec.rivals} other classes${pull}`;
     }
     case "shrink":
-      return `${spec.rounds} rounds of ${spec.steps} steps on the margin (half the gap, halved after ${shrinkPatience}) in a ball smaller by ${spec.by} than the smallest perturbation so far, halved after failure`;
+      return `${spec.rounds} rounds of ${spec.steps} steps of ${0.5 * spec.by} x radius on the margin (halved after ${shrinkPatience} steps without a lower one) in a ball smaller by ${spec.by} than the smallest perturbation so far, halved after failure`;
     default: {
       const rule = spec.patience === null ? "" : `, halved after ${spec.patience} steps without a lower margin`;
       const momentum = spec.momentum > 0 ? `, momentum ${spec.momentum}` : "";
