@@ -10,6 +10,7 @@ const commands = {
   compare: () => import("./commands/compare.ts").then((m) => m.compare as CommandDef),
   train: () => import("./commands/train.ts").then((m) => m.train as CommandDef),
   bound: () => import("./commands/bound.ts").then((m) => m.bound as CommandDef),
+  curvature: () => import("./commands/curvature.ts").then((m) => m.curvature as CommandDef),
   certify: () => import("./commands/certify.ts").then((m) => m.certify as CommandDef),
   attack: () => import("./commands/attack.ts").then((m) => m.attack as CommandDef),
   data: () => import("./commands/data.ts").then((m) => m.data as CommandDef),

@@ -15,7 +15,7 @@ export interface CurvatureOptions extends PointOptions {
   readonly method?: "lanczos" | "power";
   /** Hessian-vector products: at most this many for lanczos (default 30), this many and one for power (default 10). */
   readonly steps?: number;
-  /** lanczos stops where a norm is known to this part of itself; default 1e-6, 1e-4 in float32. */
+  /** lanczos stops where every norm is known to this part of itself; default 1e-4. */
   readonly tolerance?: number;
 }
 
@@ -65,14 +65,12 @@ export const gradientFloor = 1e-6;
  * Reference: Srinivas, Matoba, Lakkaraju and Fleuret 2022, definition 1 and section 4.
  */
 export async function curvature(network: Network, options: CurvatureOptions): Promise<Curvature> {
-  const { of = "loss", method = "lanczos", dtype = "float64", seed = 0 } = options;
+  const { of = "loss", method = "lanczos", dtype = "float64", seed = 0, tolerance = 1e-4 } = options;
   const steps = options.steps ?? (method === "power" ? 10 : 30);
   if (!(Number.isInteger(steps) && steps >= 1)) {
     throw new UsageError(`curvature: steps must be a whole number >= 1, got ${steps}`);
   }
-  const precise = dtype === "float64";
-  const precision = precise ? 2 ** -44 : 2 ** -18;
-  const tolerance = options.tolerance ?? (precise ? 1e-6 : 1e-4);
+  const precision = dtype === "float64" ? 2 ** -44 : 2 ** -18;
   const subject = subjectOf(network);
   const points = await openPoints(subject, options);
   const source = random(seed).fork("directions");

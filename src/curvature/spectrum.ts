@@ -55,7 +55,7 @@ export async function powerMethod(products: Products, steps: number, source: Ran
 export interface LanczosOptions {
   /** Most products; default 30. */
   readonly steps?: number;
-  /** Stop where every norm is known to this part of itself; default 1e-6. */
+  /** Stop where every norm is known to this part of itself; default 1e-4. */
   readonly tolerance?: number;
   /** Relative error of a product, for telling a zero from rounding; default 2^-44. */
   readonly precision?: number;
@@ -70,7 +70,7 @@ export interface LanczosOptions {
  */
 export async function lanczos(products: Products, source: Random, options: LanczosOptions = {}): Promise<Extremes[]> {
   const { samples, size } = products;
-  const { steps = 30, tolerance = 1e-6, precision = 2 ** -44 } = options;
+  const { steps = 30, tolerance = 1e-4, precision = 2 ** -44 } = options;
   const last = Math.min(steps, size);
   const basis: Float64Array[] = [];
   const runs: Run[] = Array.from({ length: samples }, () => ({ alpha: [], beta: [], ended: false }));
@@ -85,7 +85,7 @@ export async function lanczos(products: Products, source: Random, options: Lancz
     });
     q = next;
     const ended = runs.every((run) => run.ended);
-    if (!(ended || k + 1 === last || (k >= 3 && k % 3 === 0))) continue;
+    if (!(ended || k + 1 === last || k % 4 === 3)) continue;
     found = runs.map(extremesOf);
     if (ended || found.every(({ norm, residual }) => residual <= tolerance * norm)) break;
   }

@@ -101,10 +101,17 @@ export function renderCertification(result: {
   readonly accuracy: number;
   readonly averageRadius: number;
   readonly certified: readonly { readonly radius: number; readonly accuracy: number }[];
+  readonly samples?: readonly { readonly order?: 2 }[];
 }): string {
   const table = newTable(["radius", "certified accuracy"]);
   for (const { radius, accuracy } of result.certified) table.push([String(radius), showPercent(accuracy)]);
-  return `accuracy ${showPercent(result.accuracy)}, average certified radius ${showNumber(result.averageRadius)}\n${table.toString()}`;
+  const { samples = [] } = result;
+  const second = samples.filter((s) => s.order === 2).length;
+  const legend =
+    second > 0
+      ? `\n${second} of ${samples.length} radii are from gradient and curvature, the rest from the constant.`
+      : "";
+  return `accuracy ${showPercent(result.accuracy)}, average certified radius ${showNumber(result.averageRadius)}\n${table.toString()}${legend}`;
 }
 
 // --- internal ---

@@ -56,14 +56,18 @@ describe("help", () => {
   it("names every command", () => {
     const { status, stdout } = lipschitz("--help");
     expect(status).toBe(0);
-    for (const word of ["compare", "train", "bound", "certify", "attack", "data"]) expect(stdout).toContain(word);
+    for (const word of ["compare", "train", "bound", "curvature", "certify", "attack", "data"])
+      expect(stdout).toContain(word);
   });
 
-  it.each(["compare", "train", "bound", "certify", "attack", "data fetch"])("of %s ends with an example", (words) => {
-    const { status, stdout } = lipschitz(...words.split(" "), "--help");
-    expect(status).toBe(0);
-    expect(stdout).toMatch(/EXAMPLE\n\n {2}lipschitz /);
-  });
+  it.each(["compare", "train", "bound", "curvature", "certify", "attack", "data fetch"])(
+    "of %s ends with an example",
+    (words) => {
+      const { status, stdout } = lipschitz(...words.split(" "), "--help");
+      expect(status).toBe(0);
+      expect(stdout).toMatch(/EXAMPLE\n\n {2}lipschitz /);
+    },
+  );
 
   it("has no colours when piped", () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what is looked for
@@ -168,6 +172,32 @@ describe("bound", () => {
     const model = join(runFolder, "model.onnx");
     expect(lipschitz("bound", model, "--max", "0.001", "--quiet").status).toBe(3);
     expect(lipschitz("bound", model, "--max", "1e9", "--quiet").status).toBe(0);
+  });
+});
+
+describe("curvature", () => {
+  it("measures a piecewise linear network's loss, and says that nothing else bends", () => {
+    const words = ["curvature", join(runFolder, "model.onnx"), "--data", "digits", "--samples", "20"];
+    const { status, stdout } = lipschitz(...words, "--json");
+    expect(status).toBe(0);
+    const found = JSON.parse(stdout);
+    expect(found).toMatchObject({ data: "digits", of: "loss", smoothness: { kind: "piecewise linear" } });
+    expect(found.samples).toHaveLength(20);
+    expect(found.curvature.mean).toBeGreaterThan(0);
+    expect(found.bound).toMatchObject({ proved: false, value: null });
+    expect(lipschitz(...words).stdout).toMatch(/piecewise linear \(Relu\): its second derivative is zero almost/);
+  });
+
+  it("of a smooth network is never above the proved bound, with or without data", () => {
+    const net = join(folder, "controller.onnx");
+    writeFileSync(net, controller());
+    const found = JSON.parse(lipschitz("curvature", net, "--json", "--samples", "30", "--radii", "0.01,0.1").stdout);
+    expect(found.data).toBe(null);
+    expect(found.smoothness.kind).toBe("smooth");
+    expect(found.bound.proved).toBe(true);
+    expect(found.hessian.max).toBeLessThanOrEqual(found.bound.loss);
+    expect(found.stability.map((s: { radius: number }) => s.radius)).toEqual([0.01, 0.1]);
+    expect(lipschitz("curvature", net, "--samples", "5").stdout).toMatch(/Proved, everywhere \(chain\): Hessian norms/);
   });
 });
 
@@ -283,6 +313,12 @@ describe("wrong use", () => {
       /--epochs: must be a whole number >= 1, got "many"/,
     ],
     ["an unknown data set", ["train", "plain", "--data", "nothing", "--out", "o"], 1, /nothing/],
+    [
+      "a sample number of nothing",
+      ["curvature", "x.onnx", "--samples", "0"],
+      1,
+      /--samples: must be a whole number >= 1/,
+    ],
     ["a missing --out", ["train", "plain"], 1, /missing --out/],
     ["a missing method", ["train", "--out", "o"], 1, /missing METHOD/],
     ["a stray argument", ["bound", "a.onnx", "b.onnx"], 1, /unexpected argument "b\.onnx"/],

@@ -1,0 +1,90 @@
+/** @file lipschitz curvature MODEL: how much a network bends at samples, and the proved bound of how much it can bend anywhere. */
+import { curvatureBound } from "../../curvature/bound.ts";
+import { curvature as measure } from "../../curvature/measure.ts";
+import { gradientStability } from "../../curvature/stability.ts";
+import { nodeEngine } from "../../engine/node.ts";
+import { renderCurvature } from "../../report/curvature.ts";
+import { command } from "../command.ts";
+import { CliError } from "../errors.ts";
+import { openModel } from "../network.ts";
+import {
+  dataOptions,
+  loadData,
+  parseList,
+  parseNumber,
+  parseWhole,
+  parseWord,
+  preprocessingOptions,
+  seedOption,
+} from "../options.ts";
+
+export const curvature = command({
+  name: "curvature",
+  description: "Measure how much a network bends at samples, and prove how much it can bend anywhere, in l2",
+  example: "lipschitz curvature runs/digits/model.onnx --data digits --samples 200",
+  args: {
+    model: { type: "positional", required: true, description: "An .onnx file" },
+    ...dataOptions,
+    ...preprocessingOptions,
+    samples: {
+      type: "string",
+      default: "100",
+      description: "The first N test samples; without --data, N normal points with their predicted classes",
+      valueHint: "N",
+    },
+    of: {
+      type: "enum",
+      options: ["loss", "logit", "margin"],
+      default: "loss",
+      description: "What bends: the loss of the label, its output, or that less the largest other one",
+    },
+    method: {
+      type: "enum",
+      options: ["lanczos", "power"],
+      default: "lanczos",
+      description: "lanczos, with both ends of the spectrum, or the power method as published",
+    },
+    steps: {
+      type: "string",
+      description: "Hessian-vector products: at most 30 for lanczos, 10 for power",
+      valueHint: "T",
+    },
+    radii: {
+      type: "string",
+      description: "Also the relative change of the gradient under perturbations of these l2 lengths, by commas",
+      valueHint: "R",
+    },
+    ...seedOption,
+  },
+  async run(args, { progress, signal, result }) {
+    const seed = parseWhole("--seed", args.seed);
+    const samples = parseWhole("--samples", args.samples, 1);
+    const steps = args.steps === undefined ? undefined : parseWhole("--steps", args.steps, 1);
+    const of = parseWord("--of", args.of, ["loss", "logit", "margin"]);
+    const method = parseWord("--method", args.method, ["lanczos", "power"]);
+    const radii =
+      args.radii === undefined ? [] : parseList("--radii", args.radii, (o, word) => parseNumber(o, word, { above: 0 }));
+    const data = args.data === undefined ? undefined : (await loadData(args.data, args["data-dir"], seed)).test;
+    if (data?.task === "regression" && of === "margin") {
+      throw new CliError(`--of margin: needs classes, and ${data.name} is a regression`);
+    }
+    const { network, sha256 } = await openModel(args.model, args, data?.shape);
+    const bar = progress.bar("curvature", 1);
+    const common = { engine: nodeEngine(), samples, of, seed, signal, ...(data ? { data } : {}) };
+    const part = radii.length > 0 ? 0.5 : 0.9;
+    const measured = await measure(network, {
+      ...common,
+      method,
+      ...(steps === undefined ? {} : { steps }),
+      onProgress: (fraction: number) => bar.at(part * fraction),
+    });
+    const stability =
+      radii.length > 0
+        ? await gradientStability(network, { ...common, radii, onProgress: (f: number) => bar.at(0.5 + 0.4 * f) })
+        : [];
+    const bound = await curvatureBound(network, { signal });
+    bar.done();
+    const found = { ...measured, ...(stability.length > 0 ? { stability } : {}), bound };
+    result({ model: args.model, sha256, data: data?.name ?? null, ...found }, () => renderCurvature(found));
+  },
+});
