@@ -1,6 +1,6 @@
 /** @file AutoLip: an upper bound by one walk over the graph. For a chain of layers it is the product of their norms; where affine nodes meet, the norm of the whole affine map is used if it is smaller. */
 import { type Flow, regionEnds, regionOf } from "../graph/behaviour.ts";
-import type { Node } from "../graph/graph.ts";
+import { dependents, type Node, topological } from "../graph/graph.ts";
 import { originOf } from "../graph/origin.ts";
 import { sqrtUp, up } from "../linalg/rounding.ts";
 import type { LayerBound, NoConstant, Norm, Status, UpperBound } from "./bound.ts";
@@ -139,7 +139,9 @@ export async function propagate(
     }
   }
   onProgress(1);
-  const constantOf = (node: Node) => constants.get(node) ?? 0;
+  // A node of another graph is not known to have a constant.
+  const constantOf = (node: Node) =>
+    constants.get(node) ?? (dependents(topological([node]), [flow.input]).has(node) ? Number.POSITIVE_INFINITY : 0);
   const common = { flow, norms, constantOf, layers: withShares(entries) };
   // A region may have been bounded as a whole although one of its nodes was not.
   if (!failure || constantOf(flow.output) < Number.POSITIVE_INFINITY) return { ...common, status };

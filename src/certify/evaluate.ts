@@ -1,7 +1,8 @@
 /** @file What a network does on a data set: logits, accuracy, and how far each sample can move before the decision can change. */
-import { propagate } from "../bounds/autoLip.ts";
+import { type Propagation, propagate } from "../bounds/autoLip.ts";
 import { maybeNorm, type Norm, printNorm, type UpperBound } from "../bounds/bound.ts";
 import { budget } from "../bounds/budget.ts";
+import { chainPairs } from "../bounds/chainPairs.ts";
 import { type Margins, marginsOf } from "../bounds/margin.ts";
 import { recognisedFlow } from "../bounds/recognise.ts";
 import { checkSample, type Subject, subjectOf } from "../bounds/subject.ts";
@@ -32,6 +33,8 @@ export interface CertifyOptions {
   readonly radii?: readonly number[];
   /** A proved bound of the constant in this norm from elsewhere; used where it is smaller. */
   readonly upper?: UpperBound;
+  /** In l2, time to seek constants for pairs of classes in the chain that the network ends in (`chainPairs`); default none. */
+  readonly seconds?: number;
   /** "best" (default) lets the curvature of a smooth network enlarge radii in l2; "first" takes radii from the constant alone. */
   readonly order?: "first" | "best";
   readonly signal?: AbortSignal;
@@ -105,7 +108,7 @@ export async function accuracyOf(
  *
  *     radius(x) = min over j != y of  max(0, f_y(x) - f_j(x) - 2 e) / K_yj,   y the predicted class
  *
- * K_yj is `marginsOf`, e the bound `logitError` of what float64 rounding does to a logit; in l2, where the network is smooth, gradient and
+ * K_yj is `marginsOf`, or with `seconds` that of `chainPairs` where it is smaller, e the bound `logitError` of what float64 rounding does to a logit; in l2, where the network is smooth, gradient and
  * curvature may enlarge it (`secondOrder`). What is proved: the network, with its
  * weights as they are stored and otherwise in exact arithmetic, gives the predicted class to every x' with ||x' - x||_p <= radius;
  * assumed is that the engine's elementary functions are as accurate in float64 as `logitError` says. The same network run in
@@ -131,7 +134,7 @@ export async function certify(network: Network, options: CertifyOptions): Promis
   if (missing && !upper) {
     throw new UsageError(`certify: ${subject.name} has no proved constant: node ${missing.node}: ${missing.why}`);
   }
-  const margins = marginsOf(propagation, norm, upper);
+  const margins = await marginsWithin(propagation, norm, options);
   const sizes = norm === "inf" ? propagation : await propagate(flow, "inf", clock);
   const reach = data.x.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
   const allowance = logitError(sizes, reach);
@@ -149,7 +152,8 @@ export async function certify(network: Network, options: CertifyOptions): Promis
     return { index, label: data.labels[index], ...radiusOf(rowOf(index), place, margins, allowance) };
   });
   const second =
-    norm === 2 && options.order !== "first" && Number.isFinite(propagation.constantOf(y))
+    // Gradients are enclosed op by op, and a composition that was recognised is no op of the network.
+    norm === 2 && options.order !== "first" && flow.output === y && Number.isFinite(propagation.constantOf(y))
       ? await secondOrder({ subject, engine, data, propagation, sizes, margins, reach, signal }, (index) =>
           decisionOf(rowOf(index), margins, allowance),
         )
@@ -179,6 +183,22 @@ export async function certify(network: Network, options: CertifyOptions): Promis
 }
 
 // --- internal ---
+
+/** The margins of the walk and, if there is time for it, those of the chain at the end: of each pair the smaller. */
+async function marginsWithin(
+  propagation: Propagation,
+  norm: Norm,
+  { engine, upper, seconds = 0, signal }: CertifyOptions,
+): Promise<Margins> {
+  const chain =
+    norm === 2 && seconds > 0
+      ? await chainPairs(propagation, { engine, seconds, ...(signal ? { signal } : {}) })
+      : null;
+  if (!chain) return marginsOf(propagation, norm, upper);
+  const best = upper && upper.value <= chain.bound.value ? upper : chain.bound;
+  const walk = marginsOf(propagation, norm, best);
+  return { ...walk, pair: (y, j) => Math.min(walk.pair(y, j), chain.pair(y, j)) };
+}
 
 /** Samples in one batch where the network takes any number. */
 const batchSize = 256;

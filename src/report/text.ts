@@ -68,9 +68,7 @@ export function renderBracket(bracket: Bracket): string {
   const { lower, upper, norm, bounds, layers, noConstant } = bracket;
   const lines: string[] = [];
   if (noConstant) {
-    lines.push(
-      `No global constant: ${noConstant.why} at node ${noConstant.node}; try --box for a bound where inputs are limited.`,
-    );
+    lines.push(`No global constant: ${noConstant.why} at node ${noConstant.node}.`);
     if (lower) lines.push(`Slopes up to ${showNumber(lower.value)} were seen (witnessed, ${lower.method}).`);
   } else {
     const low = lower ? `${showNumber(lower.value)} (witnessed, ${lower.method})` : "none found";
