@@ -55,12 +55,18 @@ export function symbolGram(taps: readonly ShiftedTap[]): SymbolGram {
     fill({ re, im }, root) {
       re.set(still);
       im.fill(0);
-      for (const { shift, sum, difference } of parts) {
-        const [c, s] = root(shift);
+      // Two coefficients in one pass over the matrix.
+      for (let p = 0; p < parts.length; p += 2) {
+        const one = parts[p];
+        const two = parts[Math.min(p + 1, parts.length - 1)];
+        const [c, s] = root(one.shift);
+        const [d, t] = p + 1 < parts.length ? root(two.shift) : [0, 0];
+        const { sum: sums, difference: differences } = one;
+        const { sum: moreSums, difference: moreDifferences } = two;
         for (let i = 0, at = 0; i < n; i++) {
           for (let k = i * n; k <= i * n + i; k++, at++) {
-            re[k] += c * sum[at];
-            im[k] += s * difference[at];
+            re[k] += c * sums[at] + d * moreSums[at];
+            im[k] += s * differences[at] + t * moreDifferences[at];
           }
         }
       }

@@ -12,7 +12,7 @@ import { axesOf, type Convolution, reach, touching } from "./stencil.ts";
 export interface ConvolutionNormOptions extends NormOptions {
   /** Most entries of the matrix that may be built, default 4e6; 0 leaves Fourier alone. */
   readonly unrollLimit?: number;
-  /** Power iterations on the convolution for `lower` where the matrix is not built, default 10. */
+  /** Power iterations on the convolution for `lower` where the matrix is not built, default 10; with 0 there is none, `lower` is 0. */
   readonly lowerIterations?: number;
 }
 
@@ -40,6 +40,7 @@ export function convolutionNorm(conv: Convolution, p: 1 | 2 | "inf", options: Co
     };
   }
   const { upper, input } = fourierBound(conv);
+  if (lowerIterations === 0) return { lower: 0, upper, method: "fourier" };
   const { data, exponent } = normalised(conv.kernel);
   const scaled = convolutionOperator({ ...conv, kernel: data });
   const { value } = powerIteration(scaled, { start: input, iterations: lowerIterations, tolerance: 1e-4 });
@@ -70,14 +71,16 @@ export function convolutionOperator(conv: Convolution): LinearOperator {
     apply(x) {
       const y = new Float64Array(rows);
       visit(conv, (weight, to, from, count) => {
-        for (let j = 0; j < count; j++) y[to + j] += weight * x[from + j * b.stride];
+        if (b.stride === 1) for (let j = 0; j < count; j++) y[to + j] += weight * x[from + j];
+        else for (let j = 0; j < count; j++) y[to + j] += weight * x[from + j * b.stride];
       });
       return y;
     },
     adjoint(y) {
       const x = new Float64Array(cols);
       visit(conv, (weight, from, to, count) => {
-        for (let j = 0; j < count; j++) x[to + j * b.stride] += weight * y[from + j];
+        if (b.stride === 1) for (let j = 0; j < count; j++) x[to + j] += weight * y[from + j];
+        else for (let j = 0; j < count; j++) x[to + j * b.stride] += weight * y[from + j];
       });
       return x;
     },

@@ -94,16 +94,21 @@ const mostKept = 2 ** 27;
 /** The same with Gram matrices that come from their coefficients, and proofs on complex matrices. */
 function byGrams(plan: Plan, grams: readonly SymbolGram[]): Swept {
   const { n } = grams[0];
-  const square = (): Hermitian => ({ n, re: new Float64Array(n * n), im: new Float64Array(n * n) });
-  const work = square();
+  const work: Hermitian = { n, re: new Float64Array(n * n), im: new Float64Array(n * n) };
   const total = plan.groups * plan.frequencies;
   const gramAt = (f: number): SymbolGram => grams[Math.floor(f / plan.frequencies)];
   const kept: Hermitian[] = [];
   const keeps = total * n * n * 16 <= mostKept;
+  // One piece of memory for all: the collector has nothing to do.
+  const room = { re: new Float64Array((keeps ? total : 1) * n * n), im: new Float64Array((keeps ? total : 1) * n * n) };
   const filled = (f: number): Hermitian => {
     const place = keeps ? f : 0;
     if (keeps && kept[place]) return kept[place];
-    kept[place] ??= square();
+    kept[place] ??= {
+      n,
+      re: room.re.subarray(place * n * n, (place + 1) * n * n),
+      im: room.im.subarray(place * n * n, (place + 1) * n * n),
+    };
     gramAt(f).fill(kept[place], (shift) => plan.root(f, shift));
     return kept[place];
   };
