@@ -95,6 +95,7 @@ export { type AdversarialTrainingOptions, adversarialTraining } from "./train/ad
 export { type ClipOptions, clip } from "./train/clip.ts";
 export { type LayerKind, type LbdnOptions, lbdn } from "./train/lbdn.ts";
 export { type LcnnOptions, lcnn } from "./train/lcnn.ts";
+export { type LmtOptions, lmt } from "./train/lmt.ts";
 export { type Checkpoint, type EpochMetrics, type TrainEvent, type TrainOptions, train } from "./train/loop.ts";
 export { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "./train/loss.ts";
 export type { Beginning, EpochSummary, Method, Objective, Step } from "./train/method.ts";

@@ -116,9 +116,10 @@ function ofBatch(
   const centred = sub(x, perChannel(batchMean, x));
   const squares = sum(mul(centred, centred), axes);
   const keep = (old: Node, fresh: Node) => add(mul(old, momentum), mul(fresh, 1 - momentum));
-  run.update("mean", keep(w.mean, batchMean));
-  run.update("variance", keep(w.variance, mul(squares, 1 / (n - 1))));
-  return { centred, variance: mul(squares, 1 / n) };
+  run.update("mean", keep(w.mean, batchMean), batchMean);
+  const variance = mul(squares, 1 / n);
+  run.update("variance", keep(w.variance, mul(squares, 1 / (n - 1))), variance);
+  return { centred, variance };
 }
 
 function checkOptions(who: string, momentum: number, epsilon: number): void {

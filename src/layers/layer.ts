@@ -24,8 +24,8 @@ export interface Run {
   readonly mode: Mode;
   /** Uniform numbers in [0, 1), fresh in every training step. */
   noise(shape: Shape): Node;
-  /** The value that a state variable of this layer shall have after the step. */
-  update(name: string, value: Node): void;
+  /** The value that a state variable of this layer shall have after the step, and what this pass used in its place. */
+  update(name: string, value: Node, used?: Node): void;
   /** The run as a part of a layer sees it: names of state are under `name`. */
   child(name: string): Run;
 }

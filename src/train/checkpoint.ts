@@ -27,11 +27,12 @@ export function freshState(
   batch: number,
 ): TrainState {
   const { params, state } = model.init(random, data.shape);
+  const beginning = { model, params, modelState: state, data, batch, random: random.fork("method") };
   return {
     ...under("params", params),
     ...under("state", state),
     ...under("optimizer", optimizer.init(params)),
-    ...under("method", method.init?.({ model, params, data, batch, random: random.fork("method") }) ?? {}),
+    ...under("method", method.init?.(beginning) ?? {}),
   };
 }
 

@@ -31,7 +31,17 @@ function stepOn(rows: readonly number[], params: Named<Node> = {}) {
   const x = input("x", [rows.length, 3], "float64");
   const y = constant(pick(toFloat64(targets), 2));
   const forward = (at: Node) => tanh(matmul(at, constant(weight)));
-  const step: Step = { x, y, forward, loss: crossEntropy, params, state: {}, epoch: constant(0), noise: () => x };
+  const step: Step = {
+    x,
+    y,
+    forward,
+    evaluated: forward,
+    loss: crossEntropy,
+    params,
+    state: {},
+    epoch: constant(0),
+    noise: () => x,
+  };
   return { step, x, y, forward, feeds: { x: pick(toFloat64(batch), 3) } };
 }
 

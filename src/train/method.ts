@@ -16,6 +16,11 @@ export interface Step {
   readonly y: Node;
   /** The model in training mode on a batch; with batch-norm, state is updated by the first call. */
   forward(x: Node): Node;
+  /**
+   * The map that the model is in evaluation, with the statistics of the batch that `forward` first saw in place of running ones; on
+   * any number of samples. Batch statistics are no function of its input, but their gradients reach the parameters.
+   */
+  evaluated(x: Node): Node;
   /** The data term. */
   readonly loss: Loss;
   readonly params: Named<Node>;
@@ -32,6 +37,8 @@ export interface Beginning {
   /** The model that is trained, already of the method's family. */
   readonly model: Layer;
   readonly params: Named<Tensor>;
+  /** What the model itself carries from step to step. */
+  readonly modelState: Named<Tensor>;
   /** The training part of the data. */
   readonly data: Dataset;
   readonly batch: number;

@@ -4,6 +4,7 @@ import { adversarialTraining } from "./adversarial.ts";
 import { clip, clipAscents, clipPenalties } from "./clip.ts";
 import { layerKinds, lbdn } from "./lbdn.ts";
 import { lcnn } from "./lcnn.ts";
+import { lmt, marginForms, normKinds } from "./lmt.ts";
 import type { Method } from "./method.ts";
 import { pairStarts } from "./pairSet.ts";
 import { cure, gradReg, softplusDecay } from "./penalty.ts";
@@ -93,6 +94,18 @@ const table = {
       steps: numberSetting("Steps of the attack; 3 unless told", { min: 1, whole: true }),
     },
     adversarialTraining,
+  ),
+  lmt: entry(
+    {
+      c: numberSetting("Distance that margins shall last for; 1 unless told", { min: 0 }),
+      form: wordSetting(
+        "margins by pair of classes, one for all, or GloRo's further class; pairs unless told",
+        marginForms,
+      ),
+      norms: wordSetting("norms inside the step; power unless told", normKinds),
+      ramp: numberSetting("Epochs in which c grows from 1e-5; 1 unless told", { min: 0 }),
+    },
+    lmt,
   ),
 } as const satisfies Readonly<Record<string, Entry>>;
 

@@ -2,7 +2,7 @@
 import { grad } from "../graph/gradient.ts";
 import type { Node } from "../graph/graph.ts";
 import { input } from "../graph/leaf.ts";
-import type { Layer, Run } from "../layers/layer.ts";
+import { evalRun, type Layer, type Run } from "../layers/layer.ts";
 import { cast, equal } from "../ops/arith.ts";
 import { argMax } from "../ops/index.ts";
 import { mean } from "../ops/reduce.ts";
@@ -44,13 +44,15 @@ export function stepGraph(options: StepOptions): StepGraph {
   const state = within("state", nodes);
   const x = input("x", [batch, ...sample]);
   const y = input("y", [batch, target]);
-  const { run, updates, noise } = trainingRun();
+  const { run, updates, used, noise } = trainingRun();
 
   const weights = model.weights({ ...params, ...state }, "train");
   const objective = (method.objective ?? dataTerm)({
     x,
     y,
     forward: (batchOf) => model.forward(batchOf, weights, run),
+    evaluated: (batchOf) =>
+      model.forward(batchOf, model.weights({ ...params, ...state, ...Object.fromEntries(used) }, "eval"), evalRun),
     loss: options.loss,
     params,
     state: within("method", nodes),
@@ -111,8 +113,9 @@ function accuracy(outputs: Node, y: Node): Node {
 }
 
 /** A run that collects what layers ask for: noise as inputs, updates of state by name (the first of each counts). */
-function trainingRun(): { run: Run; updates: Map<string, Node>; noise: Map<string, Shape> } {
+function trainingRun() {
   const updates = new Map<string, Node>();
+  const used = new Map<string, Node>();
   const noise = new Map<string, Shape>();
   const at = (prefix: string): Run => ({
     mode: "train",
@@ -121,10 +124,12 @@ function trainingRun(): { run: Run; updates: Map<string, Node>; noise: Map<strin
       noise.set(name, shape);
       return input(name, shape);
     },
-    update(name, value) {
-      if (!updates.has(prefix + name)) updates.set(prefix + name, value);
+    update(name, value, instead) {
+      if (updates.has(prefix + name)) return;
+      updates.set(prefix + name, value);
+      if (instead) used.set(prefix + name, instead);
     },
     child: (name) => at(`${prefix}${name}/`),
   });
-  return { run: at(""), updates, noise };
+  return { run: at(""), updates, used, noise };
 }
