@@ -33,7 +33,7 @@ export type { Engine, Program, Provider } from "./engine/engine.ts";
 export { evaluate } from "./engine/reference.ts";
 
 export { type Activation, activation, activationNames } from "./layers/activation.ts";
-export type { Bounded, GammaOptions, Pending } from "./layers/bounded.ts";
+export type { Bounded, FamilyOptions, GammaOptions, Pending } from "./layers/bounded.ts";
 export {
   type BatchNormOptions,
   batchNorm,
@@ -49,7 +49,10 @@ export { glorotUniform, heNormal, type Initializer } from "./layers/initializer.
 export { fixed, type Layer, type Mode, type Run, type Variables } from "./layers/layer.ts";
 export { type LowCurvatureOptions, lowCurvatureFamily, softplusFamily } from "./layers/lowCurvature.ts";
 export { averagePool, flatten, globalAveragePool, maxPool, type PoolOptions } from "./layers/pool.ts";
+export { orthogonal } from "./layers/orthogonal.ts";
 export { sandwich } from "./layers/sandwich.ts";
+export { aol } from "./layers/aol.ts";
+export { cpl, sll } from "./layers/sll.ts";
 export { residual, sequential } from "./layers/sequential.ts";
 export { type SpectralOptions, spectral } from "./layers/spectral.ts";
 

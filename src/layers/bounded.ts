@@ -4,22 +4,28 @@
  */
 import type { Node } from "../graph/graph.ts";
 import { constant } from "../graph/leaf.ts";
-import { mul } from "../ops/arith.ts";
+import { div, maximum, mul } from "../ops/arith.ts";
+import { sum } from "../ops/broadcast.ts";
 import { matmul } from "../ops/matmul.ts";
+import { reshape, transpose } from "../ops/movement.ts";
 import { exp, sqrt } from "../ops/pointwise.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { type Named, under, within } from "../tensor/named.ts";
 import { scalar, type Tensor, toFloat64 } from "../tensor/tensor.ts";
 import { type Activation, activation } from "./activation.ts";
 import type { ConvOptions } from "./conv.ts";
+import { dense } from "./dense.ts";
 import type { Family, Unit } from "./family.ts";
-import type { Layer } from "./layer.ts";
+import { glorotUniform } from "./initializer.ts";
+import type { Layer, Mode } from "./layer.ts";
 import { sequential } from "./sequential.ts";
+import { adjoint, type Complex, circular, type Grid } from "./symbols.ts";
 
-/** What is still to be done with the signal z before a layer: h = factor * z, or h = z map (rows), or the map of a `Spectrum`. */
+/** What is still to be done with the signal z before a layer: h = factor * z, or h = z map (rows), or a circular convolution of images. */
 export type Pending =
   | { readonly kind: "scale"; readonly factor: Node | null }
-  | { readonly kind: "matrix"; readonly map: Node };
+  | { readonly kind: "matrix"; readonly map: Node }
+  | { readonly kind: "symbol"; readonly symbol: Complex; readonly grid: Grid };
 
 /** A layer with activation that is 1-Lipschitz from h to its own h. */
 export interface Bounded extends Layer {
@@ -31,6 +37,7 @@ export interface Bounded extends Layer {
 export type Link = (
   variables: Named<Node>,
   pending: Pending,
+  mode: Mode,
 ) => { readonly weights: Named<Node>; readonly pending: Pending };
 
 /** Nothing is pending. */
@@ -43,6 +50,13 @@ export function taken(pending: Pending, weight: Node): Node {
       return pending.factor === null ? weight : mul(weight, pending.factor);
     case "matrix":
       return matmul(pending.map, weight);
+    case "symbol": {
+      // <w, R z> = <R^T w, z> for the columns w of the weight, each an image.
+      const { symbol, grid } = pending;
+      const [size, outputs] = weight.shape;
+      const images = reshape(transpose(weight), [outputs, symbol.re.shape[1], ...grid]);
+      return transpose(reshape(circular(images, adjoint(symbol), grid), [outputs, size]));
+    }
   }
 }
 
@@ -53,12 +67,14 @@ export function settled(pending: Pending, z: Node): Node {
       return pending.factor === null ? z : mul(z, pending.factor);
     case "matrix":
       return matmul(z, pending.map);
+    case "symbol":
+      return circular(z, pending.symbol, pending.grid);
   }
 }
 
 /** A layer whose weights are those of its link. */
 export function linked(layer: Omit<Bounded, "weights">): Bounded {
-  return { ...layer, weights: (variables) => layer.link(variables, nothing).weights };
+  return { ...layer, weights: (variables, mode) => layer.link(variables, nothing, mode).weights };
 }
 
 /** The constant of a whole network. */
@@ -69,17 +85,28 @@ export interface GammaOptions {
   readonly bound?: "fixed" | "learnt";
 }
 
+/** What may be said of a family of bounded layers. */
+export interface FamilyOptions extends GammaOptions {
+  /**
+   * "bounded" (unless told): the last map has norm 1, and gamma is the constant of all outputs as one vector. "normalized": the weights
+   * of each output have length 1, so that each output by itself has constant gamma and a difference gamma |w_y - w_j|, for margins.
+   */
+  readonly last?: "bounded" | "normalized";
+}
+
 /** How the layers of a family are made. */
 export interface BoundedLayers {
   readonly name: string;
   dense(width: number, activation: Activation): Bounded;
-  conv(channels: number, options: ConvOptions, activation: Activation): Bounded;
+  /** None where the family has no convolutions. */
+  conv?(channels: number, options: ConvOptions, activation: Activation): Bounded;
   /** Linear. */
   last(outputs: number): Bounded;
 }
 
 /** The family of layers that are 1-Lipschitz each: sqrt(gamma) stands at the first map and at the last. */
-export function boundedFamily(layers: BoundedLayers, { gamma = 1, bound = "fixed" }: GammaOptions): Family {
+export function boundedFamily(layers: BoundedLayers, options: FamilyOptions): Family {
+  const { gamma = 1, bound = "fixed", last = "bounded" } = options;
   const { name } = layers;
   if (!(gamma > 0 && Number.isFinite(gamma))) throw new UsageError(`${name}: gamma must be above 0, got ${gamma}`);
   const checked = ({ batchNorm, activation }: Unit): Activation => {
@@ -92,8 +119,11 @@ export function boundedFamily(layers: BoundedLayers, { gamma = 1, bound = "fixed
   return {
     name,
     dense: (width, unit) => [layers.dense(width, checked(unit))],
-    conv: (channels, options, unit) => [layers.conv(channels, options, checked(unit))],
-    last: (outputs) => [layers.last(outputs)],
+    conv(channels, conv, unit) {
+      if (!layers.conv) throw new UsageError(`${name}: there are no convolutions of this kind; use mlp`);
+      return [layers.conv(channels, conv, checked(unit))];
+    },
+    last: (outputs) => [last === "normalized" ? normalizedLast(outputs) : layers.last(outputs)],
     activation(word) {
       if (!isContraction(word)) throw alone(word);
       return activation(word);
@@ -106,7 +136,7 @@ export function boundedFamily(layers: BoundedLayers, { gamma = 1, bound = "fixed
 }
 
 /** Activations by what their slopes are, as far as the layers here have to know. */
-const slopes: { readonly [A in Activation]?: "homogeneous" | "monotone" } = {
+const slopes: { readonly [A in Activation | "maxMin"]?: "homogeneous" | "monotone" | "contraction" } = {
   identity: "homogeneous",
   relu: "homogeneous",
   leakyRelu: "homogeneous",
@@ -115,16 +145,17 @@ const slopes: { readonly [A in Activation]?: "homogeneous" | "monotone" } = {
   tanh: "monotone",
   softplus: "monotone",
   hardSigmoid: "monotone",
+  maxMin: "contraction",
 };
 
 /** Are all slopes in [0, 1]? */
-export const isMonotone = (word: Activation): boolean => slopes[word] !== undefined;
+export const isMonotone = (word: Activation): boolean => slopes[word] === "homogeneous" || slopes[word] === "monotone";
 
 /** Is s(c x) = c s(x) for all c > 0? */
 export const isHomogeneous = (word: Activation): boolean => slopes[word] === "homogeneous";
 
-/** Are all slopes in [-1, 1]? */
-export const isContraction = (word: Activation): boolean => isMonotone(word);
+/** Is s 1-Lipschitz in l2? */
+export const isContraction = (word: Activation): boolean => slopes[word] !== undefined;
 
 /** Check an activation by one of the rules above. */
 export function checkActivation(who: string, word: Activation, rule: (word: Activation) => boolean): void {
@@ -133,6 +164,22 @@ export function checkActivation(who: string, word: Activation, rule: (word: Acti
   throw new UsageError(
     `${who}: the activation must have slopes in [0, 1], got "${word}"; use one of ${known.join(", ")}`,
   );
+}
+
+/**
+ * y = x W + b, [batch, in] -> [batch, outputs], every column of W of length 1: last layer normalisation.
+ * Reference: Singla, Singla and Feizi 2022.
+ */
+export function normalizedLast(outputs: number): Bounded {
+  const plain = dense(outputs, { initializer: glorotUniform });
+  return linked({
+    ...plain,
+    name: "normalizedLast",
+    link({ weight, bias }, pending) {
+      const lengths = sqrt(maximum(sum(mul(weight, weight), [0], true), 1e-30));
+      return { weights: { weight: taken(pending, div(weight, lengths)), bias }, pending: nothing };
+    },
+  });
 }
 
 // --- internal ---
@@ -154,7 +201,7 @@ function bounded(parts: readonly Layer[], name: string, gamma: number, bound: "f
       const { params, state } = whole.init(random, input);
       return { params: bound === "learnt" ? { ...params, logGamma: scalar(Math.log(gamma)) } : params, state };
     },
-    weights(variables) {
+    weights(variables, mode) {
       const value = variables.logGamma ? exp(variables.logGamma) : constant(roundedDown(gamma));
       const root = sqrt(value);
       let pending: Pending = { kind: "scale", factor: root };
@@ -162,9 +209,9 @@ function bounded(parts: readonly Layer[], name: string, gamma: number, bound: "f
         const own = within(String(i), variables);
         if (!isBounded(layer)) {
           pending = passed(layer, pending);
-          return under(String(i), layer.weights(own, "eval"));
+          return under(String(i), layer.weights(own, mode));
         }
-        const link = layer.link(own, pending);
+        const link = layer.link(own, pending, mode);
         pending = link.pending;
         const weights = i === last ? { ...link.weights, weight: mul(link.weights.weight, root) } : link.weights;
         return under(String(i), weights);
@@ -196,7 +243,9 @@ function passed(layer: Layer, pending: Pending): Pending {
  */
 function notes(parts: readonly Layer[], weights: Named<Tensor>, gamma: number): Named<string> {
   const layers = parts.flatMap((layer, i) => ("link" in layer ? [{ layer: layer as Bounded, i }] : [])).slice(0, -1);
-  const own = { "lipschitz.gamma": String(gamma) };
+  const own: Named<string> = parts.some(({ name }) => name === "normalizedLast")
+    ? {}
+    : { "lipschitz.gamma": String(gamma) };
   if (!layers.every(({ layer }) => layer.multiplier)) return own;
   const multipliers = layers.map(({ layer, i }) => {
     const psi = layer.multiplier === "psi" ? within(String(i), weights).psi : scalar(1);

@@ -7,14 +7,13 @@ import { add, div, mul } from "../ops/arith.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape, transpose } from "../ops/movement.ts";
 import { exp, sqrt, tanh } from "../ops/pointwise.ts";
-import { UsageError } from "../tensor/errors.ts";
 import { zeros } from "../tensor/tensor.ts";
 import { type Activation, activation } from "./activation.ts";
 import {
   type Bounded,
   boundedFamily,
   checkActivation,
-  type GammaOptions,
+  type FamilyOptions,
   isHomogeneous,
   isMonotone,
   linked,
@@ -25,10 +24,11 @@ import { cayleyOf, drawFree, freeOf } from "./cayley.ts";
 import { checkVector } from "./dense.ts";
 import type { Family } from "./family.ts";
 import { checkCount, evalRun } from "./layer.ts";
+import { sandwichConv } from "./sandwichConv.ts";
 
 /** The family of sandwich layers. Activations must have slopes in [0, 1]. */
-export const sandwich = (options: GammaOptions = {}): Family =>
-  boundedFamily({ name: "sandwich", dense: sandwichDense, conv: noConv, last: sandwichLast }, options);
+export const sandwich = (options: FamilyOptions = {}): Family =>
+  boundedFamily({ name: "sandwich", dense: sandwichDense, conv: sandwichConv, last: sandwichLast }, options);
 
 /**
  * A fully connected sandwich layer with activation s, [batch, p] -> [batch, q].
@@ -93,10 +93,4 @@ export function sandwichLast(outputs: number): Bounded {
     },
     forward: (x, w) => add(matmul(x, w.weight), w.bias),
   });
-}
-
-// --- internal ---
-
-function noConv(): never {
-  throw new UsageError("sandwich: there are no convolutions of this kind yet; use mlp");
 }

@@ -1,17 +1,22 @@
 /** @file Training under a prescribed constant: the layers see to it for all parameters, so that the loss is the data term alone. */
-import type { GammaOptions } from "../layers/bounded.ts";
+import { aol } from "../layers/aol.ts";
+import type { FamilyOptions } from "../layers/bounded.ts";
 import type { Family } from "../layers/family.ts";
+import { orthogonal } from "../layers/orthogonal.ts";
 import { sandwich } from "../layers/sandwich.ts";
+import { cpl, sll } from "../layers/sll.ts";
 import { UsageError } from "../tensor/errors.ts";
 import type { Method } from "./method.ts";
 
-const families = { sandwich } as const satisfies Readonly<Record<string, (options: GammaOptions) => Family>>;
+const families = { sandwich, orthogonal, aol, sll, cpl } as const satisfies Readonly<
+  Record<string, (options: FamilyOptions) => Family>
+>;
 
 export type LayerKind = keyof typeof families;
 
 export const layerKinds = Object.keys(families) as readonly LayerKind[];
 
-export interface LbdnOptions extends GammaOptions {
+export interface LbdnOptions extends FamilyOptions {
   /** The kind of layers, "sandwich" unless told. */
   readonly layer?: LayerKind;
 }

@@ -59,6 +59,10 @@ const table = {
       gamma: numberSetting("The Lipschitz constant in l2 that holds for all parameters; 1 unless told", { above: 0 }),
       bound: wordSetting("whether log gamma is learnt with the weights; fixed unless told", ["fixed", "learnt"]),
       layer: wordSetting("kind of layers; sandwich unless told", layerKinds),
+      last: wordSetting("norm 1 of the last map as a whole, or of each output; bounded unless told", [
+        "bounded",
+        "normalized",
+      ]),
     },
     lbdn,
   ),

@@ -1,0 +1,54 @@
+/** @file Layers whose weights have orthonormal rows or columns, whichever are fewer, by the Cayley map. */
+import { add } from "../ops/arith.ts";
+import { matmul } from "../ops/matmul.ts";
+import { zeros } from "../tensor/tensor.ts";
+import { type Activation, activation } from "./activation.ts";
+import {
+  type Bounded,
+  boundedFamily,
+  checkActivation,
+  type FamilyOptions,
+  isContraction,
+  linked,
+  nothing,
+  taken,
+} from "./bounded.ts";
+import { drawFree, freeOf, orthonormal } from "./cayley.ts";
+import { checkVector } from "./dense.ts";
+import type { Family } from "./family.ts";
+import { checkCount, evalRun } from "./layer.ts";
+
+/** The family of orthogonal layers. Activations must have slopes in [-1, 1]. */
+export const orthogonal = (options: FamilyOptions = {}): Family =>
+  boundedFamily({ name: "orthogonal", dense: orthogonalDense, last: orthogonalDense }, options);
+
+/**
+ * y = s(x Q + b), [batch, in] -> [batch, width], with Q^T Q = I or Q Q^T = I; linear without an activation.
+ * Reference: Trockman and Kolter 2021.
+ */
+export function orthogonalDense(width: number, name: Activation = "identity"): Bounded {
+  checkCount("orthogonal", "width", width);
+  checkActivation("orthogonal", name, isContraction);
+  const act = activation(name);
+  return linked({
+    name: "orthogonal",
+    shape(input) {
+      checkVector("orthogonal", input);
+      return [width];
+    },
+    init(random, [size]) {
+      const small = Math.min(size, width);
+      return { params: { ...drawFree(random, Math.max(size, width) - small, small), bias: zeros([width]) }, state: {} };
+    },
+    link(variables, pending) {
+      const { direction, bias } = variables;
+      const [tall, short] = direction.shape;
+      const Q = orthonormal(
+        freeOf(variables),
+        ...(width === short ? ([tall, short] as const) : ([short, tall] as const)),
+      );
+      return { weights: { weight: taken(pending, Q), bias }, pending: nothing };
+    },
+    forward: (x, w) => act.forward(add(matmul(x, w.weight), w.bias), {}, evalRun),
+  });
+}
