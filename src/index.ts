@@ -114,7 +114,10 @@ export { plain, weightDecay } from "./train/plain.ts";
 export { type WeightPenaltyOptions, weightPenalty } from "./train/weightPenalty.ts";
 export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "./train/schedule.ts";
 
+export { type CertificateOptions, type Certified, makeCertificate } from "./certify/certificate.ts";
 export { type Certification, certify } from "./certify/evaluate.ts";
+export type { Certificate } from "./verify/certificate.ts";
+export { type Verdict, type VerifyData, verify } from "./verify/verify.ts";
 
 export type { RunRecord } from "./experiment/record.ts";
 export { type RunEvent, run } from "./experiment/run.ts";

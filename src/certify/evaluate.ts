@@ -37,9 +37,21 @@ export interface CertifyOptions {
   readonly seconds?: number;
   /** "best" (default) lets the curvature of a smooth network enlarge radii in l2; "first" takes radii from the constant alone. */
   readonly order?: "first" | "best";
+  /** Asked once the largest radius is known; where its numbers are weaker, they count. Radii are then of first order. */
+  second?(radius: number): SecondOpinion;
   readonly signal?: AbortSignal;
   /** From 0 to 1. */
   onProgress?(fraction: number): void;
+}
+
+/** The same constants from elsewhere, and more rounding to allow for. */
+export interface SecondOpinion {
+  /** Of all outputs as one vector. */
+  readonly constant: number;
+  /** Of output y less output j. */
+  pair(y: number, j: number): number;
+  /** Taken off every margin, beside what `certify` itself takes off. */
+  readonly error: number;
 }
 
 export interface CertifiedSample {
@@ -147,29 +159,43 @@ export async function certify(network: Network, options: CertifyOptions): Promis
   });
   const perRun = subject.outputs / width;
   const rowOf = (index: number) => outputs.data.subarray(index * width, (index + 1) * width);
-  const first = Array.from({ length: data.count }, (_, index): CertifiedSample => {
-    const place = (index % perRun) * width;
-    return { index, label: data.labels[index], ...radiusOf(rowOf(index), place, margins, allowance) };
-  });
-  const second =
+  const measured = (pair: Margins["pair"], error: number) =>
+    Array.from({ length: data.count }, (_, index): CertifiedSample => {
+      const place = (index % perRun) * width;
+      return { index, label: data.labels[index], ...radiusOf(rowOf(index), place, pair, error) };
+    });
+  const ownError = up(2 * allowance);
+  const first = measured(margins.pair, ownError);
+  const opinion = options.second?.(first.reduce((top, s) => Math.max(top, s.radius), 0));
+  const constant = Math.max(margins.constant, opinion?.constant ?? 0);
+  const pair = (y: number, j: number) => Math.max(margins.pair(y, j), opinion?.pair(y, j) ?? 0);
+  const curved =
     // Gradients are enclosed op by op, and a composition that was recognised is no op of the network.
-    norm === 2 && options.order !== "first" && flow.output === y && Number.isFinite(propagation.constantOf(y))
+    !opinion &&
+    norm === 2 &&
+    options.order !== "first" &&
+    flow.output === y &&
+    Number.isFinite(propagation.constantOf(y))
       ? await secondOrder({ subject, engine, data, propagation, sizes, margins, reach, signal }, (index) =>
           decisionOf(rowOf(index), margins, allowance),
         )
       : null;
-  const samples = second ? first.map((s, index) => larger(s, second.radii[index])) : first;
+  const samples = opinion
+    ? measured(pair, up(ownError + opinion.error))
+    : curved
+      ? first.map((s, index) => larger(s, curved.radii[index]))
+      : first;
   const right = samples.filter((s) => s.predicted === s.label);
   return {
     norm: printNorm(norm),
     constant: {
-      value: margins.constant,
+      value: constant,
       method: margins.method,
-      proved: Number.isFinite(margins.constant),
-      ...(width <= 100 ? { pairs: pairsOf(margins, width) } : {}),
+      proved: Number.isFinite(constant),
+      ...(width <= 100 ? { pairs: pairsOf(pair, width) } : {}),
     },
-    ...(second && samples.some((s) => s.order === 2)
-      ? { curvature: { value: second.value, method: second.method, gradientError: second.gradientError } }
+    ...(curved && samples.some((s) => s.order === 2)
+      ? { curvature: { value: curved.value, method: curved.method, gradientError: curved.gradientError } }
       : {}),
     allowance,
     accuracy: right.length / data.count,
@@ -259,7 +285,7 @@ function checkClasses(name: string, data: Dataset, classes: number): void {
   }
 }
 
-function radiusOf(row: Float64Array, place: number, margins: Margins, allowance: number) {
+function radiusOf(row: Float64Array, place: number, pair: Margins["pair"], error: number) {
   const predicted = largestAt(row);
   let margin = Number.POSITIVE_INFINITY;
   let radius = Number.POSITIVE_INFINITY;
@@ -267,7 +293,7 @@ function radiusOf(row: Float64Array, place: number, margins: Margins, allowance:
     if (j === predicted) return;
     const gap = row[predicted] - other;
     margin = Math.min(margin, gap);
-    radius = Math.min(radius, reach(down(down(gap) - up(2 * allowance)), margins.pair(place + predicted, place + j)));
+    radius = Math.min(radius, reach(down(down(gap) - error), pair(place + predicted, place + j)));
   });
   return { predicted, margin, radius };
 }
@@ -301,5 +327,5 @@ function largestAt(row: Float64Array): number {
   return best;
 }
 
-const pairsOf = (margins: Margins, width: number): number[][] =>
-  Array.from({ length: width }, (_, y) => Array.from({ length: width }, (__, j) => margins.pair(y, j)));
+const pairsOf = (pair: Margins["pair"], width: number): number[][] =>
+  Array.from({ length: width }, (_, y) => Array.from({ length: width }, (__, j) => pair(y, j)));

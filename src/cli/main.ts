@@ -13,6 +13,7 @@ const commands = {
   curvature: () => import("./commands/curvature.ts").then((m) => m.curvature as CommandDef),
   certify: () => import("./commands/certify.ts").then((m) => m.certify as CommandDef),
   attack: () => import("./commands/attack.ts").then((m) => m.attack as CommandDef),
+  verify: () => import("./commands/verify.ts").then((m) => m.verify as CommandDef),
   data: () => import("./commands/data.ts").then((m) => m.data as CommandDef),
 } as const;
 

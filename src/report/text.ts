@@ -2,6 +2,7 @@
 import Table from "cli-table3";
 import type { Bracket } from "../bounds/bound.ts";
 import type { RunRecord } from "../experiment/record.ts";
+import type { Verdict } from "../verify/verify.ts";
 
 /** A number for reading: four significant digits; a missing one is a dash, an unbounded one says so. */
 export function showNumber(value: number | null | undefined): string {
@@ -110,6 +111,21 @@ export function renderCertification(result: {
       ? `\n${second} of ${samples.length} radii are from gradient and curvature, the rest from the constant.`
       : "";
   return `accuracy ${showPercent(result.accuracy)}, average certified radius ${showNumber(result.averageRadius)}\n${table.toString()}${legend}`;
+}
+
+/** Every check of a certificate with what was found, and the verdict. */
+export function renderVerdict({ holds, checks, seconds }: Verdict): string {
+  const width = Math.max(...checks.map((check) => check.what.length));
+  const lines = checks.map(
+    (check) =>
+      `${check.holds ? "ok  " : "FAIL"}  ${check.what.padEnd(width)}  ${check.seconds.toFixed(2).padStart(6)} s  ${check.detail}`,
+  );
+  const data =
+    checks.some((check) => check.what === "samples") || !holds ? "" : " (the samples were not checked: no --data)";
+  return [
+    ...lines,
+    `${holds ? "The certificate holds" : "The certificate does not hold"}${data}; ${seconds.toFixed(2)} s.`,
+  ].join("\n");
 }
 
 // --- internal ---

@@ -1,13 +1,18 @@
 /** @file lipschitz certify MODEL: how far each sample can move before the decision can change. */
-import { certify as certifyNetwork } from "../../certify/evaluate.ts";
+import type { Norm } from "../../bounds/bound.ts";
+import { makeCertificate, whyUnverifiable } from "../../certify/certificate.ts";
+import { type CertifyOptions, certify as certifyNetwork } from "../../certify/evaluate.ts";
 import { hashDataset } from "../../data/dataset.ts";
+import { parsePreprocessing } from "../../data/preprocess.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import { defaultSpec } from "../../experiment/spec.ts";
 import { tool } from "../../experiment/tool.ts";
+import type { Network } from "../../graph/network.ts";
 import { renderCertification } from "../../report/text.ts";
+import type { Certificate } from "../../verify/certificate.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
-import { writeJson } from "../files.ts";
+import { readBytes, writeJson } from "../files.ts";
 import { openModel } from "../network.ts";
 import {
   dataOptions,
@@ -46,25 +51,50 @@ export const certify = command({
     const data = (await loadData(args.data, args["data-dir"], parseWhole("--seed", args.seed))).test;
     const { network, sha256 } = await openModel(args.model, args, data.shape);
     const bar = progress.bar("certify", 1);
-    const engine = nodeEngine();
-    const certification = await certifyNetwork(network, {
-      engine,
-      data,
-      norm,
-      radii,
-      seconds: 3,
-      signal,
-      onProgress: (fraction: number) => bar.at(fraction),
+    const question = { engine: nodeEngine(), data, norm, radii, signal };
+    const about = { model: args.model, sha256, tool: { name: tool.name, version: tool.version } };
+    const onProgress = (fraction: number) => bar.at(fraction);
+    const { certification, certificate } = await makeCertificate(network, {
+      ...question,
+      ...about,
+      bytes: await readBytes(args.model),
+      preprocessing: parsePreprocessing(args),
+      onProgress,
+    }).catch(async (error: unknown) => {
+      const unverifiable = whyUnverifiable(error);
+      if (unverifiable === undefined) throw error;
+      return withoutWitness(network, { ...question, about, unverifiable, onProgress });
     });
     bar.done();
-    const certificate = {
-      model: args.model,
-      sha256,
-      data: { name: data.name, sha256: await hashDataset(data), samples: data.count },
-      ...certification,
-      tool: { name: tool.name, version: tool.version },
-    };
     if (args.out !== undefined) await writeJson(args.out, certificate);
     result(certificate, () => renderCertification(certification));
   },
 });
+
+// --- internal ---
+
+interface WithoutWitness extends Required<Pick<CertifyOptions, "engine" | "data" | "radii">> {
+  readonly norm: Norm;
+  readonly signal: AbortSignal;
+  readonly about: Pick<Certificate, "model" | "sha256" | "tool">;
+  readonly unverifiable: string;
+  onProgress(fraction: number): void;
+}
+
+/** What is certified of a model that the checker cannot read: proved here, but by nobody else, and the certificate says so. */
+async function withoutWitness(
+  network: Network,
+  { about: { tool: maker, ...model }, unverifiable, norm, onProgress, ...rest }: WithoutWitness,
+) {
+  const { data } = rest;
+  const certification = await certifyNetwork(network, { ...rest, norm, seconds: 3, onProgress });
+  const certificate = {
+    ...model,
+    data: { name: data.name, sha256: await hashDataset(data), samples: data.count, shape: data.shape },
+    ...certification,
+    witness: null,
+    unverifiable,
+    tool: maker,
+  };
+  return { certification, certificate };
+}

@@ -1,0 +1,38 @@
+/** @file lipschitz verify CERTIFICATE MODEL: a second opinion, by code that shares nothing with what made the certificate. */
+import { renderVerdict } from "../../report/text.ts";
+import { type VerifyData, verify as verifyCertificate } from "../../verify/verify.ts";
+import { command } from "../command.ts";
+import { CliError } from "../errors.ts";
+import { readBytes } from "../files.ts";
+import { dataOptions, loadData, parseWhole, seedOption } from "../options.ts";
+
+export const verify = command({
+  name: "verify",
+  description:
+    "Check a certificate again: the model, the constant, and with --data every margin and radius; exit 3 if it does not hold",
+  example: "lipschitz verify certificate.json runs/digits/model.onnx --data digits",
+  args: {
+    certificate: { type: "positional", required: true, description: "The file that lipschitz certify --out wrote" },
+    model: { type: "positional", required: true, description: "The .onnx file that it speaks of" },
+    ...dataOptions,
+    ...seedOption,
+  },
+  async run(args, { progress, result }) {
+    const text = new TextDecoder().decode(await readBytes(args.certificate));
+    const bytes = await readBytes(args.model);
+    const data: VerifyData | undefined =
+      args.data === undefined
+        ? undefined
+        : (await loadData(args.data, args["data-dir"], parseWhole("--seed", args.seed))).test;
+    const bar = progress.bar("verify", data ? 10 : 6);
+    let done = 0;
+    const verdict = await verifyCertificate(text, bytes, {
+      ...(data ? { data } : {}),
+      onCheck: ({ what }) => bar.at(++done, what),
+    });
+    bar.done();
+    result({ certificate: args.certificate, model: args.model, ...verdict }, () => renderVerdict(verdict));
+    const broken = verdict.checks.find((check) => !check.holds);
+    if (broken) throw new CliError(`the certificate does not hold: ${broken.what}: ${broken.detail}`, 3);
+  },
+});

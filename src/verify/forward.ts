@@ -1,0 +1,172 @@
+/** @file Running a network on a sample in doubles, and how far that, or a float32 run anywhere within a radius of it, can be from exact arithmetic. */
+import { type Steps, sampleName } from "./network.ts";
+import type { Norm } from "./norm.ts";
+import { count, type Step } from "./operators.ts";
+import { errorOf } from "./pointwise.ts";
+import { must, Refusal } from "./refusal.ts";
+import { endsOf } from "./region.ts";
+import { addUp, gamma, sqrtUp, sumUp, timesUp, unit32, unit64, up } from "./rounding.ts";
+import { absoluteNorm, longestRow, multiplyInto, quickNorm, type Sparse } from "./sparse.ts";
+import { stretch, type Walk } from "./walk.ts";
+
+/** A network run on samples. */
+export interface Run {
+  /** Row by row. */
+  readonly outputs: Float64Array;
+  /** Of every tensor, place by place, the largest absolute value at any sample. */
+  readonly largest: ReadonlyMap<string, Float64Array>;
+}
+
+/** Run a network in doubles on [count, size] numbers. Throws Refusal where a number is not finite. */
+export function runOn(steps: Steps, x: Float32Array): Run {
+  const samples = x.length / steps.size;
+  const outputs = new Float64Array(samples * steps.outputs);
+  const largest = new Map<string, Float64Array>();
+  const together = 4;
+  for (let from = 0; from < samples; from += together) {
+    const block = Array.from({ length: Math.min(together, samples - from) }, (_, k) =>
+      Float64Array.from(x.subarray((from + k) * steps.size, (from + k + 1) * steps.size)),
+    );
+    const values = new Map<string, readonly Float64Array[]>([[sampleName, block]]);
+    for (const step of steps.steps) values.set(step.tensor, evaluate(step, values, block.length));
+    for (const [tensor, ys] of values) {
+      const top = largest.get(tensor) ?? new Float64Array(ys[0].length);
+      largest.set(tensor, top);
+      for (const y of ys) {
+        for (let i = 0; i < y.length; i++) {
+          const size = Math.abs(y[i]);
+          // Not Math.max: a number that is none must not pass.
+          if (!(size < Number.POSITIVE_INFINITY)) {
+            throw new Refusal(`the tensor "${tensor}": a number is not finite`);
+          }
+          if (size > top[i]) top[i] = size;
+        }
+      }
+    }
+    values.get(steps.output)?.forEach((y, k) => {
+      outputs.set(y, (from + k) * steps.outputs);
+    });
+  }
+  return { outputs, largest };
+}
+
+/**
+ * Bound the error of the outputs, as one vector in the p-norm, of a run in arithmetic of 53 or 24 bits at any point within `reach` of a sample.
+ *
+ *     e_k = sum_i ||A_ki|| e_i + gamma (|| |A| v + |b| || + || |A| || (L_i reach + 2 e_i)),   v the largest values at the samples
+ *
+ * Sums may be in any order, with or without fused operations; at the end of an affine region the norms are the proved ones, and
+ * what was lost inside it is added. Elementary functions err as `Scalar.error` says.
+ */
+export function forwardError(
+  steps: Steps,
+  walk: Walk,
+  largest: Run["largest"],
+  reach: number,
+  arithmetic: 64 | 32,
+): number {
+  const { norm } = walk;
+  const unit = arithmetic === 64 ? unit64 : unit32;
+  // What a float32 runtime may flush to zero, for each operation.
+  const flushed = arithmetic === 64 ? 2 ** -1000 : 2 ** -125;
+  const ends = new Set(endsOf(steps));
+  const error = new Map<string, number>([[sampleName, 0]]);
+  /** Of what happens inside an affine region. */
+  const inner = new Map<string, number>();
+  const around = (tensor: string) =>
+    addUp(timesUp(constantOf(walk, tensor), reach), up(2 * (error.get(tensor) as number)));
+  for (const step of steps.steps) {
+    const size = count(step.shape);
+    if (step.kind !== "affine") {
+      const carried = timesUp(stretch(step, norm), error.get(step.from) as number);
+      const relative = step.kind === "pointwise" ? errorOf[step.scalar.error][arithmetic] : 0;
+      const before = addUp(lengthUp(largest.get(step.from) as Float64Array, norm), around(step.from));
+      const after = addUp(
+        lengthUp(largest.get(step.tensor) as Float64Array, norm),
+        timesUp(stretch(step, norm), around(step.from)),
+      );
+      error.set(step.tensor, addUp(carried, timesUp(relative, up(onesUp(size, norm) + addUp(before, after)))));
+      continue;
+    }
+    let carried = 0;
+    let within = 0;
+    let spread = 0;
+    let terms = step.roundings + 8;
+    const sizes = step.biasSize.slice();
+    for (const { from, matrix } of step.parts) {
+      const quick = quickNorm(matrix, norm);
+      carried = addUp(carried, timesUp(quick, error.get(from) as number));
+      within = addUp(within, timesUp(quick, inner.get(from) ?? 0));
+      spread = addUp(spread, timesUp(absoluteNorm(matrix, norm), around(from)));
+      terms += longestRow(matrix);
+      addSizes(sizes, matrix, largest.get(from) as Float64Array);
+    }
+    const read = addUp(sumUp(lengthUp(sizes, norm), terms), spread);
+    must(read < 2 ** 126, () => `the tensor "${step.tensor}": float32 may overflow`);
+    const local = addUp(timesUp(gamma(terms, unit), read), timesUp(terms * flushed, onesUp(size, norm)));
+    within = addUp(within, local);
+    inner.set(step.tensor, within);
+    let whole = addUp(carried, local);
+    if (ends.has(step.tensor)) {
+      const parts = walk.normsOf(step.tensor) ?? [];
+      const far = parts.reduce((sum, p) => addUp(sum, timesUp(p.norm, error.get(p.tensor) as number)), within);
+      whole = Math.min(whole, far);
+    }
+    error.set(step.tensor, whole);
+  }
+  return error.get(steps.output) as number;
+}
+
+/** The p-length of a vector, not below. */
+export function lengthUp(v: Float64Array, norm: Norm): number {
+  let sum = 0;
+  for (const x of v) {
+    const size = Math.abs(x);
+    if (norm === "inf") sum = Math.max(sum, size);
+    else sum += norm === 1 ? size : size * size;
+  }
+  if (norm === "inf") return sum;
+  const bound = sumUp(sum, v.length + 1);
+  return norm === 1 ? bound : sqrtUp(bound);
+}
+
+// --- internal ---
+
+const constantOf = (walk: Walk, tensor: string): number => walk.constantOf(tensor);
+
+const onesUp = (n: number, norm: Norm): number => (norm === "inf" ? 1 : norm === 1 ? n : sqrtUp(n));
+
+function evaluate(
+  step: Step,
+  values: ReadonlyMap<string, readonly Float64Array[]>,
+  samples: number,
+): readonly Float64Array[] {
+  switch (step.kind) {
+    case "affine": {
+      const ys = Array.from({ length: samples }, () => step.bias.slice());
+      for (const { from, matrix } of step.parts) multiplyInto(ys, matrix, values.get(from) as readonly Float64Array[]);
+      return ys;
+    }
+    case "pointwise":
+      return (values.get(step.from) as readonly Float64Array[]).map((x) => x.map(step.scalar.value));
+    case "largest":
+      return (values.get(step.from) as readonly Float64Array[]).map((x) =>
+        Float64Array.from({ length: step.start.length - 1 }, (_, i) => {
+          let top = Number.NEGATIVE_INFINITY;
+          for (let k = step.start[i]; k < step.start[i + 1]; k++) top = Math.max(top, x[step.members[k]]);
+          return top;
+        }),
+      );
+    default:
+      return step satisfies never;
+  }
+}
+
+/** y += |A| |x|. */
+function addSizes(y: Float64Array, { rows, start, index, size }: Sparse, x: Float64Array): void {
+  for (let i = 0; i < rows; i++) {
+    let sum = y[i];
+    for (let k = start[i]; k < start[i + 1]; k++) sum += Math.abs(size[k]) * Math.abs(x[index[k]]);
+    y[i] = sum;
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * @file The second opinion on a certificate: from the bytes of the model and the numbers of the data, by code that shares nothing with what
+ * made it. What it cannot show again, it rejects.
+ */
+import { type Certificate, readCertificate, sha256 } from "./certificate.ts";
+import { forwardError, type Run, runOn } from "./forward.ts";
+import { type Steps, stepsOf } from "./network.ts";
+import type { Norm } from "./norm.ts";
+import { readOnnx } from "./onnx.ts";
+import { must, Refusal } from "./refusal.ts";
+import { down, timesUp } from "./rounding.ts";
+import { pairLength, type Walk, walk } from "./walk.ts";
+
+/** The samples that a certificate speaks of. */
+export interface VerifyData {
+  /** [count, ...shape], float32. */
+  readonly x: Float32Array;
+  readonly labels: Int32Array;
+  readonly shape: readonly number[];
+}
+
+export interface CheckLine {
+  readonly what: string;
+  readonly holds: boolean;
+  /** What was found, or why it does not hold. */
+  readonly detail: string;
+  readonly seconds: number;
+}
+
+/** Whether a certificate holds, and every check that was made; the first that fails is the last. */
+export interface Verdict {
+  readonly holds: boolean;
+  readonly checks: readonly CheckLine[];
+  readonly seconds: number;
+}
+
+export interface VerifyOptions {
+  /** The data of the certificate; without them only the model, the constant and the counts are checked. */
+  readonly data?: VerifyData;
+  /** After each check. */
+  onCheck?(line: CheckLine): void;
+}
+
+/**
+ * Check a certificate.json against the bytes of its model, and against its data where they are given.
+ *
+ * Assumed are: IEEE doubles; that exp, tanh and log are as accurate as pointwise.ts says; that the float32 runtime rounds every
+ * operation to nearest and sums products in some order (no transforms such as Winograd's). Nothing else is taken from the certificate
+ * without proof. Never throws on a bad certificate or model: the verdict says what is wrong.
+ */
+export async function verify(certificate: string, model: Uint8Array, options: VerifyOptions = {}): Promise<Verdict> {
+  const started = performance.now();
+  const checks: CheckLine[] = [];
+  const check = async <T>(
+    what: string,
+    run: () => Promise<readonly [T, string]> | readonly [T, string],
+  ): Promise<T> => {
+    const from = performance.now();
+    const line = (holds: boolean, detail: string) => {
+      const made = { what, holds, detail, seconds: (performance.now() - from) / 1000 };
+      checks.push(made);
+      options.onCheck?.(made);
+    };
+    try {
+      const [result, detail] = await run();
+      line(true, detail);
+      return result;
+    } catch (cause) {
+      line(false, cause instanceof Refusal ? cause.message : `it could not be checked: ${String(cause)}`);
+      throw cause;
+    }
+  };
+  try {
+    await everything(certificate, model, options.data, check);
+  } catch (cause) {
+    // Whatever stopped a check has its line already.
+    if (checks.length === 0 || checks[checks.length - 1].holds) throw cause;
+  }
+  const holds = checks.every((line) => line.holds);
+  return { holds, checks, seconds: (performance.now() - started) / 1000 };
+}
+
+/** The network of a model as steps, for those who make a witness. Throws Refusal where it cannot be verified. */
+export const readSteps = (
+  model: Uint8Array,
+  preprocessing: Certificate["preprocessing"],
+  sample: readonly number[],
+): Steps => stepsOf(readOnnx(model), preprocessing, sample);
+
+/** What differences of two outputs may err by, in doubles at the samples of a run and in float32 within a radius of them. */
+export function roundingOf(
+  steps: Steps,
+  proof: Walk,
+  { largest }: Run,
+  radius: number,
+): { readonly float64: number; readonly float32: number } {
+  const factor = pairLength(proof.norm);
+  return {
+    float64: timesUp(factor, forwardError(steps, proof, largest, 0, 64)),
+    float32: timesUp(factor, forwardError(steps, proof, largest, radius, 32)),
+  };
+}
+
+// --- internal ---
+
+type Check = <T>(what: string, run: () => Promise<readonly [T, string]> | readonly [T, string]) => Promise<T>;
+
+async function everything(text: string, model: Uint8Array, data: VerifyData | undefined, check: Check): Promise<void> {
+  const certificate = await check("certificate", async () => {
+    const read = await readCertificate(text);
+    return [read, `form and digest; ${read.samples.length} samples, l${read.norm}`];
+  });
+  await check("model hash", async () => {
+    const hash = await sha256(Uint8Array.from(model));
+    must(hash === certificate.sha256, () => `the model is another one: sha256 ${hash}`);
+    return [hash, hash];
+  });
+  const steps = await check("model", () => {
+    const read = readSteps(model, certificate.preprocessing, certificate.data.shape);
+    const affine = read.steps.filter((s) => s.kind === "affine").length;
+    return [read, `every operator known: ${affine} affine, ${read.steps.length - affine} others`];
+  });
+  const norm: Norm = certificate.norm === "inf" ? "inf" : certificate.norm === "1" ? 1 : 2;
+  const proof = await check("constant", () => {
+    const made = walk(steps, norm, certificate.witness);
+    const { value } = certificate.constant;
+    must(made.constant <= value, () => `proved is ${made.constant}, claimed ${value}`);
+    return [made, `${made.constant} proved, ${value} claimed (${certificate.constant.method})`];
+  });
+  await check("pairs", () => {
+    const { pairs } = certificate.constant;
+    if (!pairs) return [null, "none claimed"];
+    const n = steps.outputs;
+    must(pairs.length === n && pairs.every((row) => row.length === n), () => `there must be ${n} times ${n}`);
+    for (let y = 0; y < n; y++) {
+      for (let j = 0; j < n; j++) {
+        must(
+          proof.pair(y, j) <= pairs[y][j],
+          () => `of ${y} and ${j}: proved is ${proof.pair(y, j)}, claimed ${pairs[y][j]}`,
+        );
+      }
+    }
+    return [null, `${n * n} constants of differences`];
+  });
+  await check("counts", () => counts(certificate, steps.outputs));
+  if (!data) return;
+  await check("data", () => checkData(certificate, data));
+  const run = await check("outputs", () => [runOn(steps, data.x), "the network run in float64 on every sample"]);
+  const rounding = await check("rounding", () => {
+    const radius = certificate.samples.reduce((top, s) => Math.max(top, s.radius), 0);
+    const own = roundingOf(steps, proof, run, radius);
+    for (const which of ["float64", "float32"] as const) {
+      const claimed = certificate.rounding[which];
+      must(own[which] <= claimed, () => `${which}: ${own[which]} is possible, claimed ${claimed}`);
+    }
+    return [
+      own,
+      `a margin errs by at most ${own.float64.toExponential(2)} here, ${own.float32.toExponential(2)} in float32`,
+    ];
+  });
+  await check("samples", () => checkSamples(certificate, steps, proof, run, rounding));
+}
+
+function counts(
+  { samples, data, accuracy, certified, averageRadius }: Certificate,
+  outputs: number,
+): readonly [null, string] {
+  const n = data.samples;
+  must(n > 0 && samples.length === n, () => `there must be ${n} samples, got ${samples.length}`);
+  samples.forEach((s, i) => {
+    must(s.index === i, () => `sample ${i} must have its place, got ${s.index}`);
+    must(s.label < outputs && s.predicted < outputs, () => `sample ${i}: its classes must be below ${outputs}`);
+  });
+  const right = samples.filter((s) => s.predicted === s.label);
+  must(accuracy === right.length / n, () => `accuracy: ${right.length / n} counted, ${accuracy} claimed`);
+  for (const claim of certified) {
+    const counted = right.filter((s) => s.radius >= claim.radius).length / n;
+    must(
+      claim.accuracy === counted,
+      () => `certified at ${claim.radius}: ${counted} counted, ${claim.accuracy} claimed`,
+    );
+  }
+  const mean = right.reduce((sum, s) => sum + s.radius, 0) / n;
+  const same = averageRadius === mean || Math.abs(averageRadius - mean) <= 1e-12 * mean;
+  must(same, () => `average radius: ${mean} counted, ${averageRadius} claimed`);
+  return [null, `accuracy ${accuracy}, ${certified.length} radii, average radius`];
+}
+
+async function checkData(certificate: Certificate, { x, labels, shape }: VerifyData): Promise<readonly [null, string]> {
+  const { samples, sha256: expected, shape: own } = certificate.data;
+  must(shape.join() === own.join(), () => `a sample must be [${own}], got [${shape}]`);
+  must(labels.length === samples, () => `there must be ${samples} samples, got ${labels.length}`);
+  must(x.length === samples * own.reduce((n, d) => n * d, 1), () => "the samples do not have their size");
+  must(x.every(Number.isFinite), () => "a number is not finite");
+  const bytes = new Uint8Array(x.byteLength + labels.byteLength);
+  bytes.set(new Uint8Array(x.buffer, x.byteOffset, x.byteLength));
+  bytes.set(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength), x.byteLength);
+  const hash = await sha256(bytes);
+  must(hash === expected, () => `the data are others: sha256 ${hash}`);
+  certificate.samples.forEach((s, i) => {
+    must(s.label === labels[i], () => `sample ${i}: its label is ${labels[i]}, claimed ${s.label}`);
+  });
+  return [null, hash];
+}
+
+function checkSamples(
+  { samples }: Certificate,
+  steps: Steps,
+  proof: Walk,
+  { outputs }: Run,
+  { float64, float32 }: { readonly float64: number; readonly float32: number },
+): readonly [null, string] {
+  const n = steps.outputs;
+  samples.forEach(({ predicted, margin, radius }, i) => {
+    const row = outputs.subarray(i * n, (i + 1) * n);
+    let least = Number.POSITIVE_INFINITY;
+    row.forEach((other, j) => {
+      if (j === predicted) return;
+      const gap = row[predicted] - other;
+      least = Math.min(least, gap);
+      // What is left of the margin after rounding here and in float32 has to last for the whole radius.
+      const left = down(down(down(gap) - float64) - float32);
+      const spent = timesUp(radius, proof.pair(predicted, j));
+      must(
+        radius === 0 || (left > 0 && spent <= left),
+        () => `sample ${i}: ${radius} is too far for class ${predicted} against ${j}: ${spent} of ${left}`,
+      );
+    });
+    // Both runs err by at most float64.
+    must(Math.abs(least - margin) <= 2 * float64, () => `sample ${i}: its margin is ${least}, claimed ${margin}`);
+    must(least >= -2 * float64, () => `sample ${i}: its class is not ${predicted}`);
+  });
+  return [null, `${samples.length} margins, classes and radii`];
+}

@@ -1,0 +1,149 @@
+/** @file The constant of a network by one walk over its steps, each norm of the witness proved on the way. */
+
+import { provedChain } from "./chain.ts";
+import { type Steps, sampleName } from "./network.ts";
+import { type Norm, provedNorm, rowDistance } from "./norm.ts";
+import type { Step } from "./operators.ts";
+import { must } from "./refusal.ts";
+import { endsOf, type Region, regions } from "./region.ts";
+import { addUp, sqrtUp, timesUp } from "./rounding.ts";
+import { quickNorm } from "./sparse.ts";
+
+/** The p-norm of the affine map from one tensor to another is at most `norm`. */
+export interface AffineWitness {
+  readonly to: string;
+  readonly from: readonly { readonly tensor: string; readonly norm: number }[];
+}
+
+/** From a tensor to the output the constant is at most `constant` in l2: multipliers of the activations behind it show it. */
+export interface ChainWitness {
+  readonly from: string;
+  readonly constant: number;
+  readonly activations: readonly { readonly tensor: string; readonly multipliers: readonly number[] }[];
+}
+
+/** All that a second program needs to find the constant again. */
+export interface Witness {
+  readonly affine: readonly AffineWitness[];
+  readonly chain: ChainWitness | null;
+}
+
+export interface Walk {
+  readonly norm: Norm;
+  /** Of all outputs as one vector. */
+  readonly constant: number;
+  /** Of every tensor. */
+  constantOf(tensor: string): number;
+  /** Of output y less output j. */
+  pair(y: number, j: number): number;
+  /** The proved norms of the region that ends in a tensor; undefined where none ends. */
+  normsOf(tensor: string): AffineWitness["from"] | undefined;
+}
+
+/** Prove the constant from a witness. Throws Refusal where a step has no proof. */
+export function walk(steps: Steps, norm: Norm, witness: Witness): Walk {
+  const regionOf = regions(steps);
+  const proved = provedNorms(steps, norm, witness, regionOf);
+  const constants = new Map<string, number>([[sampleName, 1]]);
+  const constantOf = (tensor: string): number => constants.get(tensor) as number;
+  for (const step of steps.steps) {
+    let value = plainConstant(step, norm, constantOf);
+    const parts = proved.get(step.tensor);
+    if (parts)
+      value = Math.min(
+        value,
+        parts.reduce((sum, part) => addUp(sum, timesUp(part.norm, constantOf(part.tensor))), 0),
+      );
+    constants.set(step.tensor, value);
+  }
+  let constant = constantOf(steps.output);
+  const { chain } = witness;
+  if (chain !== null) {
+    must(norm === 2, () => "the witness: multipliers prove constants in l2 only");
+    must(constants.has(chain.from), () => `the witness: there is no tensor "${chain.from}"`);
+    must(
+      provedChain(steps, regionOf, chain),
+      () => `the multipliers do not prove a constant of ${chain.constant} from "${chain.from}" on`,
+    );
+    constant = Math.min(constant, timesUp(constantOf(chain.from), chain.constant));
+    constants.set(steps.output, constant);
+  }
+  must(constant < Number.POSITIVE_INFINITY, () => "the constant is not finite");
+  const pair = pairs(regionOf(steps.output), norm, constant, constantOf);
+  return { norm, constant, constantOf, pair, normsOf: (tensor) => proved.get(tensor) };
+}
+
+/** The dual length of e_y - e_j: what the difference of two numbers can be, over the p-length of the vector that they are in. */
+export const pairLength = (norm: Norm): number => (norm === 2 ? sqrtUp(2) : norm === "inf" ? 2 : 1);
+
+/** How much a step that is not affine stretches. */
+export function stretch(step: Exclude<Step, { kind: "affine" }>, norm: Norm): number {
+  if (step.kind === "pointwise") return Math.max(Math.abs(step.scalar.slope[0]), Math.abs(step.scalar.slope[1]));
+  // A number that is in several windows is passed on as often.
+  return norm === "inf" || step.most <= 1 ? 1 : norm === 1 ? step.most : sqrtUp(step.most);
+}
+
+// --- internal ---
+
+function plainConstant(step: Step, norm: Norm, constantOf: (tensor: string) => number): number {
+  if (step.kind !== "affine") return timesUp(stretch(step, norm), constantOf(step.from));
+  return step.parts.reduce(
+    (sum, { from, matrix }) => addUp(sum, timesUp(quickNorm(matrix, norm), constantOf(from))),
+    0,
+  );
+}
+
+function provedNorms(
+  steps: Steps,
+  norm: Norm,
+  { affine }: Witness,
+  regionOf: (tensor: string) => Region,
+): ReadonlyMap<string, AffineWitness["from"]> {
+  const ends = endsOf(steps);
+  const proved = new Map<string, AffineWitness["from"]>();
+  const shapeOf = (tensor: string) => steps.byTensor.get(tensor)?.shape ?? [steps.size];
+  for (const { to, from } of affine) {
+    must(ends.includes(to) && !proved.has(to), () => `the witness: no norm is due for "${to}"`);
+    const region = regionOf(to);
+    const names = from.map((part) => part.tensor);
+    must(
+      names.length === region.size && names.every((name, i) => region.has(name) && names.indexOf(name) === i),
+      () => `the witness: the norms of "${to}" must be those from ${[...region.keys()].join(", ")}`,
+    );
+    for (const part of from) {
+      const matrix = region.get(part.tensor);
+      const shapes = { from: shapeOf(part.tensor), to: shapeOf(to) };
+      must(
+        matrix !== undefined && provedNorm(matrix, norm, part.norm, shapes),
+        () => `the norm of the map from "${part.tensor}" to "${to}" is not proved to be at most ${part.norm}`,
+      );
+    }
+    proved.set(to, from);
+  }
+  for (const to of ends) must(proved.has(to), () => `the witness: the norms of "${to}" are missing`);
+  return proved;
+}
+
+function pairs(region: Region, norm: Norm, constant: number, constantOf: (tensor: string) => number): Walk["pair"] {
+  const dual: Norm = norm === 2 ? 2 : norm === 1 ? "inf" : 1;
+  const whole = timesUp(pairLength(norm), constant);
+  const known = new Map<string, number>();
+  return function pair(y, j): number {
+    if (y === j) return 0;
+    if (y > j) return pair(j, y);
+    const key = `${y} ${j}`;
+    let K = known.get(key);
+    if (K === undefined) {
+      K = whole;
+      // An output that nothing affine makes has no rows.
+      if (region.size > 0) {
+        let sum = 0;
+        for (const [from, matrix] of region)
+          sum = addUp(sum, timesUp(constantOf(from), rowDistance(matrix, y, j, dual)));
+        K = Math.min(K, sum);
+      }
+      known.set(key, K);
+    }
+    return K;
+  };
+}
