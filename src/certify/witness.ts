@@ -14,7 +14,7 @@ import type { Pointwise, Step } from "../verify/operators.ts";
 import { must } from "../verify/refusal.ts";
 import { endsOf, type Region, regions } from "../verify/region.ts";
 import { absoluteNorm, multiplyInto, quickNorm, type Sparse, transposed } from "../verify/sparse.ts";
-import type { ChainWitness, Witness } from "../verify/walk.ts";
+import type { ChainWitness, Witness } from "../verify/witness.ts";
 
 export interface WitnessOptions {
   readonly norm: Norm;
@@ -41,7 +41,7 @@ export async function witnessOf(steps: Steps, options: WitnessOptions): Promise<
     onProgress?.((0.5 * i) / ends.length);
     const from = [...regionOf(to)].map(([tensor, map]) => {
       const shapes = { from: shapeOf(tensor), to: shapeOf(to) };
-      return { tensor, norm: acceptedNorm(map, norm, shapes, `from "${tensor}" to "${to}"`) };
+      return { tensor, norm: acceptedNorm(map, norm, shapes, `of "${tensor}" to "${to}"`) };
     });
     return { to, from };
   });
@@ -64,8 +64,8 @@ function acceptedNorm(map: Sparse, p: Norm, shapes: Parameters<typeof provedNorm
   if (p !== 2 || quick <= 1) return quick;
   const small = map.rows * map.cols <= largestDense;
   const found = spectralEstimate(map);
-  // A factorisation of a large map takes seconds, and its norm is known to three digits only.
-  for (let hair = small ? 2 ** -34 : 2 ** -10; hair < 0.1; hair *= 16) {
+  // A factorisation of a large map takes seconds, and its norm is known to two or three digits only.
+  for (let hair = small ? 2 ** -34 : 2 ** -7; hair < 0.1; hair *= small ? 16 : 2) {
     const s = Math.min(quick, up(found * (1 + hair)));
     if (provedNorm(map, 2, s, shapes)) return s;
   }

@@ -1,7 +1,7 @@
 /** @file A certificate as plain data, read strictly: every field is known, every number is a number, and the digest is that of the rest. */
 import type { Preprocessing } from "./network.ts";
 import { must, Refusal } from "./refusal.ts";
-import type { Witness } from "./walk.ts";
+import type { Witness } from "./witness.ts";
 
 export interface SampleClaim {
   readonly index: number;

@@ -14,7 +14,7 @@ import { must } from "./refusal.ts";
 import type { Region } from "./region.ts";
 import { addUp, gamma, sqrtUp, sumUp, timesUp } from "./rounding.ts";
 import { absoluteNorm, identity, longestRow, type Sparse, sparse } from "./sparse.ts";
-import type { ChainWitness } from "./walk.ts";
+import type { ChainWitness } from "./witness.ts";
 
 /** Does the witness prove its constant? False says only that there is no proof. Throws Refusal where it does not fit the network. */
 export function provedChain(steps: Steps, regionOf: (tensor: string) => Region, witness: ChainWitness): boolean {

@@ -63,7 +63,9 @@ export const selection = (from: Int32Array, n: number): Sparse => sparse(from.le
 /** A B, with the roundings of both and of the sums. */
 export function product(A: Sparse, B: Sparse): Sparse {
   const moves = selectionOf(A);
-  if (moves) return moves.length === B.rows && moves.every((k, i) => k === i) ? B : pickRows(B, moves);
+  if (moves) return inPlace(moves, B.rows) ? B : pickRows(B, moves);
+  const before = selectionOf(B);
+  if (before && inPlace(before, B.cols)) return A;
   let terms = 0;
   const acc = new Float64Array(B.cols);
   const accSize = new Float64Array(B.cols);
@@ -261,6 +263,8 @@ function selectionOf({ rows, start, index, value, roundings }: Sparse): Int32Arr
   for (let i = 0; i < rows; i++) if (start[i + 1] !== i + 1 || value[i] !== 1) return null;
   return index;
 }
+
+const inPlace = (moves: Int32Array, n: number): boolean => moves.length === n && moves.every((k, i) => k === i);
 
 const isUnit = ({ value }: Sparse): boolean => value.every((v) => v === 1 || v === -1);
 

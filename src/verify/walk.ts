@@ -8,25 +8,7 @@ import { must } from "./refusal.ts";
 import { endsOf, type Region, regions } from "./region.ts";
 import { addUp, sqrtUp, timesUp } from "./rounding.ts";
 import { quickNorm } from "./sparse.ts";
-
-/** The p-norm of the affine map from one tensor to another is at most `norm`. */
-export interface AffineWitness {
-  readonly to: string;
-  readonly from: readonly { readonly tensor: string; readonly norm: number }[];
-}
-
-/** From a tensor to the output the constant is at most `constant` in l2: multipliers of the activations behind it show it. */
-export interface ChainWitness {
-  readonly from: string;
-  readonly constant: number;
-  readonly activations: readonly { readonly tensor: string; readonly multipliers: readonly number[] }[];
-}
-
-/** All that a second program needs to find the constant again. */
-export interface Witness {
-  readonly affine: readonly AffineWitness[];
-  readonly chain: ChainWitness | null;
-}
+import type { NormClaim, Witness } from "./witness.ts";
 
 export interface Walk {
   readonly norm: Norm;
@@ -37,7 +19,7 @@ export interface Walk {
   /** Of output y less output j. */
   pair(y: number, j: number): number;
   /** The proved norms of the region that ends in a tensor; undefined where none ends. */
-  normsOf(tensor: string): AffineWitness["from"] | undefined;
+  normsOf(tensor: string): readonly NormClaim[] | undefined;
 }
 
 /** Prove the constant from a witness. Throws Refusal where a step has no proof. */
@@ -63,7 +45,7 @@ export function walk(steps: Steps, norm: Norm, witness: Witness): Walk {
     must(constants.has(chain.from), () => `the witness: there is no tensor "${chain.from}"`);
     must(
       provedChain(steps, regionOf, chain),
-      () => `the multipliers do not prove a constant of ${chain.constant} from "${chain.from}" on`,
+      () => `the multipliers behind "${chain.from}" do not prove a constant of ${chain.constant}`,
     );
     constant = Math.min(constant, timesUp(constantOf(chain.from), chain.constant));
     constants.set(steps.output, constant);
@@ -98,9 +80,9 @@ function provedNorms(
   norm: Norm,
   { affine }: Witness,
   regionOf: (tensor: string) => Region,
-): ReadonlyMap<string, AffineWitness["from"]> {
+): ReadonlyMap<string, readonly NormClaim[]> {
   const ends = endsOf(steps);
-  const proved = new Map<string, AffineWitness["from"]>();
+  const proved = new Map<string, readonly NormClaim[]>();
   const shapeOf = (tensor: string) => steps.byTensor.get(tensor)?.shape ?? [steps.size];
   for (const { to, from } of affine) {
     must(ends.includes(to) && !proved.has(to), () => `the witness: no norm is due for "${to}"`);
@@ -115,7 +97,7 @@ function provedNorms(
       const shapes = { from: shapeOf(part.tensor), to: shapeOf(to) };
       must(
         matrix !== undefined && provedNorm(matrix, norm, part.norm, shapes),
-        () => `the norm of the map from "${part.tensor}" to "${to}" is not proved to be at most ${part.norm}`,
+        () => `the norm of the map of "${part.tensor}" to "${to}" is not proved to be at most ${part.norm}`,
       );
     }
     proved.set(to, from);
