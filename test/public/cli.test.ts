@@ -294,6 +294,28 @@ describe("attack", () => {
   });
 });
 
+describe("verify", () => {
+  const model = join(runFolder, "model.onnx");
+  const out = join(folder, "checked.json");
+
+  it("accepts what certify wrote", () => {
+    expect(lipschitz("certify", model, "--data", "digits", "--out", out, "--quiet").status).toBe(0);
+    const { status, stdout } = lipschitz("verify", out, model, "--data", "digits", "--json");
+    expect(status).toBe(0);
+    const { holds, checks } = JSON.parse(stdout);
+    expect(holds).toBe(true);
+    expect(checks.map((c: { what: string }) => c.what)).toContain("samples");
+  });
+
+  it("exits with 3 where a digit was altered", () => {
+    const altered = join(folder, "altered.json");
+    writeFileSync(altered, readFileSync(out, "utf8").replace('"margin": ', '"margin": 1'));
+    const { status, stderr } = lipschitz("verify", altered, model);
+    expect(status).toBe(3);
+    expect(stderr).toMatch(/does not hold: certificate: \$\.digest/);
+  });
+});
+
 describe("wrong use", () => {
   const cases: [string, string[], number, RegExp][] = [
     ["an unknown command", ["fly"], 1, /unknown command "fly"/],
