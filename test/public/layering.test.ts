@@ -81,6 +81,12 @@ describe("layering", () => {
     expect(below.map(show)).toEqual([]);
   });
 
+  it("checks certificates by code of its own: no runtime, no package, nothing of what made them", () => {
+    const foreign = imports.filter((i) => i.from.startsWith("verify/") && !i.to.startsWith("verify/"));
+    expect(foreign.map(show)).toEqual([]);
+    expect(imports.some((i) => i.from.startsWith("verify/"))).toBe(true);
+  });
+
   it("needs Node only where it must", () => {
     const strange = imports.filter(
       (i) => /^node:|^onnxruntime-node$/.test(i.to) && !needsNode.test(i.from) && !mayAwaitNode.test(i.from),
