@@ -3,6 +3,7 @@ import { nodeEngine } from "../src/engine/node.ts";
 import { memoryOfStart } from "./memory.ts";
 import { profile } from "./profile.ts";
 import { findTorch, startTorch, type Torch } from "./pytorch.ts";
+import { smooth } from "./smooth.ts";
 import { spectral } from "./spectral.ts";
 import { startup } from "./startup.ts";
 import { batch, networks, stepProgram, stepper } from "./step.ts";
@@ -26,6 +27,7 @@ for (const network of Object.keys(networks)) {
   await showProfile(network);
 }
 torch?.close();
+await showSmooth();
 showSpectral();
 showStartup();
 showMemory();
@@ -69,6 +71,14 @@ async function showProfile(network: string): Promise<void> {
     .slice(0, 8)
     .map((s) => `${s.operator} ${((100 * s.milliseconds) / total).toFixed(0)}% (${s.nodes})`);
   console.log(`  time in operators (nodes): ${rows.join(", ")}`);
+}
+
+async function showSmooth(): Promise<void> {
+  console.log("\nLCNN: a training step, as a multiple of the same network's step with a softplus of beta 1000 and with ReLU");
+  for (const { network, method, milliseconds, standard, relu } of await smooth(engine)) {
+    const times = `${standard.toFixed(2)} of standard, ${relu.toFixed(2)} of ReLU`;
+    console.log(`  ${network}, ${method}: ${milliseconds.toFixed(2)} ms, ${times}`);
+  }
 }
 
 function showSpectral(): void {
