@@ -2,6 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { build, feedsFor, movedVariables } from "../../test/runs.ts";
 import { lipschitz } from "../bounds/index.ts";
+import { curvatureBound } from "../curvature/bound.ts";
+import { curvature } from "../curvature/measure.ts";
 import { nodeEngine } from "../engine/node.ts";
 import { evaluate } from "../engine/reference.ts";
 import { grad } from "../graph/gradient.ts";
@@ -10,6 +12,8 @@ import { input, inputsOf } from "../graph/leaf.ts";
 import { freeze } from "../models/freeze.ts";
 import { mlp } from "../models/mlp.ts";
 import { resnet } from "../models/resnet.ts";
+import { writeNetwork } from "../onnx/network.ts";
+import { parseOnnx } from "../onnx/read.ts";
 import { mul } from "../ops/arith.ts";
 import { sum } from "../ops/broadcast.ts";
 import { retype } from "../ops/retype.ts";
@@ -136,6 +140,19 @@ describe("lowCurvatureFamily()", () => {
     expect(upper?.proved).toBe(true);
     expect(upper?.value).toBeGreaterThanOrEqual(lower?.value ?? Number.POSITIVE_INFINITY);
     expect(lower?.value).toBeGreaterThan(0);
+  });
+
+  it.each(models)("bends no more than is proved of it, also when it has been written and read: $name", async (row) => {
+    const layer = row.model.inFamily(lowCurvatureFamily());
+    const variables = movedVariables(layer, random(4), row.sample);
+    const network = await freeze(engine, layer, variables, row.sample);
+    const bound = await curvatureBound(network);
+    const read = await curvatureBound(parseOnnx(writeNetwork(network)));
+    expect(bound.proved && Number.isFinite(bound.loss)).toBe(true);
+    expect(read.loss / bound.loss).toBeCloseTo(1, 6);
+    const { hessian } = await curvature(network, { engine, samples: 4, steps: 5 });
+    expect(hessian.max).toBeGreaterThan(0);
+    expect(hessian.max).toBeLessThanOrEqual(bound.loss);
   });
 
   it("knows beta of every frozen activation", async () => {
