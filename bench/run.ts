@@ -74,7 +74,9 @@ async function showProfile(network: string): Promise<void> {
 }
 
 async function showSmooth(): Promise<void> {
-  console.log("\nLCNN: a training step, as a multiple of the same network's step with a softplus of beta 1000 and with ReLU");
+  console.log(
+    "\nLCNN: a training step, as a multiple of the same network's step with a softplus of beta 1000 and with ReLU",
+  );
   for (const { network, method, milliseconds, standard, relu } of await smooth(engine)) {
     const times = `${standard.toFixed(2)} of standard, ${relu.toFixed(2)} of ReLU`;
     console.log(`  ${network}, ${method}: ${milliseconds.toFixed(2)} ms, ${times}`);

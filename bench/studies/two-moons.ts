@@ -108,6 +108,7 @@ function drawing(found: readonly Panel[]): string {
   const size = [2 * width + 3 * gap, 2 * (height + top) + gap];
   const words = "One colour below is a factor of two; white is the least.";
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size[0]} ${size[1]}" font-family="sans-serif" font-size="14">
+<title>Two moons: decision function and curvature, the standard network beside LCNN</title>
 <rect width="100%" height="100%" fill="#fff"/>
 ${parts.join("\n")}
 <text x="${gap}" y="${size[1] - 6}" font-size="12">${words}</text>
