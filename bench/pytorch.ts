@@ -20,16 +20,16 @@ export function findTorch(): string | null {
   return found ?? null;
 }
 
-/** Start PyTorch in the first of $PYTHON, python3 and /usr/bin/python3 that has it; null where none has. */
-export async function startTorch(threads: number): Promise<Torch | null> {
+/** Start a script of this folder in the first of $PYTHON, python3 and /usr/bin/python3 that has torch; null where none has. */
+export async function startTorch(threads: number, name = "pytorch.py"): Promise<Torch | null> {
   const python = findTorch();
   if (!python) return null;
-  const script = fileURLToPath(new URL("pytorch.py", import.meta.url));
+  const script = fileURLToPath(new URL(name, import.meta.url));
   const child = spawn(python, [script, String(threads)], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async () => {
     const { value, done } = await lines.next();
-    if (done) throw new Error("pytorch.py ended early");
+    if (done) throw new Error(`${name} ended early`);
     return value;
   };
   const [, version, rate] = (await next()).split(" ");

@@ -1,0 +1,100 @@
+"""Lipschitz-margin training written plainly in PyTorch: reads "<network> <steps>" lines, answers with the seconds that the steps took."""
+import math
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.set_num_threads(int(sys.argv[1]))
+torch.manual_seed(0)
+
+NETWORKS = {
+    "mlp": lambda: nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10)
+    ),
+    "fashion": lambda: nn.Sequential(
+        nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10)
+    ),
+    "convnet": lambda: nn.Sequential(
+        nn.Conv2d(1, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(), nn.Flatten(),
+        nn.Linear(32 * 49, 100), nn.ReLU(), nn.Linear(100, 10),
+    ),
+}
+
+
+class Trainer:
+    def __init__(self, network):
+        self.model = NETWORKS[network]()
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01)
+        self.x = torch.rand(128, 1, 28, 28)
+        self.y = torch.arange(128) % 10
+        self.vectors = {}
+        h = self.x[:1]
+        for layer in self.model:
+            if hasattr(layer, "weight"):
+                u = torch.randn_like(h)
+                self.vectors[layer] = u / u.norm()
+            h = layer(h)
+
+    def constant(self):
+        """c times the product of ||A u|| of the layers before the last; one step of the power method on the way."""
+        total = torch.ones(())
+        layers = [layer for layer in self.model if hasattr(layer, "weight")]
+        for layer in layers[:-1]:
+            u, w = self.vectors[layer], layer.weight
+            if isinstance(layer, nn.Conv2d):
+                v = F.conv2d(u, w, stride=layer.stride, padding=layer.padding)
+            else:
+                v = F.linear(u, w)
+            total = total * v.norm()
+            with torch.no_grad():
+                if isinstance(layer, nn.Conv2d):
+                    side = u.shape[2] + 2 * layer.padding[0] - layer.kernel_size[0]
+                    extra = side - (v.shape[2] - 1) * layer.stride[0]
+                    back = F.conv_transpose2d(v, w, stride=layer.stride, padding=layer.padding, output_padding=extra)
+                else:
+                    back = v @ w
+                self.vectors[layer] = back / back.norm()
+        return total, layers[-1].weight
+
+    def run(self, steps, margin):
+        start = time.perf_counter()
+        for _ in range(steps):
+            self.optimizer.zero_grad()
+            logits = self.model(self.x)
+            if margin:
+                total, w = self.constant()
+                apart = (w[self.y].unsqueeze(1) - w.unsqueeze(0)).pow(2).sum(2).clamp_min(1e-12).sqrt()
+                truth = F.one_hot(self.y, 10).bool()
+                gain = (total * apart).masked_fill(truth, 0)
+                with torch.no_grad():
+                    lead = logits.gather(1, self.y[:, None]) - logits
+                    share = (lead / gain).masked_fill(truth, 1).clamp(0, 1).min(1, keepdim=True).values
+                logits = logits + gain * share
+            loss = F.cross_entropy(logits, self.y)
+            loss.backward()
+            self.optimizer.step()
+        return time.perf_counter() - start
+
+
+def matmul_rate():
+    """GFLOP/s of a dense product: some builds of PyTorch have no fast BLAS, and a ratio against those says little."""
+    a, b = torch.rand(512, 512), torch.rand(512, 512)
+    times = []
+    for _ in range(10):
+        start = time.perf_counter()
+        a @ b
+        times.append(time.perf_counter() - start)
+    return 2 * 512**3 / min(times) / 1e9
+
+
+trainers = {}
+print("ready", torch.__version__, matmul_rate(), flush=True)
+for line in sys.stdin:
+    name, steps = line.split()
+    network, method = name.split(":")
+    if name not in trainers:
+        trainers[name] = Trainer(network)
+    print(trainers[name].run(int(steps), method == "lmt"), flush=True)
