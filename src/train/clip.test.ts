@@ -138,16 +138,23 @@ describe("clip()", () => {
     expect(a[0]).not.toBe(x[0]);
   });
 
-  it("flattens what it trains", async () => {
-    const steepness = async (method: Method) => {
-      const split = twoMoons(3, { samples: 400 });
-      const options = { engine: nodeEngine(), data: split, model: mlp([2, 16, 2]), batch: 40, epochs: 30, seed: 1 };
-      let steepest = 0;
-      for await (const event of train({ ...options, method, schedule: constantRate(1e-2) }))
-        if (event.kind === "epoch") steepest = Number(event.checkpoint.state["method/steepest"].data[0]);
-      return steepest;
-    };
-    expect(await steepness(clip({ weight: 0.5 }))).toBeLessThan(0.5 * (await steepness(clip())));
+  it.each([1, 2, 3])("trades risk for flatness along a sweep of the weight (seed %s)", async (seed) => {
+    const split = twoMoons(3, { samples: 400 });
+    const sweep: { readonly risk: number; readonly steepest: number }[] = [];
+    for (const weight of [0, 0.1, 0.5]) {
+      const options = { engine: nodeEngine(), data: split, model: mlp([2, 16, 2]), batch: 40, epochs: 30, seed };
+      const method = clip({ weight });
+      for await (const event of train({ ...options, method, schedule: constantRate(1e-2) })) {
+        if (event.kind !== "epoch" || event.epoch < 30) continue;
+        const steepest = Number(event.checkpoint.state["method/steepest"].data[0]);
+        sweep.push({ risk: event.trainLoss - weight * steepest, steepest });
+      }
+    }
+    const [none, some, much] = sweep;
+    expect(some.risk).toBeGreaterThan(none.risk);
+    expect(much.risk).toBeGreaterThan(some.risk);
+    expect(some.steepest).toBeLessThan(none.steepest);
+    expect(much.steepest).toBeLessThan(some.steepest);
   });
 
   it("refuses options that make no sense", () => {
