@@ -1,6 +1,7 @@
 /** @file Centred softplus as a layer: one beta for all its elements, learned or given. */
 import type { Node } from "../graph/graph.ts";
-import { add } from "../ops/arith.ts";
+import { constant } from "../graph/leaf.ts";
+import { add, stopGradient } from "../ops/arith.ts";
 import { centeredSoftplus as centeredSoftplusOp } from "../ops/centeredSoftplus.ts";
 import { exp } from "../ops/pointwise.ts";
 import { UsageError } from "../tensor/errors.ts";
@@ -30,7 +31,11 @@ export function centeredSoftplus({ beta = 5, kind = "learned" }: CenteredSoftplu
     throw new UsageError(`centeredSoftplus: beta must be above ${least}, got ${beta}`);
   }
   if (kind === "fixed") {
-    return fixed("centeredSoftplus", { shape: (input) => input, forward: (x) => centeredSoftplusOp(x, beta) });
+    return fixed("centeredSoftplus", {
+      shape: (input) => input,
+      // In training as if it were learned: a number would be written as a Softplus, which takes ONNX Runtime three times as long.
+      forward: (x, run) => centeredSoftplusOp(x, run.mode === "train" ? stopGradient(constant(beta, x.dtype)) : beta),
+    });
   }
   return {
     name: "centeredSoftplus",

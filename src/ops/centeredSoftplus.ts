@@ -1,6 +1,6 @@
 /**
  * @file Centred softplus: a smooth ReLU through 0 whose curvature is a parameter. With beta known it is a function of one number that
- * bounds understand; with beta a node it can be trained. Both are computed in one form that neither a large nor a small beta x harms.
+ * bounds understand; with beta a node it can be trained, in a form that neither a large nor a small beta x harms.
  */
 import { apply, type Node, type Op } from "../graph/graph.ts";
 import { isConstant } from "../graph/leaf.ts";
@@ -10,7 +10,7 @@ import { isFloat, toFloat64 } from "../tensor/tensor.ts";
 import { add, div, log, mul, type Operand, sub } from "./arith.ts";
 import { isBroadcast, sum } from "./broadcast.ts";
 import { pointwise, unbounded } from "./facts.ts";
-import { abs, relu, sigmoid, tanh } from "./pointwise.ts";
+import { abs, relu, sigmoid, softplus, tanh } from "./pointwise.ts";
 import { betweenTurns } from "./slopes.ts";
 import { unary } from "./unary.ts";
 
@@ -31,16 +31,16 @@ export function centeredSoftplus(x: Node, beta: Operand): Node {
   return apply(trainedOp, [x, beta as Node], null);
 }
 
-/** The centred softplus that a difference written as `lowered` writes it stands for; null for any other. */
-export function asCenteredSoftplus(difference: Node): Node | null {
-  const [a, b] = difference.inputs;
-  const x = a?.inputs[0];
-  let beta: Node | undefined = b?.inputs[1];
-  if (beta && isBroadcast(beta)) beta = beta.inputs[0];
-  if (!x || !beta || !isConstant(beta) || beta.attrs.data.length !== 1) return null;
-  const [value] = toFloat64(beta.attrs);
-  if (!(value > 0 && Number.isFinite(value)) || !isSame(difference, lowered(x, value))) return null;
-  return centeredSoftplus(x, value);
+/** The centred softplus that a difference or a quotient stands for, if it is written as here; null for any other. */
+export function asCenteredSoftplus(y: Node): Node | null {
+  const [a, b] = y.inputs;
+  const difference = number(b?.inputs[1]);
+  if (difference !== null && a.inputs.length > 0) return recognised(y, a.inputs[0], difference, lowered);
+  const quotient = number(b);
+  const scaled = a?.inputs[0]?.inputs[0];
+  if (quotient === null || !scaled) return null;
+  const x = quotient === 1 ? scaled : scaled.inputs[0];
+  return recognised(y, x, quotient, softplusForm) ?? recognised(y, x, quotient, softplusForm32);
 }
 
 // --- internal ---
@@ -50,7 +50,8 @@ const fixedOp = unary<{ readonly beta: number }>({
   compute: (x, { beta }) => valueAt(x, beta),
   pull: ({ inputs: [x], attrs }, dy) => mul(dy, sigmoid(mul(x, attrs.beta))),
   behaviour: ({ beta }) => pointwise(0, 1, beta / 4, (low, high) => sigmoidBetween(beta * low, beta * high)),
-  composite: (x, { beta }) => lowered(x, beta),
+  // A Softplus is what other tools understand; ln 2 less ln 2 costs it 6e-8 / beta.
+  composite: (x, { beta }) => (beta >= 1 / 8 ? softplusForm(x, beta) : lowered(x, beta)),
 });
 
 const trainedOp: Op<null> = {
@@ -85,6 +86,22 @@ function lowered(x: Node, beta: Operand): Node {
   const w = tanh(mul(abs(x), typeof beta === "number" ? beta / 2 : mul(beta, 0.5)));
   const u = add(w, 1);
   return sub(relu(x), div(add(log(u), sub(w, sub(u, 1))), beta));
+}
+
+const softplusForm = (x: Node, beta: number, ln2 = Math.LN2): Node => div(sub(softplus(mul(x, beta)), ln2), beta);
+
+/** The same as it is read from a float32 model into a float64 graph. */
+const softplusForm32 = (x: Node, beta: number): Node => softplusForm(x, beta, Math.fround(Math.LN2));
+
+/** `y` as a centred softplus of x, if `form` of that is `y`. */
+function recognised(y: Node, x: Node | undefined, beta: number, form: (x: Node, beta: number) => Node): Node | null {
+  return x && beta > 0 && Number.isFinite(beta) && isSame(y, form(x, beta)) ? centeredSoftplus(x, beta) : null;
+}
+
+/** The number that a node is, stretched or not; null where it is none. */
+function number(node: Node | undefined): number | null {
+  const inner = node && isBroadcast(node) ? node.inputs[0] : node;
+  return inner && isConstant(inner) && inner.attrs.data.length === 1 ? toFloat64(inner.attrs)[0] : null;
 }
 
 const sigmoidBetween = betweenTurns((z) => 1 / (1 + Math.exp(-z)), []);

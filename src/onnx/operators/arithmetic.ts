@@ -14,7 +14,7 @@ const binary =
 
 export const Add = binary(arith.add);
 export const And = binary(arith.and);
-export const Div = binary(arith.div);
+export const Div = binary((a, b) => softened(arith.div(a, b)));
 export const Equal = binary(arith.equal);
 export const Greater = binary(arith.greater);
 export const GreaterOrEqual = binary(arith.greaterOrEqual);
@@ -22,10 +22,7 @@ export const Less = binary(arith.less);
 export const LessOrEqual = binary(arith.lessOrEqual);
 export const Mul = binary(arith.mul);
 export const Or = binary(arith.or);
-export const Sub = binary((a, b) => {
-  const difference = arith.sub(a, b);
-  return asCenteredSoftplus(difference) ?? difference;
-});
+export const Sub = binary((a, b) => softened(arith.sub(a, b)));
 export const Xor = binary((a, b) => arith.not(arith.equal(arith.cast(a, "int32"), arith.cast(b, "int32"))));
 
 /** The exponent may be of another type; the result has the type of the base. */
@@ -68,6 +65,9 @@ export const Gemm: Operator = (c) => {
 };
 
 // --- internal ---
+
+/** A centred softplus is written as several operators, of which this would be the last. */
+const softened = (y: Node): Node => asCenteredSoftplus(y) ?? y;
 
 function operands(c: Call): [Node, Node] {
   const [a, b] = [c.input(0), c.input(1)];
