@@ -40,7 +40,11 @@ export function asCenteredSoftplus(y: Node): Node | null {
   const scaled = a?.inputs[0]?.inputs[0];
   if (quotient === null || !scaled) return null;
   const x = quotient === 1 ? scaled : scaled.inputs[0];
-  return recognised(y, x, quotient, softplusForm) ?? recognised(y, x, quotient, softplusForm32);
+  const found = recognised(y, x, quotient, softplusForm);
+  if (found) return found;
+  // Read from a float32 model into a float64 graph: the model's ln 2 is a float32, and the model is what counts.
+  const rounded = recognised(y, x, quotient, softplusForm32);
+  return rounded && add(rounded, (Math.LN2 - Math.fround(Math.LN2)) / quotient);
 }
 
 // --- internal ---
@@ -90,7 +94,6 @@ function lowered(x: Node, beta: Operand): Node {
 
 const softplusForm = (x: Node, beta: number, ln2 = Math.LN2): Node => div(sub(softplus(mul(x, beta)), ln2), beta);
 
-/** The same as it is read from a float32 model into a float64 graph. */
 const softplusForm32 = (x: Node, beta: number): Node => softplusForm(x, beta, Math.fround(Math.LN2));
 
 /** `y` as a centred softplus of x, if `form` of that is `y`. */
