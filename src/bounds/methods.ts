@@ -10,6 +10,7 @@ import type { Bound, Norm, UpperBound, Witness } from "./bound.ts";
 import { branchAndBound } from "./branch.ts";
 import { budget } from "./budget.ts";
 import type { Chain } from "./chain.ts";
+import { circularStages, reducedChain } from "./circularTail.ts";
 import { combettesPesquet } from "./combettesPesquet.ts";
 import { type Domain, hasInterior, type Range } from "./domain.ts";
 import { eclipseFast } from "./eclipse.ts";
@@ -23,7 +24,7 @@ import { ranges, slopesOn } from "./ranges.ts";
 import { recurJacBound } from "./recurJac.ts";
 import { addUp, timesUp } from "./region.ts";
 import { seqLip } from "./seqLip.ts";
-import { storedStarts } from "./stored.ts";
+import { storedLists, storedStarts } from "./stored.ts";
 import type { Subject } from "./subject.ts";
 import { type Tail, tailOf } from "./tail.ts";
 
@@ -75,9 +76,10 @@ export const methods = {
   ),
   "eclipse-fast": { ...onChain("eclipse-fast", async ({ chain }) => eclipseFast(chain)), quick: true },
   lipsdp: {
-    ...onChain("lipsdp", lipsdpOf),
+    norms: "2",
     domains: "all",
     quick: true,
+    ask: async (question) => (await circularLipsdp(question)) ?? onChain("lipsdp", lipsdpOf).ask(question),
   },
   interval: { ...onChain("interval", slopeBound(intervalBound)), norms: "all", domains: "all" },
   recurjac: { ...onChain("recurjac", slopeBound(recurJacBound)), norms: "all", domains: "all" },
@@ -172,6 +174,21 @@ const narrowed = ({ chain, slopes }: TailQuestion, { domain }: Question): Chain 
   domain.kind === "global"
     ? chain
     : { ...chain, activations: chain.activations.map((layer, i) => ({ ...layer, ...slopes[i] })) };
+
+/** Where stored multipliers cover wrapped convolutions before the chain too; null where they do not. */
+async function circularLipsdp(question: Question): Promise<readonly Bound[] | null> {
+  const lists = storedLists(question.metadata ?? {});
+  if (lists === undefined || question.domain.kind !== "global") return null;
+  const [tail, { propagation }] = [await question.tail(), await question.walk()];
+  if (typeof tail === "string" || tail.slack(2) !== 0) return null;
+  const stages = circularStages(propagation.flow, tail.from, propagation.norms);
+  if (!stages || stages.length === 0 || lists.length !== stages.length + tail.chain.activations.length) return null;
+  const reduced = reducedChain(stages, tail.chain, lists);
+  if (!reduced) return null;
+  const behind = <B extends Bound>(bound: B): B => ({ ...bound, value: timesUp(reduced.before, bound.value) });
+  const improve: Question["improve"] = (bound) => question.improve(behind(bound));
+  return [behind(await lipsdpOf({ ...tail, ...reduced }, { ...question, improve }))];
+}
 
 async function lipsdpOf(tail: TailQuestion, question: Question): Promise<Bound> {
   const { engine, metadata = {}, seconds = 3, signal, progress, improve } = question;

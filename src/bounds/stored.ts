@@ -6,7 +6,7 @@ import type { Named } from "../tensor/named.ts";
 import type { Chain } from "./chain.ts";
 import type { Multipliers } from "./chainMatrix.ts";
 
-/** The key in a model's metadata: a list per hidden layer, of a number per neuron or one number for all. */
+/** The key in a model's metadata: a list per hidden layer, of a number per neuron or per channel, or one number for all. */
 export const multipliersKey = "lipschitz.multipliers";
 
 /**
@@ -17,23 +17,23 @@ export const multipliersKey = "lipschitz.multipliers";
  * (see `settle`): one start for each e.
  */
 export function storedStarts(chain: Chain, metadata: Named<string>): readonly Multipliers[] {
-  const lists = listsOf(metadata[multipliersKey]);
+  const lists = storedLists(metadata);
   const count = chain.activations.length;
   if (count === 0 || lists === undefined || lists.length < count) return [];
   const own = lists.slice(lists.length - count);
-  const fits = chain.activations.every(({ low }, i) => own[i].length === 1 || own[i].length === low.length);
-  if (!fits) return [];
+  if (!chain.activations.every(({ low }, i) => low.length % own[i].length === 0)) return [];
+  // A number of a channel is that of all its pixels.
   const multipliers = chain.activations.map(({ low }, i) =>
-    Float64Array.from(low, (_, j) => (own[i].length === 1 ? own[i][0] : own[i][j])),
+    Float64Array.from(low, (_, j) => own[i][Math.floor((j * own[i].length) / low.length)]),
   );
   return [1e-7, 1e-6, 1e-5, 1e-4].map((e) =>
     multipliers.map((lambda, i) => lambda.map((l) => (l * (1 + (count - i) * e)) / (1 + (count + 1) * e))),
   );
 }
 
-// --- internal ---
-
-function listsOf(text: string | undefined): readonly (readonly number[])[] | undefined {
+/** The lists in a model's metadata; nothing where there are none that are lists of positive numbers. */
+export function storedLists(metadata: Named<string>): readonly (readonly number[])[] | undefined {
+  const text = metadata[multipliersKey];
   if (text === undefined) return undefined;
   let value: unknown;
   try {
