@@ -3,8 +3,10 @@ import { type Flow, regionEnds, regionOf } from "../graph/behaviour.ts";
 import { dependents, type Node, topological } from "../graph/graph.ts";
 import { originOf } from "../graph/origin.ts";
 import { sqrtUp, up } from "../linalg/rounding.ts";
-import type { LayerBound, NoConstant, Norm, Status, UpperBound } from "./bound.ts";
+import type { LayerBound, NoBound, Norm, Status, UpperBound } from "./bound.ts";
 import { type Budget, budget } from "./budget.ts";
+import type { Domain } from "./domain.ts";
+import { localNorms } from "./localNorm.ts";
 import { type NodeNorms, nodeNorms } from "./nodeNorm.ts";
 import { recognisedFlow } from "./recognise.ts";
 import { addUp, sourceNorm, timesUp } from "./region.ts";
@@ -19,10 +21,12 @@ export interface Propagation {
   readonly layers: readonly LayerBound[];
   readonly status: Status;
   /** Why there is no bound: the first node without a constant. */
-  readonly missing?: NoConstant;
+  readonly missing?: NoBound;
 }
 
 export interface AutoLipOptions {
+  /** Where the constant is to hold; everywhere unless told. */
+  readonly domain?: Domain;
   /** After so long, what is left is bounded quickly instead of tightly. */
   readonly seconds?: number;
   readonly signal?: AbortSignal;
@@ -36,7 +40,8 @@ export interface AutoLipOptions {
  *     L_input = 1,  L_k = sum over the varying inputs i of node k of  sup ||d g_k / d theta_i||_p  L_i,
  *
  * or, where node k knows its constant J in all its inputs together, J ||(L_i)_i||_p if that is less; and at the end of an affine
- * region sum over its sources s of ||A_s||_p L_s if that is less. Every step is rounded up.
+ * region sum over its sources s of ||A_s||_p L_s if that is less. Every step is rounded up. On a ball or box the suprema are over the
+ * ranges of the inputs there, which products, quotients and powers need to have one at all.
  *
  * Reference: Virmaux and Scaman 2018, algorithm 2.
  */
@@ -47,7 +52,7 @@ export async function autoLip(
 ): Promise<{ readonly bound: UpperBound; readonly propagation: Propagation }> {
   const clock = budget(options);
   const { x, y } = subject.at(1, "float64");
-  const propagation = await propagate(recognisedFlow(x, y), norm, clock, options.onProgress);
+  const propagation = await propagate(recognisedFlow(x, y), norm, clock, options.onProgress, options.domain);
   const { status, missing, flow } = propagation;
   const value = propagation.constantOf(flow.output);
   const bound: UpperBound = {
@@ -68,14 +73,17 @@ export async function propagate(
   norm: Norm,
   clock: Budget = budget(),
   onProgress: (fraction: number) => void = () => {},
+  domain: Domain = { kind: "global" },
 ): Promise<Propagation> {
   const norms = nodeNorms(flow);
+  const local = domain.kind === "global" ? null : localNorms(flow, norms, domain, norm);
+  const own = local ?? norms;
   const constants = new Map<Node, number>();
   const ends = regionEnds(flow);
   const entries: Omit<LayerBound, "shareOfLog">[] = [];
   const name = namer();
   let status: Status = "done";
-  let failure: (NoConstant & { readonly status: Status }) | undefined;
+  let failure: (Omit<NoBound, "local"> & { readonly status: Status }) | undefined;
 
   for (const [at, node] of flow.varying.entries()) {
     if (node === flow.input) {
@@ -90,9 +98,9 @@ export async function propagate(
     const varying = node.inputs.flatMap((x, i) =>
       flow.varies.has(x) ? [{ x, i, L: constants.get(x) as number }] : [],
     );
-    const joint = varying.length > 1 ? norms.joint(node, norm) : null;
+    const joint = varying.length > 1 ? own.joint(node, norm) : null;
     const parts = varying.map(({ i }) =>
-      joint?.status === "unbounded" ? joint : norms.partial(node, i, norm, effort),
+      joint?.status === "unbounded" ? joint : own.partial(node, i, norm, effort),
     );
     let value = 0;
     parts.forEach((part, k) => {
@@ -126,7 +134,7 @@ export async function propagate(
       }
       value = Math.min(value, whole);
     }
-    constants.set(node, value);
+    constants.set(node, local ? local.settle(node, value, effort === "quick") : value);
     for (const part of parts) {
       if (part.weight === null && part.upper === 1) continue;
       entries.push({
@@ -145,10 +153,22 @@ export async function propagate(
   const common = { flow, norms, constantOf, layers: withShares(entries) };
   // A region may have been bounded as a whole although one of its nodes was not.
   if (!failure || constantOf(flow.output) < Number.POSITIVE_INFINITY) return { ...common, status };
-  return { ...common, status: failure.status, missing: { node: failure.node, why: failure.why } };
+  const { node, why } = failure;
+  return { ...common, status: failure.status, missing: { node, why, local: boundedNearby(flow) } };
 }
 
 // --- internal ---
+
+/** Does every node that has no constant say what it has on ranges? */
+const boundedNearby = ({ input, varying, varies }: Flow): boolean =>
+  varying.every((node) => {
+    if (node === input) return true;
+    const behaviour = node.op.behaviour(
+      node,
+      node.inputs.map((i) => varies.has(i)),
+    );
+    return behaviour.kind !== "unbounded" || behaviour.local !== undefined;
+  });
 
 /** An upper bound of the p-norm of a vector of constants. */
 function lengthUp(values: readonly number[], norm: Norm): number {

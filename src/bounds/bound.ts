@@ -70,8 +70,8 @@ export interface Bracket {
   readonly lower: { readonly value: number; readonly method: string; readonly witness: Witness | null } | null;
   /** The smallest upper bound, a proved one before any other; null where there is none. */
   readonly upper: { readonly value: number; readonly method: string; readonly proved: boolean } | null;
-  /** The node because of which there is no global constant, if there is one. */
-  readonly noConstant?: NoConstant;
+  /** The node because of which there is no constant on the domain, if there is one. */
+  readonly noConstant?: NoBound;
   readonly bounds: readonly Bound[];
   readonly layers: readonly LayerBound[];
 }
@@ -79,6 +79,12 @@ export interface Bracket {
 export interface NoConstant {
   readonly node: string;
   readonly why: string;
+}
+
+/** Why a walk has no bound, and whether there could be one. */
+export interface NoBound extends NoConstant {
+  /** Do all nodes without a constant have one in a box or ball that is small enough, away from poles? */
+  readonly local: boolean;
 }
 
 /** The smallest proved upper bound of a bracket, as it may certify; undefined where none is proved, or the domain is not everything. */

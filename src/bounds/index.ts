@@ -98,9 +98,9 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
     progress(1);
   }
   const walk = names.includes("autolip") ? await shared.walk() : undefined;
-  const missing = walk?.bound.status === "unbounded" && domain.kind === "global" ? walk.propagation.missing : undefined;
+  const missing = walk?.bound.status === "unbounded" ? walk.propagation.missing : undefined;
   const { bounds, ...found } = bracketNow();
-  return { ...found, ...(missing && { noConstant: missing }), bounds, layers: walk?.propagation.layers ?? [] };
+  return { ...found, ...(missing && !found.upper && { noConstant: missing }), bounds, layers: walk?.propagation.layers ?? [] };
 }
 
 // --- internal ---
@@ -182,7 +182,11 @@ function sharedWork(
     ...(seconds === undefined ? {} : { seconds }),
     ...(signal ? { signal } : {}),
     walk() {
-      walk ??= autoLip(subject, norm, { ...(seconds === undefined ? {} : { seconds }), ...(signal ? { signal } : {}) });
+      walk ??= autoLip(subject, norm, {
+        domain,
+        ...(seconds === undefined ? {} : { seconds }),
+        ...(signal ? { signal } : {}),
+      });
       return walk;
     },
     tail() {

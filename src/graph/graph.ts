@@ -52,7 +52,16 @@ export type Behaviour =
       readonly lipschitz: { readonly 1: number; readonly 2: number; readonly inf: number };
       readonly curvature: number;
     }
-  | { readonly kind: "unbounded"; readonly why: string };
+  | { readonly kind: "unbounded"; readonly why: string; readonly local?: Local };
+
+/** What is known of an op without a constant while its inputs stay in ranges. */
+export type Local =
+  /** Element by element in its one varying input, every difference quotient on a range; infinite where that holds a pole. */
+  | { readonly kind: "slopes"; readonly slopeOn: Slopes }
+  /** Sums of products of one number of each input, so that |g(a, b)| <= g(|a|, |b|). */
+  | { readonly kind: "product"; readonly of: "elements" | "matrices" | "windows" }
+  /** a / b, element by element. */
+  | { readonly kind: "quotient" };
 
 export type OnnxAttribute = number | string | readonly number[] | Tensor;
 /** Attributes of an ONNX node. A number that must be written as a float is `{float}`. */

@@ -6,8 +6,9 @@ import { ShapeError } from "../tensor/errors.ts";
 import { sameShape } from "../tensor/shape.ts";
 import { cast as castTensor, type DType, isFloat } from "../tensor/tensor.ts";
 import { broadcastTogether, isBroadcast } from "./broadcast.ts";
-import { bounded, diagonal, isometry, pointwise, unbounded } from "./facts.ts";
+import { bounded, diagonal, isometry, pointwise, product, steep, unbounded } from "./facts.ts";
 import { onnxType } from "./lowering.ts";
+import { logSlopes, powerSlopes } from "./slopes.ts";
 
 /** What may stand where a node is wanted: a number becomes a scalar of the other operand's dtype. */
 export type Operand = Node | number;
@@ -49,12 +50,13 @@ const subOp = binary("Sub", (a, b) => a - b, {
 const mulOp = binary("Mul", (a, b) => a * b, {
   vjp: (y, dy) => [mul(dy, y.inputs[1]), mul(dy, y.inputs[0])],
   behaviour: ([a, b], y) =>
-    a && b ? unbounded("product of two varying branches") : diagonal(y.inputs[a ? 1 : 0], false),
+    a && b ? product("elements") : diagonal(y.inputs[a ? 1 : 0], false),
 });
 
 const divOp = binary("Div", (a, b, dtype) => (isFloat(dtype) ? a / b : Math.trunc(a / b)), {
   vjp: (y, dy) => [div(dy, y.inputs[1]), neg(div(mul(dy, y), y.inputs[1]))],
-  behaviour: ([, b], y) => (b ? unbounded("division by a varying branch") : diagonal(y.inputs[1], true)),
+  behaviour: ([, b], y) => 
+    b ? unbounded("division by a varying branch", { kind: "quotient" }) : diagonal(y.inputs[1], true),
 });
 
 const powOp = binary("Pow", (a, b) => a ** b, {
@@ -65,7 +67,12 @@ const powOp = binary("Pow", (a, b) => a ** b, {
       mul(dy, mul(y, where(greater(a, 0), log(where(greater(a, 0), a, 1)), 0))),
     ];
   },
-  behaviour: ([, b], y) => (!b && isAll(y.inputs[1], 1) ? isometry : unbounded("a power grows without bound")),
+  behaviour([, b], y) {
+    const why = "a power grows without bound";
+    const exponent = b ? null : numberOf(y.inputs[1]);
+    if (exponent === null) return unbounded(why);
+    return exponent === 1 ? isometry : steep(why, powerSlopes(exponent));
+  },
 });
 
 const negOp: Op<null> = {
@@ -83,7 +90,7 @@ const logOp: Op<null> = {
   name: "Log",
   infer: ([x]) => ({ dtype: x.dtype, shape: x.shape }),
   vjp: (y, dy) => [div(dy, y.inputs[0])],
-  behaviour: () => unbounded("the slope of log grows without bound near 0"),
+  behaviour: () => steep("the slope of log grows without bound near 0", logSlopes),
   evaluate: (_, [x]) => x.map((v) => Math.log(v)),
   onnx: (_, build) => build.node("Log", [build.input(0)]),
 };
@@ -220,8 +227,13 @@ function operands(who: string, a: Operand, b: Operand): Node[] {
   return broadcastTogether(who, [x, y]);
 }
 
-/** Is every element a known number, stretched or not? */
-const isAll = (x: Node, value: number): boolean => isFilledWith(isBroadcast(x) ? x.inputs[0] : x, value);
+/** The number that every element of a constant is, stretched or not; null where there is none. */
+function numberOf(x: Node): number | null {
+  const bare = isBroadcast(x) ? x.inputs[0] : x;
+  if (!isConstant(bare) || bare.attrs.data.length === 0) return null;
+  const value = Number(bare.attrs.data[0]);
+  return isFilledWith(bare, value) ? value : null;
+}
 
 /** The cotangent where the condition holds, and where it does not. */
 function choose(condition: Node, dy: Node): Node[] {

@@ -7,7 +7,7 @@ import { ShapeError } from "../tensor/errors.ts";
 import { type Shape, sameShape, showShape, sizeOf } from "../tensor/shape.ts";
 import type { Type } from "../tensor/tensor.ts";
 import { adjointForm, convForm } from "./convForms.ts";
-import { otherLinear, unbounded } from "./facts.ts";
+import { otherLinear, product } from "./facts.ts";
 import { kernelForm } from "./kernelForm.ts";
 import { pad } from "./movement.ts";
 import { type ConvAttrs, tapTable, windowOf, windowsAlong } from "./windows.ts";
@@ -132,7 +132,7 @@ const kernelOp: Op<ConvAttrs> = {
   vjp({ inputs: [x, z], attrs }, dy) {
     return [apply(adjointOp, [z, dy], attrs), apply(convOp, [x, dy], attrs)];
   },
-  behaviour: (_, [x, z]) => (x && z ? unbounded("product of two varying branches") : otherLinear),
+  behaviour: (_, [x, z]) => (x && z ? product("windows") : otherLinear),
   evaluate(y, [x, z]) {
     const out = new Float64Array(sizeOf(y.shape));
     trilinear(y.attrs, y.inputs[0].shape, y.shape, (xi, wi, zi) => {
@@ -167,7 +167,7 @@ function checkTypes(who: string, x: Type, w: Type): void {
 
 /** As a function of x or z it is a convolution or its adjoint; as a function of the kernel it is some linear map. */
 function convolution(y: Node<ConvAttrs>, [x, w]: readonly boolean[], direction: "forward" | "adjoint"): Behaviour {
-  if (x && w) return unbounded("product of two varying branches");
+  if (x && w) return product("windows");
   if (w) return otherLinear;
   const { strides, dilations, pads, groups, input } = y.attrs;
   const kernel = y.inputs[1];

@@ -1,5 +1,5 @@
 /** @file The behaviours that several families share, with constants rounded outward. */
-import type { Behaviour, Node, Slopes } from "../graph/graph.ts";
+import type { Behaviour, Local, Node, Slopes } from "../graph/graph.ts";
 
 /** The next representable number above a positive one, twice: covers the rounding of one division and one square root. */
 export const up = (v: number): number => v * (1 + 2 ** -50);
@@ -25,7 +25,19 @@ export const pointwise = (low: number, high: number, curvature: number, slopes?:
   curvature,
 });
 
-export const unbounded = (why: string): Behaviour => ({ kind: "unbounded", why });
+/** Without a constant on all of space; `local` says what there is on a part of it. */
+export const unbounded = (why: string, local?: Local): Behaviour => ({
+  kind: "unbounded",
+  why,
+  ...(local ? { local } : {}),
+});
+
+/** A function of one number whose slope grows without bound: these are its slopes on a range. */
+export const steep = (why: string, slopeOn: Slopes): Behaviour => unbounded(why, { kind: "slopes", slopeOn });
+
+/** A product that is linear in each of two varying inputs. */
+export const product = (of: "elements" | "matrices" | "windows"): Behaviour =>
+  unbounded("product of two varying branches", { kind: "product", of });
 
 /** x times (or over) factors that are held fixed. */
 export const diagonal = (factors: Node, inverse: boolean): Behaviour => ({

@@ -4,9 +4,10 @@ import { ShapeError } from "../tensor/errors.ts";
 import { showShape, sizeOf } from "../tensor/shape.ts";
 import { isFloat } from "../tensor/tensor.ts";
 import { neg } from "./arith.ts";
-import { unbounded } from "./facts.ts";
+import { steep, unbounded } from "./facts.ts";
 import { matmul } from "./matmul.ts";
 import { transpose } from "./movement.ts";
+import { reciprocalSlopes } from "./slopes.ts";
 
 /** X^-1 for X [..., n, n]. A singular matrix gives infinities or NaN, not an error; ONNX Runtime's cut-offs are its own. */
 export const inverse = (x: Node): Node => apply(inverseOp, [x], null);
@@ -25,7 +26,10 @@ const inverseOp: Op<null> = {
     const turned = transpose(y);
     return [neg(matmul(matmul(turned, dy), turned))];
   },
-  behaviour: () => unbounded("the slope of an inverse grows without bound near a singular matrix"),
+  behaviour(y) {
+    const why = "the slope of an inverse grows without bound near a singular matrix";
+    return y.shape[y.shape.length - 1] === 1 ? steep(why, reciprocalSlopes) : unbounded(why);
+  },
   evaluate(y, [x]) {
     const n = y.shape[y.shape.length - 1];
     const out = new Float64Array(x.length);

@@ -4,7 +4,7 @@ import { ShapeError } from "../tensor/errors.ts";
 import { broadcastShapes, sameShape, sizeOf } from "../tensor/shape.ts";
 import { add, mul } from "./arith.ts";
 import { broadcastTo, isBroadcast } from "./broadcast.ts";
-import { otherLinear, unbounded } from "./facts.ts";
+import { otherLinear, product } from "./facts.ts";
 import { isTranspose, reshape, transpose } from "./movement.ts";
 
 const matmulOp: Op<null> = {
@@ -25,7 +25,7 @@ const matmulOp: Op<null> = {
     return [apply(matmulOp, [dy, transpose(b)], null), apply(matmulOp, [transpose(a), dy], null)];
   },
   behaviour(y, [a, b]) {
-    if (a && b) return unbounded("product of two varying branches");
+    if (a && b) return product("matrices");
     const held = y.inputs[a ? 1 : 0];
     const weight = repeatsMatrix(held) ? held.inputs[0] : held;
     if (weight.shape.length !== 2) return otherLinear;

@@ -23,8 +23,8 @@ import {
   where,
 } from "./arith.ts";
 import { erfGraph, erfNumber, normalCdf } from "./erf.ts";
-import { isometry, pointwise, unbounded } from "./facts.ts";
-import { bentAtZero, betweenTurns, ramp } from "./slopes.ts";
+import { isometry, pointwise, steep, unbounded } from "./facts.ts";
+import { bentAtZero, betweenTurns, expSlopes, ramp, reciprocalSlopes, rootSlopes } from "./slopes.ts";
 import { type Native, unary } from "./unary.ts";
 
 const kinked = Number.POSITIVE_INFINITY;
@@ -338,7 +338,7 @@ const expOp = unary<null>({
   name: "Exp",
   compute: Math.exp,
   pull: (y, dy) => mul(dy, y),
-  behaviour: () => unbounded("the slope of exp grows without bound"),
+  behaviour: () => steep("the slope of exp grows without bound", expSlopes),
   native: native("Exp", true),
 });
 
@@ -349,7 +349,7 @@ const sqrtOp = unary<null>({
   name: "Sqrt",
   compute: Math.sqrt,
   pull: (y, dy) => div(mul(dy, 0.5), y),
-  behaviour: () => unbounded("the slope of sqrt grows without bound near 0"),
+  behaviour: () => steep("the slope of sqrt grows without bound near 0", rootSlopes),
   native: native("Sqrt", true),
 });
 
@@ -360,7 +360,7 @@ const reciprocalOp = unary<null>({
   name: "Reciprocal",
   compute: (x) => 1 / x,
   pull: (y, dy) => neg(mul(dy, mul(y, y))),
-  behaviour: () => unbounded("the slope of 1 / x grows without bound near 0"),
+  behaviour: () => steep("the slope of 1 / x grows without bound near 0", reciprocalSlopes),
   native: native("Reciprocal", true),
 });
 

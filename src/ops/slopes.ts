@@ -45,6 +45,39 @@ export const betweenTurns =
     return [Math.min(...values) - size * error, Math.max(...values) + size * error];
   };
 
+/** e^x. */
+export const expSlopes: Slopes = (low, high) => relatively(Math.exp(low), Math.exp(high));
+
+/** ln x. */
+export const logSlopes: Slopes = (low, high) => (low > 0 ? relatively(1 / high, 1 / low) : nowhere);
+
+/** The square root. */
+export const rootSlopes: Slopes = (low, high) =>
+  low > 0 ? relatively(0.5 / Math.sqrt(high), 0.5 / Math.sqrt(low)) : nowhere;
+
+/** 1 / x. */
+export const reciprocalSlopes: Slopes = (low, high) =>
+  low > 0 || high < 0 ? relatively(-1 / low / low, -1 / high / high) : nowhere;
+
+/** x^k for one number k: k x^(k-1) is monotone on each side of 0. A power that is no whole number is one of x > 0 alone. */
+export const powerSlopes =
+  (k: number): Slopes =>
+  (low, high) => {
+    if (k === 0) return [0, 0];
+    if (!(Number.isInteger(k) ? k > 0 || low > 0 || high < 0 : low > 0)) return nowhere;
+    const values = [low, high, ...(low < 0 && high > 0 ? [0] : [])].map((x) => k * x ** (k - 1));
+    return relatively(...values);
+  };
+
 // --- internal ---
+
+const nowhere = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const;
+
+/** The range of numbers that are known to a few roundings, and to an underflow: 1 / x / x of a large x may be below all numbers. */
+function relatively(...values: readonly number[]): readonly [number, number] {
+  if (values.some(Number.isNaN)) return nowhere;
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return [low - Math.abs(low) * error - 2 ** -1060, high + Math.abs(high) * error + 2 ** -1060];
+}
 
 const within = (x: number): number => Math.max(-700, Math.min(700, x));

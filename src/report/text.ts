@@ -69,7 +69,10 @@ export function renderBracket(bracket: Bracket): string {
   const { lower, upper, norm, bounds, layers, noConstant } = bracket;
   const lines: string[] = [];
   if (noConstant) {
-    lines.push(`No global constant: ${noConstant.why} at node ${noConstant.node}.`);
+    const { why, node, local } = noConstant;
+    const where = bracket.domain === "global" ? "global constant" : `constant proved on the ${bracket.domain}`;
+    const advice = bracket.domain === "global" ? "try --box, or --center and --radius" : "try a smaller one";
+    lines.push(`No ${where}: ${why} at node ${node}${local ? `; ${advice}` : ""}.`);
     if (lower) lines.push(`Slopes up to ${showNumber(lower.value)} were seen (witnessed, ${lower.method}).`);
   } else {
     const low = lower ? `${showNumber(lower.value)} (witnessed, ${lower.method})` : "none found";
