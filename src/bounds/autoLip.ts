@@ -99,9 +99,7 @@ export async function propagate(
       flow.varies.has(x) ? [{ x, i, L: constants.get(x) as number }] : [],
     );
     const joint = varying.length > 1 ? own.joint(node, norm) : null;
-    const parts = varying.map(({ i }) =>
-      joint?.status === "unbounded" ? joint : own.partial(node, i, norm, effort),
-    );
+    const parts = varying.map(({ i }) => (joint?.status === "unbounded" ? joint : own.partial(node, i, norm, effort)));
     let value = 0;
     parts.forEach((part, k) => {
       value = addUp(value, timesUp(part.upper, varying[k].L));

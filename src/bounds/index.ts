@@ -100,7 +100,12 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
   const walk = names.includes("autolip") ? await shared.walk() : undefined;
   const missing = walk?.bound.status === "unbounded" ? walk.propagation.missing : undefined;
   const { bounds, ...found } = bracketNow();
-  return { ...found, ...(missing && !found.upper && { noConstant: missing }), bounds, layers: walk?.propagation.layers ?? [] };
+  return {
+    ...found,
+    ...(missing && !found.upper && { noConstant: missing }),
+    bounds,
+    layers: walk?.propagation.layers ?? [],
+  };
 }
 
 // --- internal ---

@@ -63,6 +63,11 @@ export function localNorms(
         const own = onRanges(node, i, whole, p, effort, rangeOf);
         if (own) return own;
       }
+      if (node.op.name === "Where" && i > 0) {
+        // A branch that no condition takes on the domain.
+        const { low, high } = rangeOf(node.inputs[0]);
+        if (i === 1 ? high.every((v) => v === 0) : low.every((v) => v !== 0)) return stated(0);
+      }
       const alone = node.op.behaviour(
         node,
         node.inputs.map((_, k) => k === i),
@@ -86,7 +91,9 @@ export function localNorms(
       // What does not move on the domain, a condition say, is a constant there.
       const rest = node.inputs.map(moves);
       if (!rest.includes(true)) return null;
-      return node.op.behaviour(node, rest).kind === "unbounded" ? known : null;
+      const own = node.op.behaviour(node, rest);
+      if (own.kind === "unbounded") return known;
+      return own.kind === "linear" && own.of.form === "bounded" ? stated(own.of.norm[p]) : null;
     },
 
     settle(node, L, hurry) {
@@ -224,9 +231,7 @@ function matricesNorm(range: Range, [rows, cols]: readonly number[], turned: boo
       return turned ? transpose(W) : W;
     };
     const bound = (v: Float64Array) => inducedNorm(part(v), 2).upper;
-    const apart = radius.subarray(at, at + size).every((r) => r === 0)
-      ? bound(mid)
-      : addUp(bound(mid), bound(radius));
+    const apart = radius.subarray(at, at + size).every((r) => r === 0) ? bound(mid) : addUp(bound(mid), bound(radius));
     top = Math.max(top, Math.min(apart, bound(most)));
   }
   return top;

@@ -49,13 +49,12 @@ const subOp = binary("Sub", (a, b) => a - b, {
 
 const mulOp = binary("Mul", (a, b) => a * b, {
   vjp: (y, dy) => [mul(dy, y.inputs[1]), mul(dy, y.inputs[0])],
-  behaviour: ([a, b], y) =>
-    a && b ? product("elements") : diagonal(y.inputs[a ? 1 : 0], false),
+  behaviour: ([a, b], y) => (a && b ? product("elements") : diagonal(y.inputs[a ? 1 : 0], false)),
 });
 
 const divOp = binary("Div", (a, b, dtype) => (isFloat(dtype) ? a / b : Math.trunc(a / b)), {
   vjp: (y, dy) => [div(dy, y.inputs[1]), neg(div(mul(dy, y), y.inputs[1]))],
-  behaviour: ([, b], y) => 
+  behaviour: ([, b], y) =>
     b ? unbounded("division by a varying branch", { kind: "quotient" }) : diagonal(y.inputs[1], true),
 });
 

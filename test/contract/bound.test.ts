@@ -104,7 +104,7 @@ describe("lipschitz()", () => {
       { engine },
     );
     expect(bracket.upper).toBe(null);
-    expect(bracket.noConstant).toEqual({ node: "Mul 1", why: "product of two varying branches" });
+    expect(bracket.noConstant).toEqual({ node: "Mul 1", why: "product of two varying branches", local: true });
     expect(bracket.lower?.value).toBeGreaterThan(1);
   });
 
