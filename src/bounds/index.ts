@@ -32,7 +32,7 @@ export interface LipschitzOptions {
   /** Points from which lower bounds start. */
   readonly data?: Dataset;
   /**
-   * For each method. An upper bound that runs out of time is looser, a lower bound smaller. Where neither methods nor seconds are
+   * For each method; Infinity lets each go on until it is done, so that the answer does not depend on the machine's speed. An upper bound that runs out of time is looser, a lower bound smaller. Where neither methods nor seconds are
    * told, they share about four seconds.
    */
   readonly seconds?: number;

@@ -65,7 +65,7 @@ export async function searchBelow(
     onProgress = () => {},
     onFirst,
   } = options;
-  const rounds = options.rounds ?? Math.ceil(40 * Math.max(1, seconds));
+  const rounds = options.rounds ?? Math.ceil(40 * Math.max(1, Number.isFinite(seconds) ? seconds : 1));
   const points = options.points ?? (subject.batch === "free" ? 64 : 16);
   if (!Number.isInteger(points) || points < 1) {
     throw new UsageError(`${method}: points must be a whole number >= 1, got ${points}`);

@@ -1,9 +1,10 @@
 /** @file Follow a run: bars for its stages, its files into a folder. Shared by `train` and `compare`. */
+import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import type { Split } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { RunRecord } from "../experiment/record.ts";
-import { run } from "../experiment/run.ts";
+import type { Machine, RunRecord } from "../experiment/record.ts";
+import { run, type Stage, stages } from "../experiment/run.ts";
 import type { RunSpec } from "../experiment/spec.ts";
 import { showPercent } from "../report/text.ts";
 import type { EpochMetrics } from "../train/loop.ts";
@@ -18,6 +19,8 @@ export interface FollowOptions {
   readonly progress: Progress;
   readonly signal: AbortSignal;
   readonly resume?: Saved;
+  /** After the method's name, beside the bar. */
+  readonly label?: string;
 }
 
 export interface Followed {
@@ -29,34 +32,40 @@ export interface Followed {
 export async function follow(spec: RunSpec, options: FollowOptions): Promise<Followed> {
   const { engine, data, folder, progress, signal, resume } = options;
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
-  const training = progress.bar(spec.method.name, spec.epochs);
-  const measuring = {
-    bound: progress.bar("  bound", 1),
-    certify: progress.bar("  certify", 1),
-    attack: progress.bar("  attack", 1),
-  };
+  // One bar a run: measuring counts as much as training.
+  const stage = spec.epochs / stages.length;
+  const bar = progress.bar(`${spec.method.name}${options.label ?? ""}`, 2 * spec.epochs);
   let stepsPerEpoch = 1;
   let words = "";
-  const onMeasure = (what: keyof typeof measuring, fraction: number) => measuring[what].at(fraction);
-  for await (const event of run(spec, { engine, data, signal, resume, onMeasure })) {
+  const onMeasure = (what: Stage, fraction: number) =>
+    bar.at(spec.epochs + stage * (stages.indexOf(what) + fraction), `${words}  ${what}`);
+  for await (const event of run(spec, { engine, data, signal, resume, machine: machine(), onMeasure })) {
     if (event.kind === "done") {
       await writeWhole(join(folder, event.record.model.file), event.model);
       await writeJson(join(folder, "record.json"), event.record);
+      bar.done(words);
       return { record: event.record, model: event.model };
     }
     const { event: step } = event;
     if (step.kind === "start") {
       stepsPerEpoch = step.stepsPerEpoch;
     } else if (step.kind === "step") {
-      training.at(step.step / stepsPerEpoch, words);
+      bar.at(step.step / stepsPerEpoch, words);
     } else if (step.kind === "epoch") {
       const { kind: _, checkpoint, ...metrics } = step;
       epochs.push(metrics);
       words = `loss ${step.trainLoss.toFixed(3)}  test ${showPercent(step.testAccuracy)}`;
       await saveCheckpoint(folder, { spec, checkpoint, epochs });
-    } else {
-      training.done(words);
     }
   }
   throw new Error("follow: the run ended without a record");
 }
+
+// --- internal ---
+
+const machine = (): Machine => ({
+  platform: `${process.platform} ${process.arch}`,
+  cpu: cpus()[0]?.model.trim() ?? "unknown",
+  cores: availableParallelism(),
+  runtime: `node ${process.version}`,
+});

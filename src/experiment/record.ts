@@ -3,6 +3,7 @@ import type { RadiusAccuracy } from "../attack/attack.ts";
 import type { Protocol } from "../attack/protocol.ts";
 import type { Bracket, Norm } from "../bounds/bound.ts";
 import type { Violation } from "../certify/consistency.ts";
+import type { Curvature } from "../curvature/measure.ts";
 import type { EpochMetrics } from "../train/loop.ts";
 import type { RunSpec } from "./spec.ts";
 
@@ -33,6 +34,17 @@ export interface AttackRecord {
   readonly alarm: readonly Violation[];
 }
 
+/** The curvature of the loss at the first samples of the test part. */
+export type CurvatureRecord = Omit<Curvature, "samples"> & { readonly samples: number };
+
+/** Where a run was carried out: it decides the times, and the last digits. */
+export interface Machine {
+  readonly platform: string;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly runtime: string;
+}
+
 export interface RunRecord {
   readonly tool: { readonly name: string; readonly version: string };
   readonly spec: RunSpec;
@@ -46,6 +58,7 @@ export interface RunRecord {
     readonly bound: number;
     readonly certify: number;
     readonly attack: number;
+    readonly curvature: number;
   };
   /** On the test part; null for a regression. */
   readonly accuracy: number | null;
@@ -57,4 +70,7 @@ export interface RunRecord {
   readonly averageRadius: number | null;
   /** Null for a regression, and in l1, where there are no attacks. */
   readonly attacked: AttackRecord | null;
+  /** Null for a regression. */
+  readonly curvature: CurvatureRecord | null;
+  readonly machine?: Machine;
 }

@@ -5,6 +5,7 @@ import { provedUpper } from "../bounds/bound.ts";
 import { lipschitz } from "../bounds/index.ts";
 import { consistency } from "../certify/consistency.ts";
 import { type Certification, certify } from "../certify/evaluate.ts";
+import { curvature } from "../curvature/measure.ts";
 import { evaluationBatches, gatherBatch } from "../data/batches.ts";
 import { type Dataset, hashDataset, type Split, take } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -16,7 +17,7 @@ import { modelHash } from "../onnx/read.ts";
 import { EngineError } from "../tensor/errors.ts";
 import { type Checkpoint, type EpochMetrics, type TrainEvent, train } from "../train/loop.ts";
 import { buildMethod } from "../train/methods.ts";
-import type { AttackRecord, RunRecord } from "./record.ts";
+import type { AttackRecord, CurvatureRecord, Machine, RunRecord } from "./record.ts";
 import { buildLoss, buildOptimizer, buildSchedule, type RunSpec } from "./spec.ts";
 import { tool } from "./tool.ts";
 
@@ -31,20 +32,27 @@ export type RunEvent =
       readonly certification: Certification | null;
     };
 
+/** What is measured after training, in this order. */
+export const stages = ["bound", "certify", "attack", "curvature"] as const;
+
+export type Stage = (typeof stages)[number];
+
 export interface RunOptions {
   readonly engine: Engine;
   readonly data: Split;
   /** Go on from here; `epochs` are the metrics of the epochs that are done. */
   readonly resume?: { readonly checkpoint: Checkpoint; readonly epochs: readonly EpochMetrics[] };
   readonly signal?: AbortSignal;
+  /** For the record. */
+  readonly machine?: Machine;
   /** How far the measuring after training is, from 0 to 1. */
-  onMeasure?(what: "bound" | "certify" | "attack", fraction: number): void;
+  onMeasure?(what: Stage, fraction: number): void;
 }
 
 /** Carry out one run. Equal specs, data and engine give equal networks. */
 export async function* run(
   spec: RunSpec,
-  { engine, data, resume, signal, onMeasure }: RunOptions,
+  { engine, data, resume, signal, machine, onMeasure }: RunOptions,
 ): AsyncGenerator<RunEvent> {
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
   let network: Network | undefined;
@@ -77,12 +85,14 @@ export async function* run(
   const model = writeNetwork(network, { opset: exportOpset });
   const exportCheck = await checkExport(engine, network, model, take(data.test, Math.min(64, data.test.count)));
 
+  const { seconds = Number.POSITIVE_INFINITY } = spec;
   const bounding = performance.now();
   const bracket = await lipschitz(network, {
     engine,
     norm: spec.norm,
     data: data.test,
     seed: spec.seed,
+    seconds,
     signal,
     onProgress: (fraction) => onMeasure?.("bound", fraction),
   });
@@ -96,6 +106,7 @@ export async function* run(
           data: data.test,
           norm: spec.norm,
           radii: spec.radii,
+          seconds,
           ...(upper ? { upper } : {}),
           signal,
           onProgress: (fraction) => onMeasure?.("certify", fraction),
@@ -110,11 +121,21 @@ export async function* run(
         onProgress: (fraction) => onMeasure?.("attack", fraction),
       })
     : null;
-  const seconds = {
+  const bent = performance.now();
+  const curved = certification
+    ? await curvatureOf(network, spec, {
+        engine,
+        data: data.test,
+        signal,
+        onProgress: (f) => onMeasure?.("curvature", f),
+      })
+    : null;
+  const times = {
     train: epochs.reduce((total, e) => total + e.seconds, 0),
     bound,
     certify: (certified - certifying) / 1000,
-    attack: (performance.now() - certified) / 1000,
+    attack: (bent - certified) / 1000,
+    curvature: (performance.now() - bent) / 1000,
   };
   const last = epochs[epochs.length - 1];
   const record: RunRecord = {
@@ -128,7 +149,7 @@ export async function* run(
     engine: engine.name,
     model: { file: "model.onnx", sha256: await modelHash(model), opset: exportOpset, parameters, exportCheck },
     epochs,
-    seconds,
+    seconds: times,
     accuracy: certification?.accuracy ?? null,
     testLoss: last.testLoss,
     norm: spec.norm,
@@ -136,6 +157,8 @@ export async function* run(
     certified: certification?.certified ?? null,
     averageRadius: certification?.averageRadius ?? null,
     attacked,
+    curvature: curved,
+    ...(machine && { machine }),
   };
   yield { kind: "done", record, model, certification };
 }
@@ -161,6 +184,20 @@ async function attackRun(
   const { protocol, accuracy, robust, medianDistance, samples } = await attack(network, asked);
   const alarm = consistency(certification, { norm: norm === 2 ? "2" : "inf", samples });
   return { protocol, samples: part.count, accuracy, robust, medianDistance, alarm };
+}
+
+/** Samples whose curvature is measured, and products with vectors for each. */
+const mostCurved = 200;
+const products = 20;
+
+async function curvatureOf(
+  network: Network,
+  { seed }: RunSpec,
+  options: Pick<AttackOptions, "engine" | "data" | "signal" | "onProgress">,
+): Promise<CurvatureRecord> {
+  const asked = { ...options, samples: Math.min(mostCurved, options.data.count), steps: products, seed };
+  const { samples, ...rest } = await curvature(network, asked);
+  return { ...rest, samples: samples.length };
 }
 
 /** Run the written bytes by the bare runtime, batched, and hold the outputs to those of the graph; EngineError if they differ. */

@@ -1,5 +1,6 @@
 /** @file What to do, as plain data: one training run and what is measured of it. It is kept in checkpoints and records, so that both say how to repeat it. */
 import type { Norm } from "../bounds/bound.ts";
+import { activationNames } from "../layers/activation.ts";
 import { type ModelSpec, modelKinds } from "../models/spec.ts";
 import { SpecError, UsageError } from "../tensor/errors.ts";
 import { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "../train/loss.ts";
@@ -26,6 +27,8 @@ export interface RunSpec {
   /** Norm of inputs and outputs for constants and radii. */
   readonly norm: Norm;
   readonly radii: readonly number[];
+  /** Time for each bound and for the constants of pairs; without it each goes on until it is done, so that equal specs give equal numbers. */
+  readonly seconds?: number;
 }
 
 /** The settings of a run that says nothing else. */
@@ -41,7 +44,7 @@ export const defaultSpec = {
   schedule: "cosine",
   loss: "cross-entropy",
   norm: 2,
-  radii: [0.1, 0.3, 0.5],
+  radii: [0.1, 0.3, 0.5, 1],
 } as const satisfies RunSpec;
 
 /** The methods that are compared unless told otherwise. */
@@ -49,6 +52,7 @@ export const comparedMethods = [
   "plain",
   "weight-decay",
   "clip",
+  "lmt",
   "lbdn",
   "lcnn",
 ] as const satisfies readonly MethodName[];
@@ -74,28 +78,36 @@ export function methodSpec(optimizer: RunSpec["optimizer"], method: MethodSpec):
 }
 
 /** Check a value that came from outside (a checkpoint, a file); throws SpecError with the JSON path. */
-export function checkSpec(value: unknown): RunSpec {
-  const spec = record("$", value);
-  const model = record("$.model", spec.model);
-  const method = record("$.method", spec.method);
-  oneOf("$.model.kind", model.kind, modelKinds);
-  oneOf("$.method.name", method.name, methodNames);
-  checkMethod(method as MethodSpec);
-  oneOf("$.optimizer", spec.optimizer, optimizerNames);
-  oneOf("$.schedule", spec.schedule, scheduleNames);
-  oneOf("$.loss", spec.loss, lossNames);
-  oneOf("$.norm", spec.norm, [1, 2, "inf"]);
+export function checkSpec(value: unknown, at = "$"): RunSpec {
+  const spec = record(at, value);
+  const model = record(`${at}.model`, spec.model);
+  const method = record(`${at}.method`, spec.method);
+  onlyKnown(at, spec, [...Object.keys(defaultSpec), "seconds"]);
+  onlyKnown(`${at}.model`, model, ["kind", "widths", "activation"]);
+  oneOf(`${at}.model.kind`, model.kind, modelKinds);
+  oneOf(`${at}.method.name`, method.name, methodNames);
+  checkMethod(`${at}.method`, method as MethodSpec);
+  oneOf(`${at}.optimizer`, spec.optimizer, optimizerNames);
+  oneOf(`${at}.schedule`, spec.schedule, scheduleNames);
+  oneOf(`${at}.loss`, spec.loss, lossNames);
+  oneOf(`${at}.norm`, spec.norm, [1, 2, "inf"]);
   for (const key of ["epochs", "batch"] as const) {
     if (!(Number.isInteger(spec[key]) && (spec[key] as number) >= 1))
-      fail(`$.${key}`, "a whole number >= 1", spec[key]);
+      fail(`${at}.${key}`, "a whole number >= 1", spec[key]);
   }
   if (!(Number.isSafeInteger(spec.seed) && (spec.seed as number) >= 0))
-    fail("$.seed", "a whole number >= 0", spec.seed);
-  if (!(typeof spec.rate === "number" && spec.rate > 0)) fail("$.rate", "a number above 0", spec.rate);
-  if (typeof spec.data !== "string") fail("$.data", "a string", spec.data);
+    fail(`${at}.seed`, "a whole number >= 0", spec.seed);
+  if (!(typeof spec.rate === "number" && spec.rate > 0)) fail(`${at}.rate`, "a number above 0", spec.rate);
+  if (typeof spec.data !== "string") fail(`${at}.data`, "a string", spec.data);
   if (!(Array.isArray(spec.radii) && spec.radii.every((r) => typeof r === "number" && r >= 0))) {
-    fail("$.radii", "a list of numbers >= 0", spec.radii);
+    fail(`${at}.radii`, "a list of numbers >= 0", spec.radii);
   }
+  if (spec.seconds !== undefined && !(typeof spec.seconds === "number" && spec.seconds > 0))
+    fail(`${at}.seconds`, "a number above 0", spec.seconds);
+  const { widths, activation } = model;
+  if (widths !== undefined && !(Array.isArray(widths) && widths.every((w) => Number.isInteger(w) && w >= 1)))
+    fail(`${at}.model.widths`, "a list of whole numbers >= 1", widths);
+  if (activation !== undefined) oneOf(`${at}.model.activation`, activation, activationNames);
   return value as RunSpec;
 }
 
@@ -150,13 +162,19 @@ function record(path: string, value: unknown): Record<string, unknown> {
 }
 
 /** The settings of a method, by its own rules. */
-function checkMethod(method: MethodSpec): void {
+function checkMethod(path: string, method: MethodSpec): void {
   try {
     buildMethod(method);
   } catch (error) {
-    if (error instanceof UsageError) throw new SpecError(`$.method: ${error.message}`);
+    if (error instanceof UsageError) throw new SpecError(`${path}: ${error.message}`);
     throw error;
   }
+}
+
+/** A word that means nothing is a slip of the pen, not a comment. */
+function onlyKnown(path: string, value: Record<string, unknown>, known: readonly string[]): void {
+  const strange = Object.keys(value).find((key) => !known.includes(key));
+  if (strange !== undefined) fail(`${path}.${strange}`, `left out (known: ${known.join(", ")})`, value[strange]);
 }
 
 function oneOf(path: string, value: unknown, known: readonly unknown[]): void {

@@ -15,36 +15,6 @@ export function showNumber(value: number | null | undefined): string {
 export const showPercent = (part: number | null | undefined): string =>
   part === null || part === undefined ? "-" : `${(100 * part).toFixed(1)} %`;
 
-/**
- * One row a run: test accuracy, the bracket of the constant, at each radius the part that is certified and the part that attacks
- * left standing, the average certified radius, training time.
- */
-export function renderComparison(records: readonly RunRecord[]): string {
-  const radii = records[0]?.spec.radii ?? [];
-  const table = newTable(["method", "clean", "lower", "upper", ...radii.map((r) => `at ${r}, %`), "radius", "train"]);
-  const part = (value: number | undefined) => (value === undefined ? "-" : (100 * value).toFixed(1));
-  for (const r of records) {
-    table.push([
-      r.spec.method.name,
-      showPercent(r.accuracy),
-      showNumber(r.bracket.lower?.value),
-      showNumber(r.bracket.upper?.value),
-      ...radii.map((_, i) => `${part(r.certified?.[i]?.accuracy)}-${part(r.attacked?.robust[i]?.accuracy)}`),
-      showNumber(r.averageRadius),
-      `${r.seconds.train.toFixed(1)} s`,
-    ]);
-  }
-  const norm = records[0]?.norm ?? 2;
-  const attacked = records.find((r) => r.attacked)?.attacked;
-  const names = attacked?.protocol.attacks.map((a) => a.name).join(" and ") ?? "attacks";
-  const legend = [
-    `clean: test samples that are right. lower is witnessed, upper is proved: l${norm}, outputs over inputs.`,
-    `at r: right under every move of at most r in l${norm}: at least the first number, which is proved;`,
-    `at most the second, which ${names} left${attacked ? ` of the first ${attacked.samples}` : ""}. radius: average certified one.`,
-  ].join("\n");
-  return `${table.toString()}\n${legend}`;
-}
-
 /** One line that says that attacks and certificates agree, or those that say where they do not. */
 export function alarmLines(records: readonly RunRecord[]): string[] {
   const checked = records.flatMap((r) => (r.attacked ? [{ method: r.spec.method.name, ...r.attacked }] : []));

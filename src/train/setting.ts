@@ -7,6 +7,8 @@ export interface Setting<T extends number | string = number | string> {
   readonly description: string;
   /** Is it a number, and are words turned into one before `check` sees them? */
   readonly kind: "number" | "word";
+  /** The rule as JSON Schema. */
+  readonly schema: Readonly<Record<string, unknown>>;
   /** The value, or UsageError that names the setting and its rule. */
   check(name: string, value: unknown): T;
 }
@@ -26,6 +28,13 @@ export function numberSetting(
   return {
     description,
     kind: "number",
+    schema: {
+      type: rule.whole ? "integer" : "number",
+      ...(rule.min !== undefined && { minimum: min }),
+      ...(rule.above !== undefined && { exclusiveMinimum: above }),
+      ...(rule.max !== undefined && { maximum: max }),
+      description,
+    },
     check(name, value) {
       const fits = typeof value === "number" && Number.isFinite(value) && value >= min && value > above && value <= max;
       if (!fits || (rule.whole && !Number.isInteger(value)))
@@ -40,6 +49,7 @@ export function wordSetting<const T extends string>(description: string, known: 
   return {
     description: `${known.join(" | ")}; ${description}`,
     kind: "word",
+    schema: { enum: known, description },
     check(name, value) {
       const found = known.find((word) => word === value);
       if (found === undefined)

@@ -56,11 +56,11 @@ describe("help", () => {
   it("names every command", () => {
     const { status, stdout } = lipschitz("--help");
     expect(status).toBe(0);
-    for (const word of ["compare", "train", "bound", "curvature", "certify", "verify", "attack", "data"])
+    for (const word of ["compare", "train", "run", "bound", "curvature", "certify", "verify", "attack", "data"])
       expect(stdout).toContain(word);
   });
 
-  it.each(["compare", "train", "bound", "curvature", "certify", "verify", "attack", "data fetch"])(
+  it.each(["compare", "train", "run", "bound", "curvature", "certify", "verify", "attack", "data fetch"])(
     "of %s ends with an example",
     (words) => {
       const { status, stdout } = lipschitz(...words.split(" "), "--help");

@@ -13,7 +13,8 @@ import {
 } from "../../experiment/spec.ts";
 import { activationNames } from "../../layers/activation.ts";
 import { modelKinds } from "../../models/spec.ts";
-import { alarmLines, renderBracket, renderComparison } from "../../report/text.ts";
+import { renderComparison } from "../../report/comparison.ts";
+import { alarmLines, renderBracket } from "../../report/text.ts";
 import { type MethodName, methodNames, settingsOf } from "../../train/methods.ts";
 import { sound } from "../alarm.ts";
 import { loadCheckpoint, type Saved } from "../checkpoint.ts";
@@ -103,7 +104,7 @@ export const train = command({
     });
     result(record, () =>
       [
-        renderComparison([record]),
+        renderComparison([{ label: record.spec.method.name, records: [record] }]),
         ...alarmLines([record]),
         renderBracket(record.bracket),
         `Written: ${join(folder, "model.onnx")} (sha256 ${record.model.sha256.slice(0, 16)}...), record.json, checkpoint.json`,

@@ -1,0 +1,36 @@
+/** @file lipschitz run SPEC: a run or a comparison as a JSON file says it, with a paper's numbers beside ours where it names them. */
+import { join } from "node:path";
+import { parseComparison } from "../../experiment/comparison.ts";
+import { SpecError } from "../../tensor/errors.ts";
+import { command } from "../command.ts";
+import { CliError } from "../errors.ts";
+import { readBytes } from "../files.ts";
+import { dataOptions } from "../options.ts";
+import { showComparison } from "../showComparison.ts";
+
+export const run = command({
+  name: "run",
+  description:
+    "Carry out what a spec says: one run, or a comparison of several. Its JSON Schema is lipschitz/spec.schema.json",
+  example: "lipschitz run bench/studies/specs/lbdn-square-wave.json --out runs/square-wave",
+  args: {
+    spec: { type: "positional", required: false, description: "A JSON file" },
+    "data-dir": dataOptions["data-dir"],
+    out: { type: "string", description: "Folder for models and records; runs/<name> unless told", valueHint: "DIR" },
+  },
+  async run({ spec: path, out, "data-dir": dataDir }, surroundings) {
+    if (path === undefined) throw new CliError("run: missing SPEC, a JSON file");
+    const spec = parseComparison(parseJson(path, await readBytes(path)));
+    await showComparison(spec, out ?? join("runs", spec.name), { ...surroundings, dataDir });
+  },
+});
+
+// --- internal ---
+
+function parseJson(path: string, bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new SpecError(`${path}: is not JSON: ${(cause as Error).message}`);
+  }
+}

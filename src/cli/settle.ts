@@ -1,0 +1,45 @@
+/** @file A run that may have been begun before: what its folder holds of the same spec is kept, and only the rest is done. */
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import type { RunRecord } from "../experiment/record.ts";
+import type { RunSpec } from "../experiment/spec.ts";
+import { tool } from "../experiment/tool.ts";
+import { modelHash } from "../onnx/read.ts";
+import { ReadError, SpecError } from "../tensor/errors.ts";
+import { loadCheckpoint } from "./checkpoint.ts";
+import { readBytes } from "./files.ts";
+import { type FollowOptions, follow } from "./follow.ts";
+
+/** Bring a folder to where it holds the whole run. */
+export async function settle(spec: RunSpec, options: Omit<FollowOptions, "resume">): Promise<RunRecord> {
+  const { folder } = options;
+  const done = await settled(spec, folder);
+  if (done) return done;
+  const begun = await attempt(() => loadCheckpoint(folder));
+  const resume = begun && isDeepStrictEqual(begun.spec, spec) ? { resume: begun } : {};
+  const { record } = await follow(spec, { ...options, ...resume });
+  return record;
+}
+
+/** The record of a folder, if this version made it of the same spec and its model is the one it names. */
+export async function settled(spec: RunSpec, folder: string): Promise<RunRecord | undefined> {
+  const record = await attempt(async () => {
+    const bytes = await readBytes(join(folder, "record.json"));
+    return JSON.parse(new TextDecoder().decode(bytes)) as RunRecord;
+  });
+  if (!record || record.tool?.version !== tool.version || !isDeepStrictEqual(record.spec, spec)) return undefined;
+  const model = await attempt(() => readBytes(join(folder, record.model.file)));
+  return model && (await modelHash(model)) === record.model.sha256 ? record : undefined;
+}
+
+// --- internal ---
+
+/** What cannot be read is as good as not there: it is made again. */
+async function attempt<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof ReadError || error instanceof SpecError || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

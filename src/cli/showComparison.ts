@@ -1,0 +1,32 @@
+/** @file A comparison carried out and shown: what `compare` and `run` have in common. */
+import { join } from "node:path";
+import type { ComparisonSpec } from "../experiment/comparison.ts";
+import { renderComparison } from "../report/comparison.ts";
+import { alarmLines } from "../report/text.ts";
+import { sound } from "./alarm.ts";
+import { carryOut } from "./carryOut.ts";
+import type { Surroundings } from "./command.ts";
+
+/** Carry out a comparison into a folder, print its table, and sound the alarm where an attack refuted a certificate. */
+export async function showComparison(
+  spec: ComparisonSpec,
+  folder: string,
+  { dataDir, progress, signal, result }: Surroundings & { readonly dataDir: string | undefined },
+): Promise<void> {
+  const { rows, best, record } = await carryOut(spec, {
+    folder,
+    progress,
+    signal,
+    ...(dataDir !== undefined && { dataDir }),
+  });
+  const each = join(folder, "<method>", ...(spec.seeds.length > 1 ? ["seed-<n>"] : []));
+  result(record, () =>
+    [
+      renderComparison(rows, spec.paper),
+      ...alarmLines(record.runs),
+      `Written: ${join(folder, "model.onnx")} (${best.label}: the largest average certified radius), ${join(folder, "record.json")},`,
+      `and for each method ${each}: model.onnx, record.json and checkpoint.json.`,
+    ].join("\n"),
+  );
+  for (const run of record.runs) sound(run.spec.method.name, run.attacked?.alarm ?? []);
+}

@@ -1,0 +1,140 @@
+/** @file A comparison as a table for a terminal, at most 100 columns wide. Pure: rows in, text out. */
+import Table from "cli-table3";
+import {
+  attackedAt,
+  bestBy,
+  certifiedAt,
+  type Measure,
+  measures,
+  type Paper,
+  type Row,
+  type Spread,
+  spreadOf,
+} from "../experiment/comparison.ts";
+
+/** One column: how a row reads in it, with its spread below where there are several seeds. */
+interface Column {
+  readonly head: string;
+  /** The measure whose best value is marked. */
+  readonly marks: Measure | undefined;
+  cell(row: Row): { readonly value: string; readonly spread: string };
+}
+
+/**
+ * One row a method: clean accuracy; at each radius the part that is certified and the part that attacks left; the average certified
+ * radius; the bracket of the constant and how tight it is; curvature; training time as a multiple of plain's. The best of each
+ * column is marked with a star. Several seeds: their mean, and below it half their range.
+ */
+export function renderComparison(rows: readonly Row[], paper?: Paper): string {
+  const [first] = rows.flatMap((row) => row.records);
+  if (!first) return "No runs.";
+  const columns = columnsFor(rows);
+  const severalSeeds = rows.some((row) => row.records.length > 1);
+  const table = bareTable(["", ...columns.map((c) => c.head)]);
+  const marked = columns.map(({ marks }) => (marks ? bestBy(rows, marks) : []));
+  const gap = (i: number) => (marked[i].length > 0 ? " " : "");
+  for (const row of rows) {
+    const cells = columns.map((column) => column.cell(row));
+    const values = cells.map(({ value }, i) => `${value}${marked[i].includes(row.label) ? "*" : gap(i)}`);
+    table.push([row.label, ...values]);
+    const spreads = cells.map(({ spread }, i) => (spread === "" ? "" : `±${spread}${gap(i)}`));
+    if (severalSeeds) table.push(["", ...spreads]);
+  }
+  return [table.toString(), ...legend(rows), ...(paper ? ["", renderPaper(rows, paper)] : [])].join("\n");
+}
+
+// --- internal ---
+
+function columnsFor(rows: readonly Row[]): readonly Column[] {
+  const records = rows.flatMap((row) => row.records);
+  const { radii } = records[0].spec;
+  const classifies = records.every((r) => r.accuracy !== null);
+  const plain = rows.find((row) => row.records.every((r) => r.spec.method.name === "plain"));
+  const base = plain && spreadOf(plain, measures.seconds);
+  const percent = (v: number) => (100 * v).toFixed(1);
+  const shows = (head: string, measure: Measure, show: (v: number) => string): Column => ({
+    head,
+    marks: measure,
+    cell: (row) => both(spreadOf(row, measure), show),
+  });
+  const time = (unit: string, one: number): Column => {
+    const shown = shows("time", measures.seconds, (v) => (v / one).toFixed(1));
+    return { ...shown, cell: (row) => ({ ...shown.cell(row), value: `${shown.cell(row).value}${unit}` }) };
+  };
+  const radius = (r: number, i: number): Column => ({
+    head: `at ${r}`,
+    marks: certifiedAt(i),
+    cell(row) {
+      const [low, high] = [certifiedAt(i), attackedAt(i)].map((m) => both(spreadOf(row, m), percent));
+      return { value: `${low.value}-${high.value}`, spread: low.spread };
+    },
+  });
+  const accuracy: readonly Column[] = classifies
+    ? [shows("clean", measures.accuracy, percent), ...radii.map(radius), shows("avg r", measures.radius, short)]
+    : [shows("test loss", measures.testLoss, short)];
+  return [
+    ...accuracy,
+    shows("lower", measures.lower, short),
+    shows("upper", measures.upper, short),
+    { ...shows("tight", measures.tightness, percent), marks: undefined },
+    ...(classifies ? [shows("curv.", measures.curvature, short)] : []),
+    base ? time("x", base.mean) : time(" s", 1),
+  ];
+}
+
+function both(spread: Spread | null, show: (v: number) => string): { readonly value: string; readonly spread: string } {
+  if (spread === null) return { value: "-", spread: "" };
+  return { value: show(spread.mean), spread: show(spread.half) };
+}
+
+/** Three significant digits. */
+function short(value: number): string {
+  if (!Number.isFinite(value)) return "none";
+  if (value !== 0 && (Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3)) return value.toExponential(1);
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+function legend(rows: readonly Row[]): readonly string[] {
+  const records = rows.flatMap((row) => row.records);
+  const { norm, attacked } = records[0];
+  const classifies = records.every((r) => r.accuracy !== null);
+  const seeds = Math.max(...rows.map((row) => row.records.length));
+  const names = attacked?.protocol.attacks.map((a) => a.name).join(" and ");
+  return [
+    ...(classifies
+      ? [
+          `clean: right test samples, %. at r: right under every move of at most r in l${norm}, %: no fewer than`,
+          `the first number, which is proved; no more than the second, which ${names ?? "attacks"} left`,
+          `${attacked ? `of the first ${attacked.samples}` : ""}. avg r: average certified radius.`,
+        ]
+      : []),
+    `lower, upper: of the Lipschitz constant in l${norm}, witnessed and proved; tight: lower / upper, %.`,
+    ...(classifies ? ["curv.: ||H|| / ||g|| of the loss at test samples, mean. time: of training."] : []),
+    `*: best of its column.${seeds > 1 ? ` Mean of ${seeds} seeds; ±: half their range.` : ""}`,
+  ];
+}
+
+/** A paper's numbers beside ours. */
+function renderPaper(rows: readonly Row[], { source, values }: Paper): string {
+  const table = bareTable(["", "measure", "ours", "paper"]);
+  for (const row of rows) {
+    for (const [name, theirs] of Object.entries(values[row.label] ?? {})) {
+      const ours = both(spreadOf(row, measures[name as keyof typeof measures]), short);
+      const spread = row.records.length > 1 && ours.spread !== "" ? ` ±${ours.spread}` : "";
+      table.push([row.label, name, `${ours.value}${spread}`, short(theirs)]);
+    }
+  }
+  return `${table.toString()}\npaper: ${source}.`;
+}
+
+/** A table without lines between columns, so that many fit into 100 characters. */
+function bareTable(head: readonly string[]): Table.Table {
+  const none = { top: "", "top-mid": "", "top-left": "", "top-right": "", bottom: "", "bottom-mid": "" };
+  const sides = { "bottom-left": "", "bottom-right": "", left: "", "left-mid": "", right: "", "right-mid": "" };
+  return new Table({
+    head: [...head],
+    colAligns: head.map((_, i) => (i === 0 ? "left" : "right")),
+    chars: { ...none, ...sides, mid: "", "mid-mid": "", middle: " " },
+    style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
+  });
+}
