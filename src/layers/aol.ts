@@ -13,6 +13,7 @@ import {
   checkActivation,
   type FamilyOptions,
   isContraction,
+  isMonotone,
   linked,
   nothing,
   taken,
@@ -40,6 +41,7 @@ export function aolDense(width: number, name: Activation = "identity"): Bounded 
   const plain = dense(width, { initializer: glorotUniform });
   return linked({
     name: "aol",
+    ...(isMonotone(name) && { multiplier: "one" as const }),
     shape(input) {
       checkVector("aol", input);
       return [width];

@@ -238,7 +238,8 @@ function passed(layer: Layer, pending: Pending): Pending {
 
 /**
  * What the model says of itself: gamma, and the multipliers with which the inequality of LipSDP proves it, 2 psi^2 / gamma for the
- * neurons of each hidden layer (one number where all are alike), on the scale where the block of the input is the identity.
+ * neurons of each hidden layer (one number where all are alike; 2 / gamma also where every map has norm 1), on the scale where the block of
+ * the input is the identity.
  * Reference: Wang and Manchester 2023, theorem 3.1, with the multipliers Psi^2 of its proof.
  */
 function notes(parts: readonly Layer[], weights: Named<Tensor>, gamma: number): Named<string> {

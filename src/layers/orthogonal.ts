@@ -9,6 +9,7 @@ import {
   checkActivation,
   type FamilyOptions,
   isContraction,
+  isMonotone,
   linked,
   nothing,
   taken,
@@ -17,10 +18,11 @@ import { drawFree, freeOf, orthonormal } from "./cayley.ts";
 import { checkVector } from "./dense.ts";
 import type { Family } from "./family.ts";
 import { checkCount, evalRun } from "./layer.ts";
+import { orthogonalConv } from "./orthogonalConv.ts";
 
 /** The family of orthogonal layers. Activations must have slopes in [-1, 1]. */
 export const orthogonal = (options: FamilyOptions = {}): Family =>
-  boundedFamily({ name: "orthogonal", dense: orthogonalDense, last: orthogonalDense }, options);
+  boundedFamily({ name: "orthogonal", dense: orthogonalDense, conv: orthogonalConv, last: orthogonalDense }, options);
 
 /**
  * y = s(x Q + b), [batch, in] -> [batch, width], with Q^T Q = I or Q Q^T = I; linear without an activation.
@@ -32,6 +34,7 @@ export function orthogonalDense(width: number, name: Activation = "identity"): B
   const act = activation(name);
   return linked({
     name: "orthogonal",
+    ...(isMonotone(name) && { multiplier: "one" as const }),
     shape(input) {
       checkVector("orthogonal", input);
       return [width];

@@ -9,6 +9,7 @@ import { aolConv, aolDense } from "../../src/layers/aol.ts";
 import { type Bounded, nothing, settled } from "../../src/layers/bounded.ts";
 import { evalRun, type Mode } from "../../src/layers/layer.ts";
 import { orthogonalDense } from "../../src/layers/orthogonal.ts";
+import { orthogonalConv } from "../../src/layers/orthogonalConv.ts";
 import { sandwichDense, sandwichLast } from "../../src/layers/sandwich.ts";
 import { sandwichConv } from "../../src/layers/sandwichConv.ts";
 import { residualDense } from "../../src/layers/sll.ts";
@@ -51,6 +52,13 @@ const rows: readonly Row[] = [
   {
     name: "sandwich, stride",
     layer: sandwichConv(3, { kernel: 3, stride: 2 }, "tanh"),
+    sample: [1, 4, 4],
+    draws: 3000,
+  },
+  { name: "orthogonal, convolution", layer: orthogonalConv(2, { kernel: 3 }, "relu"), sample: [1, 3, 4], draws: 3000 },
+  {
+    name: "orthogonal, stride",
+    layer: orthogonalConv(3, { kernel: 3, stride: 2 }, "tanh"),
     sample: [1, 4, 4],
     draws: 3000,
   },
