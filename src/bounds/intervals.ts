@@ -7,6 +7,7 @@ import { down, gamma, tiny, up } from "../linalg/rounding.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { isFloat } from "../tensor/tensor.ts";
 import type { Range } from "./domain.ts";
+import type { Fixed } from "./fixed.ts";
 import { activationRange, both, valueError } from "./ranges.ts";
 import { softmaxRange } from "./softmaxRange.ts";
 
@@ -31,6 +32,12 @@ export const anything = (size: number): Range => ({
   low: new Float64Array(size).fill(Number.NEGATIVE_INFINITY),
   high: new Float64Array(size).fill(Number.POSITIVE_INFINITY),
 });
+
+/** Between which numbers lies what is computed from weights. */
+export const fixedRange = ({ data, error }: Fixed): Range =>
+  error === 0
+    ? { low: data, high: data }
+    : { low: data.map((v) => down(v - error * Math.abs(v))), high: data.map((v) => up(v + error * Math.abs(v))) };
 
 /** The largest absolute values in a range. */
 export const sizesOf = ({ low, high }: Range): Float64Array =>

@@ -13,7 +13,7 @@ import { sizeOf } from "../tensor/shape.ts";
 import type { Norm } from "./bound.ts";
 import { boxAround, type Domain, type Range } from "./domain.ts";
 import { asFunction } from "./fixed.ts";
-import { anything, middleOf, nodeRange, sizesOf } from "./intervals.ts";
+import { anything, fixedRange, middleOf, nodeRange, sizesOf } from "./intervals.ts";
 import type { Effort, NodeNorm, NodeNorms } from "./nodeNorm.ts";
 import { both } from "./ranges.ts";
 import { addUp, timesUp } from "./region.ts";
@@ -43,13 +43,9 @@ export function localNorms(
   const ranges = new Map<Node, Range>([[flow.input, box]]);
   const middles = new Map<Node, Range>([[flow.input, { low: center, high: center }]]);
   const maskOf = (node: Node) => node.inputs.map((x) => flow.varies.has(x));
-  const fixedRange = (node: Node): Range => {
-    const { data, error } = norms.fixed(node);
-    if (error === 0) return { low: data, high: data };
-    return { low: data.map((v) => down(v - error * Math.abs(v))), high: data.map((v) => up(v + error * Math.abs(v))) };
-  };
   const rangeOf = (node: Node): Range => {
-    const known = ranges.get(node) ?? (flow.varies.has(node) ? anything(sizeOf(node.shape)) : fixedRange(node));
+    const known =
+      ranges.get(node) ?? (flow.varies.has(node) ? anything(sizeOf(node.shape)) : fixedRange(norms.fixed(node)));
     ranges.set(node, known);
     return known;
   };

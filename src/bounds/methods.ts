@@ -111,8 +111,8 @@ export function questionTail(flow: Flow, propagation: Propagation, domain: Domai
     return { ...tail, before, slopes: tail.chain.activations.map(({ low, high }) => ({ low, high })) };
   }
   if (tail.from !== flow.input) return "the chain does not begin at the input, where the domain is";
-  if (!tail.exact) return "its matrices or offsets carry rounding, which the ranges of a domain do not allow for";
-  const found = ranges(tail.chain, domain);
+  const rounding = (i: number) => ({ matrix: tail.error(i, "inf"), shift: tail.shifts[i] });
+  const found = ranges(tail.chain, domain, tail.exact ? {} : { rounding });
   if (!found) throw new UsageError("domain: it holds no point");
   return { ...tail, before, slopes: slopesOn(tail.chain, found) };
 }

@@ -41,6 +41,42 @@ const domains = (n: number, r: Random): Domain[] => {
 };
 
 describe("ranges()", () => {
+  it("hold the pre-activations of every network that rounding may have made of a chain", () => {
+    const r = random(8);
+    for (let k = 0; k < 12; k++) {
+      const n = 1 + r.integer(4);
+      const chain = randomChain(r, [n, 5, 4, 3, 2], ["relu", "silu", "abs", "tanh"]);
+      const most = { matrix: 0.05, shift: 0.02 };
+      for (const domain of domains(n, r)) {
+        const bare = ranges(chain, domain) ?? [];
+        const found = ranges(chain, domain, { rounding: () => most }) ?? [];
+        let moved = 0;
+        for (let i = 0; i < 25; i++) {
+          // As far as rounding may go: a whole row of E in one entry.
+          const affine = chain.affine.map(({ weight, bias }) => {
+            const data = weight.data.slice();
+            for (let j = 0; j < weight.rows; j++) {
+              data[j * weight.cols + r.integer(weight.cols)] += r.uniform() < 0.5 ? most.matrix : -most.matrix;
+            }
+            return {
+              weight: { ...weight, data },
+              bias: bias.map((b) => b + (r.uniform() < 0.5 ? 1 : -1) * most.shift),
+            };
+          });
+          traced({ ...chain, affine }, pointOf(domain, n, r)).forEach((z, layer) => {
+            z.forEach((v, j) => {
+              const slack = 1e-13 * (1 + Math.abs(v));
+              expect(v).toBeGreaterThanOrEqual(found[layer].low[j] - slack);
+              expect(v).toBeLessThanOrEqual(found[layer].high[j] + slack);
+              if (v < bare[layer].low[j] || v > bare[layer].high[j]) moved++;
+            });
+          });
+        }
+        if (domain.kind === "box" && n === 1) expect(moved).toBeGreaterThan(0);
+      }
+    }
+  });
+
   it.each([...activationNames.map((a) => [a]), ["relu", "silu", "abs", "tanh", "gelu"] as const])(
     "hold the pre-activations of every point: %s",
     (...names) => {

@@ -12,6 +12,14 @@ export interface RangeOptions {
   readonly relax?: boolean;
   /** What else is known of layer i: a smaller range, or null where nothing is left of it. */
   narrow?(layer: number, range: Range): Range | null;
+  /** How far the layers of the network may be from those of the chain; not at all unless told. */
+  rounding?(layer: number): Rounding;
+}
+
+/** |E x + e| <= matrix max |x| + shift, for each number of a layer W + E, b + e. */
+export interface Rounding {
+  readonly matrix: number;
+  readonly shift: number;
 }
 
 /**
@@ -21,15 +29,20 @@ export interface RangeOptions {
  * layer takes intervals, and (where everything is finite) linear bounds of the activations carried back to the input.
  */
 export function ranges(chain: Chain, domain: Domain, options: RangeOptions = {}): readonly Range[] | null {
-  const { relax = true, narrow } = options;
+  const { relax = true, narrow, rounding } = options;
   const box = boxAround(domain, chain.affine[0].weight.cols);
   const found: Range[] = [];
   const lines: Lines[] = [];
+  const spreads: number[] = [];
   let before = box;
   for (let i = 0; i < chain.activations.length; i++) {
+    spreads.push(rounding ? spreadOf(rounding(i), before) : 0);
     let range = affineRange(chain.affine[i], before);
     if (i === 0 && domain.kind === "ball") range = both(range, ballRange(chain.affine[0], domain));
-    if (i > 0 && relax && lines.length === i) range = both(range, relaxedRange(chain, i, lines, domain, box));
+    if (i > 0 && relax && lines.length === i) range = both(range, relaxedRange(chain, i, lines, domain, box, spreads));
+    const spread = spreads[i];
+    if (spread > 0)
+      range = { low: range.low.map((v) => down(v - spread)), high: range.high.map((v) => up(v + spread)) };
     const narrowed = narrow ? narrow(i, range) : range;
     if (!narrowed) return null;
     found.push(narrowed);
@@ -114,6 +127,12 @@ export function activationRange(layer: ActivationLayer, z: Range): Range {
 export const valueError = 2 ** -44;
 
 // --- internal ---
+
+function spreadOf({ matrix, shift }: Rounding, { low, high }: Range): number {
+  if (matrix === 0) return shift;
+  const largest = low.reduce((top, l, k) => Math.max(top, Math.abs(l), Math.abs(high[k])), 0);
+  return up(up(matrix * largest) + shift);
+}
 
 /** Infinite ends add no error of their own: what is computed from them is infinite, or a limit. */
 const size = (x: number): number => (Number.isFinite(x) ? Math.abs(x) : 0);

@@ -60,10 +60,20 @@ export function linesOf(layer: ActivationLayer, z: Range): Lines | null {
   return { below, above, size };
 }
 
-/** The pre-activations of layer i >= 1 over a domain (`box` is the box around it), from the lines of all activations before it. */
-export function relaxedRange(chain: Chain, i: number, lines: readonly Lines[], domain: Domain, box: Range): Range {
+/**
+ * The pre-activations of layer i >= 1 over a domain (`box` is the box around it), from the lines of all activations before it. In layer t
+ * before it they may be off by `spreads[t]`.
+ */
+export function relaxedRange(
+  chain: Chain,
+  i: number,
+  lines: readonly Lines[],
+  domain: Domain,
+  box: Range,
+  spreads: readonly number[],
+): Range {
   const { weight } = chain.affine[i];
-  const high = upperOf(chain, i, weight.data, 1, lines, domain, box);
+  const high = upperOf(chain, i, weight.data, 1, lines, domain, box, spreads);
   const low = upperOf(
     chain,
     i,
@@ -72,6 +82,7 @@ export function relaxedRange(chain: Chain, i: number, lines: readonly Lines[], d
     lines,
     domain,
     box,
+    spreads,
   ).map((v) => -v);
   return { low, high };
 }
@@ -128,6 +139,7 @@ function upperOf(
   lines: readonly Lines[],
   domain: Domain,
   box: Range,
+  spreads: readonly number[],
 ): Float64Array {
   const { rows } = chain.affine[i].weight;
   const total = chain.affine[i].bias.map((b) => sign * b);
@@ -146,8 +158,8 @@ function upperOf(
         const line = c > 0 ? above : below;
         const m = c * line.slope[j];
         next[r * n + j] = m;
-        total[r] += c * line.offset[j] + m * bias[j];
-        error[r] += Math.abs(c * line.offset[j]) + Math.abs(m) * sizes[j];
+        total[r] += c * line.offset[j] + m * bias[j] + Math.abs(m) * spreads[t];
+        error[r] += Math.abs(c * line.offset[j]) + Math.abs(m) * (sizes[j] + spreads[t]);
       }
     }
     C = multiply({ rows, cols: n, data: next }, weight).data;

@@ -14,12 +14,12 @@ import type { Pair } from "./sorts.ts";
 export function toSums(
   { weight, bias }: AffineLayer,
   pairs: readonly Pair[],
-): { readonly layer: AffineLayer; readonly error: (norm: Norm) => number; readonly placed: boolean } {
+): { readonly layer: AffineLayer; readonly error: (norm: Norm) => number; readonly shift: number } {
   const { rows, cols, data } = weight;
   const W = data.slice();
   const b = bias.slice();
   let exact = true;
-  let placed = true;
+  let shift = 0;
   for (const pair of pairs) {
     if (pair.a === pair.b) continue;
     for (let k = 0; k < cols; k++) {
@@ -28,12 +28,14 @@ export function toSums(
       W[pair.a * cols + k] = v + w;
       W[pair.b * cols + k] = v - w;
     }
-    placed &&= isExact(bias[pair.a], bias[pair.b]);
+    // Half a spacing of a sum that is at most twice the larger.
+    const [p, q] = [bias[pair.a], bias[pair.b]];
+    if (!isExact(p, q)) shift = Math.max(shift, up(2 ** -51 * Math.max(Math.abs(p), Math.abs(q))));
     b[pair.a] = bias[pair.a] + bias[pair.b];
     b[pair.b] = bias[pair.a] - bias[pair.b];
   }
   const layer = { weight: matrix(rows, cols, W), bias: b };
-  return { layer, error: (norm) => (exact ? 0 : rounding(weight, norm)), placed };
+  return { layer, error: (norm) => (exact ? 0 : rounding(weight, norm)), shift };
 }
 
 /** A map of the outputs of a MaxMin as a map of the sums and absolute differences. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { affine, functionOf, randomNetwork } from "../../test/functions.ts";
+import { affine, functionOf, randomNetwork, weight } from "../../test/functions.ts";
 import { nodeEngine } from "../engine/node.ts";
 import { evaluate } from "../engine/reference.ts";
 import { flowOf } from "../graph/behaviour.ts";
@@ -7,6 +7,7 @@ import { input } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
 import { add } from "../ops/arith.ts";
 import { reshape } from "../ops/movement.ts";
+import { batchNorm } from "../ops/normalize.ts";
 import { relu, tanh } from "../ops/pointwise.ts";
 import { maxPool } from "../ops/pool.ts";
 import { softmax } from "../ops/softmax.ts";
@@ -163,6 +164,30 @@ describe("the bounds of a chain, through lipschitz()", () => {
     expect(lower).toBeNull();
     const moved = functionOf([2], (x) => relu(affine(add(x, 0.1), [[1, 2]])));
     expect((await lipschitz(moved, { engine, methods: ["branch"] })).upper).toBeNull();
+  });
+
+  it("know a domain although matrices and offsets carry rounding: batch-norm behind a matrix", async () => {
+    const r = random(3);
+    const draw = (n: number) => Array.from({ length: n }, () => r.normal());
+    const [rows, last] = [[draw(3), draw(3), draw(3), draw(3)], [draw(4)]];
+    const stats = [draw(4), draw(4), draw(4), draw(4).map((v) => v * v)];
+    const network = functionOf([3], (x) => {
+      const [scale, shift, mean, variance] = stats.map((v) => weight(x, v, [4]));
+      return affine(relu(batchNorm(affine(x, rows), scale, shift, mean, variance)), last);
+    });
+    const { tail } = tailOfNetwork(network);
+    expect((tail as Tail).exact).toBe(false);
+    expect((tail as Tail).shifts[0]).toBeGreaterThan(0);
+    expect((tail as Tail).shifts[0]).toBeLessThan(1e-11);
+    const domain = { kind: "ball", center: [0.2, -0.1, 0.4], radius: 1e-3, norm: 2 } as const;
+    const { bounds, lower } = await lipschitz(network, { engine, domain, seconds: 0.3 });
+    for (const name of ["lipsdp", "interval", "recurjac"]) {
+      const bound = bounds.find((b) => b.method === name);
+      expect(bound).toMatchObject({ proved: true, side: "upper" });
+      expect(lower?.value).toBeLessThanOrEqual(bound?.value as number);
+      // No kink is near: the slope is one and the same.
+      expect(bound?.value).toBeCloseTo(lower?.value as number, 3);
+    }
   });
 
   it("take no derivative for a slope of a flat domain", async () => {

@@ -6,10 +6,13 @@ import { type Flow, flowOf, isAffine, type Region, regionOf } from "../graph/beh
 import type { Node } from "../graph/graph.ts";
 import { type Matrix, matrix } from "../linalg/matrix.ts";
 import { inducedNorm } from "../linalg/norm.ts";
+import { up } from "../linalg/rounding.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { denseOf, linearMap } from "./affine.ts";
 import type { Norm } from "./bound.ts";
 import type { ActivationLayer, AffineLayer, Chain } from "./chain.ts";
+import type { Range } from "./domain.ts";
+import { fixedRange, nodeRange } from "./intervals.ts";
 import { type NodeNorms, nodeNorms } from "./nodeNorm.ts";
 import { sortedPairs } from "./recognise.ts";
 import { addUp, timesUp, writingError } from "./region.ts";
@@ -29,6 +32,8 @@ export interface Tail {
   readonly exact: boolean;
   /** An upper bound of ||E_i||_p. */
   error(layer: number, norm: Norm): number;
+  /** How far the offsets of each layer may be from those of the network. */
+  readonly shifts: readonly number[];
   /** |second derivative| of every neuron, layer by layer; Infinity where an activation has kinks. */
   readonly curvatures: readonly Float64Array[];
 }
@@ -119,7 +124,7 @@ function chainOf(
   flow: Flow,
   stages: readonly Stage[],
   norms: NodeNorms,
-): Pick<Tail, "chain" | "slack" | "exact" | "error" | "curvatures"> | string {
+): Pick<Tail, "chain" | "slack" | "exact" | "error" | "shifts" | "curvatures"> | string {
   const ends: readonly (Region | Node)[] = [
     ...stages.map(({ node, region }) => region ?? (node.inputs.find((x) => flow.varies.has(x)) as Node)),
     isAffine(flow.output, flow.varies) ? regionOf(flow.output, flow) : flow.output,
@@ -134,7 +139,7 @@ function chainOf(
   const activations: ActivationLayer[] = [];
   const curvatures: Float64Array[] = [];
   const errors: ((norm: Norm) => number)[] = [];
-  let placed = true;
+  const shifts: number[] = [];
   let cubes = 0;
   let state: readonly Block[] = [{ source: flow.input, size: sizeOf(flow.input.shape), pairs: null }];
   for (const [i, end] of ends.entries()) {
@@ -146,7 +151,7 @@ function chainOf(
     if (stage) cubes += written.layer.weight.rows ** 3;
     if (cubes > largest.cubes) return "its layers are too wide for their number";
     errors.push(written.error);
-    placed &&= written.placed;
+    shifts.push(written.shift);
     if (!stage) break;
     const own = sizeOf(stage.node.shape);
     const width = own + carried.reduce((n, b) => n + b.size, 0);
@@ -159,8 +164,9 @@ function chainOf(
   return {
     chain,
     slack: (norm) => slackOf(chain, errors, norm),
-    exact: placed && errors.every((e) => e("inf") === 0),
+    exact: shifts.every((s) => s === 0) && errors.every((e) => e("inf") === 0),
     error: (layer, norm) => errors[layer](norm),
+    shifts,
     curvatures,
   };
 }
@@ -172,7 +178,7 @@ function layer(
   carried: readonly Block[],
   norms: NodeNorms,
   pairs: readonly Pair[] | null,
-): { readonly layer: AffineLayer; readonly error: (norm: Norm) => number; readonly placed: boolean } | string {
+): { readonly layer: AffineLayer; readonly error: (norm: Norm) => number; readonly shift: number } | string {
   const output = "sources" in end ? end.output : end;
   const own = sizeOf(output.shape);
   const rows = own + carried.reduce((n, b) => n + b.size, 0);
@@ -219,14 +225,14 @@ function layer(
   if (offset) bias.set(offset.values);
   const weight = matrix(rows, cols, data);
   const error = (norm: Norm) => parts.reduce((sum, part) => addUp(sum, part(norm)), 0);
-  const placed = offset?.copied ?? true;
-  if (!pairs) return { layer: { weight, bias }, error, placed };
+  const shift = offset?.shift ?? 0;
+  if (!pairs) return { layer: { weight, bias }, error, shift };
   const sums = toSums({ weight, bias }, pairs);
   // Sums and differences double a vector at most, in every p-norm.
   return {
     layer: sums.layer,
     error: (norm) => addUp(timesUp(2, error(norm)), sums.error(norm)),
-    placed: placed && sums.placed,
+    shift: addUp(timesUp(2, shift), sums.shift),
   };
 }
 
@@ -254,12 +260,15 @@ function isCopied({ nodes, sources, output }: Region, norms: NodeNorms): boolean
   return inside.has(output);
 }
 
-/** What an affine region gives where all its sources are 0; `copied` if every number of it is a constant of the model, moved or negated. */
+/** What an affine region gives where all its sources are 0, and how far rounding may have moved that: not at all what is only moved or negated. */
 function offsetOf(
   { output, sources, nodes }: Region,
   norms: NodeNorms,
-): { readonly values: Float64Array; readonly copied: boolean } {
+): { readonly values: Float64Array; readonly shift: number } {
+  const ranges = new Map<Node, Range>();
+  const rangeOf = (x: Node): Range => ranges.get(x) ?? fixedRange(norms.fixed(x));
   const values = new Map<Node, Float64Array>(sources.map((s) => [s, new Float64Array(sizeOf(s.shape))]));
+  for (const [s, zero] of values) ranges.set(s, { low: zero, high: zero });
   const isZero = (v: Float64Array) => v.every((a) => a === 0);
   let copied = true;
   for (const node of nodes) {
@@ -274,8 +283,12 @@ function offsetOf(
     const moves = still.length === 0 && node.op.behaviour(node, varies).kind === "isometry";
     copied &&= moves || (fromZeros && (isZero(own) || still.every(({ error }) => error === 0)));
     values.set(node, own);
+    ranges.set(node, copied ? { low: own, high: own } : nodeRange(node, node.inputs.map(rangeOf), varies));
   }
-  return { values: values.get(output) as Float64Array, copied };
+  const found = values.get(output) as Float64Array;
+  const { low, high } = rangeOf(output);
+  const shift = copied ? 0 : found.reduce((top, v, k) => Math.max(top, up(high[k] - v), up(v - low[k])), 0);
+  return { values: found, shift: Number.isNaN(shift) ? Number.POSITIVE_INFINITY : shift };
 }
 
 const zeros = new Float64Array(0);
