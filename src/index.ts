@@ -114,7 +114,7 @@ export { plain, weightDecay } from "./train/plain.ts";
 export { type WeightPenaltyOptions, weightPenalty } from "./train/weightPenalty.ts";
 export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "./train/schedule.ts";
 
-export { type CertificateOptions, type Certified, makeCertificate } from "./certify/certificate.ts";
+export { type CertificateOptions, type Certified, makeCertificate, type Unverifiable } from "./certify/certificate.ts";
 export { type Certification, certify } from "./certify/evaluate.ts";
 export type { Certificate } from "./verify/certificate.ts";
 export { type Verdict, type VerifyData, verify } from "./verify/verify.ts";

@@ -54,5 +54,7 @@ export async function certificateOf(
     tool: { name: "lipschitz", version: "0" },
     seconds: 0.1,
   });
-  return { ...made, text: JSON.stringify(made.certificate) };
+  if ("unverifiable" in made.certificate) throw new Error(made.certificate.unverifiable);
+  const { certification, certificate } = made;
+  return { certification, certificate, text: JSON.stringify(certificate) };
 }

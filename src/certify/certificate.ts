@@ -1,13 +1,14 @@
 /** @file From a model's bytes and a data set to certificate.json. Every number in it is the weaker of two computations: that of this library's graphs and that of the checker's own reading of the model. */
-import type { UpperBound } from "../bounds/bound.ts";
-import { maybeNorm, printNorm } from "../bounds/bound.ts";
+import { maybeNorm, type Norm, printNorm } from "../bounds/bound.ts";
 import { type Dataset, hashDataset } from "../data/dataset.ts";
 import type { Preprocessing } from "../data/preprocess.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
+import { down, up } from "../linalg/rounding.ts";
 import { type Certificate, digestOf } from "../verify/certificate.ts";
 import { runOn } from "../verify/forward.ts";
-import { Refusal } from "../verify/refusal.ts";
+import type { Steps } from "../verify/network.ts";
+import { must, Refusal } from "../verify/refusal.ts";
 import { readSteps, roundingOf } from "../verify/verify.ts";
 import { walk } from "../verify/walk.ts";
 import { type Certification, type CertifyOptions, certify } from "./evaluate.ts";
@@ -24,79 +25,153 @@ export interface CertificateOptions extends Pick<CertifyOptions, "norm" | "radii
   readonly model: string;
   readonly sha256: string;
   readonly tool: { readonly name: string; readonly version: string };
-  /** For the search of multipliers, default 3. */
+  /** What `certify` says of this network, data, norm and radii, where that is known; else it is asked. */
+  readonly certification?: Certification;
+  /** For each search of multipliers, default 3. */
   readonly seconds?: number;
+  /** Most multiplications of running the network on all samples once more, default 4e10: about a minute. */
+  readonly work?: number;
   /** From 0 to 1. */
   onProgress?(fraction: number): void;
 }
 
-/** A certificate that the checker accepts. */
+/** A certificate that the checker accepts, and what the library itself certifies: at least as much, by radii of second order much more. */
 export interface Certified {
   readonly certificate: Certificate;
   readonly certification: Certification;
 }
 
+/** A certificate that no second program can check, and says why. */
+export interface Unverifiable extends Certification {
+  readonly model: string;
+  readonly sha256: string;
+  readonly data: Certificate["data"];
+  readonly witness: null;
+  readonly unverifiable: string;
+  readonly tool: Certificate["tool"];
+}
+
 /**
  * Certify a network on a data set so that `verify` can follow: `network` is the model of `bytes` behind its preprocessing.
  *
- *     radius(x) = min over j != y of  max(0, f_y(x) - f_j(x) - e) / K_yj
+ *     radius(x) = min over j != y of  max(0, f_y(x) - f_j(x) - e) / K_yj,  and no more than that of `certify`
  *
- * as `certify` has it, with e of rounding in float64 here and in float32 anywhere within the radii, and K and e the larger of two
- * computations. Throws Refusal where the model has something that the checker does not know; UsageError as `certify` does.
+ * with e of rounding in float64 here and in float32 anywhere within the radii, and K the larger of two computations. Throws UsageError as
+ * `certify` does. Where the model has something that the checker does not know, or more than it can do in time, the certificate says so.
  */
-export async function makeCertificate(network: Network, options: CertificateOptions): Promise<Certified> {
-  const { engine, data, bytes, preprocessing = {}, radii = [], signal, onProgress, tool } = options;
+export async function makeCertificate(
+  network: Network,
+  options: CertificateOptions,
+): Promise<Certified | { readonly certificate: Unverifiable; readonly certification: Certification }> {
+  const { engine, data, radii = [], signal, onProgress, seconds = 3 } = options;
   const norm = maybeNorm(options.norm ?? 2);
-  const limits = signal ? { signal } : {};
+  const certification =
+    options.certification ??
+    (await certify(network, {
+      engine,
+      data,
+      norm,
+      radii,
+      seconds,
+      ...(signal ? { signal } : {}),
+      onProgress: (part) => onProgress?.(0.5 * part),
+    }));
+  const about = {
+    model: options.model,
+    sha256: options.sha256,
+    data: { name: data.name, sha256: await hashDataset(data), samples: data.count, shape: data.shape },
+  };
+  try {
+    const claims = { ...about, ...(await claimsOf(certification, { ...options, norm, seconds })), tool: options.tool };
+    return { certificate: { ...claims, digest: await digestOf(claims) }, certification };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const rest = { witness: null, unverifiable: error.message, tool: options.tool };
+    return { certificate: { ...about, ...certification, ...rest }, certification };
+  }
+}
+
+// --- internal ---
+
+type Claims = Omit<Certificate, "model" | "sha256" | "data" | "tool" | "digest">;
+
+/** What the checker will find, and no more than was certified. */
+async function claimsOf(
+  certification: Certification,
+  options: CertificateOptions & { readonly norm: Norm; readonly seconds: number },
+): Promise<Claims> {
+  const { engine, data, bytes, preprocessing = {}, norm, signal, seconds, work = 4e10, onProgress } = options;
+  must(certification.constant.proved, () => "the library has no proved constant for it");
   const steps = readSteps(bytes, preprocessing, data.shape);
+  const needed = workOf(steps) * data.count;
+  must(
+    needed <= work,
+    () => `running the network on ${data.count} samples again takes ${needed.toExponential(1)} multiplications`,
+  );
   const witness = await witnessOf(steps, {
     norm,
     engine,
-    ...limits,
-    ...(options.seconds === undefined ? {} : { seconds: options.seconds }),
-    onProgress: (part) => onProgress?.(0.5 * part),
+    seconds,
+    ...(signal ? { signal } : {}),
+    onProgress: (part) => onProgress?.(0.5 + 0.4 * part),
   });
   const proof = walk(steps, norm, witness);
-  const upper: UpperBound = {
-    method: witness.chain === null ? "autolip" : "lipsdp",
-    side: "upper",
-    proved: true,
-    value: proof.constant,
-    seconds: 0,
-    status: "done",
-  };
   const run = runOn(steps, data.x);
-  let rounding = { float64: 0, float32: 0 };
-  const certification = await certify(network, {
-    engine,
-    data,
-    norm,
-    radii,
-    upper,
-    ...limits,
-    second(radius) {
-      rounding = roundingOf(steps, proof, run, radius);
-      // The checker runs the network in float64 once more: both runs err, and so does the difference that it takes off.
-      return { constant: proof.constant, pair: proof.pair, error: 3 * rounding.float64 + rounding.float32 };
-    },
-    onProgress: (part) => onProgress?.(0.5 + 0.5 * part),
+  const known = certification.constant;
+  const pair = (y: number, j: number) => Math.max(proof.pair(y, j), known.pairs?.[y]?.[j] ?? 0);
+  const longest = certification.samples.reduce((top, s) => Math.max(top, s.radius), 0);
+  const rounding = roundingOf(steps, proof, run, longest);
+  // The checker runs the network in float64 once more: both runs err, and so does the difference that it takes off.
+  const error = up(up(3 * rounding.float64) + rounding.float32);
+  const n = steps.outputs;
+  const samples = certification.samples.map(({ index, label, predicted, radius: most }) => {
+    const row = run.outputs.subarray(index * n, (index + 1) * n);
+    return { index, label, predicted, ...reachOf(row, predicted, pair, error, most) };
   });
-  const { allowance: _, constant, norm: __, ...rest } = certification;
-  const claims = {
-    model: options.model,
-    sha256: options.sha256,
+  const right = samples.filter((s) => s.predicted === s.label);
+  return {
     norm: printNorm(norm),
     preprocessing,
-    data: { name: data.name, sha256: await hashDataset(data), samples: data.count, shape: data.shape },
-    constant: { ...constant, proved: true as const },
+    constant: {
+      value: Math.max(proof.constant, known.value),
+      method: witness.chain === null ? "autolip" : "lipsdp",
+      proved: true,
+      ...(known.pairs ? { pairs: known.pairs.map((row, y) => row.map((_, j) => pair(y, j))) } : {}),
+    },
     rounding,
-    ...rest,
+    accuracy: right.length / data.count,
+    certified: certification.certified.map(({ radius }) => ({
+      radius,
+      accuracy: right.filter((s) => s.radius >= radius).length / data.count,
+    })),
+    averageRadius: right.reduce((sum, s) => sum + s.radius, 0) / data.count,
+    samples,
     witness,
-    tool,
   };
-  return { certificate: { ...claims, digest: await digestOf(claims) }, certification };
 }
 
-/** The reason why a model has no certificate that can be checked; undefined where the error is another. */
-export const whyUnverifiable = (error: unknown): string | undefined =>
-  error instanceof Refusal ? error.message : undefined;
+/** How far the margins of a sample last, but no further than `most`. */
+function reachOf(
+  row: Float64Array,
+  predicted: number,
+  pair: (y: number, j: number) => number,
+  error: number,
+  most: number,
+): { readonly margin: number; readonly radius: number } {
+  let margin = Number.POSITIVE_INFINITY;
+  let radius = most;
+  row.forEach((other, j) => {
+    if (j === predicted) return;
+    const gap = row[predicted] - other;
+    margin = Math.min(margin, gap);
+    const left = down(down(gap) - error);
+    const K = pair(predicted, j);
+    if (!(left > 0)) radius = 0;
+    else if (K > 0) radius = Math.min(radius, Math.max(0, down(left / K)));
+  });
+  return { margin, radius };
+}
+
+/** Multiplications of one run. */
+const workOf = ({ steps }: Steps): number =>
+  steps.reduce((n, s) => n + (s.kind === "affine" ? s.parts.reduce((m, p) => m + p.matrix.index.length, 0) : 0), 0);

@@ -37,21 +37,9 @@ export interface CertifyOptions {
   readonly seconds?: number;
   /** "best" (default) lets the curvature of a smooth network enlarge radii in l2; "first" takes radii from the constant alone. */
   readonly order?: "first" | "best";
-  /** Asked once the largest radius is known; where its numbers are weaker, they count. Radii are then of first order. */
-  second?(radius: number): SecondOpinion;
   readonly signal?: AbortSignal;
   /** From 0 to 1. */
   onProgress?(fraction: number): void;
-}
-
-/** The same constants from elsewhere, and more rounding to allow for. */
-export interface SecondOpinion {
-  /** Of all outputs as one vector. */
-  readonly constant: number;
-  /** Of output y less output j. */
-  pair(y: number, j: number): number;
-  /** Taken off every margin, beside what `certify` itself takes off. */
-  readonly error: number;
 }
 
 export interface CertifiedSample {
@@ -159,40 +147,27 @@ export async function certify(network: Network, options: CertifyOptions): Promis
   });
   const perRun = subject.outputs / width;
   const rowOf = (index: number) => outputs.data.subarray(index * width, (index + 1) * width);
-  const measured = (pair: Margins["pair"], error: number) =>
-    Array.from({ length: data.count }, (_, index): CertifiedSample => {
-      const place = (index % perRun) * width;
-      return { index, label: data.labels[index], ...radiusOf(rowOf(index), place, pair, error) };
-    });
-  const ownError = up(2 * allowance);
-  const first = measured(margins.pair, ownError);
-  const opinion = options.second?.(first.reduce((top, s) => Math.max(top, s.radius), 0));
-  const constant = Math.max(margins.constant, opinion?.constant ?? 0);
-  const pair = (y: number, j: number) => Math.max(margins.pair(y, j), opinion?.pair(y, j) ?? 0);
+  const error = up(2 * allowance);
+  const first = Array.from({ length: data.count }, (_, index): CertifiedSample => {
+    const place = (index % perRun) * width;
+    return { index, label: data.labels[index], ...radiusOf(rowOf(index), place, margins.pair, error) };
+  });
   const curved =
     // Gradients are enclosed op by op, and a composition that was recognised is no op of the network.
-    !opinion &&
-    norm === 2 &&
-    options.order !== "first" &&
-    flow.output === y &&
-    Number.isFinite(propagation.constantOf(y))
+    norm === 2 && options.order !== "first" && flow.output === y && Number.isFinite(propagation.constantOf(y))
       ? await secondOrder({ subject, engine, data, propagation, sizes, margins, reach, signal }, (index) =>
           decisionOf(rowOf(index), margins, allowance),
         )
       : null;
-  const samples = opinion
-    ? measured(pair, up(ownError + opinion.error))
-    : curved
-      ? first.map((s, index) => larger(s, curved.radii[index]))
-      : first;
+  const samples = curved ? first.map((s, index) => larger(s, curved.radii[index])) : first;
   const right = samples.filter((s) => s.predicted === s.label);
   return {
     norm: printNorm(norm),
     constant: {
-      value: constant,
+      value: margins.constant,
       method: margins.method,
-      proved: Number.isFinite(constant),
-      ...(width <= 100 ? { pairs: pairsOf(pair, width) } : {}),
+      proved: Number.isFinite(margins.constant),
+      ...(width <= 100 ? { pairs: pairsOf(margins.pair, width) } : {}),
     },
     ...(curved && samples.some((s) => s.order === 2)
       ? { curvature: { value: curved.value, method: curved.method, gradientError: curved.gradientError } }

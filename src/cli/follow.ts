@@ -1,11 +1,13 @@
 /** @file Follow a run: bars for its stages, its files into a folder. Shared by `train` and `compare`. */
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
+import { makeCertificate } from "../certify/certificate.ts";
 import type { Split } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Machine, RunRecord } from "../experiment/record.ts";
-import { run, type Stage, stages } from "../experiment/run.ts";
+import { type RunEvent, run, type Stage, stages } from "../experiment/run.ts";
 import type { RunSpec } from "../experiment/spec.ts";
+import { parseOnnx } from "../onnx/read.ts";
 import { showPercent } from "../report/text.ts";
 import type { EpochMetrics } from "../train/loop.ts";
 import { type Saved, saveCheckpoint } from "./checkpoint.ts";
@@ -28,7 +30,7 @@ export interface Followed {
   readonly model: Uint8Array;
 }
 
-/** Run a spec to the end, keeping `folder` complete: a checkpoint after every epoch, then model.onnx and record.json. */
+/** Run a spec to the end, keeping `folder` complete: a checkpoint after every epoch, then model.onnx, record.json and, for decisions, certificate.json. */
 export async function follow(spec: RunSpec, options: FollowOptions): Promise<Followed> {
   const { engine, data, folder, progress, signal, resume } = options;
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
@@ -42,6 +44,8 @@ export async function follow(spec: RunSpec, options: FollowOptions): Promise<Fol
   for await (const event of run(spec, { engine, data, signal, resume, machine: machine(), onMeasure })) {
     if (event.kind === "done") {
       await writeWhole(join(folder, event.record.model.file), event.model);
+      await writeCertificate(spec, event, options);
+      // Last: a folder with a record is complete.
       await writeJson(join(folder, "record.json"), event.record);
       bar.done(words);
       return { record: event.record, model: event.model };
@@ -69,3 +73,27 @@ const machine = (): Machine => ({
   cores: availableParallelism(),
   runtime: `node ${process.version}`,
 });
+
+/** certificate.json: what a second program can check of the run's radii in a few seconds, or why it cannot. */
+async function writeCertificate(
+  { norm, radii }: RunSpec,
+  { model, record, certification }: Extract<RunEvent, { kind: "done" }>,
+  { engine, data, folder, signal }: FollowOptions,
+): Promise<void> {
+  if (certification === null) return;
+  const { certificate } = await makeCertificate(parseOnnx(model), {
+    engine,
+    data: data.test,
+    norm,
+    radii,
+    bytes: model,
+    certification,
+    model: record.model.file,
+    sha256: record.model.sha256,
+    tool: record.tool,
+    seconds: 0.5,
+    work: 4e9,
+    signal,
+  });
+  await writeJson(join(folder, "certificate.json"), certificate);
+}

@@ -86,6 +86,30 @@ export function renderCertification(result: {
   return `accuracy ${showPercent(result.accuracy)}, average certified radius ${showNumber(result.averageRadius)}\n${table.toString()}${legend}`;
 }
 
+/** What the library certifies beside what is in the certificate that it wrote, which may be less or nothing; and why. */
+export function renderCertified(
+  library: Parameters<typeof renderCertification>[0],
+  certificate: Pick<Parameters<typeof renderCertification>[0], "certified" | "averageRadius"> & {
+    readonly unverifiable?: string;
+  },
+  file: string,
+): string {
+  const { unverifiable } = certificate;
+  if (unverifiable !== undefined) {
+    return `${renderCertification(library)}\n${file} has no witness, so that no second program can check it: ${unverifiable}.`;
+  }
+  const table = newTable(["radius", "certified accuracy", `in ${file}`]);
+  library.certified.forEach(({ radius, accuracy }, i) => {
+    table.push([String(radius), showPercent(accuracy), showPercent(certificate.certified[i].accuracy)]);
+  });
+  table.push(["average", showNumber(library.averageRadius), showNumber(certificate.averageRadius)]);
+  return [
+    `accuracy ${showPercent(library.accuracy)}, average certified radius ${showNumber(library.averageRadius)}`,
+    table.toString(),
+    `The last column is what lipschitz verify can check: radii from constants alone, less what float32 may round.`,
+  ].join("\n");
+}
+
 /** Every check of a certificate with what was found, and the verdict. */
 export function renderVerdict({ holds, checks, seconds }: Verdict): string {
   const width = Math.max(...checks.map((check) => check.what.length));

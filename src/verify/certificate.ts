@@ -55,6 +55,11 @@ export async function readCertificate(text: string): Promise<Certificate> {
   } catch {
     throw new Refusal("the certificate: it is no JSON");
   }
+  // One text for one certificate: no key twice, no digit that is lost in reading, no escapes.
+  must(
+    text.replace(/("(?:[^"\\]|\\.)*")|[ \t\r\n]+/g, "$1") === JSON.stringify(json),
+    () => "the certificate: it is not written as JSON writes what it says",
+  );
   must(
     !isUnverifiable(json),
     () => `the certificate: it has no witness: ${String((json as { unverifiable?: unknown }).unverifiable)}`,

@@ -1,6 +1,7 @@
 /** @file The constant of a network by one walk over its steps, each norm of the witness proved on the way. */
 
 import { provedChain } from "./chain.ts";
+import { type ChainPairs, chainPairs } from "./chainPairs.ts";
 import { type Steps, sampleName } from "./network.ts";
 import { type Norm, provedNorm, rowDistance } from "./norm.ts";
 import type { Step } from "./operators.ts";
@@ -8,7 +9,7 @@ import { must } from "./refusal.ts";
 import { endsOf, type Region, regions } from "./region.ts";
 import { addUp, sqrtUp, timesUp } from "./rounding.ts";
 import { quickNorm } from "./sparse.ts";
-import type { NormClaim, Witness } from "./witness.ts";
+import type { ChainWitness, NormClaim, Witness } from "./witness.ts";
 
 export interface Walk {
   readonly norm: Norm;
@@ -39,6 +40,7 @@ export function walk(steps: Steps, norm: Norm, witness: Witness): Walk {
     constants.set(step.tensor, value);
   }
   let constant = constantOf(steps.output);
+  let behind: ChainPairs | null = null;
   const { chain } = witness;
   if (chain !== null) {
     must(norm === 2, () => "the witness: multipliers prove constants in l2 only");
@@ -49,9 +51,10 @@ export function walk(steps: Steps, norm: Norm, witness: Witness): Walk {
     );
     constant = Math.min(constant, timesUp(constantOf(chain.from), chain.constant));
     constants.set(steps.output, constant);
+    behind = pairsBehind(steps, regionOf, chain, constantOf(chain.from));
   }
   must(constant < Number.POSITIVE_INFINITY, () => "the constant is not finite");
-  const pair = pairs(regionOf(steps.output), norm, constant, constantOf);
+  const pair = pairs(regionOf(steps.output), norm, constant, constantOf, behind);
   return { norm, constant, constantOf, pair, normsOf: (tensor) => proved.get(tensor) };
 }
 
@@ -106,7 +109,24 @@ function provedNorms(
   return proved;
 }
 
-function pairs(region: Region, norm: Norm, constant: number, constantOf: (tensor: string) => number): Walk["pair"] {
+/** The pairs of the chain from the input on. */
+function pairsBehind(
+  steps: Steps,
+  regionOf: (tensor: string) => Region,
+  chain: ChainWitness,
+  before: number,
+): ChainPairs | null {
+  const own = chainPairs(steps, regionOf, chain);
+  return own && ((y, j) => timesUp(before, own(y, j)));
+}
+
+function pairs(
+  region: Region,
+  norm: Norm,
+  constant: number,
+  constantOf: (tensor: string) => number,
+  behind: ChainPairs | null,
+): Walk["pair"] {
   const dual: Norm = norm === 2 ? 2 : norm === 1 ? "inf" : 1;
   const whole = timesUp(pairLength(norm), constant);
   const known = new Map<string, number>();
@@ -124,6 +144,7 @@ function pairs(region: Region, norm: Norm, constant: number, constantOf: (tensor
           sum = addUp(sum, timesUp(constantOf(from), rowDistance(matrix, y, j, dual)));
         K = Math.min(K, sum);
       }
+      if (behind !== null) K = Math.min(K, behind(y, j));
       known.set(key, K);
     }
     return K;

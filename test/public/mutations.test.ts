@@ -295,6 +295,6 @@ async function judge(claim: Certificate, bytes: Uint8Array, data: Dataset) {
   const { norm } = claim;
   const bracket = await lipschitz(network, { engine, norm, seconds: 0.3 });
   const upper = provedUpper(bracket);
-  const judged = await certify(network, { engine, data, norm, ...(upper ? { upper } : {}) });
+  const judged = await certify(network, { engine, data, norm, seconds: 0.5, ...(upper ? { upper } : {}) });
   return { judged, lower: bracket.lower?.value ?? 0, data: data.name };
 }

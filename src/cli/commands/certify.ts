@@ -1,15 +1,12 @@
 /** @file lipschitz certify MODEL: how far each sample can move before the decision can change. */
-import type { Norm } from "../../bounds/bound.ts";
-import { makeCertificate, whyUnverifiable } from "../../certify/certificate.ts";
-import { type CertifyOptions, certify as certifyNetwork } from "../../certify/evaluate.ts";
+import { makeCertificate } from "../../certify/certificate.ts";
+import { certify as certifyNetwork } from "../../certify/evaluate.ts";
 import { hashDataset } from "../../data/dataset.ts";
 import { parsePreprocessing } from "../../data/preprocess.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import { defaultSpec } from "../../experiment/spec.ts";
 import { tool } from "../../experiment/tool.ts";
-import type { Network } from "../../graph/network.ts";
-import { renderCertification } from "../../report/text.ts";
-import type { Certificate } from "../../verify/certificate.ts";
+import { renderCertification, renderCertified } from "../../report/text.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { readBytes, writeJson } from "../files.ts";
@@ -51,50 +48,30 @@ export const certify = command({
     const data = (await loadData(args.data, args["data-dir"], parseWhole("--seed", args.seed))).test;
     const { network, sha256 } = await openModel(args.model, args, data.shape);
     const bar = progress.bar("certify", 1);
-    const question = { engine: nodeEngine(), data, norm, radii, signal };
-    const about = { model: args.model, sha256, tool: { name: tool.name, version: tool.version } };
     const onProgress = (fraction: number) => bar.at(fraction);
+    const preprocessing = parsePreprocessing(args);
+    const question = { engine: nodeEngine(), data, norm, radii, signal, seconds: 3 };
+    const about = { model: args.model, sha256, tool: { name: tool.name, version: tool.version } };
+    const out = args.out;
+    if (out === undefined) {
+      const certification = await certifyNetwork(network, { ...question, onProgress });
+      bar.done();
+      const samples = { name: data.name, sha256: await hashDataset(data), samples: data.count, shape: data.shape };
+      const { model, sha256: hash, tool: maker } = about;
+      result({ model, sha256: hash, preprocessing, data: samples, ...certification, tool: maker }, () =>
+        renderCertification(certification),
+      );
+      return;
+    }
     const { certification, certificate } = await makeCertificate(network, {
       ...question,
       ...about,
       bytes: await readBytes(args.model),
-      preprocessing: parsePreprocessing(args),
+      preprocessing,
       onProgress,
-    }).catch(async (error: unknown) => {
-      const unverifiable = whyUnverifiable(error);
-      if (unverifiable === undefined) throw error;
-      return withoutWitness(network, { ...question, about, unverifiable, onProgress });
     });
     bar.done();
-    if (args.out !== undefined) await writeJson(args.out, certificate);
-    result(certificate, () => renderCertification(certification));
+    await writeJson(out, certificate);
+    result(certificate, () => renderCertified(certification, certificate, out));
   },
 });
-
-// --- internal ---
-
-interface WithoutWitness extends Required<Pick<CertifyOptions, "engine" | "data" | "radii">> {
-  readonly norm: Norm;
-  readonly signal: AbortSignal;
-  readonly about: Pick<Certificate, "model" | "sha256" | "tool">;
-  readonly unverifiable: string;
-  onProgress(fraction: number): void;
-}
-
-/** What is certified of a model that the checker cannot read: proved here, but by nobody else, and the certificate says so. */
-async function withoutWitness(
-  network: Network,
-  { about: { tool: maker, ...model }, unverifiable, norm, onProgress, ...rest }: WithoutWitness,
-) {
-  const { data } = rest;
-  const certification = await certifyNetwork(network, { ...rest, norm, seconds: 3, onProgress });
-  const certificate = {
-    ...model,
-    data: { name: data.name, sha256: await hashDataset(data), samples: data.count, shape: data.shape },
-    ...certification,
-    witness: null,
-    unverifiable,
-    tool: maker,
-  };
-  return { certification, certificate };
-}
