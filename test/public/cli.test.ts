@@ -78,7 +78,7 @@ describe("help", () => {
 describe("train", () => {
   it("writes a model, a record and a checkpoint, and nothing half-written", () => {
     const files = readdirSync(runFolder).sort();
-    expect(files).toEqual(["checkpoint.json", "model.onnx", "record.json", "weights-3.bin"]);
+    expect(files).toEqual(["certificate.json", "checkpoint.json", "model.onnx", "record.json", "weights-3.bin"]);
   });
 
   it("resumes to the same numbers", () => {
