@@ -1,0 +1,86 @@
+/** @file The programs under examples/, run as a user runs them: against the built package, by its own name. */
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const programs = readdirSync(`${root}examples`).filter((file) => /^\d\d-.*\.ts$/.test(file));
+
+/** What a program must have printed; the numbers of a match go to `holds`. */
+interface Expected {
+  readonly pattern: RegExp;
+  readonly times: number;
+  holds?(numbers: readonly number[]): boolean;
+}
+
+const number = "(-?[\\d.]+(?:e[+-]?\\d+)?)";
+const line = (pattern: string, times: number, holds?: Expected["holds"]): Expected => ({
+  pattern: new RegExp(`^${pattern.replaceAll("#", number)}$`, "gm"),
+  times,
+  ...(holds ? { holds } : {}),
+});
+const ordered = (...n: readonly number[]) => n.every((value, i) => i === 0 || n[i - 1] <= value);
+
+const expected: Readonly<Record<string, readonly Expected[]>> = {
+  "01-bound-a-pytorch-export.ts": [
+    line("# <= L <= # \\(proved by \\w+\\)", 1, ([low, high]) => low > 1 && ordered(low, high, 12)),
+    line("/\\d/Gemm: norm #, share #", 3),
+  ],
+  "02-train-with-a-budget.ts": [
+    line("epoch 3: test accuracy #", 1, ([accuracy]) => accuracy > 0.85),
+    line("asked: at most 2; seen: #; proved: #", 1, ([seen, proved]) => ordered(1, seen, proved, 2)),
+  ],
+  "03-certify-and-verify.ts": [
+    line("certified at #: #", 2, ([, accuracy]) => accuracy > 0.3),
+    line("holds: .*", 10),
+    line("altered: refused", 1),
+  ],
+  "04-attack.ts": [
+    line("#: # certified <= truth <= # left by attacks", 3, ([, certified, robust]) => ordered(certified, robust)),
+    line("attacks within a proved radius: 0", 1),
+  ],
+  "05-add-an-op.ts": [
+    line("epoch 3: test accuracy #", 1, ([accuracy]) => accuracy > 0.8),
+    line("# <= L <= # \\(proved by \\w+\\)", 1, ([low, high]) => low > 1 && ordered(low, high)),
+  ],
+  "06-add-a-method.ts": [
+    line("(?:plain|squeeze): accuracy #", 2, ([accuracy]) => accuracy > 0.8),
+    line("(?:plain|squeeze): constant at most #", 2, ([constant]) => constant > 1),
+    line("plain: constant at most #[^]*\nsqueeze: constant at most #", 1, ([plain, squeezed]) => squeezed < plain),
+  ],
+  "07-gain-on-a-box.ts": [
+    line("global, l(?:2|inf): gain between # \\(seen\\) and # \\([\\w-]+\\)", 2, (n) => ordered(...n)),
+    line("box, l(?:2|inf): gain between # \\(seen\\) and # \\([\\w-]+\\)", 2, (n) => ordered(...n)),
+    line("global, l2: .* and # [^]*\nbox, l2: .* and # .*", 1, ([everywhere, inBox]) => inBox < everywhere),
+  ],
+  "08-curvature.ts": [
+    line("(?:standard|lcnn): normalised curvature #, Hessian up to #", 2, ([, hessian]) => hessian > 0),
+    line("(?:standard|lcnn): the Hessian of the loss is nowhere above # \\(proved\\)", 2),
+    line("lcnn: .*Hessian up to #\n.*above # .*", 1, ([seen, proved]) => ordered(seen, proved)),
+  ],
+};
+
+describe("examples/", () => {
+  it("are eight programs, and a test knows each", () => {
+    expect(programs).toEqual(Object.keys(expected));
+    expect(programs).toHaveLength(8);
+  });
+
+  it.each(programs)("%s is under 30 lines, says how to run it, and prints what it promises", (file) => {
+    const text = readFileSync(`${root}examples/${file}`, "utf8");
+    expect(text.trimEnd().split("\n").length).toBeLessThan(30);
+    expect(text).toContain(`// Run: npx tsx examples/${file}\n`);
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", `examples/${file}`], {
+      encoding: "utf8",
+      cwd: root,
+    });
+    expect(stderr).toBe("");
+    expect(status).toBe(0);
+    for (const { pattern, times, holds } of expected[file]) {
+      const matches = [...stdout.matchAll(pattern)];
+      expect(matches.length, `${pattern} in\n${stdout}`).toBe(times);
+      for (const [whole, ...numbers] of matches) expect(holds?.(numbers.map(Number)) ?? true, whole).toBe(true);
+    }
+  });
+});
