@@ -101,11 +101,12 @@ export async function propagate(
     const joint = varying.length > 1 ? own.joint(node, norm) : null;
     const parts = varying.map(({ i }) => (joint?.status === "unbounded" ? joint : own.partial(node, i, norm, effort)));
     let value = 0;
+    let failed: typeof failure;
     parts.forEach((part, k) => {
       value = addUp(value, timesUp(part.upper, varying[k].L));
       // What an earlier node left without a constant is that node's fault, and what nothing reaches is nobody's.
       if (part.status !== "done" && varying[k].L > 0) {
-        failure ??= { node: label, why: part.why ?? part.status, status: part.status };
+        failed ??= { node: label, why: part.why ?? part.status, status: part.status };
       }
     });
     if (joint) {
@@ -132,7 +133,10 @@ export async function propagate(
       }
       value = Math.min(value, whole);
     }
-    constants.set(node, local ? local.settle(node, value, effort === "quick") : value);
+    if (local) value = local.settle(node, value, effort === "quick");
+    constants.set(node, value);
+    // A region may have a bound as a whole, and a condition may not change on the domain.
+    if (value === Number.POSITIVE_INFINITY) failure ??= failed;
     for (const part of parts) {
       if (part.weight === null && part.upper === 1) continue;
       entries.push({

@@ -69,6 +69,9 @@ describe("autoLip() on a domain", () => {
     expect((await on(domain, (x) => where(greater(x, 0), x, 2))).why).toContain("a condition");
     expect((await on(domain, sign)).why).toBe("Sign 1: sign jumps at 0");
     expect((await on(box([0], [1e3]), (x) => exp(exp(x)))).proved).toBe(false);
+    // The condition does not change here, and is not to blame.
+    const chosen = await on(domain, (x) => log(where(greater(x, -2), x, 1)));
+    expect(chosen.why).toMatch(/^Log 1: .* here its input reaches there$/);
   });
 
   it("uses the distance to the center where intervals add up", async () => {

@@ -50,6 +50,8 @@ export function localNorms(
     return known;
   };
   let spent = 0;
+  // Is there a node whose range was left open?
+  let left = false;
   const moves = (node: Node) => flow.varies.has(node) && constants.get(node) !== 0;
 
   return {
@@ -57,6 +59,7 @@ export function localNorms(
       const whole = node.op.behaviour(node, maskOf(node));
       if (whole.kind === "unbounded") {
         const own = onRanges(node, i, whole, p, effort, rangeOf);
+        if (own?.status === "unbounded" && left) return { ...own, status: "too large", why: tooMuch };
         if (own) return own;
       }
       if (node.op.name === "Where" && i > 0) {
@@ -96,6 +99,7 @@ export function localNorms(
       const work = workOf(node, flow.varies);
       spent += work;
       if (spent > largestWork || (hurry && work > quickWork)) {
+        left = true;
         ranges.set(node, anything(sizeOf(node.shape)));
         middles.set(node, anything(sizeOf(node.shape)));
       } else {
@@ -123,6 +127,7 @@ export function localNorms(
 /** Float64 operations that ranges may take in one walk, and in one node where time has run out. */
 const largestWork = 2e9;
 const quickWork = 1e6;
+const tooMuch = "the ranges before it are too much work for the time";
 
 /** The largest p-norm of x - center over the domain, rounded up. */
 function reachOf(domain: Domain, radius: Float64Array, norm: Norm): number {
@@ -169,7 +174,7 @@ function onRanges(
         const least = l > 0 ? l : b.high[k] < 0 ? -b.high[k] : 0;
         const one = least > 0 ? up(1 / least) : Number.POSITIVE_INFINITY;
         const size = Math.max(Math.abs(a.low[k]), Math.abs(a.high[k]));
-        return Math.max(top, i === 0 ? one : timesUp(size, timesUp(one, one)));
+        return Math.max(top, i === 0 || least === 0 ? one : timesUp(size, timesUp(one, one)));
       }, 0);
       return finite(upper, "here it may be 0");
     }

@@ -129,8 +129,8 @@ export const valueError = 2 ** -44;
 // --- internal ---
 
 function spreadOf({ matrix, shift }: Rounding, { low, high }: Range): number {
-  if (matrix === 0) return shift;
   const largest = low.reduce((top, l, k) => Math.max(top, Math.abs(l), Math.abs(high[k])), 0);
+  if (matrix === 0 || largest === 0) return shift;
   return up(up(matrix * largest) + shift);
 }
 
