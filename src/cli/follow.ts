@@ -6,9 +6,10 @@ import type { Split } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Machine, RunRecord } from "../experiment/record.ts";
 import { type RunEvent, run, type Stage, stages } from "../experiment/run.ts";
+import type { SampleRecord } from "../experiment/samples.ts";
 import type { RunSpec } from "../experiment/spec.ts";
 import { parseOnnx } from "../onnx/read.ts";
-import { showPercent } from "../report/text.ts";
+import { showPercent } from "../report/number.ts";
 import type { EpochMetrics } from "../train/loop.ts";
 import { type Saved, saveCheckpoint } from "./checkpoint.ts";
 import { writeJson, writeWhole } from "./files.ts";
@@ -28,9 +29,10 @@ export interface FollowOptions {
 export interface Followed {
   readonly record: RunRecord;
   readonly model: Uint8Array;
+  readonly samples: SampleRecord;
 }
 
-/** Run a spec to the end, keeping `folder` complete: a checkpoint after every epoch, then model.onnx, record.json and, for decisions, certificate.json. */
+/** Run a spec to the end, keeping `folder` complete: a checkpoint after every epoch, then model.onnx, samples.json, record.json and, for decisions, certificate.json. */
 export async function follow(spec: RunSpec, options: FollowOptions): Promise<Followed> {
   const { engine, data, folder, progress, signal, resume } = options;
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
@@ -44,11 +46,12 @@ export async function follow(spec: RunSpec, options: FollowOptions): Promise<Fol
   for await (const event of run(spec, { engine, data, signal, resume, machine: machine(), onMeasure })) {
     if (event.kind === "done") {
       await writeWhole(join(folder, event.record.model.file), event.model);
+      await writeWhole(join(folder, "samples.json"), `${JSON.stringify(event.samples)}\n`);
       await writeCertificate(spec, event, options);
       // Last: a folder with a record is complete.
       await writeJson(join(folder, "record.json"), event.record);
       bar.done(words);
-      return { record: event.record, model: event.model };
+      return { record: event.record, model: event.model, samples: event.samples };
     }
     const { event: step } = event;
     if (step.kind === "start") {

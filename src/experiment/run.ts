@@ -1,5 +1,5 @@
 /** @file Carry out a spec: train, freeze, write, bound, certify, attack. An async iterator of events, without files and without printing. */
-import { type AttackOptions, attack } from "../attack/attack.ts";
+import { type Attacked, type AttackOptions, attack } from "../attack/attack.ts";
 import { type AttackSpec, deepfool, pgd } from "../attack/protocol.ts";
 import { provedUpper } from "../bounds/bound.ts";
 import { lipschitz } from "../bounds/index.ts";
@@ -18,6 +18,7 @@ import { EngineError } from "../tensor/errors.ts";
 import { type Checkpoint, type EpochMetrics, type TrainEvent, train } from "../train/loop.ts";
 import { buildMethod } from "../train/methods.ts";
 import type { AttackRecord, CurvatureRecord, Machine, RunRecord } from "./record.ts";
+import { type SampleRecord, sampleRecord } from "./samples.ts";
 import { buildLoss, buildOptimizer, buildSchedule, type RunSpec } from "./spec.ts";
 import { tool } from "./tool.ts";
 
@@ -30,6 +31,7 @@ export type RunEvent =
       readonly record: RunRecord;
       readonly model: Uint8Array;
       readonly certification: Certification | null;
+      readonly samples: SampleRecord;
     };
 
 /** What is measured after training, in this order. */
@@ -156,11 +158,20 @@ export async function* run(
     bracket,
     certified: certification?.certified ?? null,
     averageRadius: certification?.averageRadius ?? null,
-    attacked,
-    curvature: curved,
+    attacked: attacked?.record ?? null,
+    curvature: curved?.record ?? null,
     ...(machine && { machine }),
   };
-  yield { kind: "done", record, model, certification };
+  const samples = await sampleRecord(network, {
+    engine,
+    data: data.test,
+    model: record.model.sha256,
+    certification,
+    attacked: attacked?.found ?? null,
+    curvature: curved?.values ?? [],
+    signal,
+  });
+  yield { kind: "done", record, model, certification, samples };
 }
 
 // --- internal ---
@@ -177,13 +188,14 @@ async function attackRun(
   { norm, radii, seed }: RunSpec,
   certification: Certification,
   { engine, data, signal, onProgress }: Pick<AttackOptions, "engine" | "data" | "signal" | "onProgress">,
-): Promise<AttackRecord | null> {
+): Promise<{ readonly record: AttackRecord; readonly found: Attacked } | null> {
   if (norm === 1) return null;
   const part = take(data, Math.min(mostAttacked, data.count));
   const asked = { engine, data: part, norm, radii, attacks, seed, signal, onProgress };
-  const { protocol, accuracy, robust, medianDistance, samples } = await attack(network, asked);
+  const found = await attack(network, asked);
+  const { protocol, accuracy, robust, medianDistance, samples } = found;
   const alarm = consistency(certification, { norm: norm === 2 ? "2" : "inf", samples });
-  return { protocol, samples: part.count, accuracy, robust, medianDistance, alarm };
+  return { record: { protocol, samples: part.count, accuracy, robust, medianDistance, alarm }, found };
 }
 
 /** Samples whose curvature is measured, and products with vectors for each. */
@@ -194,10 +206,10 @@ async function curvatureOf(
   network: Network,
   { seed }: RunSpec,
   options: Pick<AttackOptions, "engine" | "data" | "signal" | "onProgress">,
-): Promise<CurvatureRecord> {
+): Promise<{ readonly record: CurvatureRecord; readonly values: readonly number[] }> {
   const asked = { ...options, samples: Math.min(mostCurved, options.data.count), steps: products, seed };
   const { samples, ...rest } = await curvature(network, asked);
-  return { ...rest, samples: samples.length };
+  return { record: { ...rest, samples: samples.length }, values: samples.map((s) => s.curvature) };
 }
 
 /** Run the written bytes by the bare runtime, batched, and hold the outputs to those of the graph; EngineError if they differ. */

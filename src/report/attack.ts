@@ -3,7 +3,7 @@ import Table from "cli-table3";
 import type { Attacked } from "../attack/attack.ts";
 import { describeProtocol } from "../attack/protocol.ts";
 import type { Violation } from "../certify/consistency.ts";
-import { showNumber, showPercent } from "./text.ts";
+import { showNumber, showPercent } from "./number.ts";
 
 /** Robust accuracy per radius, by all attacks and by each; the exact protocol; the alarm where there is a certificate. */
 export function renderAttack(attacked: Omit<Attacked, "examples">, violations: readonly Violation[] | null): string {

@@ -4,7 +4,7 @@ import type { CurvatureBound } from "../curvature/bound.ts";
 import type { Curvature } from "../curvature/measure.ts";
 import type { RadiusStability } from "../curvature/stability.ts";
 import type { Summary } from "../curvature/summary.ts";
-import { showNumber } from "./text.ts";
+import { showNumber } from "./number.ts";
 
 /** The measured numbers with their spread, what smoothness says of them, gradient stability, and the proved bounds. */
 export function renderCurvature(

@@ -3,17 +3,7 @@ import Table from "cli-table3";
 import type { Bracket } from "../bounds/bound.ts";
 import type { RunRecord } from "../experiment/record.ts";
 import type { Verdict } from "../verify/verify.ts";
-
-/** A number for reading: four significant digits; a missing one is a dash, an unbounded one says so. */
-export function showNumber(value: number | null | undefined): string {
-  if (value === null || value === undefined) return "-";
-  if (!Number.isFinite(value)) return "unbounded";
-  if (value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-3)) return value.toExponential(2);
-  return value.toPrecision(4);
-}
-
-export const showPercent = (part: number | null | undefined): string =>
-  part === null || part === undefined ? "-" : `${(100 * part).toFixed(1)} %`;
+import { showNumber, showPercent } from "./number.ts";
 
 /** One line that says that attacks and certificates agree, or those that say where they do not. */
 export function alarmLines(records: readonly RunRecord[]): string[] {

@@ -1,0 +1,172 @@
+/** @file Methods side by side: the table, and what certified accuracy each pays for in plain accuracy. */
+import type { RunRecord } from "../../experiment/record.ts";
+import { type Group, type Spread, spreadOf } from "../groups.ts";
+import { type Column, figure, type Html, html, type Part, table } from "../html.ts";
+import { showNumber, showPercent } from "../number.ts";
+import type { Pen } from "../plot.ts";
+
+/** One row a method; the best of a column is bold, and over several seeds the range stands behind the mean. */
+export function comparisonTable(groups: readonly Group[]): Html {
+  const quantities = quantitiesOf(groups[0].runs[0].record);
+  const seeds = Math.max(...groups.map((g) => g.runs.length));
+  const spreads = quantities.map(({ of }) => groups.map((g) => spreadOf(g, of)));
+  const bests = quantities.map(({ better }, q) => {
+    const means = spreads[q].filter((s) => s !== null).map((s) => s.mean);
+    if (!better || means.length === 0) return null;
+    return better === "more" ? Math.max(...means) : Math.min(...means);
+  });
+  const columns: Column[] = [{ head: "method", align: "left" }, ...quantities.map(({ head }) => ({ head }))];
+  const rows = groups.map((group, g): Part[] => [
+    group.label,
+    ...quantities.map(({ show }, q): Part => {
+      const spread = spreads[q][g];
+      if (!spread) return "-";
+      const text = show(spread.mean);
+      return [
+        spread.mean === bests[q] ? html`<strong>${text}</strong>` : text,
+        spread.min < spread.max ? html`<br><small>${show(spread.min)} to ${show(spread.max)}</small>` : null,
+      ];
+    }),
+  ]);
+  const caption = seeds > 1 ? `Methods, means over up to ${seeds} seeds with their range` : "Methods";
+  return html`<div class="wide">${table(caption, columns, rows)}</div>`;
+}
+
+/** Accuracy against certified accuracy at the radius where methods differ most; null where nothing was certified. */
+export function scatterFigure(pen: Pen, groups: readonly Group[]): Html | null {
+  const { record } = groups[0].runs[0];
+  const place = widestPlace(groups);
+  if (place === null || !record.certified) return null;
+  const { radius } = record.certified[place];
+  const { plot } = pen;
+  const points = groups.flatMap((group) => {
+    const clean = spreadOf(group, (r) => r.accuracy);
+    const certified = spreadOf(group, (r) => r.certified?.[place]?.accuracy);
+    const left = spreadOf(group, (r) => r.attacked?.robust[place]?.accuracy);
+    return clean && certified ? [{ ...group, clean, certified, left }] : [];
+  });
+  type At = (typeof points)[number];
+  const title = `Accuracy against certified accuracy at ${radius}`;
+  const span = (spreads: readonly (Spread | null)[]): [number, number] => {
+    const all = spreads.flatMap((s) => (s ? [s.min, s.max] : []));
+    const [low, high] = [Math.min(...all), Math.max(...all)];
+    const pad = Math.max(0.01, 0.08 * (high - low));
+    return [Math.max(0, low - pad), Math.min(1, high + pad)];
+  };
+  const ink = { stroke: (p: At) => p.color, strokeWidth: 1.5 };
+  const attacked = points.filter((p) => p.left !== null);
+  return figure({
+    title,
+    legend: points.map(({ label, color }) => ({ label, color, style: "dot" })),
+    drawing: pen.draw(
+      {
+        height: 340,
+        x: {
+          domain: span(points.map((p) => p.clean)),
+          percent: true,
+          label: "right test samples, %",
+          grid: true,
+          ticks: 6,
+        },
+        y: {
+          domain: [0, 1],
+          percent: true,
+          label: `right under every move of ${radius} in l${record.norm}, %`,
+          grid: true,
+        },
+        marks: [
+          plot.link(attacked, {
+            x1: (p: At) => p.clean.mean,
+            x2: (p: At) => p.clean.mean,
+            y1: (p: At) => p.certified.mean,
+            y2: (p: At) => p.left?.mean,
+            stroke: (p: At) => p.color,
+            strokeDasharray: "3 3",
+          }),
+          plot.link(points, {
+            x1: (p: At) => p.clean.min,
+            x2: (p: At) => p.clean.max,
+            y1: (p: At) => p.certified.mean,
+            y2: (p: At) => p.certified.mean,
+            ...ink,
+          }),
+          plot.link(points, {
+            x1: (p: At) => p.clean.mean,
+            x2: (p: At) => p.clean.mean,
+            y1: (p: At) => p.certified.min,
+            y2: (p: At) => p.certified.max,
+            ...ink,
+          }),
+          ...points.flatMap((p) => [
+            plot.dot([p], { x: p.clean.mean, y: p.certified.mean, fill: p.color, symbol: p.symbol, r: 6 }),
+            plot.dot(p.left ? [p] : [], {
+              x: p.clean.mean,
+              y: p.left?.mean ?? 0,
+              stroke: p.color,
+              strokeWidth: 1.5,
+              fill: "var(--paper)",
+              symbol: p.symbol,
+              r: 5,
+            }),
+          ]),
+        ],
+      },
+      {
+        title,
+        description: points
+          .map((p) => `${p.label}: ${showPercent(p.clean.mean)} right, ${showPercent(p.certified.mean)} certified`)
+          .join("; "),
+      },
+    ),
+    note: "Filled: proved. Hollow: what attacks leave; the truth is on the dotted line between. Bars, where several seeds ran: their range.",
+    numbers: table(
+      title,
+      [{ head: "method", align: "left" }, { head: "accuracy" }, { head: "certified" }, { head: "left by attacks" }],
+      points.map((p) => [p.label, showPercent(p.clean.mean), showPercent(p.certified.mean), showPercent(p.left?.mean)]),
+    ),
+  });
+}
+
+// --- internal ---
+
+interface Quantity {
+  readonly head: string;
+  readonly of: (run: RunRecord) => number | null | undefined;
+  readonly show: (value: number) => string;
+  readonly better?: "more" | "less";
+}
+
+function quantitiesOf({ spec, accuracy }: RunRecord): Quantity[] {
+  const bracket: Quantity[] = [
+    { head: "L at least", of: (r) => r.bracket.lower?.value, show: showNumber },
+    { head: "L at most", of: (r) => r.bracket.upper?.value, show: showNumber, better: "less" },
+  ];
+  const seconds: Quantity = {
+    head: "training, s",
+    of: (r) => r.seconds.train,
+    show: (v) => v.toFixed(1),
+    better: "less",
+  };
+  if (accuracy === null) {
+    return [{ head: "test loss", of: (r) => r.testLoss, show: showNumber, better: "less" }, ...bracket, seconds];
+  }
+  return [
+    { head: "accuracy", of: (r) => r.accuracy, show: showPercent, better: "more" },
+    ...bracket,
+    ...spec.radii.flatMap((radius, k): Quantity[] => [
+      { head: `certified at ${radius}`, of: (r) => r.certified?.[k]?.accuracy, show: showPercent, better: "more" },
+      { head: `attacked at ${radius}`, of: (r) => r.attacked?.robust[k]?.accuracy, show: showPercent, better: "more" },
+    ]),
+    { head: "mean radius", of: (r) => r.averageRadius, show: showNumber, better: "more" },
+    seconds,
+  ];
+}
+
+function widestPlace(groups: readonly Group[]): number | null {
+  const radii = groups[0].runs[0].record.certified ?? [];
+  const width = radii.map((_, k) => {
+    const means = groups.map((g) => spreadOf(g, (r) => r.certified?.[k]?.accuracy)?.mean ?? 0);
+    return Math.max(...means) - Math.min(...means);
+  });
+  return width.length > 0 ? width.indexOf(Math.max(...width)) : null;
+}

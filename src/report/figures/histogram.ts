@@ -1,0 +1,46 @@
+/** @file How much a network bends at samples, as a histogram on a logarithmic axis: a mean alone hides the long tail. */
+import type { MeasuredCurvature } from "../groups.ts";
+import { figure, type Html, table } from "../html.ts";
+import { showNumber } from "../number.ts";
+import type { Pen } from "../plot.ts";
+
+/** Normalised curvature at samples; null where no sample has any. */
+export function curvatureFigure(pen: Pen, { of, samples }: MeasuredCurvature): Html | null {
+  const values = samples.map((s) => s.curvature).filter((v) => Number.isFinite(v) && v > 0);
+  if (values.length === 0) return null;
+  const { plot } = pen;
+  const title = `Curvature of the ${of} at samples`;
+  const low = Math.floor(4 * Math.log10(Math.min(...values))) / 4;
+  const high = Math.max(low + 0.25, Math.ceil(4 * Math.log10(Math.max(...values))) / 4);
+  const count = Math.max(1, Math.min(24, Math.round((high - low) * 8)));
+  const edge = (k: number) => 10 ** (low + (k * (high - low)) / count);
+  const bins = Array.from({ length: count }, (_, k) => ({
+    from: edge(k),
+    to: edge(k + 1),
+    samples: values.filter((v) => (k === 0 || v >= edge(k)) && (v < edge(k + 1) || k === count - 1)).length,
+  }));
+  const median = [...values].sort((a, b) => a - b)[values.length >> 1];
+  const none = samples.length - values.length;
+  return figure({
+    title,
+    drawing: pen.draw(
+      {
+        height: 260,
+        x: { type: "log", label: "|H| / |g|, normalised curvature", ticks: 6, tickFormat: "~g" },
+        y: { label: "samples", grid: true },
+        marks: [
+          plot.rectY(bins, { x1: "from", x2: "to", y: "samples", fill: "var(--blue)", inset: 0.5 }),
+          plot.ruleX([median], { stroke: "var(--vermillion)", strokeWidth: 2, strokeDasharray: "5 4" }),
+          plot.ruleY([0], { stroke: "var(--ink)" }),
+        ],
+      },
+      { title, description: `Median ${showNumber(median)} of ${values.length} samples` },
+    ),
+    note: `Seen at ${values.length} samples, in l2; the dashed line is their median, ${showNumber(median)}.${none > 0 ? ` ${none} more have none.` : ""}`,
+    numbers: table(
+      title,
+      [{ head: "from" }, { head: "to" }, { head: "samples" }],
+      bins.map((b) => [showNumber(b.from), showNumber(b.to), String(b.samples)]),
+    ),
+  });
+}

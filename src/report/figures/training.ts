@@ -1,0 +1,130 @@
+/** @file Loss and accuracy over the epochs. */
+import type { EpochMetrics } from "../../train/loop.ts";
+import type { Group } from "../groups.ts";
+import { figure, type Html, type LegendEntry, table } from "../html.ts";
+import { showNumber, showPercent } from "../number.ts";
+import type { Pen } from "../plot.ts";
+
+/** Of one run: training and test part, the loss and, where there are classes, the accuracy. */
+export function trainingFigures(pen: Pen, epochs: readonly EpochMetrics[]): Html[] {
+  if (epochs.length === 0) return [];
+  const legend: LegendEntry[] = [
+    { label: "training part, while trained on", color: "var(--orange)", style: "dashed" },
+    { label: "test part, after the epoch", color: "var(--blue)" },
+  ];
+  const numbers = table(
+    "Epochs",
+    [
+      { head: "epoch" },
+      { head: "training loss" },
+      { head: "test loss" },
+      { head: "training accuracy" },
+      { head: "test accuracy" },
+      { head: "seconds" },
+    ],
+    epochs.map((e) => [
+      String(e.epoch),
+      showNumber(e.trainLoss),
+      showNumber(e.testLoss),
+      showPercent(e.trainAccuracy),
+      showPercent(e.testAccuracy),
+      showNumber(e.seconds),
+    ]),
+  );
+  const pair = (train: (e: EpochMetrics) => number | null, test: (e: EpochMetrics) => number | null): Series[] => [
+    { color: "var(--orange)", dash: "6 4", points: pointsOf(epochs, train) },
+    { color: "var(--blue)", points: pointsOf(epochs, test) },
+  ];
+  const loss = { title: "Loss", legend, numbers };
+  const drawnLoss = lines(
+    pen,
+    "loss",
+    pair(
+      (e) => e.trainLoss,
+      (e) => e.testLoss,
+    ),
+    "Loss over the epochs",
+  );
+  if (epochs[0].testAccuracy === null) return [figure({ ...loss, drawing: drawnLoss })];
+  const accuracy = pair(
+    (e) => e.trainAccuracy,
+    (e) => e.testAccuracy,
+  );
+  return [
+    figure({ ...loss, drawing: drawnLoss }),
+    figure({
+      title: "Accuracy while training",
+      legend,
+      drawing: lines(pen, "right samples, %", accuracy, "Accuracy over the epochs", true),
+    }),
+  ];
+}
+
+/** What several methods reach on the test part over the epochs, of each its first seed. */
+export function trainingsFigure(pen: Pen, groups: readonly Group[]): Html {
+  const all = groups.map((g) => ({ ...g, epochs: g.runs[0].record.epochs }));
+  const classes = all.every(({ epochs }) => epochs.every((e) => e.testAccuracy !== null));
+  const title = classes ? "Test accuracy while training" : "Test loss while training";
+  const value = (e: EpochMetrics) => (classes ? e.testAccuracy : e.testLoss);
+  const last = Math.max(...all.map(({ epochs }) => epochs.length));
+  return figure({
+    title,
+    legend: groups.map(({ label, color }) => ({ label, color })),
+    drawing: lines(
+      pen,
+      classes ? "right samples, %" : "test loss",
+      all.map(({ color, epochs }) => ({ color, points: pointsOf(epochs, value) })),
+      title,
+      classes,
+    ),
+    numbers: table(
+      title,
+      [{ head: "epoch" }, ...groups.map((g) => ({ head: g.label }))],
+      Array.from({ length: last }, (_, k) => [
+        String(k + 1),
+        ...all.map(({ epochs }) => {
+          const at = epochs[k];
+          if (!at) return "-";
+          return classes ? showPercent(at.testAccuracy) : showNumber(at.testLoss);
+        }),
+      ]),
+    ),
+  });
+}
+
+// --- internal ---
+
+interface Series {
+  readonly color: string;
+  readonly dash?: string;
+  readonly points: readonly { readonly epoch: number; readonly value: number }[];
+}
+
+const pointsOf = (epochs: readonly EpochMetrics[], value: (e: EpochMetrics) => number | null): Series["points"] =>
+  epochs.flatMap((e) => {
+    const at = value(e);
+    return at === null || !Number.isFinite(at) ? [] : [{ epoch: e.epoch, value: at }];
+  });
+
+function lines(pen: Pen, label: string, series: readonly Series[], title: string, percent = false): Html {
+  const { plot } = pen;
+  const last = Math.max(1, ...series.flatMap((s) => s.points.map((p) => p.epoch)));
+  return pen.draw(
+    {
+      height: 260,
+      x: { label: "epoch", domain: [Math.min(1, last - 1), last], ticks: Math.min(last, 10), tickFormat: "d" },
+      y: { label, percent, grid: true, nice: true, zero: !percent },
+      marks: series.flatMap(({ color, dash, points }) => [
+        plot.line(points, {
+          x: "epoch",
+          y: "value",
+          stroke: color,
+          strokeWidth: 2,
+          ...(dash ? { strokeDasharray: dash } : {}),
+        }),
+        plot.dot(points.length <= 12 ? points : [], { x: "epoch", y: "value", fill: color, r: 3 }),
+      ]),
+    },
+    { title },
+  );
+}

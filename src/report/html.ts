@@ -1,0 +1,75 @@
+/** @file HTML as text, safe by construction: what is put into a template is escaped unless it is HTML already. */
+
+/** Text that is HTML already. */
+export interface Html {
+  readonly markup: string;
+}
+
+export type Part = string | number | Html | null | readonly Part[];
+
+/** Call text HTML. Only for what this library made itself. */
+export const asHtml = (markup: string): Html => ({ markup });
+
+/** Fill a template: strings and numbers are escaped, HTML is not, null is nothing, a list is its parts one after the other. */
+export function html(texts: TemplateStringsArray, ...parts: readonly Part[]): Html {
+  return asHtml(texts.reduce((all, text, i) => all + (i > 0 ? markupOf(parts[i - 1]) : "") + text, ""));
+}
+
+export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+
+export interface Column {
+  readonly head: string;
+  /** Numbers are set to the right. */
+  readonly align?: "left" | "right";
+}
+
+/** A table that scrolls by itself where the page is narrower. The first cell of a row is its heading. */
+export function table(caption: string, columns: readonly Column[], rows: readonly (readonly Part[])[]): Html {
+  const cell = (part: Part, k: number) => {
+    const side = columns[k].align === "left" ? html`` : html` class="number"`;
+    return k === 0 ? html`<th scope="row">${part}</th>` : html`<td${side}>${part}</td>`;
+  };
+  return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table><caption>${caption}</caption>
+<thead><tr>${columns.map((c, k) => (k === 0 || c.align === "left" ? html`<th scope="col">${c.head}</th>` : html`<th scope="col" class="number">${c.head}</th>`))}</tr></thead>
+<tbody>${rows.map((row) => html`<tr>${row.map(cell)}</tr>\n`)}</tbody></table></div>`;
+}
+
+export interface FigureOptions {
+  readonly title: string;
+  readonly drawing: Html;
+  readonly legend?: readonly LegendEntry[];
+  /** What a reader should see, or know before believing it. */
+  readonly note?: Part;
+  /** The numbers behind the drawing. */
+  readonly numbers?: Html;
+}
+
+export interface LegendEntry {
+  readonly label: string;
+  readonly color: string;
+  readonly style?: "line" | "dashed" | "area" | "dot";
+}
+
+/** A drawing with its title, its legend, and the numbers behind it to unfold. */
+export function figure({ title, drawing, legend, note, numbers }: FigureOptions): Html {
+  return html`<figure><figcaption><h3>${title}</h3></figcaption>
+${legend ? legendOf(legend) : null}${drawing}
+${note ? html`<p class="note">${note}</p>` : null}${numbers ? html`<details><summary>The numbers: ${title}</summary>${numbers}</details>` : null}</figure>
+`;
+}
+
+// --- internal ---
+
+function markupOf(part: Part): string {
+  if (part === null) return "";
+  if (typeof part === "string") return escapeHtml(part);
+  if (typeof part === "number") return String(part);
+  if ("markup" in part) return part.markup;
+  return part.map(markupOf).join("");
+}
+
+const legendOf = (entries: readonly LegendEntry[]): Html =>
+  html`<ul class="legend">${entries.map(
+    ({ label, color, style = "line" }) =>
+      html`<li><span class="key ${style}" style="color:${color}" aria-hidden="true"></span>${label}</li>`,
+  )}</ul>`;

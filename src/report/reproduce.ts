@@ -1,0 +1,71 @@
+/** @file How to get the same numbers again: the command, and everything that they depend on. */
+import type { RunRecord } from "../experiment/record.ts";
+import type { RunSpec } from "../experiment/spec.ts";
+import { type Html, html, table } from "./html.ts";
+import { showNumber } from "./number.ts";
+
+/** The command line that trains and measures as a spec says. */
+export function commandOf({ data, model, method, radii, norm, ...rest }: RunSpec): string {
+  const { name, ...settings } = method;
+  const options: Readonly<Record<string, string | number>> = {
+    data,
+    model: model.kind,
+    ...(model.widths ? { widths: model.widths.join(",") } : {}),
+    ...(model.activation ? { activation: model.activation } : {}),
+    epochs: rest.epochs,
+    batch: rest.batch,
+    rate: rest.rate,
+    optimizer: rest.optimizer,
+    schedule: rest.schedule,
+    loss: rest.loss,
+    ...settings,
+    radii: radii.join(","),
+    norm,
+    seed: rest.seed,
+  };
+  const words = Object.entries(options).map(([key, value]) => `--${key} ${quoted(String(value))}`);
+  return ["lipschitz train", name, ...words, "--out DIR"].join(" ");
+}
+
+/** The section on reproducing some runs. */
+export function reproduction(runs: readonly RunRecord[]): Html {
+  const [{ tool, data, engine }] = runs;
+  return html`<section id="reproduce"><h2>How to reproduce</h2>
+<p>${tool.name} ${tool.version} on ${engine}. Equal specs, data and engine give equal networks.</p>
+<dl>
+<dt>Data</dt><dd>${data.name}: ${data.samples.train} training samples, sha256 <code>${data.sha256.train}</code>; ${data.samples.test} test samples, sha256 <code>${data.sha256.test}</code></dd>
+</dl>
+${runs.map(
+  ({ spec }) =>
+    html`<pre><code>${commandOf(spec)}</code></pre>
+`,
+)}
+${table(
+  "Models",
+  [
+    { head: "method", align: "left" },
+    { head: "seed" },
+    { head: "parameters" },
+    { head: "sha256 of model.onnx", align: "left" },
+    { head: "export differs by" },
+    { head: "training, s" },
+    { head: "bounds, s" },
+    { head: "certifying, s" },
+    { head: "attacks, s" },
+  ],
+  runs.map(({ spec, model, seconds }) => [
+    spec.method.name,
+    String(spec.seed),
+    String(model.parameters),
+    html`<code>${model.sha256}</code>`,
+    showNumber(model.exportCheck.largestDifference),
+    ...[seconds.train, seconds.bound, seconds.certify, seconds.attack].map((s) => showNumber(s)),
+  ]),
+)}
+${runs.map(({ spec }) => html`<details><summary>The spec of ${spec.method.name}, seed ${spec.seed}</summary><pre><code>${JSON.stringify(spec, null, 2)}</code></pre></details>`)}
+</section>`;
+}
+
+// --- internal ---
+
+const quoted = (word: string): string => (/^[\w.,/:=@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
