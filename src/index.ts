@@ -119,6 +119,10 @@ export { type Certification, certify } from "./certify/evaluate.ts";
 export type { Certificate } from "./verify/certificate.ts";
 export { type Verdict, type VerifyData, verify } from "./verify/verify.ts";
 
-export type { RunRecord } from "./experiment/record.ts";
+export { checkRecords, type RunRecord } from "./experiment/record.ts";
 export { type RunEvent, run } from "./experiment/run.ts";
+export type { SampleRecord } from "./experiment/samples.ts";
 export { defaultSpec, type RunSpec } from "./experiment/spec.ts";
+
+export type { Reported } from "./report/groups.ts";
+export { renderReport } from "./report/report.ts";

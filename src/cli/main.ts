@@ -15,6 +15,7 @@ const commands = {
   certify: () => import("./commands/certify.ts").then((m) => m.certify as CommandDef),
   attack: () => import("./commands/attack.ts").then((m) => m.attack as CommandDef),
   verify: () => import("./commands/verify.ts").then((m) => m.verify as CommandDef),
+  report: () => import("./commands/report.ts").then((m) => m.report as CommandDef),
   data: () => import("./commands/data.ts").then((m) => m.data as CommandDef),
 } as const;
 

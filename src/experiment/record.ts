@@ -4,8 +4,9 @@ import type { Protocol } from "../attack/protocol.ts";
 import type { Bracket, Norm } from "../bounds/bound.ts";
 import type { Violation } from "../certify/consistency.ts";
 import type { Curvature } from "../curvature/measure.ts";
+import { SpecError } from "../tensor/errors.ts";
 import type { EpochMetrics } from "../train/loop.ts";
-import type { RunSpec } from "./spec.ts";
+import { checkSpec, type RunSpec } from "./spec.ts";
 
 export interface DataRecord {
   readonly name: string;
@@ -73,4 +74,34 @@ export interface RunRecord {
   /** Null for a regression. */
   readonly curvature: CurvatureRecord | null;
   readonly machine?: Machine;
+}
+
+/** Check the JSON of a run, or of a comparison with `runs`; throws SpecError with the path of what is missing. */
+export function checkRecords(value: unknown): readonly RunRecord[] {
+  const { runs } = (value ?? {}) as { runs?: unknown };
+  if (runs === undefined) return [checkRecord(value, "$")];
+  if (!Array.isArray(runs) || runs.length === 0) throw new SpecError("$.runs: must be a list of runs, got none");
+  return runs.map((run, k) => checkRecord(run, `$.runs[${k}]`));
+}
+
+// --- internal ---
+
+function checkRecord(value: unknown, path: string): RunRecord {
+  const record = (value ?? {}) as { readonly [key: string]: unknown };
+  const needed = {
+    $: ["tool", "spec", "data", "model", "epochs", "seconds", "bracket", "norm", "testLoss"],
+    data: ["name", "sha256", "samples"],
+    model: ["sha256", "exportCheck"],
+    bracket: ["bounds", "layers", "norm"],
+  };
+  for (const [part, keys] of Object.entries(needed)) {
+    const holder = (part === "$" ? record : record[part]) as { readonly [key: string]: unknown };
+    const missing = keys.find((key) => holder[key] === undefined || holder[key] === null);
+    if (missing) {
+      const where = part === "$" ? `${path}.${missing}` : `${path}.${part}.${missing}`;
+      throw new SpecError(`${where}: missing; is it a record that train or compare wrote?`);
+    }
+  }
+  checkSpec(record.spec);
+  return value as RunRecord;
 }

@@ -47,7 +47,7 @@ export interface FigureOptions {
 export interface LegendEntry {
   readonly label: string;
   readonly color: string;
-  readonly style?: "line" | "dashed" | "area" | "dot";
+  readonly style?: "line" | "dashed" | "area" | "dot" | "ring";
 }
 
 /** A drawing with its title, its legend, and the numbers behind it to unfold. */

@@ -56,6 +56,8 @@ svg.plot text{white-space:pre}
 .key.dashed{border-top-style:dashed}
 .key.area{height:.8rem;border:1px solid;background:currentColor;opacity:.45}
 .key.dot{width:.7rem;height:.7rem;border:0;border-radius:50%;background:currentColor}
+.key.ring{width:.8rem;height:.8rem;border:1.5px solid;border-radius:50%}
+.hash{display:block;min-width:18rem;white-space:normal;overflow-wrap:anywhere}
 details{margin:.5rem 0;font-size:.9rem}
 summary{cursor:pointer}
 .scroll{overflow-x:auto;margin:.5rem 0}

@@ -38,7 +38,7 @@ export async function openPen(): Promise<Pen> {
         marginBottom: 44,
         marginTop: 20,
         ...options,
-        style: "font-size:13px",
+        style: { fontSize: "13px" },
       });
       const label = ` role="img" aria-label="${escapeHtml(description ? `${title}. ${description}` : title)}"`;
       const drawn = svg.outerHTML.replace(/<style>[\s\S]*?<\/style>/, `<title>${escapeHtml(title)}</title>`);

@@ -55,7 +55,7 @@ ${reproduction(records)}
 // --- internal ---
 
 const definitions =
-  "Proved means: for the network with its stored weights, whatever the input. Seen means: at the inputs that were tried.";
+  "Proved means: for every input of the network with its stored weights, in exact arithmetic. Seen means: at inputs that were tried.";
 
 const contents = (sections: readonly { readonly group: Group; readonly id: string }[]): Html =>
   html`<nav aria-label="Contents"><ul><li><a href="#comparison">Comparison</a></li>${sections.map(

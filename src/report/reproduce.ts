@@ -57,7 +57,7 @@ ${table(
     spec.method.name,
     String(spec.seed),
     String(model.parameters),
-    html`<code>${model.sha256}</code>`,
+    html`<code class="hash">${model.sha256}</code>`,
     showNumber(model.exportCheck.largestDifference),
     ...[seconds.train, seconds.bound, seconds.certify, seconds.attack].map((s) => showNumber(s)),
   ]),

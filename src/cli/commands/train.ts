@@ -14,13 +14,14 @@ import {
 import { activationNames } from "../../layers/activation.ts";
 import { modelKinds } from "../../models/spec.ts";
 import { renderComparison } from "../../report/comparison.ts";
+import { renderReport } from "../../report/report.ts";
 import { alarmLines, renderBracket } from "../../report/text.ts";
 import { type MethodName, methodNames, settingsOf } from "../../train/methods.ts";
 import { sound } from "../alarm.ts";
 import { loadCheckpoint, type Saved } from "../checkpoint.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
-import { openFolder } from "../files.ts";
+import { openFolder, writeWhole } from "../files.ts";
 import { follow } from "../follow.ts";
 import {
   dataOptions,
@@ -94,7 +95,7 @@ export const train = command({
     if (folder === undefined) throw new CliError("train: missing --out DIR, where the model shall go");
     const data = await loadData(spec.data, args["data-dir"], spec.seed);
     await openFolder(folder);
-    const { record } = await follow(spec, {
+    const followed = await follow(spec, {
       engine: nodeEngine(),
       data,
       folder,
@@ -102,12 +103,14 @@ export const train = command({
       signal,
       ...(resume ? { resume } : {}),
     });
+    const { record } = followed;
+    await writeWhole(join(folder, "report.html"), await renderReport([followed]));
     result(record, () =>
       [
         renderComparison([{ label: record.spec.method.name, records: [record] }]),
         ...alarmLines([record]),
         renderBracket(record.bracket),
-        `Written: ${join(folder, "model.onnx")} (sha256 ${record.model.sha256.slice(0, 16)}...), record.json, checkpoint.json`,
+        `Written: ${join(folder, "model.onnx")} (sha256 ${record.model.sha256.slice(0, 16)}...), report.html, record.json, checkpoint.json`,
       ].join("\n"),
     );
     sound(spec.method.name, record.attacked?.alarm ?? []);

@@ -47,11 +47,12 @@ export function scatterFigure(pen: Pen, groups: readonly Group[]): Html | null {
   });
   type At = (typeof points)[number];
   const title = `Accuracy against certified accuracy at ${radius}`;
+  // A scale in percent has its domain in percent.
   const span = (spreads: readonly (Spread | null)[]): [number, number] => {
     const all = spreads.flatMap((s) => (s ? [s.min, s.max] : []));
     const [low, high] = [Math.min(...all), Math.max(...all)];
     const pad = Math.max(0.01, 0.08 * (high - low));
-    return [Math.max(0, low - pad), Math.min(1, high + pad)];
+    return [100 * Math.max(0, low - pad), 100 * Math.min(1, high + pad)];
   };
   const ink = { stroke: (p: At) => p.color, strokeWidth: 1.5 };
   const attacked = points.filter((p) => p.left !== null);
@@ -69,7 +70,7 @@ export function scatterFigure(pen: Pen, groups: readonly Group[]): Html | null {
           ticks: 6,
         },
         y: {
-          domain: [0, 1],
+          domain: [0, 100],
           percent: true,
           label: `right under every move of ${radius} in l${record.norm}, %`,
           grid: true,

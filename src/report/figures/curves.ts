@@ -107,7 +107,7 @@ const steps = 150;
 
 const axes = ({ norm }: RunRecord) => ({
   height: 320,
-  y: { domain: [0, 1], percent: true, label: "right samples, %", grid: true },
+  y: { domain: [0, 100], percent: true, label: "right samples, %", grid: true },
   x: { label: `radius in l${norm}` },
 });
 

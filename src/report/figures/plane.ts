@@ -63,7 +63,7 @@ export function planeFigure(pen: Pen, plane: PlaneMap, samples: SampleRecord, no
     drawing,
     legend: [
       ...margins.map((_, k) => ({ label: `class ${k}`, color: colorOf(k), style: "area" as const })),
-      { label: "certified ball", color: "var(--ink)", style: "dot" },
+      { label: "certified ball", color: "var(--ink)", style: "ring" },
     ],
     note: html`Balls are to scale in l${norm}: inside one the decision is proved not to change.${
       wrong.length > 0 ? ` Crosses: ${wrong.length} samples decided wrong.` : ""
@@ -128,13 +128,22 @@ interface Ball {
   readonly x: number;
   readonly y: number;
   readonly radius: number;
+  readonly label: number;
 }
 
 /** Circles in l2, squares in l-inf, squares on their corners in l1. */
 function balls({ plot }: Pen, rows: readonly Ball[], norm: string | number, perUnit: number) {
-  const style = { stroke: "var(--ink)", strokeOpacity: 0.55, strokeWidth: 0.8, fill: "none" } as const;
+  const style = { strokeOpacity: 0.8, strokeWidth: 1, fill: "none", clip: true } as const;
   if (String(norm) === "2") {
-    return [plot.dot(rows, { x: "x", y: "y", r: (b: Ball) => perUnit * b.radius, ...style })];
+    return [
+      plot.dot(rows, {
+        x: "x",
+        y: "y",
+        r: (b: Ball) => perUnit * b.radius,
+        stroke: (b: Ball) => colorOf(b.label),
+        ...style,
+      }),
+    ];
   }
   const turns =
     String(norm) === "1"
@@ -143,7 +152,7 @@ function balls({ plot }: Pen, rows: readonly Ball[], norm: string | number, perU
   return rows.map((b) =>
     plot.line(
       turns.map(([dx, dy]) => [b.x + b.radius * dx, b.y + b.radius * dy]),
-      style,
+      { stroke: colorOf(b.label), ...style },
     ),
   );
 }

@@ -1,0 +1,63 @@
+/** @file The folder of a run or of a comparison, read back for a report: record.json, and beside it or below it samples.json and curvature.json of its models. */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { checkRecords } from "../experiment/record.ts";
+import type { SampleRecord } from "../experiment/samples.ts";
+import type { MeasuredCurvature, Reported } from "../report/groups.ts";
+import { ReadError, SpecError } from "../tensor/errors.ts";
+import { readBytes } from "./files.ts";
+
+/** Read a folder that `train` or `compare` wrote; ReadError or SpecError where it is not one. */
+export async function readRunFolder(folder: string): Promise<readonly Reported[]> {
+  const path = join(folder, "record.json");
+  const records = checkRecords(await readJson(path));
+  const samples = new Map<string, SampleRecord>();
+  const curvatures = new Map<string, MeasuredCurvature>();
+  for (const place of [folder, ...(await foldersBelow(folder))]) {
+    const names = await readdir(place);
+    if (names.includes("samples.json")) {
+      const found = await readJson(join(place, "samples.json"));
+      if (isSamples(found)) samples.set(found.model, found);
+      else throw new SpecError(`${join(place, "samples.json")}: is not what train or compare wrote; remove it`);
+    }
+    if (names.includes("curvature.json")) {
+      const found = await readJson(join(place, "curvature.json"));
+      if (isCurvature(found)) curvatures.set(found.sha256, found);
+      else throw new SpecError(`${join(place, "curvature.json")}: is not what lipschitz curvature --json printed`);
+    }
+  }
+  return records.map((record) => {
+    const own = samples.get(record.model.sha256);
+    const bent = curvatures.get(record.model.sha256);
+    return { record, ...(own ? { samples: own } : {}), ...(bent ? { curvature: bent } : {}) };
+  });
+}
+
+// --- internal ---
+
+async function readJson(path: string): Promise<unknown> {
+  const bytes = await readBytes(path);
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    throw new ReadError(`${path}: is not JSON`);
+  }
+}
+
+/** A comparison keeps each run in a folder, and each seed in one below. */
+async function foldersBelow(folder: string, depth = 2): Promise<string[]> {
+  if (depth === 0) return [];
+  const entries = await readdir(folder, { withFileTypes: true });
+  const own = entries.filter((e) => e.isDirectory()).map((e) => join(folder, e.name));
+  return [...own, ...(await Promise.all(own.map((f) => foldersBelow(f, depth - 1)))).flat()];
+}
+
+function isSamples(value: unknown): value is SampleRecord {
+  const { model, shape, labels, predicted, radii, attacked, weakest } = (value ?? {}) as Record<string, unknown>;
+  return typeof model === "string" && [shape, labels, predicted, radii, attacked, weakest].every(Array.isArray);
+}
+
+function isCurvature(value: unknown): value is MeasuredCurvature & { readonly sha256: string } {
+  const { sha256, of, samples } = (value ?? {}) as Record<string, unknown>;
+  return typeof sha256 === "string" && typeof of === "string" && Array.isArray(samples);
+}
