@@ -1,7 +1,7 @@
 /** @file The folder of a run or of a comparison, read back for a report: record.json, and beside it or below it samples.json and curvature.json of its models. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { checkRecords } from "../experiment/record.ts";
+import { checkRecords, type RunRecord } from "../experiment/record.ts";
 import type { SampleRecord } from "../experiment/samples.ts";
 import type { MeasuredCurvature, Reported } from "../report/groups.ts";
 import { ReadError, SpecError } from "../tensor/errors.ts";
@@ -10,7 +10,7 @@ import { readBytes } from "./files.ts";
 /** Read a folder that `train` or `compare` wrote; ReadError or SpecError where it is not one. */
 export async function readRunFolder(folder: string): Promise<readonly Reported[]> {
   const path = join(folder, "record.json");
-  const records = checkRecords(await readJson(path));
+  const records = recordsIn(path, await readJson(path));
   const samples = new Map<string, SampleRecord>();
   const curvatures = new Map<string, MeasuredCurvature>();
   for (const place of [folder, ...(await foldersBelow(folder))]) {
@@ -34,6 +34,14 @@ export async function readRunFolder(folder: string): Promise<readonly Reported[]
 }
 
 // --- internal ---
+
+function recordsIn(path: string, value: unknown): readonly RunRecord[] {
+  try {
+    return checkRecords(value);
+  } catch (error) {
+    throw error instanceof SpecError ? new SpecError(`${path}: ${error.message}`) : error;
+  }
+}
 
 async function readJson(path: string): Promise<unknown> {
   const bytes = await readBytes(path);

@@ -101,7 +101,7 @@ export async function sampleRecord(network: Network, options: SampleOptions): Pr
 
 const weakestCount = 8;
 const cells = 72;
-const mostPoints = 120;
+const mostPoints = 80;
 
 function weakestOf(
   data: Dataset,

@@ -62,7 +62,8 @@ ${note ? html`<p class="note">${note}</p>` : null}${numbers ? html`<details><sum
 
 function markupOf(part: Part): string {
   if (part === null) return "";
-  if (typeof part === "string") return escapeHtml(part);
+  // A number is not parted from its per cent.
+  if (typeof part === "string") return escapeHtml(part.replace(/(\d) %/g, "$1\u00a0%"));
   if (typeof part === "number") return String(part);
   if ("markup" in part) return part.markup;
   return part.map(markupOf).join("");

@@ -45,6 +45,7 @@ nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:1rem 0;
 a{color:var(--ink)}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr));gap:2rem 2.4rem;align-items:start}
 .figures>.wide{grid-column:1/-1}
+.wide>.scroll{margin-bottom:1.6rem}
 figure{margin:0;min-width:0}
 svg.plot{display:block;max-width:100%;height:auto;overflow:visible}
 svg.plot text{white-space:pre}
@@ -79,5 +80,5 @@ code{font-family:ui-monospace,SFMono-Regular,Consolas,monospace;font-size:.92em}
 .pictures{display:flex;gap:4px}
 .pictures img{width:80px;height:auto;aspect-ratio:1;image-rendering:pixelated;background:var(--paper);border:1px solid var(--line)}
 @media (max-width:520px){main{padding:16px 14px 48px}h1{font-size:1.4rem}.verdict{font-size:1.05rem}dl{grid-template-columns:1fr}svg.plot{font-size:15px!important}}
-@media print{main{max-width:none;padding:0}body{font-size:11pt}h2{break-after:avoid}figure,.card,tr{break-inside:avoid}details:not([open]),nav{display:none}.scroll{overflow:visible}.figures{grid-template-columns:1fr 1fr;gap:1rem}table{font-size:7.5pt}th,td{padding:.15rem .35rem;white-space:normal}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+@media print{main{max-width:none;padding:0}body{font-size:10pt}h2{break-after:avoid}figure,.card,tr{break-inside:avoid}figure.wide{break-inside:auto}details:not([open]),nav{display:none}.scroll{overflow:visible}.figures{grid-template-columns:1fr 1fr;gap:1rem}table{font-size:7.5pt}th,td{padding:.15rem .35rem;white-space:normal}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 `;

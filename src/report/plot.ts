@@ -36,7 +36,7 @@ export async function openPen(): Promise<Pen> {
         height: 300,
         marginLeft: 52,
         marginBottom: 44,
-        marginTop: 20,
+        marginTop: 30,
         ...options,
         style: { fontSize: "13px" },
       });

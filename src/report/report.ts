@@ -93,8 +93,8 @@ ${single ? null : html`<p>${verdictOf(record)}</p>`}<p class="quiet">${words.joi
     curveFigure(pen, run),
     plane,
     samples?.line ? lineFigure(pen, samples.line) : null,
-    ...trainingFigures(pen, record.epochs),
     curvature ? curvatureFigure(pen, curvature) : null,
+    html`<div class="figures wide">${trainingFigures(pen, record.epochs)}</div>`,
     samples ? weakestFigure(samples, record.norm) : null,
   ]}</div></section>
 `;

@@ -59,7 +59,7 @@ ${table(
     String(model.parameters),
     html`<code class="hash">${model.sha256}</code>`,
     showNumber(model.exportCheck.largestDifference),
-    ...[seconds.train, seconds.bound, seconds.certify, seconds.attack].map((s) => showNumber(s)),
+    ...[seconds.train, seconds.bound, seconds.certify, seconds.attack].map((s) => s.toFixed(2)),
   ]),
 )}
 ${runs.map(({ spec }) => html`<details><summary>The spec of ${spec.method.name}, seed ${spec.seed}</summary><pre><code>${JSON.stringify(spec, null, 2)}</code></pre></details>`)}

@@ -1,6 +1,6 @@
 /** @file The command line as a user meets it: the built program in a process of its own, what it prints, what it writes, how it exits. */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -56,11 +56,11 @@ describe("help", () => {
   it("names every command", () => {
     const { status, stdout } = lipschitz("--help");
     expect(status).toBe(0);
-    for (const word of ["compare", "train", "run", "bound", "curvature", "certify", "verify", "attack", "data"])
+    for (const word of ["compare", "train", "run", "bound", "curvature", "certify", "verify", "attack", "report", "data"])
       expect(stdout).toContain(word);
   });
 
-  it.each(["compare", "train", "run", "bound", "curvature", "certify", "verify", "attack", "data fetch"])(
+  it.each(["compare", "train", "run", "bound", "curvature", "certify", "verify", "attack", "report", "data fetch"])(
     "of %s ends with an example",
     (words) => {
       const { status, stdout } = lipschitz(...words.split(" "), "--help");
@@ -78,7 +78,15 @@ describe("help", () => {
 describe("train", () => {
   it("writes a model, a record and a checkpoint, and nothing half-written", () => {
     const files = readdirSync(runFolder).sort();
-    expect(files).toEqual(["certificate.json", "checkpoint.json", "model.onnx", "record.json", "weights-3.bin"]);
+    expect(files).toEqual([
+      "certificate.json",
+      "checkpoint.json",
+      "model.onnx",
+      "record.json",
+      "report.html",
+      "samples.json",
+      "weights-3.bin",
+    ]);
   });
 
   it("resumes to the same numbers", () => {
@@ -313,6 +321,28 @@ describe("verify", () => {
     const { status, stderr } = lipschitz("verify", altered, model);
     expect(status).toBe(3);
     expect(stderr).toMatch(/does not hold: certificate: /);
+  });
+});
+
+describe("report", () => {
+  it("draws again, from the files alone, what train drew", () => {
+    const again = join(folder, "again.html");
+    const { status, stdout } = lipschitz("report", runFolder, "--out", again, "--json");
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ report: again, runs: 1 });
+    const text = readFileSync(again, "utf8");
+    expect(text).toBe(readFileSync(join(runFolder, "report.html"), "utf8"));
+    expect(text.match(/data:image\/png/g)?.length).toBeGreaterThanOrEqual(3);
+  });
+
+  it("of what is no run: exit 2", () => {
+    expect(lipschitz("report", folder).stderr).toMatch(/record\.json: no such file/);
+    const strange = join(folder, "strange");
+    mkdirSync(strange, { recursive: true });
+    writeFileSync(join(strange, "record.json"), '{"tool":{}}');
+    const { status, stderr } = lipschitz("report", strange);
+    expect(stderr).toMatch(/^lipschitz: .*record\.json: \$\.spec: missing; is it a record/);
+    expect(status).toBe(2);
   });
 });
 

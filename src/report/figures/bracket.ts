@@ -105,7 +105,7 @@ export function blameFigure(pen: Pen, { layers }: Bracket): Html | null {
   const widest = Math.max(...shown.map((l) => Math.abs(l.share)), 1e-9);
   const drawing = pen.draw(
     {
-      height: 56 + 24 * shown.length,
+      height: 74 + 26 * shown.length,
       marginLeft: labelWidth([...names.values()]),
       insetLeft: shown.some((l) => l.share < 0) ? 50 : 0,
       insetRight: 50,

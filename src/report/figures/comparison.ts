@@ -156,7 +156,12 @@ function quantitiesOf({ spec, accuracy }: RunRecord): Quantity[] {
     ...bracket,
     ...spec.radii.flatMap((radius, k): Quantity[] => [
       { head: `certified at ${radius}`, of: (r) => r.certified?.[k]?.accuracy, show: showPercent, better: "more" },
-      { head: `attacked at ${radius}`, of: (r) => r.attacked?.robust[k]?.accuracy, show: showPercent, better: "more" },
+      {
+        head: `left by attacks at ${radius}`,
+        of: (r) => r.attacked?.robust[k]?.accuracy,
+        show: showPercent,
+        better: "more",
+      },
     ]),
     { head: "mean radius", of: (r) => r.averageRadius, show: showNumber, better: "more" },
     seconds,

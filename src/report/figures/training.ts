@@ -112,7 +112,7 @@ function lines(pen: Pen, label: string, series: readonly Series[], title: string
   return pen.draw(
     {
       height: 260,
-      x: { label: "epoch", domain: [Math.min(1, last - 1), last], ticks: Math.min(last, 10), tickFormat: "d" },
+      x: { label: "epoch", domain: [Math.min(1, last - 1), last], ticks: ticksTo(last), tickFormat: "d" },
       y: { label, percent, grid: true, nice: true, zero: !percent },
       marks: series.flatMap(({ color, dash, points }) => [
         plot.line(points, {
@@ -127,4 +127,10 @@ function lines(pen: Pen, label: string, series: readonly Series[], title: string
     },
     { title },
   );
+}
+
+/** Whole epochs, at most a dozen. */
+function ticksTo(last: number): number[] {
+  const every = Math.ceil(last / 12);
+  return Array.from({ length: Math.floor(last / every) }, (_, k) => (k + 1) * every);
 }
