@@ -7,7 +7,7 @@ import type { MeasuredCurvature, Reported } from "../report/groups.ts";
 import { ReadError, SpecError } from "../tensor/errors.ts";
 import { readBytes } from "./files.ts";
 
-/** Read a folder that `train` or `compare` wrote; ReadError or SpecError where it is not one. */
+/** Read a folder that `train` or `compare` wrote; ReadError where it is not one. */
 export async function readRunFolder(folder: string): Promise<readonly Reported[]> {
   const path = join(folder, "record.json");
   const records = recordsIn(path, await readJson(path));
@@ -18,12 +18,12 @@ export async function readRunFolder(folder: string): Promise<readonly Reported[]
     if (names.includes("samples.json")) {
       const found = await readJson(join(place, "samples.json"));
       if (isSamples(found)) samples.set(found.model, found);
-      else throw new SpecError(`${join(place, "samples.json")}: is not what train or compare wrote; remove it`);
+      else throw new ReadError(`${join(place, "samples.json")}: is not what train or compare wrote; remove it`);
     }
     if (names.includes("curvature.json")) {
       const found = await readJson(join(place, "curvature.json"));
       if (isCurvature(found)) curvatures.set(found.sha256, found);
-      else throw new SpecError(`${join(place, "curvature.json")}: is not what lipschitz curvature --json printed`);
+      else throw new ReadError(`${join(place, "curvature.json")}: is not what lipschitz curvature --json printed`);
     }
   }
   return records.map((record) => {
@@ -39,7 +39,7 @@ function recordsIn(path: string, value: unknown): readonly RunRecord[] {
   try {
     return checkRecords(value);
   } catch (error) {
-    throw error instanceof SpecError ? new SpecError(`${path}: ${error.message}`) : error;
+    throw error instanceof SpecError ? new ReadError(`${path}: ${error.message}`) : error;
   }
 }
 
