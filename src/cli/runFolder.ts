@@ -1,18 +1,19 @@
-/** @file The folder of a run or of a comparison, read back for a report: record.json, and beside it or below it samples.json and curvature.json of its models. */
+/** @file The folder of a run or of a comparison, read back for a report: record.json, and beside it or below it samples.json of its models. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { checkRecords, type RunRecord } from "../experiment/record.ts";
 import type { SampleRecord } from "../experiment/samples.ts";
-import type { MeasuredCurvature, Reported } from "../report/groups.ts";
+import type { Reported } from "../report/groups.ts";
 import { ReadError, SpecError } from "../tensor/errors.ts";
 import { readBytes } from "./files.ts";
 
 /** Read a folder that `train` or `compare` wrote; ReadError where it is not one. */
 export async function readRunFolder(folder: string): Promise<readonly Reported[]> {
   const path = join(folder, "record.json");
-  const records = recordsIn(path, await readJson(path));
+  const value = await readJson(path);
+  const records = recordsIn(path, value);
+  const labels = labelsIn(value);
   const samples = new Map<string, SampleRecord>();
-  const curvatures = new Map<string, MeasuredCurvature>();
   for (const place of [folder, ...(await foldersBelow(folder))]) {
     const names = await readdir(place);
     if (names.includes("samples.json")) {
@@ -20,16 +21,11 @@ export async function readRunFolder(folder: string): Promise<readonly Reported[]
       if (isSamples(found)) samples.set(found.model, found);
       else throw new ReadError(`${join(place, "samples.json")}: is not what train or compare wrote; remove it`);
     }
-    if (names.includes("curvature.json")) {
-      const found = await readJson(join(place, "curvature.json"));
-      if (isCurvature(found)) curvatures.set(found.sha256, found);
-      else throw new ReadError(`${join(place, "curvature.json")}: is not what lipschitz curvature --json printed`);
-    }
   }
-  return records.map((record) => {
+  return records.map((record, k) => {
     const own = samples.get(record.model.sha256);
-    const bent = curvatures.get(record.model.sha256);
-    return { record, ...(own ? { samples: own } : {}), ...(bent ? { curvature: bent } : {}) };
+    const label = labels.length === records.length ? { label: labels[k] } : {};
+    return { record, ...(own ? { samples: own } : {}), ...label };
   });
 }
 
@@ -41,6 +37,14 @@ function recordsIn(path: string, value: unknown): readonly RunRecord[] {
   } catch (error) {
     throw error instanceof SpecError ? new ReadError(`${path}: ${error.message}`) : error;
   }
+}
+
+/** What a comparison calls its runs, one word for each record; none for a single run. */
+function labelsIn(value: unknown): readonly string[] {
+  const { spec } = value as { readonly spec?: { readonly runs?: unknown; readonly seeds?: unknown } };
+  if (!Array.isArray(spec?.runs) || !Array.isArray(spec.seeds)) return [];
+  const { seeds } = spec;
+  return spec.runs.flatMap((run: { readonly label?: unknown }) => seeds.map(() => String(run?.label)));
 }
 
 async function readJson(path: string): Promise<unknown> {
@@ -61,11 +65,11 @@ async function foldersBelow(folder: string, depth = 2): Promise<string[]> {
 }
 
 function isSamples(value: unknown): value is SampleRecord {
-  const { model, shape, labels, predicted, radii, attacked, weakest } = (value ?? {}) as Record<string, unknown>;
-  return typeof model === "string" && [shape, labels, predicted, radii, attacked, weakest].every(Array.isArray);
-}
-
-function isCurvature(value: unknown): value is MeasuredCurvature & { readonly sha256: string } {
-  const { sha256, of, samples } = (value ?? {}) as Record<string, unknown>;
-  return typeof sha256 === "string" && typeof of === "string" && Array.isArray(samples);
+  const { model, shape, labels, predicted, radii, attacked, curvature, weakest } = (value ?? {}) as Record<
+    string,
+    unknown
+  >;
+  return (
+    typeof model === "string" && [shape, labels, predicted, radii, attacked, curvature, weakest].every(Array.isArray)
+  );
 }

@@ -2,10 +2,13 @@
 import { join } from "node:path";
 import type { ComparisonSpec } from "../experiment/comparison.ts";
 import { renderComparison } from "../report/comparison.ts";
+import { renderReport } from "../report/report.ts";
 import { alarmLines } from "../report/text.ts";
 import { sound } from "./alarm.ts";
 import { carryOut } from "./carryOut.ts";
 import type { Surroundings } from "./command.ts";
+import { writeWhole } from "./files.ts";
+import { readRunFolder } from "./runFolder.ts";
 
 /** Carry out a comparison into a folder, print its table, and sound the alarm where an attack refuted a certificate. */
 export async function showComparison(
@@ -19,13 +22,14 @@ export async function showComparison(
     signal,
     ...(dataDir !== undefined && { dataDir }),
   });
+  await writeWhole(join(folder, "report.html"), await renderReport(await readRunFolder(folder)));
   const each = join(folder, "<method>", ...(spec.seeds.length > 1 ? ["seed-<n>"] : []));
   result(record, () =>
     [
       renderComparison(rows, spec.paper),
       ...alarmLines(record.runs),
-      `Written: ${join(folder, "model.onnx")} (${best.label}: the largest average certified radius), ${join(folder, "record.json")},`,
-      `and for each method ${each}: model.onnx, record.json and checkpoint.json.`,
+      `Written: ${join(folder, "model.onnx")} (${best.label}: the largest average certified radius), record.json and report.html there,`,
+      `and for each method ${each}: model.onnx, record.json, samples.json and checkpoint.json.`,
     ].join("\n"),
   );
   for (const run of record.runs) sound(run.spec.method.name, run.attacked?.alarm ?? []);

@@ -35,7 +35,14 @@ function points(count: number): Dataset {
 async function recordOf(data: Dataset) {
   const certification = await certify(network, { engine, data });
   const attacked = await attack(network, { engine, data, radii: [0.5], attacks: ["deepfool"] });
-  const record = await sampleRecord(network, { engine, data, model: "hash", certification, attacked });
+  const record = await sampleRecord(network, {
+    engine,
+    data,
+    model: "hash",
+    certification,
+    attacked,
+    curvature: [1 / 3],
+  });
   return { record, certification, attacked };
 }
 
@@ -44,6 +51,7 @@ describe("sampleRecord()", () => {
     const { record, certification, attacked } = await recordOf(points(20));
     expect(record.radii).toEqual(certification.samples.map((s) => s.radius));
     expect(record.attacked.map((a) => a.distance)).toEqual(attacked.samples.map((s) => s.distance));
+    expect(record.curvature).toEqual([0.33333]);
     expect(record.attacked.map((a) => a.right)).toEqual([...Array(19).fill(true), false]);
   });
 
@@ -95,7 +103,14 @@ describe("sampleRecord()", () => {
       targets: Float32Array.from([5, 6, 7]),
       classes: 1,
     };
-    const record = await sampleRecord(line, { engine, data, model: "hash", certification: null, attacked: null });
+    const record = await sampleRecord(line, {
+      engine,
+      data,
+      model: "hash",
+      certification: null,
+      attacked: null,
+      curvature: [],
+    });
     expect(record.line).toEqual({ x: [-1, 0, 2], targets: [6, 7, 5], outputs: [-1, 1, 5] });
     expect(record.plane).toBeNull();
   });

@@ -3,17 +3,12 @@ import type { RunRecord } from "../experiment/record.ts";
 import type { SampleRecord } from "../experiment/samples.ts";
 import { colorOf } from "./plot.ts";
 
-/** A run as a report takes it: its record and, where they are known, its samples and its curvature at samples. */
+/** A run as a report takes it: its record and, where they are known, its samples. */
 export interface Reported {
   readonly record: RunRecord;
   readonly samples?: SampleRecord;
-  readonly curvature?: MeasuredCurvature;
-}
-
-/** Of what `curvature` measures, what is drawn. */
-export interface MeasuredCurvature {
-  readonly of: string;
-  readonly samples: readonly { readonly curvature: number }[];
+  /** Of the group that it belongs to; its method and settings unless told. */
+  readonly label?: string;
 }
 
 export interface Group {
@@ -29,12 +24,14 @@ export function groupsOf(runs: readonly Reported[]): readonly Group[] {
   const found = new Map<string, Reported[]>();
   for (const run of runs) {
     const { seed: _, ...settings } = run.record.spec;
-    const key = JSON.stringify(settings);
+    const key = run.label ?? JSON.stringify(settings);
     found.set(key, [...(found.get(key) ?? []), run]);
   }
   const groups = [...found.values()];
   return groups.map((own, k) => ({
-    label: labelOf(own[0].record, groups.filter((g) => name(g[0].record) === name(own[0].record)).length > 1, k),
+    label:
+      own[0].label ??
+      labelOf(own[0].record, groups.filter((g) => name(g[0].record) === name(own[0].record)).length > 1, k),
     color: colorOf(k),
     symbol: symbols[k % symbols.length],
     runs: own,

@@ -158,8 +158,9 @@ describe("renderReport()", () => {
   });
 
   it("draws curvature at samples", async () => {
-    const curvature = { of: "loss", samples: [0.1, 1, 10, 10, 0].map((c) => ({ curvature: c })) };
-    const seen = shown(await renderReport([{ ...run("plain", 1), curvature }]));
+    const { record, samples } = run("plain", 1);
+    const curvature = [0.1, 1, 10, 10, 0];
+    const seen = shown(await renderReport([{ record, samples: { ...(samples as SampleRecord), curvature } }]));
     expect(seen).toContain("the dashed line is their median, 10.00. 1 more have none.");
   });
 
@@ -230,7 +231,7 @@ function run(name: string, seed: number): Reported {
       testAccuracy: 1 - 0.4 / epoch,
       seconds: 0.5,
     })),
-    seconds: { train: 1.5, bound: 2, certify: 0.1, attack: 3 },
+    seconds: { train: 1.5, bound: 2, certify: 0.1, attack: 3, curvature: 0.5 },
     accuracy: accuracy,
     testLoss: 0.321,
     norm: 2,
@@ -253,6 +254,7 @@ function run(name: string, seed: number): Reported {
       medianDistance: 0.4,
       alarm: [],
     },
+    curvature: null,
   };
   const x = Array.from({ length: 16 }, () => 0.5);
   const weak = {
@@ -277,6 +279,7 @@ function run(name: string, seed: number): Reported {
       { right: true, distance: 0.25 },
       { right: true, distance: null },
     ],
+    curvature: [],
     weakest: [weak],
     plane: null,
     line: null,

@@ -75,7 +75,7 @@ ${comparisonTable(groups)}
 /** The first seed of a method, whole. */
 function runSection(pen: Pen, group: Group, id: string, single: boolean): Html {
   const [run] = group.runs;
-  const { record, samples, curvature } = run;
+  const { record, samples } = run;
   const { name: _, ...settings } = record.spec.method;
   const words = [
     ...Object.entries(settings).map(([key, value]) => `${key} ${value}`),
@@ -93,7 +93,7 @@ ${single ? null : html`<p>${verdictOf(record)}</p>`}<p class="quiet">${words.joi
     curveFigure(pen, run),
     plane,
     samples?.line ? lineFigure(pen, samples.line) : null,
-    curvature ? curvatureFigure(pen, curvature) : null,
+    samples ? curvatureFigure(pen, samples.curvature) : null,
     html`<div class="figures wide">${trainingFigures(pen, record.epochs)}</div>`,
     samples ? weakestFigure(samples, record.norm) : null,
   ]}</div></section>

@@ -29,9 +29,12 @@ export function commandOf({ data, model, method, radii, norm, ...rest }: RunSpec
 
 /** The section on reproducing some runs. */
 export function reproduction(runs: readonly RunRecord[]): Html {
-  const [{ tool, data, engine }] = runs;
+  const [{ tool, data, engine, machine }] = runs;
   return html`<section id="reproduce"><h2>How to reproduce</h2>
-<p>${tool.name} ${tool.version} on ${engine}. Equal specs, data and engine give equal networks.</p>
+<p>${tool.name} ${tool.version} on ${engine}${
+    machine ? `, ${machine.runtime}, ${machine.platform}, ${machine.cores} cores of ${machine.cpu}` : ""
+  }. Equal specs, data and engine give equal networks; times are those of the machine.</p>
+<p>Each command below carries out a run; so does <code>lipschitz run spec.json</code> with its spec as the file.</p>
 <dl>
 <dt>Data</dt><dd>${data.name}: ${data.samples.train} training samples, sha256 <code>${data.sha256.train}</code>; ${data.samples.test} test samples, sha256 <code>${data.sha256.test}</code></dd>
 </dl>
@@ -52,6 +55,7 @@ ${table(
     { head: "bounds, s" },
     { head: "certifying, s" },
     { head: "attacks, s" },
+    { head: "curvature, s" },
   ],
   runs.map(({ spec, model, seconds }) => [
     spec.method.name,
@@ -59,7 +63,7 @@ ${table(
     String(model.parameters),
     html`<code class="hash">${model.sha256}</code>`,
     showNumber(model.exportCheck.largestDifference),
-    ...[seconds.train, seconds.bound, seconds.certify, seconds.attack].map((s) => s.toFixed(2)),
+    ...[seconds.train, seconds.bound, seconds.certify, seconds.attack, seconds.curvature].map((s) => s.toFixed(2)),
   ]),
 )}
 ${runs.map(({ spec }) => html`<details><summary>The spec of ${spec.method.name}, seed ${spec.seed}</summary><pre><code>${JSON.stringify(spec, null, 2)}</code></pre></details>`)}

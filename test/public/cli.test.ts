@@ -56,7 +56,18 @@ describe("help", () => {
   it("names every command", () => {
     const { status, stdout } = lipschitz("--help");
     expect(status).toBe(0);
-    for (const word of ["compare", "train", "run", "bound", "curvature", "certify", "verify", "attack", "report", "data"])
+    for (const word of [
+      "compare",
+      "train",
+      "run",
+      "bound",
+      "curvature",
+      "certify",
+      "verify",
+      "attack",
+      "report",
+      "data",
+    ])
       expect(stdout).toContain(word);
   });
 

@@ -1,4 +1,5 @@
 /** @file Methods side by side: the table, and what certified accuracy each pays for in plain accuracy. */
+import { attackedAt, certifiedAt, type Measure, measures } from "../../experiment/comparison.ts";
 import type { RunRecord } from "../../experiment/record.ts";
 import { type Group, type Spread, spreadOf } from "../groups.ts";
 import { type Column, figure, type Html, html, type Part, table } from "../html.ts";
@@ -130,40 +131,34 @@ export function scatterFigure(pen: Pen, groups: readonly Group[]): Html | null {
 
 // --- internal ---
 
-interface Quantity {
+interface Quantity extends Omit<Measure, "name"> {
   readonly head: string;
-  readonly of: (run: RunRecord) => number | null | undefined;
   readonly show: (value: number) => string;
-  readonly better?: "more" | "less";
 }
 
 function quantitiesOf({ spec, accuracy }: RunRecord): Quantity[] {
-  const bracket: Quantity[] = [
-    { head: "L at least", of: (r) => r.bracket.lower?.value, show: showNumber },
-    { head: "L at most", of: (r) => r.bracket.upper?.value, show: showNumber, better: "less" },
+  const quantity = (head: string, { of, better }: Measure, show: (value: number) => string): Quantity => ({
+    head,
+    of,
+    better,
+    show,
+  });
+  const bracket = [
+    quantity("L at least", measures.lower, showNumber),
+    quantity("L at most", measures.upper, showNumber),
+    quantity("tight", measures.tightness, showPercent),
   ];
-  const seconds: Quantity = {
-    head: "training, s",
-    of: (r) => r.seconds.train,
-    show: (v) => v.toFixed(1),
-    better: "less",
-  };
-  if (accuracy === null) {
-    return [{ head: "test loss", of: (r) => r.testLoss, show: showNumber, better: "less" }, ...bracket, seconds];
-  }
+  const seconds = quantity("training, s", measures.seconds, (v) => v.toFixed(1));
+  if (accuracy === null) return [quantity("test loss", measures.testLoss, showNumber), ...bracket, seconds];
   return [
-    { head: "accuracy", of: (r) => r.accuracy, show: showPercent, better: "more" },
-    ...bracket,
-    ...spec.radii.flatMap((radius, k): Quantity[] => [
-      { head: `certified at ${radius}`, of: (r) => r.certified?.[k]?.accuracy, show: showPercent, better: "more" },
-      {
-        head: `left by attacks at ${radius}`,
-        of: (r) => r.attacked?.robust[k]?.accuracy,
-        show: showPercent,
-        better: "more",
-      },
+    quantity("accuracy", measures.accuracy, showPercent),
+    ...spec.radii.flatMap((radius, k) => [
+      quantity(`certified at ${radius}`, certifiedAt(k), showPercent),
+      quantity(`left by attacks at ${radius}`, attackedAt(k), showPercent),
     ]),
-    { head: "mean radius", of: (r) => r.averageRadius, show: showNumber, better: "more" },
+    quantity("mean radius", measures.radius, showNumber),
+    ...bracket,
+    quantity("mean curvature", measures.curvature, showNumber),
     seconds,
   ];
 }

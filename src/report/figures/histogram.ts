@@ -1,15 +1,14 @@
 /** @file How much a network bends at samples, as a histogram on a logarithmic axis: a mean alone hides the long tail. */
-import type { MeasuredCurvature } from "../groups.ts";
 import { figure, type Html, table } from "../html.ts";
 import { showNumber } from "../number.ts";
 import type { Pen } from "../plot.ts";
 
-/** Normalised curvature at samples; null where no sample has any. */
-export function curvatureFigure(pen: Pen, { of, samples }: MeasuredCurvature): Html | null {
-  const values = samples.map((s) => s.curvature).filter((v) => Number.isFinite(v) && v > 0);
+/** Normalised curvature of the loss at samples; null where no sample has any. */
+export function curvatureFigure(pen: Pen, curvature: readonly number[]): Html | null {
+  const values = curvature.filter((v) => Number.isFinite(v) && v > 0);
   if (values.length === 0) return null;
   const { plot } = pen;
-  const title = `Curvature of the ${of} at samples`;
+  const title = "Curvature of the loss at samples";
   const low = Math.floor(4 * Math.log10(Math.min(...values))) / 4;
   const high = Math.max(low + 0.25, Math.ceil(4 * Math.log10(Math.max(...values))) / 4);
   const count = Math.max(1, Math.min(24, Math.round((high - low) * 8)));
@@ -20,7 +19,7 @@ export function curvatureFigure(pen: Pen, { of, samples }: MeasuredCurvature): H
     samples: values.filter((v) => (k === 0 || v >= edge(k)) && (v < edge(k + 1) || k === count - 1)).length,
   }));
   const median = [...values].sort((a, b) => a - b)[values.length >> 1];
-  const none = samples.length - values.length;
+  const none = curvature.length - values.length;
   return figure({
     title,
     drawing: pen.draw(
