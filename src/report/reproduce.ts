@@ -29,15 +29,18 @@ export function commandOf({ data, model, method, radii, norm, ...rest }: RunSpec
 
 /** The section on reproducing some runs. */
 export function reproduction(runs: readonly RunRecord[]): Html {
-  const [{ tool, data, engine, machine }] = runs;
+  const [{ tool, engine, machine }] = runs;
   return html`<section id="reproduce"><h2>How to reproduce</h2>
 <p>${tool.name} ${tool.version} on ${engine}${
     machine ? `, ${machine.runtime}, ${machine.platform}, ${machine.cores} cores of ${machine.cpu}` : ""
   }. Equal specs, data and engine give equal networks; times are those of the machine.</p>
 <p>Each command below carries out a run; so does <code>lipschitz run spec.json</code> with its spec as the file.</p>
 <dl>
-<dt>Data</dt><dd>${data.name}: ${data.samples.train} training samples, sha256 <code>${data.sha256.train}</code>; ${data.samples.test} test samples, sha256 <code>${data.sha256.test}</code></dd>
-</dl>
+${[...new Map(runs.map((r) => [r.data.sha256.train + r.data.sha256.test, r])).values()].map(
+  ({ data, spec }, _, all) =>
+    html`<dt>Data${all.length > 1 ? ` of seed ${spec.seed}` : ""}</dt><dd>${data.name}: ${data.samples.train} training samples, sha256 <code>${data.sha256.train}</code>; ${data.samples.test} test samples, sha256 <code>${data.sha256.test}</code></dd>
+`,
+)}</dl>
 ${runs.map(
   ({ spec }) =>
     html`<pre><code>${commandOf(spec)}</code></pre>

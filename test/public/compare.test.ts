@@ -37,6 +37,8 @@ describe("lipschitz run", () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/^plain .*\n +±/m);
     expect(stdout).toMatch(/flat +upper .* 3\.00\npaper: nobody\./);
+    const report = readFileSync(join(folder, "whole", "report.html"), "utf8");
+    for (const word of ["2 methods on two-moons", 'id="run-2"', "Map of the decisions"]) expect(report).toContain(word);
     for (const run of ["plain/seed-1", "plain/seed-2", "flat/seed-1", "flat/seed-2"]) {
       const files = readdirSync(join(folder, "whole", run));
       expect(files).toEqual(expect.arrayContaining(["checkpoint.json", "model.onnx", "record.json"]));

@@ -193,7 +193,7 @@ function drawRows(
   const log = high / low > 4;
   const pad = log ? (high / low) ** 0.06 : (high - low) * 0.08 || 0.05 * high;
   const domain = log ? [low / pad, high * pad] : [low - pad, high + pad];
-  const bars = rows.map((r) => ({ ...r, from: r.lower ?? domain[0], to: r.upper ?? domain[1] }));
+  const bars = rows.map((r) => ({ ...r, start: r.lower ?? domain[0], end: r.upper ?? domain[1] }));
   const colorOf = (b: Bound) =>
     b.side === "lower" ? "var(--green)" : b.side === "upper" && b.proved ? "var(--blue)" : "var(--muted)";
   const arrows = (side: Bound["side"], symbol: "triangle" | "circle", rotate: number) =>
@@ -224,18 +224,18 @@ function drawRows(
       },
       y: { domain: names.map(String), label: null, tickSize: 0, padding: 0.35, tickFormat: short },
       marks: [
-        plot.rect(shade, { x1: "from", x2: "to", fill: "var(--blue)", fillOpacity: 0.1 }),
-        plot.link(bars, { x1: "from", x2: "to", y1: "label", y2: "label", stroke: "var(--ink)", strokeWidth: 4 }),
+        plot.rect(shade, { x1: "start", x2: "end", fill: "var(--blue)", fillOpacity: 0.1 }),
+        plot.link(bars, { x1: "start", x2: "end", y1: "label", y2: "label", stroke: "var(--ink)", strokeWidth: 4 }),
         plot.tickX(
           bars.filter((r) => r.lower !== null),
-          { x: "from", y: "label", stroke: "var(--ink)", strokeWidth: 4 },
+          { x: "start", y: "label", stroke: "var(--ink)", strokeWidth: 4 },
         ),
         plot.tickX(
           bars.filter((r) => r.upper !== null),
-          { x: "to", y: "label", stroke: "var(--ink)", strokeWidth: 4 },
+          { x: "end", y: "label", stroke: "var(--ink)", strokeWidth: 4 },
         ),
         plot.text(bars, {
-          x: "from",
+          x: "start",
           y: "label",
           text: (r: Row) => (r.lower === null ? "none seen" : showNumber(r.lower)),
           textAnchor: "end",
@@ -244,7 +244,7 @@ function drawRows(
           fill: "var(--ink)",
         }),
         plot.text(bars, {
-          x: "to",
+          x: "end",
           y: "label",
           text: (r: Row) => (r.upper === null ? "no bound" : showNumber(r.upper)),
           textAnchor: "start",

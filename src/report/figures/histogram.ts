@@ -14,8 +14,8 @@ export function curvatureFigure(pen: Pen, curvature: readonly number[]): Html | 
   const count = Math.max(1, Math.min(24, Math.round((high - low) * 8)));
   const edge = (k: number) => 10 ** (low + (k * (high - low)) / count);
   const bins = Array.from({ length: count }, (_, k) => ({
-    from: edge(k),
-    to: edge(k + 1),
+    low: edge(k),
+    high: edge(k + 1),
     samples: values.filter((v) => (k === 0 || v >= edge(k)) && (v < edge(k + 1) || k === count - 1)).length,
   }));
   const median = [...values].sort((a, b) => a - b)[values.length >> 1];
@@ -28,7 +28,7 @@ export function curvatureFigure(pen: Pen, curvature: readonly number[]): Html | 
         x: { type: "log", label: "|H| / |g|, normalised curvature", ticks: 6, tickFormat: "~g" },
         y: { label: "samples", grid: true },
         marks: [
-          plot.rectY(bins, { x1: "from", x2: "to", y: "samples", fill: "var(--blue)", inset: 0.5 }),
+          plot.rectY(bins, { x1: "low", x2: "high", y: "samples", fill: "var(--blue)", inset: 0.5 }),
           plot.ruleX([median], { stroke: "var(--vermillion)", strokeWidth: 2, strokeDasharray: "5 4" }),
           plot.ruleY([0], { stroke: "var(--ink)" }),
         ],
@@ -38,8 +38,8 @@ export function curvatureFigure(pen: Pen, curvature: readonly number[]): Html | 
     note: `Seen at ${values.length} samples, in l2; the dashed line is their median, ${showNumber(median)}.${none > 0 ? ` ${none} more have none.` : ""}`,
     numbers: table(
       title,
-      [{ head: "from" }, { head: "to" }, { head: "samples" }],
-      bins.map((b) => [showNumber(b.from), showNumber(b.to), String(b.samples)]),
+      [{ head: "at least" }, { head: "below" }, { head: "samples" }],
+      bins.map((b) => [showNumber(b.low), showNumber(b.high), String(b.samples)]),
     ),
   });
 }
