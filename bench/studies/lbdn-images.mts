@@ -67,12 +67,15 @@ const experiments: Readonly<Record<string, Experiment>> = {
     data: "cifar10",
     model: convnet(10, { channels: [16, 32] }),
     method: { gamma: 10 },
-    epochs: 6,
+    epochs: 5,
     loss: multiMargin(0.5),
     seeds: [1, 2, 3],
     radii: [36 / 255, 72 / 255, 108 / 255],
   },
 };
+
+/** The attacks see so many test samples. */
+const attackedSamples = 100;
 
 const engine = nodeEngine();
 const file = new URL("lbdn-images.json", import.meta.url);
@@ -128,7 +131,7 @@ async function once(experiment: Experiment, seed: number) {
   const upper = provedUpper(bracket);
   const options = { engine, radii, ...(upper ? { upper } : {}), seconds: 20 };
   const certification = await certify(network, { ...options, data: data.test });
-  const few: Dataset = take(data.test, 300);
+  const few: Dataset = take(data.test, attackedSamples);
   const attacked = await attack(network, { engine, data: few, norm: 2, radii, attacks: [pgd(), deepfool()] });
   const refuted = attacked.samples.filter(
     (s) => s.distance !== null && s.distance < certification.samples[s.index].radius,

@@ -136,7 +136,7 @@ export function boundedFamily(layers: BoundedLayers, options: FamilyOptions): Fa
 }
 
 /** Activations by what their slopes are, as far as the layers here have to know. */
-const slopes: { readonly [A in Activation | "maxMin"]?: "homogeneous" | "monotone" | "contraction" } = {
+const slopes: { readonly [A in Activation]?: "homogeneous" | "monotone" | "contraction" } = {
   identity: "homogeneous",
   relu: "homogeneous",
   leakyRelu: "homogeneous",

@@ -37,6 +37,7 @@ const rows: readonly Row[] = [
   { name: "sandwich, tanh", layer: sandwichDense(3, "tanh"), sample: [4], draws: 10_000 },
   { name: "orthogonal, wider", layer: orthogonalDense(4, "relu"), sample: [3], draws: 10_000 },
   { name: "orthogonal, narrower", layer: orthogonalDense(2, "tanh"), sample: [4], draws: 10_000 },
+  { name: "orthogonal, maxMin", layer: orthogonalDense(4, "maxMin"), sample: [5], draws: 3000 },
   { name: "aol", layer: aolDense(4, "relu"), sample: [3], draws: 10_000 },
   {
     name: "aol, convolution",
