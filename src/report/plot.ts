@@ -1,5 +1,6 @@
 /** @file Plots as SVG text: Observable Plot, loaded when first asked for, on the page's own document or, where there is none, on one made of objects. */
 import type * as ObservablePlot from "@observablehq/plot";
+import type { ImageData } from "fast-png";
 import { asHtml, escapeHtml, type Html } from "./html.ts";
 
 export type Plot = typeof ObservablePlot;
@@ -20,14 +21,18 @@ export interface Pen {
   readonly plot: Plot;
   /** Draw to an inline SVG. */
   draw(options: ObservablePlot.PlotOptions, words: Words): Html;
+  /** The bytes of a PNG. */
+  png(image: ImageData): Uint8Array;
 }
 
-/** Load what draws. */
+/** Load what draws: nothing that does not draw waits for it. */
 export async function openPen(): Promise<Pen> {
   const plot = await import("@observablehq/plot");
+  const { encode } = await import("fast-png");
   const document = await pageDocument();
   return {
     plot,
+    png: (image) => encode(image),
     draw(options, { title, description }) {
       const svg = plot.plot({
         document,

@@ -102,7 +102,7 @@ ${single ? null : html`<p>${verdictOf(record)}</p>`}<p class="quiet">${words.joi
     samples?.line ? lineFigure(pen, samples.line) : null,
     samples ? curvatureFigure(pen, samples.curvature) : null,
     html`<div class="figures wide">${trainingFigures(pen, record.epochs)}</div>`,
-    samples ? weakestFigure(samples, record.norm) : null,
+    samples ? weakestFigure(pen, samples, record.norm) : null,
   ]}</div></section>
 `;
 }

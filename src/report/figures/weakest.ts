@@ -1,11 +1,11 @@
 /** @file The samples whose decision is changed most easily: as pictures where the data are images, as a table always. */
-import { encode } from "fast-png";
 import type { SampleRecord, WeakSample } from "../../experiment/samples.ts";
 import { type Html, html, table } from "../html.ts";
 import { showNumber } from "../number.ts";
+import type { Pen } from "../plot.ts";
 
 /** The weakest samples with their smallest attacks; null where nothing was attacked or nothing found. */
-export function weakestFigure({ weakest, shape, range }: SampleRecord, norm: string | number): Html | null {
+export function weakestFigure(pen: Pen, { weakest, shape, range }: SampleRecord, norm: string | number): Html | null {
   if (weakest.length === 0) return null;
   const title = "Weakest samples";
   const isImage = shape.length === 3 && (shape[0] === 1 || shape[0] === 3) && shape[1] >= 4 && shape[2] >= 4;
@@ -32,7 +32,7 @@ export function weakestFigure({ weakest, shape, range }: SampleRecord, norm: str
   }</p>
 ${
   isImage
-    ? html`<div class="weakest">${weakest.map((w) => card(w, { shape, range: range ?? [0, 1] }))}</div>
+    ? html`<div class="weakest">${weakest.map((w) => card(pen, w, { shape, range: range ?? [0, 1] }))}</div>
 <details><summary>The numbers: ${title}</summary>${numbers}</details>`
     : numbers
 }</figure>
@@ -46,14 +46,14 @@ interface Image {
   readonly range: readonly [number, number];
 }
 
-function card(w: WeakSample, image: Image): Html {
+function card(pen: Pen, w: WeakSample, image: Image): Html {
   const most = Math.max(...w.perturbation.map(Math.abs), Number.MIN_VALUE);
   const attacked = w.x.map((v, j) => v + w.perturbation[j]);
   const radius = w.radius ?? Number.POSITIVE_INFINITY;
   const pictures = [
-    picture(pixels(w.x, image), `test sample ${w.index}, a ${w.label}`),
-    picture(signed(w.perturbation, most, image), `perturbation, at most ${showNumber(most)} in a number`),
-    picture(pixels(attacked, image), `with the perturbation, taken for a ${w.becomes}`),
+    picture(pen, pixels(w.x, image), `test sample ${w.index}, a ${w.label}`),
+    picture(pen, signed(w.perturbation, most, image), `perturbation, at most ${showNumber(most)} in a number`),
+    picture(pen, pixels(attacked, image), `with the perturbation, taken for a ${w.becomes}`),
   ];
   return html`<div class="card"><div class="pictures">${pictures}</div>
 <p><b>${w.label} → ${w.becomes}</b> at ${showNumber(w.distance)}<br><small>certified to ${showNumber(radius)}; sample ${w.index}</small></p></div>
@@ -67,8 +67,8 @@ interface Pixels {
   readonly channels: number;
 }
 
-const picture = (image: Pixels, words: string): Html =>
-  html`<img alt="${words}" title="${words}" width="${image.width}" height="${image.height}" src="${`data:image/png;base64,${base64(encode(image))}`}">`;
+const picture = (pen: Pen, image: Pixels, words: string): Html =>
+  html`<img alt="${words}" title="${words}" width="${image.width}" height="${image.height}" src="${`data:image/png;base64,${base64(pen.png(image))}`}">`;
 
 /** Numbers of [channels, height, width] in a range as grey or colour. */
 function pixels(values: readonly number[], { shape: [channels, height, width], range: [low, high] }: Image): Pixels {
