@@ -67,6 +67,8 @@ caption{text-align:left;padding:.2rem 0;font-size:.88rem}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top;white-space:nowrap}
 thead th{background:var(--soft);font-weight:600}
 tbody th{font-weight:500}
+.wide>.scroll :is(th,td){padding:.3rem .45rem}
+.wide>.scroll table{font-size:.84rem}
 .wide>.scroll thead th{white-space:normal;vertical-align:bottom}
 th.number,td.number{text-align:right}
 td strong{background:var(--soft);box-shadow:0 0 0 3px var(--soft);border-radius:2px}

@@ -6,7 +6,7 @@ import { type Column, figure, type Html, html, type Part, table } from "../html.
 import { showNumber, showPercent } from "../number.ts";
 import type { Pen } from "../plot.ts";
 
-/** One row a method; the best of a column is bold, and over several seeds the range stands behind the mean. */
+/** One row a method; the best of a column is bold, and over several seeds half the range stands below the mean. */
 export function comparisonTable(groups: readonly Group[]): Html {
   const quantities = quantitiesOf(groups[0].runs[0].record);
   const seeds = Math.max(...groups.map((g) => g.runs.length));
@@ -25,11 +25,11 @@ export function comparisonTable(groups: readonly Group[]): Html {
       const text = show(spread.mean);
       return [
         spread.mean === bests[q] ? html`<strong>${text}</strong>` : text,
-        spread.min < spread.max ? html`<br><small>${show(spread.min)} to ${show(spread.max)}</small>` : null,
+        spread.min < spread.max ? html`<br><small>±${half(spread, show)}</small>` : null,
       ];
     }),
   ]);
-  const caption = seeds > 1 ? `Methods, means over up to ${seeds} seeds with their range` : "Methods";
+  const caption = seeds > 1 ? `Methods, means over up to ${seeds} seeds; ±: half their range` : "Methods";
   return html`<div class="wide">${table(caption, columns, rows)}</div>`;
 }
 
@@ -131,6 +131,13 @@ export function scatterFigure(pen: Pen, groups: readonly Group[]): Html | null {
 
 // --- internal ---
 
+/** Half a range, in the unit of the mean above it. */
+function half({ min, max }: Spread, show: (value: number) => string): string {
+  const value = (max - min) / 2;
+  const text = show(value);
+  return text.endsWith(" %") ? text.slice(0, -2) : String(Number(value.toPrecision(2)));
+}
+
 interface Quantity extends Omit<Measure, "name"> {
   readonly head: string;
   readonly show: (value: number) => string;
@@ -148,17 +155,17 @@ function quantitiesOf({ spec, accuracy }: RunRecord): Quantity[] {
     quantity("L at most", measures.upper, showNumber),
     quantity("tight", measures.tightness, showPercent),
   ];
-  const seconds = quantity("training, s", measures.seconds, (v) => v.toFixed(1));
+  const seconds = quantity("train, s", measures.seconds, (v) => v.toFixed(1));
   if (accuracy === null) return [quantity("test loss", measures.testLoss, showNumber), ...bracket, seconds];
   return [
     quantity("accuracy", measures.accuracy, showPercent),
+    ...bracket,
     ...spec.radii.flatMap((radius, k) => [
       quantity(`certified at ${radius}`, certifiedAt(k), showPercent),
       quantity(`left by attacks at ${radius}`, attackedAt(k), showPercent),
     ]),
-    quantity("mean radius", measures.radius, showNumber),
-    ...bracket,
-    quantity("mean curvature", measures.curvature, showNumber),
+    quantity("radius", measures.radius, showNumber),
+    quantity("curvature", measures.curvature, showNumber),
     seconds,
   ];
 }

@@ -89,7 +89,7 @@ export function curvesFigure(pen: Pen, groups: readonly Group[]): Html | null {
     title,
     drawing,
     legend: found.map(({ group: { label, color } }) => ({ label, color })),
-    note: `The truth of each method is between its two curves. ${sampleWords(record)}`,
+    note: `The truth of each method is between its two curves. ${sampleWords(record)}${seedWords(groups)}`,
     numbers: table(
       title,
       [{ head: "method", align: "left" }, ...found[0].exact.map((p) => ({ head: `at ${p.radius}` }))],
@@ -104,6 +104,9 @@ export function curvesFigure(pen: Pen, groups: readonly Group[]): Html | null {
 // --- internal ---
 
 const steps = 150;
+
+const seedWords = (groups: readonly Group[]): string =>
+  groups.some((g) => g.runs.length > 1) ? " Curves are those of the first seed." : "";
 
 const axes = ({ norm }: RunRecord) => ({
   height: 320,
