@@ -125,6 +125,23 @@ describe("lipsdp()", () => {
     expect((await lipsdp(chainOf([turn(C), turn(B), turn(A)]))).bound.value / value).toBeCloseTo(1, 4);
   });
 
+  it("gives the same number and the same steps on a machine that is busy", async () => {
+    const chain = randomChain(11);
+    const run = async (onProgress: (value: number) => void) => {
+      const improved: number[] = [];
+      const { bound } = await lipsdp(chain, { onProgress, onImprove: (value) => improved.push(value) });
+      return [...improved, bound.value];
+    };
+    const calm = await run(() => {});
+    let point = 0;
+    const busy = await run(() => {
+      const until = performance.now() + (point++ % 7);
+      while (performance.now() < until);
+    });
+    expect(busy).toEqual(calm);
+    expect(calm.length).toBeGreaterThan(2);
+  });
+
   it("gives the same number twice, and takes multipliers to start from", async () => {
     const chain = randomChain(21);
     const first = await lipsdp(chain);

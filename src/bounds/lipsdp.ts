@@ -53,12 +53,12 @@ export async function lipsdp(chain: Chain, options: LipsdpOptions = {}): Promise
   const scaled = (r: number) => scaleUp(sqrtUp(r), form.exponent);
   let best: Proved | undefined;
   let cost = 0;
-  let next = 0;
+  let points = 0;
+  let next = firstProof;
   const prove = (make: () => Proved | undefined) => {
     const began = clock.elapsed();
     const proof = make();
     cost = clock.elapsed() - began;
-    next = clock.elapsed() + proofShare * cost;
     if (proof === undefined || (best && best.r <= proof.r)) return;
     best = proof;
     onImprove(scaled(proof.r));
@@ -72,7 +72,10 @@ export async function lipsdp(chain: Chain, options: LipsdpOptions = {}): Promise
       starts: starts.map((start) => multipliersOfForm(form, start)),
       onPoint(r, multipliers) {
         onProgress(scaled(r));
-        if (clock.elapsed() > next && !(best && r > worthwhile * best.r)) prove(() => settle(form, multipliers));
+        points++;
+        if (points < next || (best && r > worthwhile * best.r)) return;
+        next = 2 * points;
+        prove(() => settle(form, multipliers));
       },
     },
   );
@@ -92,8 +95,11 @@ export async function lipsdp(chain: Chain, options: LipsdpOptions = {}): Promise
 
 // --- internal ---
 
-/** Between two proofs there is so many times as much descent. */
-const proofShare = 4;
+/**
+ * Points of the descent before the first proof on the way; each later one waits for twice as many. A proof costs three to ten points.
+ * It is points that are counted, not seconds: the proof that ends up best must not depend on how busy the machine is.
+ */
+const firstProof = 4;
 
 /** A proof on the way must lower r to this part of what is proved. */
 const worthwhile = 0.99;
