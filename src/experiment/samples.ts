@@ -52,7 +52,8 @@ export interface PlaneMap {
   readonly size: readonly [number, number];
   /** For each class its output less the largest other one: above 0 where it is decided. */
   readonly margins: readonly (readonly number[])[];
-  /** The first test samples; `radii`, `labels` and `predicted` are theirs too. */
+  /** Some test samples, evenly from all, by their places in the test part. */
+  readonly indices: readonly number[];
   readonly points: readonly (readonly [number, number])[];
 }
 
@@ -127,7 +128,8 @@ function weakestOf(
 
 async function planeMap(network: Network, { engine, data, signal }: SampleOptions): Promise<PlaneMap> {
   const count = Math.min(mostPoints, data.count);
-  const points = Array.from({ length: count }, (_, i) => [data.x[2 * i], data.x[2 * i + 1]] as const);
+  const indices = Array.from({ length: count }, (_, k) => Math.floor((k * data.count) / count));
+  const points = indices.map((i) => [data.x[2 * i], data.x[2 * i + 1]] as const);
   const x = extent(points.map(([a]) => a));
   const y = extent(points.map(([, b]) => b));
   const step = Math.max(x[1] - x[0], y[1] - y[0]) / cells;
@@ -145,7 +147,7 @@ async function planeMap(network: Network, { engine, data, signal }: SampleOption
       return Number((logits[i * classes + k] - Math.max(...others)).toPrecision(4));
     }),
   );
-  return { x, y, size: [size[0], size[1]], margins, points };
+  return { x, y, size: [size[0], size[1]], margins, indices, points };
 }
 
 async function lineMap(network: Network, { engine, data, signal }: SampleOptions): Promise<LineMap> {

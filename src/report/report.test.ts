@@ -144,6 +144,7 @@ describe("renderReport()", () => {
         y: [0, 2],
         size: [2, 2],
         margins,
+        indices: [0, 1],
         points: [
           [0.5, 0.5],
           [1.5, 1.5],

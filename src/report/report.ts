@@ -88,7 +88,7 @@ function runSection(pen: Pen, group: Group, id: string, single: boolean): Html {
     ...Object.entries(settings).map(([key, value]) => `${key} ${value}`),
     `${record.spec.model.kind}${record.spec.model.widths ? ` ${record.spec.model.widths.join("-")}` : ""}`,
     `${record.model.parameters} parameters`,
-    `${record.spec.epochs} epochs`,
+    `${record.spec.epochs} ${record.spec.epochs === 1 ? "epoch" : "epochs"}`,
     `seed ${record.spec.seed}`,
   ];
   const plane = samples?.plane ? planeFigure(pen, samples.plane, samples, record.norm) : null;

@@ -219,7 +219,7 @@ function drawRows(
         domain,
         label: "L, output over input",
         grid: true,
-        ticks: 5,
+        ticks: log ? decades(low, high) : 5,
         tickFormat: log ? "~s" : undefined,
       },
       y: { domain: names.map(String), label: null, tickSize: 0, padding: 0.35, tickFormat: short },
@@ -291,3 +291,11 @@ const short = (text: string): string => (text.length > 20 ? `${text.slice(0, 9)}
 
 /** Room for the longest of some words, as wide letters go. */
 const labelWidth = (texts: readonly string[]): number => 14 + 7.2 * Math.max(...texts.map((t) => short(t).length));
+
+/** Powers of ten, not more than eight; up to two decades the axis has ticks of its own. */
+function decades(low: number, high: number): number[] | number {
+  const [first, last] = [Math.ceil(Math.log10(low)), Math.floor(Math.log10(high))];
+  if (high / low <= 100) return 5;
+  const every = Math.ceil((last - first + 1) / 8);
+  return Array.from({ length: Math.floor((last - first) / every) + 1 }, (_, k) => 10 ** (first + k * every));
+}

@@ -8,16 +8,18 @@ import { colorOf, type Pen } from "../plot.ts";
 export function planeFigure(pen: Pen, plane: PlaneMap, samples: SampleRecord, norm: string | number): Html {
   const { plot } = pen;
   const title = "Map of the decisions, with certified balls";
-  const { x, y, size, margins, points } = plane;
+  const { x, y, size, margins, indices, points } = plane;
   const width = 520;
   const [left, right] = [40, 10];
   const perUnit = (width - left - right) / (x[1] - x[0]);
-  const rows = points.map(([px, py], i) => ({
+  const rows = points.map(([px, py], k) => ({
+    index: indices[k],
     x: px,
     y: py,
-    label: samples.labels[i],
-    right: samples.labels[i] === samples.predicted[i],
-    radius: samples.radii[i] ?? 0,
+    label: samples.labels[indices[k]],
+    predicted: samples.predicted[indices[k]],
+    right: samples.labels[indices[k]] === samples.predicted[indices[k]],
+    radius: samples.radii[indices[k]] ?? Number.POSITIVE_INFINITY,
   }));
   const certified = rows.filter((r) => r.right && r.radius > 0 && Number.isFinite(r.radius));
   const wrong = rows.filter((r) => !r.right);
@@ -67,7 +69,7 @@ export function planeFigure(pen: Pen, plane: PlaneMap, samples: SampleRecord, no
     ],
     note: html`Balls are to scale in l${norm}: inside one the decision is proved not to change.${
       wrong.length > 0 ? ` Crosses: ${wrong.length} samples decided wrong.` : ""
-    }${points.length < samples.labels.length ? ` The first ${points.length} of ${samples.labels.length} test samples are drawn.` : ""}`,
+    }${points.length < samples.labels.length ? ` ${points.length} of ${samples.labels.length} test samples are drawn.` : ""}`,
     numbers: table(
       title,
       [
@@ -78,13 +80,13 @@ export function planeFigure(pen: Pen, plane: PlaneMap, samples: SampleRecord, no
         { head: "decided" },
         { head: "certified radius" },
       ],
-      rows.map((r, i) => [
-        String(i),
+      rows.map((r) => [
+        String(r.index),
         showNumber(r.x),
         showNumber(r.y),
         String(r.label),
-        String(samples.predicted[i]),
-        showNumber(samples.radii[i] ?? Number.POSITIVE_INFINITY),
+        String(r.predicted),
+        showNumber(r.radius),
       ]),
     ),
   });

@@ -112,7 +112,7 @@ function lines(pen: Pen, label: string, series: readonly Series[], title: string
   return pen.draw(
     {
       height: 260,
-      x: { label: "epoch", domain: [Math.min(1, last - 1), last], ticks: ticksTo(last), tickFormat: "d" },
+      x: { label: "epoch", domain: last > 1 ? [1, last] : [0, 2], ticks: ticksTo(last), tickFormat: "d" },
       y: { label, percent, grid: true, nice: true, zero: !percent },
       marks: series.flatMap(({ color, dash, points }) => [
         plot.line(points, {
