@@ -8,12 +8,13 @@ import type { LinearOperator } from "../linalg/operator.ts";
 import { powerIteration } from "../linalg/power.ts";
 import { up } from "../linalg/rounding.ts";
 import { provedChain } from "../verify/chain.ts";
+import { kernelBetween, symbolsOf } from "../verify/fourier.ts";
 import { type Steps, sampleName } from "../verify/network.ts";
-import { type Norm, provedNorm } from "../verify/norm.ts";
-import type { Pointwise, Step } from "../verify/operators.ts";
+import { type Norm, type Origin, provedNorm } from "../verify/norm.ts";
 import { must } from "../verify/refusal.ts";
 import { endsOf, type Region, regions } from "../verify/region.ts";
 import { absoluteNorm, multiplyInto, quickNorm, type Sparse, transposed } from "../verify/sparse.ts";
+import type { Kernel, Pointwise, Step } from "../verify/step.ts";
 import type { ChainWitness, Witness } from "../verify/witness.ts";
 
 export interface WitnessOptions {
@@ -33,20 +34,21 @@ export interface WitnessOptions {
  */
 export async function witnessOf(steps: Steps, options: WitnessOptions): Promise<Witness> {
   const { norm, signal, onProgress } = options;
-  const regionOf = regions(steps);
+  const regionOf = regions(steps, "source");
   const ends = endsOf(steps);
   const shapeOf = (tensor: string) => steps.byTensor.get(tensor)?.shape ?? [steps.size];
   const affine = ends.map((to, i) => {
     signal?.throwIfAborted();
     onProgress?.((0.5 * i) / ends.length);
     const from = [...regionOf(to)].map(([tensor, map]) => {
-      const shapes = { from: shapeOf(tensor), to: shapeOf(to) };
-      return { tensor, norm: acceptedNorm(map, norm, shapes, `of "${tensor}" to "${to}"`) };
+      const kernel = norm === 2 ? kernelBetween(steps, regionOf, tensor, to) : null;
+      const origin = { from: shapeOf(tensor), to: shapeOf(to), kernel };
+      return { tensor, norm: acceptedNorm(map, norm, origin, `of "${tensor}" to "${to}"`) };
     });
     return { to, from };
   });
   onProgress?.(0.5);
-  const chain = norm === 2 ? await chainOf(steps, regionOf, options) : null;
+  const chain = norm === 2 ? await chainOf(steps, regions(steps, "affine"), options) : null;
   onProgress?.(1);
   return { affine, chain };
 }
@@ -59,26 +61,44 @@ const largestDense = 4e6;
 /** Widest layer, and sum of the cubes of the widths, for which multipliers are searched: as for the bounds of a chain. */
 const largestChain = { width: 1024, cubes: 2.2e9, entries: 4e6 };
 
-function acceptedNorm(map: Sparse, p: Norm, shapes: Parameters<typeof provedNorm>[3], what: string): number {
+function acceptedNorm(map: Sparse, p: Norm, origin: Origin, what: string): number {
   const quick = quickNorm(map, p);
   if (p !== 2 || quick <= 1) return quick;
   const small = map.rows * map.cols <= largestDense;
-  const found = spectralEstimate(map);
-  // A factorisation of a large map takes seconds, and its norm is known to two or three digits only.
-  for (let hair = small ? 2 ** -34 : 2 ** -7; hair < 0.1; hair *= small ? 16 : 2) {
-    const s = Math.min(quick, up(found * (1 + hair)));
-    if (provedNorm(map, 2, s, shapes)) return s;
+  const ways: readonly (readonly [boolean, () => number, readonly number[]])[] = [
+    [small, () => matrixEstimate(map), [2 ** -34, 2 ** -30, 2 ** -26, 2 ** -20, 2 ** -12]],
+    // On a circle the norm is a little larger than that of the image.
+    [!!origin.kernel, () => symbolEstimate(origin.kernel as Kernel), [2 ** -12, 2 ** -8, 2 ** -5]],
+    // Of a large map the norm is known to two or three digits, and the proof takes seconds.
+    [!small && !origin.kernel, () => powerEstimate(map), [2 ** -7, 2 ** -5, 2 ** -3]],
+  ];
+  for (const [use, estimate, hairs] of ways) {
+    if (!use) continue;
+    const found = estimate();
+    for (const hair of hairs) {
+      const s = Math.min(quick, up(found * (1 + hair)));
+      if (provedNorm(map, 2, s, origin)) return s;
+    }
   }
-  must(provedNorm(map, 2, quick, shapes), () => `the norm of the map ${what} cannot be proved`);
+  must(provedNorm(map, 2, quick, origin), () => `the norm of the map ${what} cannot be proved`);
   return quick;
 }
 
-/** Near the largest singular value; above it where the matrix is small. */
-function spectralEstimate(map: Sparse): number {
-  if (map.rows * map.cols <= largestDense) {
-    const small = Math.min(map.rows, map.cols);
-    return spectralNorm(matrix(map.rows, map.cols, denseOf(map)), small > 45 ? { tolerance: 1e-7 } : {}).upper;
-  }
+/** Above the largest singular value, and near. */
+function matrixEstimate(map: Sparse): number {
+  const small = Math.min(map.rows, map.cols);
+  return spectralNorm(matrix(map.rows, map.cols, denseOf(map)), small > 45 ? { tolerance: 1e-7 } : {}).upper;
+}
+
+/** The largest of the symbols, each by power iteration. */
+function symbolEstimate(kernel: Kernel): number {
+  let largest = 0;
+  for (const symbol of symbolsOf(kernel).matrices()) largest = Math.max(largest, powerEstimate(symbol));
+  return largest;
+}
+
+/** Near the largest singular value, from below. */
+function powerEstimate(map: Sparse): number {
   const turned = transposed(map);
   const times = (A: Sparse) => (x: Float64Array) => {
     const y = new Float64Array(A.rows);
@@ -93,7 +113,7 @@ function spectralEstimate(map: Sparse): number {
     terms: map.cols,
     absolute: absoluteNorm(map, 2),
   };
-  return powerIteration(operator, { iterations: 300, tolerance: 1e-7 }).value;
+  return powerIteration(operator, { iterations: 100, tolerance: 1e-4 }).value;
 }
 
 function denseOf({ rows, cols, start, index, value }: Sparse): Float64Array {
@@ -158,7 +178,10 @@ function accepted(
   return null;
 }
 
-/** One dense matrix per activation and one for the output, with what later layers need passed along; null where that cannot be. */
+/**
+ * One dense matrix per activation and one for the output; null where that cannot be. Behind the numbers that an activation bends, every
+ * matrix passes on what later ends have been given so far, so that layers may skip others.
+ */
 function layersOf(
   steps: Steps,
   regionOf: (tensor: string) => Region,
@@ -166,50 +189,48 @@ function layersOf(
   behind: readonly Step[],
 ): AffineLayer[] | null {
   const size = (tensor: string) => steps.byTensor.get(tensor)?.shape.reduce((n, d) => n * d, 1) ?? steps.size;
+  const tensors = [from, ...behind.map((step) => step.tensor)];
   const ends: { readonly maps: ReadonlyMap<string, Sparse | null>; readonly size: number }[] = [];
-  const inside = new Set([from]);
-  for (const step of [...behind, null]) {
+  for (const [i, step] of [...behind, null].entries()) {
     if (step !== null && step.kind !== "pointwise") return null;
     const end = step === null ? steps.output : step.from;
     const region = end === from ? new Map<string, Sparse>() : regionOf(end);
     const maps = region.size > 0 ? region : new Map([[end, null]]);
-    for (const source of maps.keys()) if (!inside.has(source)) return null;
+    for (const source of maps.keys()) if (!tensors.slice(0, i + 1).includes(source)) return null;
     ends.push({ maps, size: size(end) });
-    if (step !== null) inside.add(step.tensor);
   }
-  const lastUse = new Map<string, number>();
-  ends.forEach(({ maps }, i) => {
-    for (const source of maps.keys()) lastUse.set(source, i);
-  });
+  /** The later ends that have been given something once tensor i has been read. */
+  const open = (i: number) =>
+    ends.flatMap(({ maps }, k) => (k > i && tensors.slice(0, i + 1).some((t) => maps.has(t)) ? [k] : []));
   const layers: AffineLayer[] = [];
-  let state: readonly string[] = [from];
+  let before: readonly number[] = [];
   let cubes = 0;
-  for (const [i, end] of ends.entries()) {
-    const carried = state.filter((tensor) => (lastUse.get(tensor) ?? -1) > i);
-    const rows = end.size + carried.reduce((n, tensor) => n + size(tensor), 0);
-    const cols = state.reduce((n, tensor) => n + size(tensor), 0);
+  for (const [i, tensor] of tensors.entries()) {
+    const after = open(i);
+    const rows = ends[i].size + after.reduce((n, k) => n + ends[k].size, 0);
+    const cols = size(tensor) + before.reduce((n, k) => n + ends[k].size, 0);
     if (i < ends.length - 1) cubes += rows ** 3;
     const { width, cubes: most, entries } = largestChain;
     if (rows > width || cubes > most || rows * cols > entries) return null;
     const data = new Float64Array(rows * cols);
-    let column = 0;
-    for (const tensor of state) {
-      const map = end.maps.get(tensor);
-      if (map === null) for (let k = 0; k < end.size; k++) data[k * cols + column + k] = 1;
+    let row = 0;
+    for (const k of [i, ...after]) {
+      const map = ends[k].maps.get(tensor);
+      if (map === null) for (let r = 0; r < ends[k].size; r++) data[(row + r) * cols + r] = 1;
       else if (map) {
         for (let r = 0; r < map.rows; r++) {
-          for (let k = map.start[r]; k < map.start[r + 1]; k++) data[r * cols + column + map.index[k]] = map.value[k];
+          for (let e = map.start[r]; e < map.start[r + 1]; e++) data[(row + r) * cols + map.index[e]] = map.value[e];
         }
       }
-      let row = end.size;
-      for (const kept of carried) {
-        if (kept === tensor) for (let k = 0; k < size(kept); k++) data[(row + k) * cols + column + k] = 1;
-        row += size(kept);
+      let column = size(tensor);
+      for (const kept of before) {
+        if (kept === k) for (let r = 0; r < ends[k].size; r++) data[(row + r) * cols + column + r] = 1;
+        column += ends[kept].size;
       }
-      column += size(tensor);
+      row += ends[k].size;
     }
     layers.push({ weight: matrix(rows, cols, data), bias: new Float64Array(rows) });
-    if (i < behind.length) state = [behind[i].tensor, ...carried];
+    before = after;
   }
   return layers;
 }

@@ -1,9 +1,11 @@
 /** @file A model and its preprocessing as steps from a sample to the outputs, every one of which is needed. One sample is one run: a batch of 1. */
 
+import { isVarying, naming, type Operand } from "./arguments.ts";
 import type { OnnxGraph } from "./onnx.ts";
-import { count, isVarying, linear, naming, type Operand, readNode, type Step } from "./operators.ts";
+import { readNode } from "./operators.ts";
 import { must } from "./refusal.ts";
 import { sparse } from "./sparse.ts";
+import { count, linear, readsOf, type Step } from "./step.ts";
 
 /** What is done to a sample before the model sees it: (x scale - mean) / std with float32 numbers, the layout, a reshape. */
 export interface Preprocessing {
@@ -39,11 +41,11 @@ export function stepsOf(graph: OnnxGraph, preprocessing: Preprocessing, sample: 
     count(shape) === count(sample),
     () => `the input "${port.name}": one run must take one sample of ${count(sample)} numbers, got [${shape}]`,
   );
+  must(!port.name.startsWith("("), () => `the input "${port.name}": the name is kept for the checker`);
   const first = preprocessingStep(preprocessing, sample, port.name, shape);
   const operands = new Map<string, Operand>([...graph.constants, [port.name, first]]);
   operands.set(sampleName, undefined);
   const made = new Map<string, Step>([[port.name, first]]);
-  const alias = new Map<string, string>();
   const read = new Map<string, Set<string>>();
   for (const node of graph.nodes) {
     const given = node.inputs.map((name): Operand => {
@@ -51,13 +53,17 @@ export function stepsOf(graph: OnnxGraph, preprocessing: Preprocessing, sample: 
       must(operands.has(name) && name !== sampleName, () => `${naming(node)}: its input "${name}" is not there`);
       return operands.get(name);
     });
-    const result = readNode({ node, operands: given, opset: graph.opset });
+    const result = readNode({ node, operands: given, stepOf: (tensor) => made.get(tensor) });
     const [out] = node.outputs;
+    must(!out.startsWith("("), () => `${naming(node)}: the name "${out}" is kept for the checker`);
     must(!operands.has(out), () => `${naming(node)}: the tensor "${out}" is there already`);
     operands.set(out, result);
     read.set(out, new Set(node.inputs.filter((name) => name !== "")));
-    if (isVarying(result) && result.tensor !== out) alias.set(out, result.tensor);
-    else if (isVarying(result)) made.set(out, result as Step);
+    // An operand that is passed on has its step already.
+    if (!isVarying(result) || result.tensor !== out) continue;
+    const { before = [], ...step } = result as Step & { readonly before?: readonly Step[] };
+    for (const own of before) made.set(own.tensor, own);
+    made.set(out, step);
   }
   const [end] = graph.outputs;
   const result = operands.get(end.name);
@@ -68,18 +74,34 @@ export function stepsOf(graph: OnnxGraph, preprocessing: Preprocessing, sample: 
     () => `the output "${end.name}": it is declared as [${end.shape}] and is [${result.shape}]`,
   );
   checkUsed(graph, read, end.name);
-  const steps = [...made.values()];
-  return { steps, byTensor: made, size: count(sample), output: result.tensor, outputs: count(result.shape) };
+  const needed = neededFor(made, result.tensor);
+  const steps = [...made.values()].filter((step) => needed.has(step.tensor));
+  return {
+    steps,
+    byTensor: new Map(steps.map((step) => [step.tensor, step])),
+    size: count(sample),
+    output: result.tensor,
+    outputs: count(result.shape),
+  };
 }
-
-/** The tensors that a step reads. */
-export const readsOf = (step: Step): readonly string[] =>
-  step.kind === "affine" ? step.parts.map((part) => part.from) : [step.from];
 
 // --- internal ---
 
 const isShape = (shape: readonly (number | string | null)[]): shape is readonly number[] =>
   shape.every((d) => typeof d === "number" && Number.isInteger(d) && d > 0);
+
+/** The tensors that an output is made of; what was recognised as a whole does not need its pieces. */
+function neededFor(made: ReadonlyMap<string, Step>, output: string): ReadonlySet<string> {
+  const needed = new Set<string>();
+  const stack = [output];
+  for (let name = stack.pop(); name !== undefined; name = stack.pop()) {
+    const step = made.get(name);
+    if (needed.has(name) || !step) continue;
+    needed.add(name);
+    stack.push(...readsOf(step));
+  }
+  return needed;
+}
 
 function checkUsed(graph: OnnxGraph, read: ReadonlyMap<string, ReadonlySet<string>>, output: string): void {
   const used = new Set<string>();
@@ -137,7 +159,6 @@ function preprocessingStep(
   const plain = scale === 1 && std.every((s) => Math.fround(s) === 1);
   const matrix = sparse(size, size, (i, put) => put(from(i), factor(from(i))), plain ? 0 : 2);
   const step = linear(tensor, shape, sampleName, matrix);
-  must(step.kind === "affine", () => "the preprocessing: it must be affine");
   const bias = Float64Array.from({ length: size }, (_, i) => {
     const m = at(mean, from(i));
     return m === 0 ? 0 : -m / at(std, from(i));

@@ -1,58 +1,44 @@
-/** @file The proof that a matrix stretches no vector by more than s: sums of absolute values for l1 and l-inf, one factorisation of s^2 I - A A^T for l2. */
-import { provedSemidefinite, type Skyline, skyline } from "./definite.ts";
+/**
+ * @file The proof that a matrix stretches no vector by more than s: sums of absolute values for l1 and l-inf; for l2 one factorisation of
+ * s^2 I - A A^T, or for a convolution one of each of its symbols.
+ */
+import { factorWork, provedSemidefinite, type Skyline, skyline } from "./definite.ts";
+import { provedSymbols, symbolsOf } from "./fourier.ts";
 import { addUp, down, gamma, timesUp, up } from "./rounding.ts";
 import { absoluteNorm, longestRow, pickRows, quickNorm, roundingNorm, type Sparse, transposed } from "./sparse.ts";
+import type { Kernel } from "./step.ts";
 
 export type Norm = 1 | 2 | "inf";
 
-/** Prove that the p-norm of A is at most s. False says only that there is no proof. Shapes are those of the tensors, which order the rows. */
-export function provedNorm(
-  A: Sparse,
-  p: Norm,
-  s: number,
-  shapes: { readonly from: readonly number[]; readonly to: readonly number[] },
-): boolean {
+/** What is known of where a matrix comes from. */
+export interface Origin {
+  /** The shapes of the tensors, which order the rows. */
+  readonly from: readonly number[];
+  readonly to: readonly number[];
+  /** Where the matrix is a convolution. */
+  readonly kernel?: Kernel | null;
+}
+
+/** Multiplications of a proof that are soon done, and the most. */
+const most = { quick: 3e8, long: 3e9 };
+
+/** Prove that the p-norm of A is at most s. False says only that there is no proof, or none in a few seconds. */
+export function provedNorm(A: Sparse, p: Norm, s: number, origin: Origin): boolean {
   if (!(s >= 0 && s < Number.POSITIVE_INFINITY)) return false;
   if (quickNorm(A, p) <= s) return true;
   if (p !== 2) return false;
-  // The exact matrix differs from this one by its rounding.
-  const rest = down(s - roundingNorm(A, 2));
-  if (!(rest > 2 ** -400 && rest < 2 ** 400)) return false;
-  const narrow = A.cols < A.rows;
-  const ordered = pickRows(narrow ? transposed(A) : A, placesFirst(narrow ? shapes.from : shapes.to));
-  const { S, error } = gram(ordered);
-  const square = down(rest * rest);
-  for (let i = 0; i < S.n; i++) {
-    const row = S.offset[i];
-    for (let k = 0; k < i - S.first[i]; k++) S.data[row + k] = -S.data[row + k];
-    const d = row + i - S.first[i];
-    S.data[d] = down(square - S.data[d]);
-  }
-  return provedSemidefinite(S, error);
+  const way = wayOf(A, origin);
+  return way.kind === "symbols"
+    ? provedSymbols(way.symbols, s, (symbol, rest) => provedMatrix(orderedRows(symbol, flat(symbol)), rest))
+    : way.kind === "matrix" && provedMatrix(way.ordered, s);
 }
 
 /** A A^T as floating point has it, and how far that is from exact in the spectral norm; entries count as exact. */
 export function gram(A: Sparse): { readonly S: Skyline; readonly error: number } {
   const columns = transposed(A);
-  const starts = Int32Array.from({ length: A.rows }, (_, i) => {
-    let first = i;
-    for (let k = A.start[i]; k < A.start[i + 1]; k++) {
-      const head = columns.start[A.index[k]];
-      first = Math.min(first, columns.index[head]);
-    }
-    return first;
-  });
-  const S = skyline(starts);
-  for (let i = 0; i < A.rows; i++) {
-    const row = S.offset[i] - S.first[i];
-    for (let k = A.start[i]; k < A.start[i + 1]; k++) {
-      const [column, v] = [A.index[k], A.value[k]];
-      const end = columns.start[column + 1];
-      for (let m = columns.start[column]; m < end && columns.index[m] <= i; m++) {
-        S.data[row + columns.index[m]] += v * columns.value[m];
-      }
-    }
-  }
+  const S = skyline(rowStarts(A, columns));
+  if (A.index.length > 0.2 * A.rows * A.cols) denseGram(A, S);
+  else sparseGram(A, columns, S);
   // |fl(A A^T) - A A^T| <= gamma |A| |A|^T, whose norm is at most ||A||_1 ||A||_inf of the absolute values.
   const size = timesUp(absoluteNorm(A, 1), absoluteNorm(A, "inf"));
   return { S, error: timesUp(gamma(longestRow(A) + 1), size) };
@@ -82,6 +68,90 @@ export function rowDistance(A: Sparse, y: number, j: number, q: Norm): number {
 }
 
 // --- internal ---
+
+/** A matrix as it is where that is quick, else by its symbols, else as it is where that does not take too long. */
+function wayOf(A: Sparse, origin: Origin) {
+  const ordered = orderedRows(A, origin);
+  const work = factorWork(rowStarts(ordered, transposed(ordered)));
+  if (work > most.quick && origin.kernel) {
+    const symbols = symbolsOf(origin.kernel);
+    if (symbols.work <= most.long) return { kind: "symbols", symbols } as const;
+  }
+  return work <= most.long ? ({ kind: "matrix", ordered } as const) : ({ kind: "none" } as const);
+}
+
+const flat = (A: Sparse): Origin => ({ from: [A.cols], to: [A.rows] });
+
+/** With the fewer rows, in an order that makes A A^T narrow. */
+function orderedRows(A: Sparse, origin: Origin): Sparse {
+  const narrow = A.cols < A.rows;
+  return pickRows(narrow ? transposed(A) : A, placesFirst(narrow ? origin.from : origin.to));
+}
+
+function provedMatrix(A: Sparse, s: number): boolean {
+  // The exact matrix differs from this one by its rounding.
+  const rest = down(s - roundingNorm(A, 2));
+  if (!(rest > 2 ** -400 && rest < 2 ** 400)) return false;
+  const { S, error } = gram(A);
+  const square = down(rest * rest);
+  for (let i = 0; i < S.n; i++) {
+    const row = S.offset[i];
+    for (let k = 0; k < i - S.first[i]; k++) S.data[row + k] = -S.data[row + k];
+    const d = row + i - S.first[i];
+    S.data[d] = down(square - S.data[d]);
+  }
+  return provedSemidefinite(S, error);
+}
+
+function sparseGram(A: Sparse, columns: Sparse, S: Skyline): void {
+  for (let i = 0; i < A.rows; i++) {
+    const row = S.offset[i] - S.first[i];
+    for (let k = A.start[i]; k < A.start[i + 1]; k++) {
+      const [column, v] = [A.index[k], A.value[k]];
+      const end = columns.start[column + 1];
+      for (let m = columns.start[column]; m < end && columns.index[m] <= i; m++) {
+        S.data[row + columns.index[m]] += v * columns.value[m];
+      }
+    }
+  }
+}
+
+/** Zeros are multiplied too, which adds no rounding. */
+function denseGram({ rows, cols, start, index, value }: Sparse, S: Skyline): void {
+  const data = new Float64Array(rows * cols);
+  for (let i = 0; i < rows; i++) for (let k = start[i]; k < start[i + 1]; k++) data[i * cols + index[k]] = value[k];
+  for (let i = 0; i < rows; i++) {
+    const own = i * cols;
+    for (let j = S.first[i]; j <= i; j += 4) {
+      // Four rows together; those beyond the last are not used.
+      const [r0, r1, r2, r3] = [0, 1, 2, 3].map((k) => Math.min(j + k, i) * cols);
+      let [s0, s1, s2, s3] = [0, 0, 0, 0];
+      for (let k = 0; k < cols; k++) {
+        const x = data[own + k];
+        s0 += x * data[r0 + k];
+        s1 += x * data[r1 + k];
+        s2 += x * data[r2 + k];
+        s3 += x * data[r3 + k];
+      }
+      const to = S.offset[i] + j - S.first[i];
+      S.data[to] = s0;
+      if (j + 1 <= i) S.data[to + 1] = s1;
+      if (j + 2 <= i) S.data[to + 2] = s2;
+      if (j + 3 <= i) S.data[to + 3] = s3;
+    }
+  }
+}
+
+/** The first column of every row of A A^T that may not be 0. */
+function rowStarts(A: Sparse, columns: Sparse): Int32Array {
+  return Int32Array.from({ length: A.rows }, (_, i) => {
+    let first = i;
+    for (let k = A.start[i]; k < A.start[i + 1]; k++) {
+      first = Math.min(first, columns.index[columns.start[A.index[k]]]);
+    }
+    return first;
+  });
+}
 
 /** The order of the numbers of [1, channels, ...space] with the channels of a place side by side: a convolution has narrow bands there. */
 function placesFirst(shape: readonly number[]): Int32Array {

@@ -1,12 +1,15 @@
 /** @file Functions of one number: their values, all slopes between two points, and how far a machine may be off. */
 
 export interface Scalar {
+  /** Of those that may be gates. */
+  readonly name?: "Sigmoid" | "Erf";
   /** Every difference quotient lies between these. */
   readonly slope: readonly [number, number];
   value(x: number): number;
   /**
    * |computed - exact| <= error (1 + |x| + |f(x)|), in units of rounding of the arithmetic; 0 where nothing rounds. Of exp, tanh and log
-   * it is assumed that doubles err by less than 2^-45 and float32 by less than 2^-20 in this sense; runtimes are better than that.
+   * it is assumed that doubles err by less than 2^-45 and float32 by less than 2^-20 in this sense; runtimes are better than that. Of
+   * sigmoid and erf inside a gate it is assumed that they err by less than 2^-21 in float32, whatever x is.
    */
   readonly error: "none" | "few" | "elementary";
 }
@@ -35,7 +38,17 @@ const plain = (slope: readonly [number, number], error: Scalar["error"], value: 
 export const scalars: Readonly<Record<string, Kind>> = {
   Relu: plain([0, 1], "none", (x) => (x > 0 ? x : 0)),
   Abs: plain([-1, 1], "none", Math.abs),
-  Sigmoid: plain([0, 0.25], "elementary", (x) => 1 / (1 + Math.exp(-x))),
+  Sigmoid: {
+    attributes: [],
+    most: 1,
+    make: () => ({ name: "Sigmoid", slope: [0, 0.25], error: "elementary", value: sigmoid }),
+  },
+  Erf: {
+    attributes: [],
+    most: 1,
+    // The slope at 0 is 2 / sqrt(pi).
+    make: () => ({ name: "Erf", slope: [0, 1.1283791671], error: "elementary", value: erf }),
+  },
   Tanh: plain([0, 1], "elementary", Math.tanh),
   Softplus: plain([0, 1], "elementary", (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
   Softsign: plain([0, 1], "few", (x) => x / (1 + Math.abs(x))),
@@ -78,3 +91,33 @@ export const scalars: Readonly<Record<string, Kind>> = {
     },
   },
 };
+
+/** x g(b x), b > 0: what b is changes the scale of x, and not how steep the function is. */
+export const gates = {
+  silu: (b: number): Scalar => ({
+    slope: [-0.0998394, 1.0998394],
+    error: "elementary",
+    value: (x) => x * sigmoid(b * x),
+  }),
+  gelu: (b: number): Scalar => ({
+    slope: [-0.1289042, 1.1289042],
+    error: "elementary",
+    value: (x) => x * (0.5 * (1 + erf(b * x))),
+  }),
+} as const;
+
+// --- internal ---
+
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+
+/** 2 / sqrt(pi) e^(-x^2) sum of 2^n x^(2n+1) / (1 3 5 ... (2n+1)): nothing cancels. Beyond 6 it is 1 to more than a double has. */
+function erf(x: number): number {
+  if (Math.abs(x) > 6) return Math.sign(x);
+  let term = x;
+  let sum = x;
+  for (let n = 1; Math.abs(term) > Math.abs(sum) * 2 ** -56; n++) {
+    term *= (2 * x * x) / (2 * n + 1);
+    sum += term;
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+}

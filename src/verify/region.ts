@@ -1,13 +1,21 @@
 /** @file The affine map from where numbers were last bent to a tensor: all that lies between is multiplied out into one matrix per source. */
-import { readsOf, type Steps } from "./network.ts";
+import type { Steps } from "./network.ts";
 import { plus, product, type Sparse } from "./sparse.ts";
+import { readsOf, type Step } from "./step.ts";
 
 /** tensor = sum over sources of matrix x source + a constant. */
 export type Region = ReadonlyMap<string, Sparse>;
 
-/** Regions of tensors, each found once. A tensor that no affine step makes is its own source. */
-export function regions({ byTensor }: Steps): (tensor: string) => Region {
+/**
+ * Regions of tensors, each found once. A tensor that no affine step makes is its own source; so is one whose numbers were sorted, unless
+ * sorting is to be seen as the affine map of distances that it is too.
+ */
+export function regions({ byTensor }: Steps, sorting: "source" | "affine"): (tensor: string) => Region {
   const known = new Map<string, Region>();
+  const goesOn = (from: string) => {
+    const step = byTensor.get(from);
+    return step?.kind === "affine" && (sorting === "affine" || step.sorts === undefined);
+  };
   const regionOf = (tensor: string): Region => {
     const found = known.get(tensor);
     if (found) return found;
@@ -15,7 +23,7 @@ export function regions({ byTensor }: Steps): (tensor: string) => Region {
     const region = new Map<string, Sparse>();
     if (step?.kind === "affine") {
       for (const { from, matrix } of step.parts) {
-        const inner = byTensor.get(from)?.kind === "affine" ? regionOf(from) : new Map([[from, null]]);
+        const inner = goesOn(from) ? regionOf(from) : new Map([[from, null]]);
         for (const [source, before] of inner) {
           const whole = before === null ? matrix : product(matrix, before);
           const other = region.get(source);
@@ -29,10 +37,29 @@ export function regions({ byTensor }: Steps): (tensor: string) => Region {
   return regionOf;
 }
 
-/** The affine tensors that something bent reads, and the output if it is one: where norms are needed. In the order of the steps. */
-export function endsOf(steps: Steps): readonly string[] {
-  const isAffine = (tensor: string) => steps.byTensor.get(tensor)?.kind === "affine";
-  const ends = new Set(steps.steps.flatMap((step) => (step.kind === "affine" ? [] : readsOf(step).filter(isAffine))));
-  if (isAffine(steps.output)) ends.add(steps.output);
-  return steps.steps.map((s) => s.tensor).filter((tensor) => ends.has(tensor));
+/** The affine tensors that something bent or sorted reads, and the output if it is one: where norms are needed. In the order of the steps. */
+export function endsOf({ steps, byTensor, output }: Steps): readonly string[] {
+  const ends = new Set<string>();
+  const seen = new Set<string>();
+  const stack = [output];
+  const end = (tensor: string) => {
+    const step = byTensor.get(tensor);
+    if (step?.kind === "affine" && step.sorts === undefined) ends.add(tensor);
+  };
+  end(output);
+  for (let name = stack.pop(); name !== undefined; name = stack.pop()) {
+    const step = byTensor.get(name);
+    if (seen.has(name) || !step) continue;
+    seen.add(name);
+    const reads = lengthsFrom(step);
+    if (step.kind !== "affine" || step.sorts !== undefined) reads.forEach(end);
+    stack.push(...reads);
+  }
+  return steps.map((s) => s.tensor).filter((tensor) => ends.has(tensor));
 }
+
+// --- internal ---
+
+/** What the length of a tensor's differences is known from. */
+const lengthsFrom = (step: Step): readonly string[] =>
+  step.kind === "affine" && step.sorts !== undefined ? [step.sorts] : readsOf(step);

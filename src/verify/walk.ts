@@ -2,13 +2,14 @@
 
 import { provedChain } from "./chain.ts";
 import { type ChainPairs, chainPairs } from "./chainPairs.ts";
+import { kernelBetween } from "./fourier.ts";
 import { type Steps, sampleName } from "./network.ts";
 import { type Norm, provedNorm, rowDistance } from "./norm.ts";
-import type { Step } from "./operators.ts";
 import { must } from "./refusal.ts";
 import { endsOf, type Region, regions } from "./region.ts";
 import { addUp, sqrtUp, timesUp } from "./rounding.ts";
 import { quickNorm } from "./sparse.ts";
+import type { Step } from "./step.ts";
 import type { ChainWitness, NormClaim, Witness } from "./witness.ts";
 
 export interface Walk {
@@ -25,7 +26,7 @@ export interface Walk {
 
 /** Prove the constant from a witness. Throws Refusal where a step has no proof. */
 export function walk(steps: Steps, norm: Norm, witness: Witness): Walk {
-  const regionOf = regions(steps);
+  const regionOf = regions(steps, "source");
   const proved = provedNorms(steps, norm, witness, regionOf);
   const constants = new Map<string, number>([[sampleName, 1]]);
   const constantOf = (tensor: string): number => constants.get(tensor) as number;
@@ -37,6 +38,7 @@ export function walk(steps: Steps, norm: Norm, witness: Witness): Walk {
         value,
         parts.reduce((sum, part) => addUp(sum, timesUp(part.norm, constantOf(part.tensor))), 0),
       );
+    if (step.kind === "affine" && step.sorts !== undefined) value = Math.min(value, constantOf(step.sorts));
     constants.set(step.tensor, value);
   }
   let constant = constantOf(steps.output);
@@ -45,13 +47,14 @@ export function walk(steps: Steps, norm: Norm, witness: Witness): Walk {
   if (chain !== null) {
     must(norm === 2, () => "the witness: multipliers prove constants in l2 only");
     must(constants.has(chain.from), () => `the witness: there is no tensor "${chain.from}"`);
+    const through = regions(steps, "affine");
     must(
-      provedChain(steps, regionOf, chain),
+      provedChain(steps, through, chain),
       () => `the multipliers behind "${chain.from}" do not prove a constant of ${chain.constant}`,
     );
     constant = Math.min(constant, timesUp(constantOf(chain.from), chain.constant));
     constants.set(steps.output, constant);
-    behind = pairsBehind(steps, regionOf, chain, constantOf(chain.from));
+    behind = pairsBehind(steps, through, chain, constantOf(chain.from));
   }
   must(constant < Number.POSITIVE_INFINITY, () => "the constant is not finite");
   const pair = pairs(regionOf(steps.output), norm, constant, constantOf, behind);
@@ -97,7 +100,8 @@ function provedNorms(
     );
     for (const part of from) {
       const matrix = region.get(part.tensor);
-      const shapes = { from: shapeOf(part.tensor), to: shapeOf(to) };
+      const kernel = norm === 2 ? kernelBetween(steps, regionOf, part.tensor, to) : null;
+      const shapes = { from: shapeOf(part.tensor), to: shapeOf(to), kernel };
       must(
         matrix !== undefined && provedNorm(matrix, norm, part.norm, shapes),
         () => `the norm of the map of "${part.tensor}" to "${to}" is not proved to be at most ${part.norm}`,
