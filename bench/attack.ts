@@ -1,10 +1,7 @@
 /** @file PGD with 100 steps on 1,000 MNIST images, ours against the same written plainly in PyTorch. Run by itself: `npx tsx bench/attack.ts`. */
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { moved, pointInBall } from "../src/attack/ball.ts";
 import { ascender } from "../src/attack/pgd.ts";
 import { targetOf } from "../src/attack/target.ts";
@@ -12,19 +9,11 @@ import type { Dataset } from "../src/data/dataset.ts";
 import { digits } from "../src/data/digits.ts";
 import { writeNpy } from "../src/data/npy.ts";
 import { nodeEngine } from "../src/engine/node.ts";
-import type { Layer } from "../src/layers/layer.ts";
-import { convnet } from "../src/models/convnet.ts";
 import { freeze } from "../src/models/freeze.ts";
-import { mlp } from "../src/models/mlp.ts";
-import type { Named } from "../src/tensor/named.ts";
 import { random } from "../src/tensor/random.ts";
-import { findTorch } from "./pytorch.ts";
-
-/** The same networks stand in attack.py. */
-const networks: Named<Layer> = {
-  mlp: mlp([784, 128, 64, 10]),
-  convnet: convnet(10, { channels: [16, 32], hidden: 100 }),
-};
+import { startTorch } from "./pytorch.ts";
+import { ratio, takeTurns } from "./rounds.ts";
+import { tasks } from "./step.ts";
 
 const threads = Number(process.env.BENCH_THREADS ?? 2);
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
@@ -35,42 +24,33 @@ const radius = 1e-4;
 const torchRows = [1000, 128];
 
 const { test } = await digits();
-const torch = await startTorch(test);
-for (const name of Object.keys(networks)) await compare(name);
+const folder = mkdtempSync(join(tmpdir(), "lipschitz-bench-"));
+const images = join(folder, "images.npy");
+writeFileSync(images, writeNpy(test.x, [test.count, 1, 28, 28]));
+const torch = await startTorch("attack.py", threads, [images, radius, steps]);
+console.log(`${threads} threads${torch ? `; ${torch.name}` : ""}`);
+for (const name of ["fashion", "convnet"]) await compare(name);
 torch?.close();
+rmSync(folder, { recursive: true });
 
 // --- internal ---
 
 async function compare(name: string): Promise<void> {
   const mine = await ours(name);
-  const times: number[] = [];
-  const theirs = torchRows.map((): number[] => []);
-  for (let round = -1; round < rounds; round++) {
-    await pause(200);
-    const seconds = await mine.seconds();
-    if (round >= 0) times.push(seconds);
-    for (const [k, rows] of torchRows.entries()) {
-      await pause(200);
-      const other = await torch?.seconds(name, rows);
-      if (round >= 0 && other !== undefined) theirs[k].push(other);
-    }
-  }
+  const theirs = torch
+    ? torchRows.map((rows) => [`PyTorch, ${rows} images at a time`, () => torch.ask(name, rows)])
+    : [];
+  const times = await takeTurns(rounds, { ours: mine.seconds, ...Object.fromEntries(theirs) });
   await mine.close();
-  const speed = (seconds: number) => `${Math.round(test.count / seconds)} images/s`;
-  console.log(`\n${name}: PGD-${steps} on ${test.count} images: ${speed(Math.min(...times))}`);
-  if (theirs[0].length === 0) return;
-  const best = theirs.map((list) => Math.min(...list));
-  torchRows.forEach((rows, k) => {
-    console.log(`  PyTorch, ${rows} images at a time: ${speed(best[k])}`);
-  });
-  const fastest = Math.min(...best) / Math.min(...times);
-  console.log(`  times as fast as PyTorch's faster one, by the fastest rounds: ${fastest.toFixed(2)}`);
+  console.log(`\n${name}: PGD-${steps} on ${test.count} images`);
+  for (const each in times) console.log(`  ${each}: ${Math.round(test.count / Math.min(...times[each]))} images/s`);
+  for (const each of Object.keys(times).slice(1)) {
+    console.log(`  times as fast as ${each}: ${ratio(times[each], times.ours)}`);
+  }
 }
 
 async function ours(name: string) {
-  const model = networks[name];
-  const sample = [1, 28, 28];
-  const shape = name === "mlp" ? [784] : sample;
+  const { model, sample: shape } = tasks[name];
   const engine = nodeEngine({ threads });
   const network = await freeze(engine, model, model.init(random(0), shape), shape);
   const data: Dataset = { ...test, shape };
@@ -97,40 +77,4 @@ async function ours(name: string) {
       await target.dispose();
     },
   };
-}
-
-async function startTorch(data: Dataset) {
-  const python = findTorch();
-  if (!python) {
-    console.log("PyTorch: not compared, no Python with torch in $PYTHON, python3 or /usr/bin/python3");
-    return null;
-  }
-  const folder = mkdtempSync(join(tmpdir(), "lipschitz-bench-"));
-  const images = join(folder, "images.npy");
-  writeFileSync(images, writeNpy(data.x, [data.count, 1, 28, 28]));
-  const script = fileURLToPath(new URL("attack.py", import.meta.url));
-  const child = spawn(python, [script, String(threads), images, String(radius), String(steps)], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const next = async () => {
-    const { value, done } = await lines.next();
-    if (done) throw new Error("attack.py ended early");
-    return value;
-  };
-  console.log(`PyTorch ${(await next()).split(" ")[1]}, ${threads} threads`);
-  return {
-    async seconds(network: string, rows: number) {
-      child.stdin.write(`${network} ${rows}\n`);
-      return Number(await next());
-    },
-    close() {
-      child.stdin.end();
-      rmSync(folder, { recursive: true });
-    },
-  };
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, milliseconds));
 }

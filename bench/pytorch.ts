@@ -4,11 +4,10 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 export interface Torch {
-  readonly version: string;
-  /** GFLOP/s of its dense matrix product. */
-  readonly matmulRate: number;
-  /** Seconds that so many training steps of a network take. */
-  steps(network: string, count: number): Promise<number>;
+  /** Version, speed of its dense matrix product and, where that is slow, a warning: to be printed beside every ratio. */
+  readonly name: string;
+  /** The seconds that a script answers to these words. */
+  ask(...words: readonly (string | number)[]): Promise<number>;
   close(): void;
 }
 
@@ -20,24 +19,31 @@ export function findTorch(): string | null {
   return found ?? null;
 }
 
-/** Start a script of this folder in the first of $PYTHON, python3 and /usr/bin/python3 that has torch; null where none has. */
-export async function startTorch(threads: number, name = "pytorch.py"): Promise<Torch | null> {
+/** Start a script of this folder in the first of $PYTHON, python3 and /usr/bin/python3 that has torch; says so and is null where none has. */
+export async function startTorch(
+  script: string,
+  threads: number,
+  words: readonly (string | number)[] = [],
+): Promise<Torch | null> {
   const python = findTorch();
-  if (!python) return null;
-  const script = fileURLToPath(new URL(name, import.meta.url));
-  const child = spawn(python, [script, String(threads)], { stdio: ["pipe", "pipe", "inherit"] });
+  if (!python) {
+    console.log("PyTorch: not compared, no Python with torch in $PYTHON, python3 or /usr/bin/python3");
+    return null;
+  }
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  const child = spawn(python, ["-B", path, ...[threads, ...words].map(String)], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async () => {
     const { value, done } = await lines.next();
-    if (done) throw new Error(`${name} ended early`);
+    if (done) throw new Error(`${script} ended early`);
     return value;
   };
   const [, version, rate] = (await next()).split(" ");
+  const slow = Number(rate) < 30 ? " (no fast BLAS: ratios of dense networks flatter us)" : "";
   return {
-    version,
-    matmulRate: Number(rate),
-    async steps(network, count) {
-      child.stdin.write(`${network} ${count}\n`);
+    name: `PyTorch ${version}, ${Number(rate).toFixed(0)} GFLOP/s in a dense product${slow}`,
+    async ask(...words) {
+      child.stdin.write(`${words.join(" ")}\n`);
       return Number(await next());
     },
     close: () => child.stdin.end(),

@@ -3,26 +3,20 @@ import { nodeEngine } from "../src/engine/node.ts";
 import { memoryOfStart } from "./memory.ts";
 import { profile } from "./profile.ts";
 import { findTorch, startTorch, type Torch } from "./pytorch.ts";
+import { medianOf, ratio, takeTurns } from "./rounds.ts";
 import { smooth } from "./smooth.ts";
 import { spectral } from "./spectral.ts";
 import { startup } from "./startup.ts";
-import { batch, networks, stepProgram, stepper } from "./step.ts";
+import { stepProgram, stepper, tasks } from "./step.ts";
 
 const rounds = 15;
 const stepsARound = 50;
 const threads = Number(process.env.BENCH_THREADS ?? 2);
 
 const engine = nodeEngine({ threads });
-const torch = await startTorch(threads);
-console.log(`${engine.name}, ${threads} threads`);
-if (torch) {
-  const { version, matmulRate } = torch;
-  const slow = matmulRate < 30 ? " (no fast BLAS: ratios of dense networks flatter us)" : "";
-  console.log(`PyTorch ${version}, ${matmulRate.toFixed(0)} GFLOP/s in a dense product${slow}`);
-} else {
-  console.log("PyTorch: not compared, no Python with torch in $PYTHON, python3 or /usr/bin/python3");
-}
-for (const network of Object.keys(networks)) {
+const torch = await startTorch("step.py", threads);
+console.log(`${engine.name}, ${threads} threads${torch ? `; ${torch.name}` : ""}`);
+for (const network of ["mlp", "convnet"]) {
   await compareSteps(network, torch);
   await showProfile(network);
 }
@@ -34,38 +28,26 @@ showMemory();
 
 // --- internal ---
 
-/** Turn and turn about, with a pause in between for the other's threads to go to sleep. */
 async function compareSteps(network: string, other: Torch | null): Promise<void> {
-  const own = await stepper(engine, network);
-  const ours: number[] = [];
-  const theirs: number[] = [];
-  for (let round = -1; round < rounds; round++) {
-    await pause(200);
-    const mine = await own.steps(stepsARound);
-    await pause(200);
-    const yours = await other?.steps(network, stepsARound);
-    if (round < 0) continue; // warming up
-    ours.push(mine);
-    if (yours !== undefined) theirs.push(yours);
-  }
+  const own = await stepper(engine, tasks[network]);
+  const { ours, theirs } = await takeTurns(rounds, {
+    ours: () => own.steps(stepsARound),
+    ...(other ? { theirs: () => other.ask(network, stepsARound) } : {}),
+  });
   await own.close();
   const step = (seconds: number) => {
     const each = seconds / stepsARound;
-    return `${Math.round(batch / each)} images/s, ${(1000 * each).toFixed(2)} ms a step`;
+    return `${Math.round(tasks[network].batch / each)} images/s, ${(1000 * each).toFixed(2)} ms a step`;
   };
-  console.log(`\n${network}: ${step(median(ours))} (fastest round: ${step(Math.min(...ours))})`);
-  if (theirs.length === 0) return;
-  const ratio = median(ours.map((seconds, i) => theirs[i] / seconds));
-  const best = Math.min(...theirs) / Math.min(...ours);
-  console.log(`  PyTorch: ${step(median(theirs))} (fastest round: ${step(Math.min(...theirs))})`);
-  // Other work on the machine slows PyTorch's barriers down more than it slows us: the fastest rounds are the fair ones.
-  console.log(
-    `  times as fast as PyTorch: ${best.toFixed(2)} by the fastest rounds, ${ratio.toFixed(2)} in the median round`,
-  );
+  const both = (times: readonly number[]) => `${step(medianOf(times))} (fastest round: ${step(Math.min(...times))})`;
+  console.log(`\n${network}: ${both(ours)}`);
+  if (!theirs) return;
+  console.log(`  PyTorch: ${both(theirs)}`);
+  console.log(`  times as fast as PyTorch: ${ratio(theirs, ours)}`);
 }
 
 async function showProfile(network: string): Promise<void> {
-  const shares = await profile(stepProgram(network));
+  const shares = await profile(stepProgram(tasks[network]));
   const total = shares.reduce((sum, s) => sum + s.milliseconds, 0);
   const rows = shares
     .slice(0, 8)
@@ -112,13 +94,4 @@ function showStartup(): void {
 function showMemory(): void {
   const found = memoryOfStart();
   if (found) console.log(`npm start: ${found.megabytes.toFixed(0)} MB at most, ${found.seconds.toFixed(1)} s`);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1];
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, milliseconds));
 }

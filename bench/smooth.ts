@@ -1,22 +1,17 @@
 /** @file What low curvature costs: training steps of LCNN as a multiple of the same network's plain step, turn and turn about in one run. */
 import type { Engine } from "../src/engine/engine.ts";
-import { inFamily } from "../src/layers/family.ts";
 import type { Layer } from "../src/layers/layer.ts";
 import { softplusFamily } from "../src/layers/lowCurvature.ts";
 import { mlp } from "../src/models/mlp.ts";
 import { resnet } from "../src/models/resnet.ts";
-import { under } from "../src/tensor/named.ts";
-import { random, uniformTensor } from "../src/tensor/random.ts";
+import { mapNamed } from "../src/tensor/named.ts";
 import type { Shape } from "../src/tensor/shape.ts";
-import { scalar, type Tensor, tensor } from "../src/tensor/tensor.ts";
 import { lcnn } from "../src/train/lcnn.ts";
-import { crossEntropy } from "../src/train/loss.ts";
 import type { Method } from "../src/train/method.ts";
 import { adam } from "../src/train/optimizer.ts";
 import { plain } from "../src/train/plain.ts";
-import { stepGraph } from "../src/train/step.ts";
-
-const batch = 128;
+import { medianOf, takeTurns } from "./rounds.ts";
+import { type Stepper, stepper } from "./step.ts";
 
 const networks: readonly {
   readonly name: string;
@@ -49,67 +44,22 @@ export interface SmoothRow {
 export async function smooth(engine: Engine, rounds = 9): Promise<SmoothRow[]> {
   const rows: SmoothRow[] = [];
   for (const { name, model, sample, steps } of networks) {
-    const runs = await Promise.all(
-      Object.entries(methods).map(async ([method, m]) => ({ method, run: await stepsOf(engine, model, m, sample) })),
-    );
-    const times = runs.map(() => [] as number[]);
-    for (let round = -1; round < rounds; round++) {
-      for (const [k, { run }] of runs.entries()) {
-        const seconds = await run.steps(steps);
-        if (round >= 0) times[k].push((1000 * seconds) / steps);
-      }
+    const runs: Record<string, Stepper> = {};
+    for (const method in methods) {
+      const task = { model, method: methods[method], optimizer: adam(), sample, batch: 128 };
+      runs[method] = await stepper(engine, task);
     }
-    const against = (k: number, other: number) => median(times[k].map((t, i) => t / times[other][i]));
-    runs.forEach(({ method }, k) => {
-      rows.push({
-        network: name,
-        method,
-        milliseconds: Math.min(...times[k]),
-        standard: against(k, 1),
-        relu: against(k, 0),
-      });
-    });
-    for (const { run } of runs) await run.close();
+    const times = await takeTurns(
+      rounds,
+      mapNamed(runs, (run) => () => run.steps(steps)),
+      0,
+    );
+    for (const method in times) {
+      const milliseconds = (1000 * Math.min(...times[method])) / steps;
+      const against = (other: string) => medianOf(times[method].map((t, i) => t / times[other][i]));
+      rows.push({ network: name, method, milliseconds, standard: against("standard"), relu: against("relu") });
+      await runs[method].close();
+    }
   }
   return rows;
-}
-
-// --- internal ---
-
-async function stepsOf(engine: Engine, model: Layer, method: Method, sample: Shape) {
-  const r = random(0);
-  const built = method.family ? inFamily(model, method.family) : model;
-  const optimizer = adam();
-  const { params, state } = built.init(r.fork("init"), sample);
-  const initial = {
-    ...under("params", params),
-    ...under("state", state),
-    ...under("optimizer", optimizer.init(params)),
-  };
-  const { outputs } = stepGraph({
-    ...{ model: built, method, optimizer, loss: crossEntropy, initial, batch, sample },
-    target: 10,
-    classification: false,
-  });
-  const program = await engine.compile(outputs);
-  const y = Float32Array.from({ length: batch * 10 }, (_, i) => (Math.floor(i / 10) % 10 === i % 10 ? 1 : 0));
-  const x = uniformTensor(r.fork("x"), [batch, ...sample]);
-  const all: Record<string, Tensor> = { ...initial, x, y: tensor(y, [batch, 10]), rate: scalar(1e-3), step: scalar(1) };
-  const fed: Record<string, Tensor> = Object.fromEntries(Object.keys(program.inputs).map((name) => [name, all[name]]));
-  return {
-    async steps(count: number) {
-      const start = performance.now();
-      for (let i = 0; i < count; i++) {
-        const results = await program.run(fed);
-        for (const name in results) if (name.startsWith("next/")) fed[name.slice(5)] = results[name];
-      }
-      return (performance.now() - start) / 1000;
-    },
-    close: () => program.dispose(),
-  };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1];
 }

@@ -1,52 +1,65 @@
 /** @file The training steps that are timed: the library's own step graph, its state fed back as the training loop does. */
-import type { Engine, Program } from "../src/engine/engine.ts";
+import type { Dataset } from "../src/data/dataset.ts";
+import type { Engine } from "../src/engine/engine.ts";
 import type { Node } from "../src/graph/graph.ts";
+import { inFamily } from "../src/layers/family.ts";
 import type { Layer } from "../src/layers/layer.ts";
 import { convnet } from "../src/models/convnet.ts";
 import { mlp } from "../src/models/mlp.ts";
-import { type Named, under } from "../src/tensor/named.ts";
+import { type Named, within } from "../src/tensor/named.ts";
 import { random, uniformTensor } from "../src/tensor/random.ts";
+import type { Shape } from "../src/tensor/shape.ts";
 import { scalar, type Tensor, tensor } from "../src/tensor/tensor.ts";
-import { crossEntropy } from "../src/train/loss.ts";
-import { sgd } from "../src/train/optimizer.ts";
+import { freshState } from "../src/train/checkpoint.ts";
+import { crossEntropy, type Loss } from "../src/train/loss.ts";
+import type { Method } from "../src/train/method.ts";
+import { type Optimizer, sgd } from "../src/train/optimizer.ts";
 import { plain } from "../src/train/plain.ts";
 import { stepGraph } from "../src/train/step.ts";
 
-export const batch = 128;
-
-/** The same networks stand in pytorch.py. */
-export const networks: Named<Layer> = {
-  mlp: mlp([784, 256, 256, 10]),
-  convnet: convnet(10, { channels: [16, 32], hidden: 100 }),
-};
+export interface Task {
+  readonly model: Layer;
+  readonly sample: Shape;
+  readonly batch: number;
+  /** Absent: plain training by SGD with the cross-entropy. */
+  readonly method?: Method;
+  readonly optimizer?: Optimizer;
+  readonly loss?: Loss;
+}
 
 export interface StepProgram {
   readonly outputs: Named<Node>;
   readonly feeds: Named<Tensor>;
 }
 
-/** The graph of one SGD step and what it is fed at first. */
-export function stepProgram(network: string): StepProgram {
+const batch = 128;
+const image = [1, 28, 28];
+
+/** The same networks stand in step.py and methods.py. */
+export const tasks: Named<Task> = {
+  mlp: { model: mlp([784, 256, 256, 10]), sample: [784], batch },
+  fashion: { model: mlp([784, 128, 64, 10]), sample: [784], batch },
+  convnet: { model: convnet(10, { channels: [16, 32], hidden: 100 }), sample: image, batch },
+};
+
+/** The graph of one step on random images of 10 classes, and what it is fed at first. */
+export function stepProgram(task: Task): StepProgram {
+  const { sample, batch, method = plain(), optimizer = sgd(), loss = crossEntropy } = task;
+  const model = method.family ? inFamily(task.model, method.family) : task.model;
   const r = random(0);
-  const model = networks[network];
-  const sample = [1, 28, 28];
-  const { params, state } = model.init(r.fork("init"), model.name === "mlp" ? [784] : sample);
-  const initial = { ...under("params", params), ...under("state", state) };
-  const shape = model.name === "mlp" ? [784] : sample;
+  const x = uniformTensor(r.fork("x"), [batch, ...sample]);
+  const labels = Int32Array.from({ length: batch }, (_, i) => i % 10);
+  const data: Dataset = {
+    ...{ name: "noise", shape: sample, x: x.data as Float32Array, count: batch },
+    ...{ task: "classification", labels, targets: new Float32Array(0), classes: 10 },
+  };
+  const initial = freshState(model, method, optimizer, r.fork("init"), data, batch);
   const { outputs } = stepGraph({
-    model,
-    method: plain(),
-    optimizer: sgd(),
-    loss: crossEntropy,
-    initial,
-    batch,
-    sample: shape,
-    target: 10,
-    classification: false,
+    ...{ model, method, optimizer, loss, initial, batch, sample, target: 10, classification: false },
   });
-  const y = Float32Array.from({ length: batch * 10 }, (_, i) => (Math.floor(i / 10) % 10 === i % 10 ? 1 : 0));
-  const x = uniformTensor(r.fork("x"), [batch, ...shape]);
-  return { outputs, feeds: { ...initial, x, y: tensor(y, [batch, 10]), rate: scalar(0.01) } };
+  const y = Float32Array.from({ length: batch * 10 }, (_, i) => (labels[Math.floor(i / 10)] === i % 10 ? 1 : 0));
+  const feeds = { ...initial, x, y: tensor(y, [batch, 10]), rate: scalar(1e-3), step: scalar(1), epoch: scalar(1) };
+  return { outputs, feeds };
 }
 
 export interface Stepper {
@@ -55,16 +68,17 @@ export interface Stepper {
   close(): Promise<void>;
 }
 
-export async function stepper(engine: Engine, network: string): Promise<Stepper> {
-  const { outputs, feeds } = stepProgram(network);
-  const program: Program = await engine.compile(outputs);
-  const state: Record<string, Tensor> = { ...feeds };
+export async function stepper(engine: Engine, task: Task): Promise<Stepper> {
+  const { outputs, feeds } = stepProgram(task);
+  const program = await engine.compile(outputs);
+  const names = Object.keys(program.inputs);
+  let all: Named<Tensor> = feeds;
   return {
     async steps(count) {
       const start = performance.now();
       for (let i = 0; i < count; i++) {
-        const results = await program.run(state);
-        for (const name in results) if (name.startsWith("next/")) state[name.slice(5)] = results[name];
+        const results = await program.run(Object.fromEntries(names.map((name) => [name, all[name]])));
+        all = { ...all, ...within("next", results) };
       }
       return (performance.now() - start) / 1000;
     },

@@ -1,12 +1,10 @@
-"""The PyTorch side of the comparison: reads "<network> <steps>" lines, answers with the seconds that the steps took."""
-import sys
+"""The PyTorch side of the comparison: asked for "<network> <steps>", it answers with the seconds that the steps took."""
 import time
 
 import torch
 from torch import nn
 
-torch.set_num_threads(int(sys.argv[1]))
-torch.manual_seed(0)
+from serve import serve
 
 NETWORKS = {
     "mlp": lambda: nn.Sequential(
@@ -36,21 +34,13 @@ class Trainer:
         return time.perf_counter() - start
 
 
-def matmul_rate():
-    """GFLOP/s of a dense product: some builds of PyTorch have no fast BLAS, and a ratio against those says little."""
-    a, b = torch.rand(512, 512), torch.rand(512, 512)
-    times = []
-    for _ in range(10):
-        start = time.perf_counter()
-        a @ b
-        times.append(time.perf_counter() - start)
-    return 2 * 512**3 / min(times) / 1e9
-
-
 trainers = {}
-print("ready", torch.__version__, matmul_rate(), flush=True)
-for line in sys.stdin:
-    name, steps = line.split()
-    if name not in trainers:
-        trainers[name] = Trainer(name)
-    print(trainers[name].run(int(steps)), flush=True)
+
+
+def answer(network, steps):
+    if network not in trainers:
+        trainers[network] = Trainer(network)
+    return trainers[network].run(int(steps))
+
+
+serve(answer)
