@@ -73,9 +73,11 @@ describe("rows", () => {
     expect(spreadOf(rows[0], measures.curvature)).toBeNull();
   });
 
-  it("are best by the measure's own direction, ties included", () => {
+  it("are best by the measure's own direction, ties included, none where all are equal", () => {
     expect(bestBy(rows, measures.upper)).toEqual(["a"]);
-    expect(bestBy(rows, measures.accuracy)).toEqual(["a", "b"]);
+    expect(bestBy(rows, measures.accuracy)).toEqual([]);
+    const worse: Row = { label: "c", records: [recordOf(0.7, 0)] };
+    expect(bestBy([...rows, worse], measures.accuracy)).toEqual(["a", "b"]);
     expect(bestBy(rows, measures.lower)).toEqual([]);
     expect(bestBy(rows.slice(0, 1), measures.accuracy)).toEqual([]);
     expect(recommended(rows).label).toBe("b");

@@ -114,13 +114,13 @@ export function spreadOf({ records }: Row, measure: Measure): Spread | null {
   return { mean, half: (Math.max(...numbers) - Math.min(...numbers)) / 2 };
 }
 
-/** The rows that are best by a measure, by label; none where nothing is better or there is nothing to choose. */
+/** The rows that are best by a measure, by label; none where nothing is better or all are equally good. */
 export function bestBy(rows: readonly Row[], measure: Measure): readonly string[] {
   const found = rows.flatMap((row) => {
     const spread = spreadOf(row, measure);
     return spread ? [{ label: row.label, value: spread.mean }] : [];
   });
-  if (measure.better === null || found.length < 2) return [];
+  if (measure.better === null || new Set(found.map(({ value }) => value)).size < 2) return [];
   const sign = measure.better === "more" ? 1 : -1;
   const best = Math.max(...found.map(({ value }) => sign * value));
   return found.filter(({ value }) => sign * value === best).map(({ label }) => label);

@@ -11,6 +11,7 @@ import {
   type Spread,
   spreadOf,
 } from "../experiment/comparison.ts";
+import { showAtLeast, showAtMost, showNorm, showShort } from "./number.ts";
 
 /** One column: how a row reads in it, with its spread below where there are several seeds. */
 interface Column {
@@ -70,14 +71,14 @@ function columnsFor(rows: readonly Row[]): readonly Column[] {
     },
   });
   const accuracy: readonly Column[] = classifies
-    ? [shows("clean", measures.accuracy, percent), ...radii.map(radius), shows("avg r", measures.radius, short)]
-    : [shows("test loss", measures.testLoss, short)];
+    ? [shows("clean", measures.accuracy, percent), ...radii.map(radius), shows("avg r", measures.radius, showShort)]
+    : [shows("test loss", measures.testLoss, showShort)];
   return [
     ...accuracy,
-    shows("lower", measures.lower, short),
-    shows("upper", measures.upper, short),
+    shows("lower", measures.lower, (v) => showAtLeast(v, showShort)),
+    shows("upper", measures.upper, (v) => showAtMost(v, showShort)),
     { ...shows("tight", measures.tightness, percent), marks: undefined },
-    ...(classifies ? [shows("curv.", measures.curvature, short)] : []),
+    ...(classifies ? [shows("curv.", measures.curvature, showShort)] : []),
     base ? time("x", base.mean) : time(" s", 1),
   ];
 }
@@ -85,13 +86,6 @@ function columnsFor(rows: readonly Row[]): readonly Column[] {
 function both(spread: Spread | null, show: (v: number) => string): { readonly value: string; readonly spread: string } {
   if (spread === null) return { value: "-", spread: "" };
   return { value: show(spread.mean), spread: show(spread.half) };
-}
-
-/** Three significant digits. */
-function short(value: number): string {
-  if (!Number.isFinite(value)) return "none";
-  if (value !== 0 && (Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3)) return value.toExponential(1);
-  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
 function legend(rows: readonly Row[]): readonly string[] {
@@ -103,12 +97,12 @@ function legend(rows: readonly Row[]): readonly string[] {
   return [
     ...(classifies
       ? [
-          `clean: right test samples, %. at r: right under every move of at most r in l${norm}, %: no fewer than`,
+          `clean: right test samples, %. at r: right under every move of at most r in ${showNorm(norm)}, %: no fewer than`,
           `the first number, which is proved; no more than the second, which ${names ?? "attacks"} left`,
           `${attacked ? `of the first ${attacked.samples}` : ""}. avg r: average certified radius.`,
         ]
       : []),
-    `lower, upper: of the Lipschitz constant in l${norm}, witnessed and proved; tight: lower / upper, %.`,
+    `lower, upper: of the Lipschitz constant in ${showNorm(norm)}, witnessed and proved; tight: lower / upper, %.`,
     ...(classifies ? ["curv.: ||H|| / ||g|| of the loss at test samples, mean. time: of training."] : []),
     `*: best of its column.${seeds > 1 ? ` Mean of ${seeds} seeds; ±: half their range.` : ""}`,
   ];
@@ -119,9 +113,9 @@ function renderPaper(rows: readonly Row[], { source, values }: Paper): string {
   const table = bareTable(["", "measure", "ours", "paper"]);
   for (const row of rows) {
     for (const [name, theirs] of Object.entries(values[row.label] ?? {})) {
-      const ours = both(spreadOf(row, measures[name as keyof typeof measures]), short);
+      const ours = both(spreadOf(row, measures[name as keyof typeof measures]), showShort);
       const spread = row.records.length > 1 && ours.spread !== "" ? ` ±${ours.spread}` : "";
-      table.push([row.label, name, `${ours.value}${spread}`, short(theirs)]);
+      table.push([row.label, name, `${ours.value}${spread}`, showShort(theirs)]);
     }
   }
   return `${table.toString()}\npaper: ${source}.`;

@@ -1,6 +1,7 @@
 /** @file Runs side by side: those that differ only in their seed are one group, with one name and one colour. */
 import type { RunRecord } from "../experiment/record.ts";
 import type { SampleRecord } from "../experiment/samples.ts";
+import { type SymbolName, symbolNames } from "./html.ts";
 import { colorOf } from "./plot.ts";
 
 /** A run as a report takes it: its record and, where they are known, its samples. */
@@ -14,7 +15,7 @@ export interface Reported {
 export interface Group {
   readonly label: string;
   readonly color: string;
-  readonly symbol: (typeof symbols)[number];
+  readonly symbol: SymbolName;
   /** At least one. */
   readonly runs: readonly Reported[];
 }
@@ -33,7 +34,7 @@ export function groupsOf(runs: readonly Reported[]): readonly Group[] {
       own[0].label ??
       labelOf(own[0].record, groups.filter((g) => name(g[0].record) === name(own[0].record)).length > 1, k),
     color: colorOf(k),
-    symbol: symbols[k % symbols.length],
+    symbol: symbolNames[k % symbolNames.length],
     runs: own,
   }));
 }
@@ -57,8 +58,6 @@ export function spreadOf(group: Group, of: (run: RunRecord) => number | null | u
 }
 
 // --- internal ---
-
-const symbols = ["circle", "square", "triangle", "diamond", "star", "wye"] as const;
 
 const name = (record: RunRecord): string => record.spec.method.name;
 

@@ -47,8 +47,12 @@ export interface FigureOptions {
 export interface LegendEntry {
   readonly label: string;
   readonly color: string;
-  readonly style?: "line" | "dashed" | "area" | "dot" | "ring";
+  readonly style?: "line" | "dashed" | "area" | "dot" | "ring" | SymbolName;
 }
+
+/** Shapes that tell things apart where colours do not, as the plotting library draws them. */
+export const symbolNames = ["circle", "square", "triangle", "diamond", "star", "cross"] as const;
+export type SymbolName = (typeof symbolNames)[number];
 
 /** A drawing with its title, its legend, and the numbers behind it to unfold. */
 export function figure({ title, drawing, legend, note, numbers }: FigureOptions): Html {
@@ -71,6 +75,20 @@ function markupOf(part: Part): string {
 
 const legendOf = (entries: readonly LegendEntry[]): Html =>
   html`<ul class="legend">${entries.map(
-    ({ label, color, style = "line" }) =>
-      html`<li><span class="key ${style}" style="color:${color}" aria-hidden="true"></span>${label}</li>`,
+    ({ label, color, style = "line" }) => html`<li>${keyOf(style, color)}${label}</li>`,
   )}</ul>`;
+
+function keyOf(style: NonNullable<LegendEntry["style"]>, color: string): Html {
+  const symbol = symbolNames.find((name) => name === style);
+  if (symbol === undefined) return html`<span class="key ${style}" style="color:${color}" aria-hidden="true"></span>`;
+  return html`<svg class="symbol" viewBox="-8 -8 16 16" style="color:${color}" aria-hidden="true"><path d="${outlines[symbol]}"/></svg>`;
+}
+
+const outlines: { readonly [name in SymbolName]: string } = {
+  circle: "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0Z",
+  square: "M-5.5-5.5H5.5V5.5H-5.5Z",
+  triangle: "M0-6.5 6.5 5H-6.5Z",
+  diamond: "M0-7.5 5 0 0 7.5-5 0Z",
+  star: "M0-7.5 1.7-2.3 7.1-2.3 2.7.9 4.4 6.1 0 2.9-4.4 6.1-2.7.9-7.1-2.3-1.7-2.3Z",
+  cross: "M-2-6.5H2V-2H6.5V2H2V6.5H-2V2H-6.5V-2H-2Z",
+};

@@ -1,12 +1,51 @@
 /** @file Numbers for reading. JSON has no infinity and shows null, so that both mean the same here. */
+import type { Bound, Norm } from "../bounds/bound.ts";
 
 /** Four significant digits; a missing number is a dash, an unbounded one says so. */
 export function showNumber(value: number | null | undefined): string {
   if (value === null || value === undefined) return "-";
   if (!Number.isFinite(value)) return "unbounded";
-  if (value !== 0 && (Math.abs(value) >= 1e6 || Math.abs(value) < 1e-3)) return value.toExponential(2);
-  return value.toPrecision(4);
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1e6 || size < 1e-3) return value.toExponential(2);
+  const text = value.toPrecision(4);
+  return text.includes("e") ? String(Number(text)) : text;
 }
+
+/** Three significant digits, for a table that is short of room. */
+export function showShort(value: number): string {
+  if (!Number.isFinite(value)) return "none";
+  if (value !== 0 && (Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3)) return value.toExponential(1);
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+/** Never less than the number itself, for what is proved to be at most so much. */
+export const showAtMost = (value: number | null | undefined, show: Show = showNumber): string =>
+  outward(value, 1, show);
+
+/** Never more than the number itself, for what is witnessed to be at least so much. */
+export const showAtLeast = (value: number | null | undefined, show: Show = showNumber): string =>
+  outward(value, -1, show);
+
+/** A bound's value, rounded to the side on which what is proved or witnessed stays true. */
+export const showBound = ({ side, proved, value }: Pick<Bound, "side" | "proved" | "value">): string =>
+  side === "lower" ? showAtLeast(value) : side === "upper" && proved ? showAtMost(value) : showNumber(value);
 
 export const showPercent = (part: number | null | undefined): string =>
   part === null || part === undefined ? "-" : `${(100 * part).toFixed(1)} %`;
+
+/** A norm, by its name. */
+export const showNorm = (norm: Norm | "1" | "2"): string => (norm === "inf" ? "l-inf" : `l${norm}`);
+
+// --- internal ---
+
+type Show = (value: number) => string;
+
+/** What is shown, or the next number that can be shown where rounding went the wrong way. */
+function outward(value: number | null | undefined, way: 1 | -1, show: Show): string {
+  if (typeof value !== "number" || !Number.isFinite(value)) return showNumber(value);
+  const wrong = (text: string) => way * (Number(text) - value) < 0;
+  let [shown, step] = [show(value), 1e-6 * Math.abs(value)];
+  for (; wrong(shown); step *= 2) shown = show(value + way * step);
+  return shown;
+}

@@ -58,6 +58,7 @@ svg.plot text{white-space:pre}
 .key.area{height:.8rem;border:1px solid;background:currentColor;opacity:.45}
 .key.dot{width:.7rem;height:.7rem;border:0;border-radius:50%;background:currentColor}
 .key.ring{width:.8rem;height:.8rem;border:1.5px solid;border-radius:50%}
+.symbol{flex:none;width:.8rem;height:.8rem;fill:currentColor}
 .hash{display:block;min-width:18rem;white-space:normal;overflow-wrap:anywhere}
 details{margin:.5rem 0;font-size:.9rem}
 summary{cursor:pointer}
@@ -82,5 +83,5 @@ code{font-family:ui-monospace,SFMono-Regular,Consolas,monospace;font-size:.92em}
 .pictures{display:flex;gap:4px}
 .pictures img{width:80px;height:auto;aspect-ratio:1;image-rendering:pixelated;background:var(--paper);border:1px solid var(--line)}
 @media (max-width:520px){main{padding:16px 14px 48px}h1{font-size:1.4rem}.verdict{font-size:1.05rem}dl{grid-template-columns:1fr}svg.plot{font-size:15px!important}}
-@media print{main{max-width:none;padding:0}body{font-size:10pt}h2{break-after:avoid}figure,.card,tr{break-inside:avoid}figure.wide{break-inside:auto}details:not([open]),nav{display:none}.scroll{overflow:visible}.figures{grid-template-columns:1fr 1fr;gap:1rem}table{font-size:7.5pt}th,td{padding:.15rem .35rem;white-space:normal}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+@media print{main{max-width:none;padding:0}body{font-size:10pt}h2{break-after:avoid}figure,.card,tr{break-inside:avoid}figure.wide{break-inside:auto}details:not([open]),nav{display:none}.scroll{overflow:visible}.figures{grid-template-columns:1fr 1fr;gap:1rem}table{font-size:7.5pt}th,td{padding:.15rem .35rem;white-space:normal}.wide>.scroll tbody :is(th,td){padding:.15rem .3rem;white-space:nowrap}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 `;

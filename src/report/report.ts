@@ -10,6 +10,7 @@ import { trainingFigures, trainingsFigure } from "./figures/training.ts";
 import { weakestFigure } from "./figures/weakest.ts";
 import { type Group, groupsOf, type Reported } from "./groups.ts";
 import { type Html, html } from "./html.ts";
+import { showNorm } from "./number.ts";
 import { page } from "./page.ts";
 import { openPen, type Pen } from "./plot.ts";
 import { reproduction } from "./reproduce.ts";
@@ -29,7 +30,7 @@ export async function renderReport(runs: readonly Reported[]): Promise<string> {
   if (!first) throw new UsageError("report: needs at least one run, got none");
   const strange = others.find((r) => !comparable(r, first));
   if (strange) {
-    const what = (r: RunRecord) => `${r.data.name} (${r.data.sha256.test.slice(0, 12)}) in l${r.norm}`;
+    const what = (r: RunRecord) => `${r.data.name} (${r.data.sha256.test.slice(0, 12)}) in ${showNorm(r.norm)}`;
     throw new UsageError(
       `report: runs must be on the same data in the same norm, got ${what(first)} and ${what(strange)}`,
     );
@@ -44,7 +45,7 @@ export async function renderReport(runs: readonly Reported[]): Promise<string> {
   const sections = groups.map((group, k) => ({ group, id: `run-${k + 1}` }));
   const body = html`<header><h1>${title}</h1>
 ${alarm ? html`<p class="alarm">${alarm}</p>` : null}<p class="verdict">${single ? verdictOf(first) : comparisonVerdict(groups)}</p>
-<p class="quiet">${agree ? `${agree} ` : null}${definitions}</p>
+<p class="quiet">${agree ? `${agree} ` : null}${definitions(first)}</p>
 ${single ? null : contents(sections)}</header>
 ${single && runs.length === 1 ? null : comparison(pen, groups)}
 ${sections.map(({ group, id }) => runSection(pen, group, id, single))}
@@ -61,8 +62,15 @@ const comparable = (a: RunRecord, b: RunRecord): boolean =>
   a.data.name === b.data.name &&
   (a.spec.seed !== b.spec.seed || a.data.sha256.test === b.data.sha256.test);
 
-const definitions =
-  "Proved means: for every input of the network with its stored weights, in exact arithmetic. Seen means: at inputs that were tried.";
+const definitions = ({ certified }: RunRecord): string =>
+  [
+    "Proved means: for every input of the network with its stored weights, in exact arithmetic. Seen means: at inputs that were tried.",
+    ...(certified
+      ? [
+          "A certified radius is a margin over the proved constant of the difference of two outputs; of a smooth network its proved curvature may enlarge it.",
+        ]
+      : []),
+  ].join(" ");
 
 const contents = (sections: readonly { readonly group: Group; readonly id: string }[]): Html =>
   html`<nav aria-label="Contents"><ul><li><a href="#comparison">Comparison</a></li>${sections.map(
@@ -101,7 +109,7 @@ ${single ? null : html`<p>${verdictOf(record)}</p>`}<p class="quiet">${words.joi
     plane,
     samples?.line ? lineFigure(pen, samples.line) : null,
     samples ? curvatureFigure(pen, samples.curvature) : null,
-    html`<div class="figures wide">${trainingFigures(pen, record.epochs)}</div>`,
+    ...trainingFigures(pen, record.epochs),
     samples ? weakestFigure(pen, samples, record.norm) : null,
   ]}</div></section>
 `;

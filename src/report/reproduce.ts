@@ -46,29 +46,29 @@ ${runs.map(
     html`<pre><code>${commandOf(spec)}</code></pre>
 `,
 )}
-${table(
-  "Models",
-  [
-    { head: "method", align: "left" },
-    { head: "seed" },
-    { head: "parameters" },
-    { head: "sha256 of model.onnx", align: "left" },
-    { head: "export differs by" },
-    { head: "training, s" },
-    { head: "bounds, s" },
-    { head: "certifying, s" },
-    { head: "attacks, s" },
-    { head: "curvature, s" },
-  ],
-  runs.map(({ spec, model, seconds }) => [
-    spec.method.name,
-    String(spec.seed),
-    String(model.parameters),
-    html`<code class="hash">${model.sha256}</code>`,
-    showNumber(model.exportCheck.largestDifference),
-    ...[seconds.train, seconds.bound, seconds.certify, seconds.attack, seconds.curvature].map((s) => s.toFixed(2)),
-  ]),
-)}
+<div class="wide">${table(
+    "Models",
+    [
+      { head: "method", align: "left" },
+      { head: "seed" },
+      { head: "parameters" },
+      { head: "sha256 of model.onnx", align: "left" },
+      { head: "export differs by" },
+      { head: "training, s" },
+      { head: "bounds, s" },
+      { head: "certifying, s" },
+      { head: "attacks, s" },
+      { head: "curvature, s" },
+    ],
+    runs.map(({ spec, model, seconds }) => [
+      spec.method.name,
+      String(spec.seed),
+      String(model.parameters),
+      html`<code class="hash">${model.sha256}</code>`,
+      showNumber(model.exportCheck.largestDifference),
+      ...[seconds.train, seconds.bound, seconds.certify, seconds.attack, seconds.curvature].map((s) => s.toFixed(2)),
+    ]),
+  )}</div>
 ${runs.map(({ spec }) => html`<details><summary>The spec of ${spec.method.name}, seed ${spec.seed}</summary><pre><code>${JSON.stringify(spec, null, 2)}</code></pre></details>`)}
 </section>`;
 }

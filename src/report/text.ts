@@ -3,7 +3,7 @@ import Table from "cli-table3";
 import type { Bracket } from "../bounds/bound.ts";
 import type { RunRecord } from "../experiment/record.ts";
 import type { Verdict } from "../verify/verify.ts";
-import { showNumber, showPercent } from "./number.ts";
+import { showAtLeast, showAtMost, showBound, showNorm, showNumber, showPercent } from "./number.ts";
 
 /** One line that says that attacks and certificates agree, or those that say where they do not. */
 export function alarmLines(records: readonly RunRecord[]): string[] {
@@ -18,10 +18,10 @@ export function alarmLines(records: readonly RunRecord[]): string[] {
         `ALARM: ${r.method}: ${count(r, "proof")} decisions changed inside their certified radius; a bound is wrong`,
     );
   }
-  const total = checked.reduce((n, r) => n + r.samples, 0);
+  const networks = checked.length > 1 ? ` against each of ${checked.length} networks` : "";
   const rounding = checked.reduce((n, r) => n + count(r, "rounding"), 0);
   const note = rounding > 0 ? `; float32 rounding alone changed ${rounding}` : "";
-  return [`No alarm: attacks on ${total} samples refuted no certified radius${note}.`];
+  return [`No alarm: attacks on ${checked[0].samples} samples${networks} refuted no certified radius${note}.`];
 }
 
 /** The bracket, every bound with what it is worth, and the layers with their share of the blame. */
@@ -35,16 +35,16 @@ export function renderBracket(bracket: Bracket): string {
     lines.push(`No ${where}: ${why} at node ${node}${local ? `; ${advice}` : ""}.`);
     if (lower) lines.push(`Slopes up to ${showNumber(lower.value)} were seen (witnessed, ${lower.method}).`);
   } else {
-    const low = lower ? `${showNumber(lower.value)} (witnessed, ${lower.method})` : "none found";
+    const low = lower ? `${showAtLeast(lower.value)} (witnessed, ${lower.method})` : "none found";
     const high = upper
-      ? `${showNumber(upper.value)} (${upper.proved ? "proved" : "estimate"}, ${upper.method})`
+      ? `${upper.proved ? showAtMost(upper.value) : showNumber(upper.value)} (${upper.proved ? "proved" : "estimate"}, ${upper.method})`
       : "none";
     const where = bracket.domain === "global" ? "" : ` on the ${bracket.domain}`;
-    lines.push(`Lipschitz constant, l${norm}${where}: between ${low} and ${high}`);
+    lines.push(`Lipschitz constant, ${showNorm(norm)}${where}: between ${low} and ${high}`);
   }
   const methods = newTable(["bound", "side", "proved", "value", "seconds", "status"]);
   for (const b of bounds) {
-    methods.push([b.method, b.side, b.proved ? "yes" : "no", showNumber(b.value), b.seconds.toFixed(2), b.status]);
+    methods.push([b.method, b.side, b.proved ? "yes" : "no", showBound(b), b.seconds.toFixed(2), b.status]);
   }
   lines.push(methods.toString());
   if (layers.length > 0) {

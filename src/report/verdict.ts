@@ -1,44 +1,59 @@
 /** @file The verdict in one sentence: what was proved, what was seen, and the alarm before both. */
 import type { RunRecord } from "../experiment/record.ts";
-import { type Group, spreadOf } from "./groups.ts";
-import { showNumber, showPercent } from "./number.ts";
+import { type Group, type Spread, spreadOf } from "./groups.ts";
+import { showAtLeast, showAtMost, showNorm, showNumber, showPercent } from "./number.ts";
 
 /** Of one run. */
 export function verdictOf({ spec, data, accuracy, testLoss, bracket, certified, attacked }: RunRecord): string {
   const what =
     accuracy === null
-      ? `This ${spec.method.name} network has a test loss of ${showNumber(testLoss)} on ${data.name}`
+      ? `This ${spec.method.name} network has a test loss (${spec.loss}) of ${showNumber(testLoss)} on ${data.name}`
       : `This ${spec.method.name} network decides ${showPercent(accuracy)} of ${data.samples.test} test samples of ${data.name} right`;
-  const last = certified?.findLast((c) => c.accuracy > 0) ?? certified?.at(-1);
+  const last = certified?.findLast((c) => c.accuracy > 0) ?? certified?.[0];
   const left = last && attacked?.robust.find((r) => r.radius === last.radius)?.accuracy;
+  const some = attacked && attacked.samples < data.samples.test ? ` of the first ${attacked.samples}` : "";
   const proof = last
-    ? `; under every move of at most ${last.radius} in l${bracket.norm} it is proved to stay right on ${showPercent(last.accuracy)}${
-        left === undefined ? "" : `, and attacks leave ${showPercent(left)}`
+    ? `; under every move of length at most ${last.radius} it is proved to stay right on ${showPercent(last.accuracy)}${
+        left === undefined ? "" : `, and attacks leave ${showPercent(left)}${some}`
       }`
     : "";
   return `${what}${constantWords(bracket)}${proof}.`;
 }
 
-/** Of several methods: which certifies most, and what it costs. */
+/** Of several methods: which certifies most, and what it costs; of regressions, which has the smallest loss. */
 export function comparisonVerdict(groups: readonly Group[]): string {
   const { record } = groups[0].runs[0];
+  const { accuracy, certified, norm, spec, data } = record;
   const scored = groups.map((group) => {
-    const of = (r: RunRecord) => (r.accuracy === null ? -r.testLoss : r.averageRadius);
-    return { group, score: spreadOf(group, of)?.mean ?? Number.NEGATIVE_INFINITY };
+    const spread = spreadOf(group, (r) => (accuracy === null ? r.testLoss : r.averageRadius));
+    const score = spread ? (accuracy === null ? -1 : 1) * spread.mean : Number.NEGATIVE_INFINITY;
+    return { group, score, value: withRange(spread) };
   });
   const best = scored.reduce((a, b) => (b.score > a.score ? b : a));
-  const seeds = Math.max(...groups.map((g) => g.runs.length));
-  const where = `Of ${groups.length} methods on ${record.data.name}${seeds > 1 ? `, means over ${seeds} seeds,` : ""}`;
-  if (record.accuracy === null)
-    return `${where} ${best.group.label} has the smallest test loss, ${showNumber(-best.score)}.`;
   const plain = scored.find(({ group }) => group.runs[0].record.spec.method.name === "plain" && group !== best.group);
-  const words = (group: Group) => {
-    const at = group.runs[0].record.certified?.at(-1);
-    const proved = spreadOf(group, (r) => r.certified?.at(-1)?.accuracy)?.mean;
-    return `${showPercent(spreadOf(group, (r) => r.accuracy)?.mean)} right and ${showPercent(proved)} proved to stay right under moves of ${at?.radius ?? 0}`;
-  };
-  const beside = plain ? `; plain: ${showNumber(plain.score)}, ${words(plain.group)}` : "";
-  return `${where} ${best.group.label} has the largest average certified radius, ${showNumber(best.score)} in l${record.norm} (${words(best.group)}${beside}).`;
+  const seeds = Math.max(...groups.map((g) => g.runs.length));
+  const over = seeds > 1 ? `means over ${seeds} seeds` : "one seed each";
+  const where = `Of ${groups.length} methods on ${data.name} (${over}) ${best.group.label} has the`;
+  if (accuracy === null) {
+    const beside = plain ? ` (plain: ${plain.value})` : "";
+    return `${where} smallest test loss (${spec.loss}), ${best.value}${beside}.`;
+  }
+  const right = (group: Group) => showPercent(spreadOf(group, (r) => r.accuracy)?.mean);
+  const part = (group: Group, k: number) => spreadOf(group, (r) => r.certified?.[k]?.accuracy)?.mean ?? 0;
+  // The largest radius that says anything of the best.
+  const at = Math.max(
+    0,
+    (certified ?? []).findLastIndex((_, k) => part(best.group, k) > 0),
+  );
+  const radius = certified?.[at]?.radius;
+  const words = ({ group, value }: (typeof scored)[number]) =>
+    [value, right(group), ...(radius === undefined ? [] : [showPercent(part(group, at))])].join("; ");
+  const proved =
+    radius === undefined
+      ? ""
+      : `, ${showPercent(part(best.group, at))} proved to stay right under every move of length at most ${radius}`;
+  const largest = `${where} largest average certified radius, ${best.value} in ${showNorm(norm)}`;
+  return `${largest}: of ${data.samples.test} test samples ${right(best.group)} decided right${proved}${plain ? ` (plain: ${words(plain)})` : ""}.`;
 }
 
 /** What attacks refuted; null where nothing. */
@@ -50,19 +65,30 @@ export function alarmOf(runs: readonly RunRecord[]): string | null {
 
 /** That attacks were held against certificates, and agree. */
 export function agreement(runs: readonly RunRecord[]): string | null {
-  const samples = runs.reduce((n, r) => n + (r.attacked?.samples ?? 0), 0);
-  if (samples === 0 || alarmOf(runs)) return null;
-  const rounding = runs.flatMap((r) => r.attacked?.alarm ?? []).length;
+  const attacked = runs.flatMap((r) => r.attacked ?? []);
+  if (attacked.length === 0 || alarmOf(runs)) return null;
+  const rounding = attacked.flatMap((a) => a.alarm).length;
   const note = rounding > 0 ? ` Float32 rounding alone changed ${rounding} decisions inside their radius.` : "";
-  return `No alarm: attacks on ${samples} samples refuted no certified radius.${note}`;
+  const [{ samples }] = attacked;
+  const networks = attacked.length > 1 ? ` against each of ${attacked.length} networks` : "";
+  return `No alarm: attacks on ${samples} samples${networks} refuted no certified radius.${note}`;
 }
 
 // --- internal ---
 
+/** A mean and, where seeds differ, half their range. */
+function withRange(spread: Spread | null): string {
+  if (!spread) return "-";
+  const half = (spread.max - spread.min) / 2;
+  return half > 0 ? `${showNumber(spread.mean)} ± ${Number(half.toPrecision(2))}` : showNumber(spread.mean);
+}
+
 function constantWords({ lower, upper, norm, noConstant }: RunRecord["bracket"]): string {
   if (noConstant) return `; it has no Lipschitz constant (${noConstant.why})`;
   const bounded = upper?.proved && upper.value !== null && Number.isFinite(upper.value);
-  const high = bounded ? `at most ${showNumber(upper.value)} (proved)` : "not bounded by anything proved";
-  const low = lower && lower.value > 0 ? `at least ${showNumber(lower.value)} (seen) and ` : "";
-  return `; its Lipschitz constant in l${norm} is ${low}${high}`;
+  const high = bounded
+    ? `at most ${showAtMost(upper.value)} (proved by ${upper.method})`
+    : "not bounded by anything proved";
+  const low = lower && lower.value > 0 ? `at least ${showAtLeast(lower.value)} (seen) and ` : "";
+  return `; its Lipschitz constant in ${showNorm(norm)} is ${low}${high}`;
 }

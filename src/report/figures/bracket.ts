@@ -2,13 +2,13 @@
 import type { Bound, Bracket } from "../../bounds/bound.ts";
 import { type Group, spreadOf } from "../groups.ts";
 import { figure, type Html, html, table } from "../html.ts";
-import { showNumber, showPercent } from "../number.ts";
+import { showAtLeast, showAtMost, showBound, showNorm, showNumber, showPercent } from "../number.ts";
 import type { Pen } from "../plot.ts";
 
 /** One bracket above the bounds that made it. */
 export function bracketFigure(pen: Pen, bracket: Bracket): Html {
   const { lower, upper, bounds, norm } = bracket;
-  const title = `Lipschitz constant in l${norm}${bracket.domain === "global" ? "" : ` on the ${bracket.domain}`}`;
+  const title = `Lipschitz constant in ${showNorm(norm)}${bracket.domain === "global" ? "" : ` on the ${bracket.domain}`}`;
   const found = bounds.filter(isPlaced);
   const numbers = table(
     "Every bound",
@@ -24,7 +24,7 @@ export function bracketFigure(pen: Pen, bracket: Bracket): Html {
       b.method,
       b.side,
       worthOf(b),
-      showNumber(b.value),
+      showBound(b),
       showNumber(b.seconds),
       b.why ? `${b.status}: ${b.why}` : b.status,
     ]),
@@ -58,7 +58,7 @@ export function bracketsFigure(pen: Pen, groups: readonly Group[]): Html {
     upper: positive(spreadOf(g, (r) => r.bracket.upper?.value)?.max),
   }));
   const norm = groups[0].runs[0].record.bracket.norm;
-  const title = `Lipschitz constants in l${norm}`;
+  const title = `Lipschitz constants in ${showNorm(norm)}`;
   const numbers = table(
     title,
     [
@@ -69,8 +69,8 @@ export function bracketsFigure(pen: Pen, groups: readonly Group[]): Html {
     ],
     rows.map((r) => [
       r.label,
-      showNumber(r.lower),
-      showNumber(r.upper),
+      showAtLeast(r.lower),
+      showAtMost(r.upper),
       r.lower && r.upper ? showNumber(r.upper / r.lower) : "-",
     ]),
   );
@@ -109,7 +109,7 @@ export function blameFigure(pen: Pen, { layers }: Bracket): Html | null {
       marginLeft: labelWidth([...names.values()]),
       insetLeft: shown.some((l) => l.share < 0) ? 50 : 0,
       insetRight: 50,
-      x: { label: "share of log L (negative: contracts)", percent: true, nice: true, grid: true },
+      x: { label: "share of log L, % (below 0: contracts)", percent: true, nice: true, grid: true },
       y: { domain: shown.map((l) => l.at), tickFormat: (at: string) => names.get(at) ?? "", label: null, tickSize: 0 },
       marks: [
         plot.barX(shown, {
@@ -204,7 +204,7 @@ function drawRows(
   const values = (side: Bound["side"], textAnchor: "start" | "end", dx: number) =>
     plot.text(
       bounds.filter((b) => b.side === side),
-      { x: "value", y: "method", text: (b: Bound) => showNumber(b.value), textAnchor, dx, fill: "var(--ink)" },
+      { x: "value", y: "method", text: showBound, textAnchor, dx, fill: "var(--ink)" },
     );
   const shade = bounds.length > 0 ? bars : [];
   return pen.draw(
@@ -237,7 +237,7 @@ function drawRows(
         plot.text(bars, {
           x: "start",
           y: "label",
-          text: (r: Row) => (r.lower === null ? "none seen" : showNumber(r.lower)),
+          text: (r: Row) => (r.lower === null ? "none seen" : showAtLeast(r.lower)),
           textAnchor: "end",
           dx: -8,
           fontWeight: 600,
@@ -246,7 +246,7 @@ function drawRows(
         plot.text(bars, {
           x: "end",
           y: "label",
-          text: (r: Row) => (r.upper === null ? "no bound" : showNumber(r.upper)),
+          text: (r: Row) => (r.upper === null ? "no bound" : showAtMost(r.upper)),
           textAnchor: "start",
           dx: 8,
           fontWeight: 600,
@@ -273,14 +273,14 @@ const worthOf = (b: Bound): string =>
   b.side === "lower" ? "witnessed" : b.side === "upper" && b.proved ? "proved" : "estimate";
 
 function words({ lower, upper, noConstant }: Bracket): string {
-  const seen = lower && lower.value > 0 ? `at least ${showNumber(lower.value)} (witnessed, ${lower.method})` : "";
+  const seen = lower && lower.value > 0 ? `at least ${showAtLeast(lower.value)} (witnessed, ${lower.method})` : "";
   if (noConstant) {
     const why = `There is no global constant: ${noConstant.why} at node ${noConstant.node}.`;
     return seen ? `${why} Slopes of ${seen} were seen.` : why;
   }
   const most = upper && Number.isFinite(upper.value) && upper.value !== null ? upper : null;
   const bounded = most
-    ? `at most ${showNumber(most.value)} (${most.proved ? "proved" : "an estimate"}, ${most.method})`
+    ? `at most ${showAtMost(most.value)} (${most.proved ? "proved" : "an estimate"}, ${most.method})`
     : "";
   const tight =
     lower && lower.value > 0 && most ? ` The ends are a factor ${showNumber(most.value / lower.value)} apart.` : "";
@@ -290,7 +290,7 @@ function words({ lower, upper, noConstant }: Bracket): string {
 const short = (text: string): string => (text.length > 20 ? `${text.slice(0, 9)}…${text.slice(-10)}` : text);
 
 /** Room for the longest of some words, as wide letters go. */
-const labelWidth = (texts: readonly string[]): number => 14 + 7.2 * Math.max(...texts.map((t) => short(t).length));
+const labelWidth = (texts: readonly string[]): number => 14 + 8.6 * Math.max(...texts.map((t) => short(t).length));
 
 /** Powers of ten, not more than eight; up to two decades the axis has ticks of its own. */
 function decades(low: number, high: number): number[] | number {

@@ -1,36 +1,37 @@
 /** @file Methods side by side: the table, and what certified accuracy each pays for in plain accuracy. */
 import { attackedAt, certifiedAt, type Measure, measures } from "../../experiment/comparison.ts";
-import type { RunRecord } from "../../experiment/record.ts";
 import { type Group, type Spread, spreadOf } from "../groups.ts";
 import { type Column, figure, type Html, html, type Part, table } from "../html.ts";
-import { showNumber, showPercent } from "../number.ts";
+import { showAtLeast, showAtMost, showNorm, showNumber, showPercent } from "../number.ts";
 import type { Pen } from "../plot.ts";
 
 /** One row a method; the best of a column is bold, and over several seeds half the range stands below the mean. */
 export function comparisonTable(groups: readonly Group[]): Html {
-  const quantities = quantitiesOf(groups[0].runs[0].record);
+  const quantities = quantitiesOf(groups);
   const seeds = Math.max(...groups.map((g) => g.runs.length));
-  const spreads = quantities.map(({ of }) => groups.map((g) => spreadOf(g, of)));
-  const bests = quantities.map(({ better }, q) => {
-    const means = spreads[q].filter((s) => s !== null).map((s) => s.mean);
-    if (!better || means.length === 0) return null;
-    return better === "more" ? Math.max(...means) : Math.min(...means);
-  });
+  const bests = quantities.map(({ measures: shown }) => shown.map((measure) => bestOf(groups, measure)));
   const columns: Column[] = [{ head: "method", align: "left" }, ...quantities.map(({ head }) => ({ head }))];
-  const rows = groups.map((group, g): Part[] => [
+  const rows = groups.map((group): Part[] => [
     group.label,
-    ...quantities.map(({ show }, q): Part => {
-      const spread = spreads[q][g];
-      if (!spread) return "-";
-      const text = show(spread.mean);
-      return [
-        spread.mean === bests[q] ? html`<strong>${text}</strong>` : text,
-        spread.min < spread.max ? html`<br><small>±${half(spread, show)}</small>` : null,
-      ];
+    ...quantities.map(({ measures: shown, show }, q): Part => {
+      const spreads = shown.map(({ of }) => spreadOf(group, of));
+      const means = spreads.map((spread, k): Part => {
+        if (!spread) return k === 0 ? "-" : null;
+        const text = show(spread.mean);
+        return [k > 0 ? " to " : null, spread.mean === bests[q][k] ? html`<strong>${text}</strong>` : text];
+      });
+      const halves = spreads.flatMap((s) => (s && s.min < s.max ? [half(s, show)] : []));
+      return [means, halves.length > 0 ? html`<br><small>±${halves.join(", ±")}</small>` : null];
     }),
   ]);
-  const caption = seeds > 1 ? `Methods, means over up to ${seeds} seeds; ±: half their range` : "Methods";
-  return html`<div class="wide">${table(caption, columns, rows)}</div>`;
+  const { accuracy, norm } = groups[0].runs[0].record;
+  const within =
+    accuracy === null
+      ? ""
+      : ` At r: right under every move of at most r in ${showNorm(norm)}, %: at least the first number (proved), at most the second (left by attacks).`;
+  const caption = seeds > 1 ? `Means over up to ${seeds} seeds; ±: half their range.` : "One seed each.";
+  return html`<p class="note">${`${caption}${within} Bold: best of its column.`}</p>
+<div class="wide">${table("Methods", columns, rows)}</div>`;
 }
 
 /** Accuracy against certified accuracy at the radius where methods differ most; null where nothing was certified. */
@@ -59,7 +60,7 @@ export function scatterFigure(pen: Pen, groups: readonly Group[]): Html | null {
   const attacked = points.filter((p) => p.left !== null);
   return figure({
     title,
-    legend: points.map(({ label, color }) => ({ label, color, style: "dot" })),
+    legend: points.map(({ label, color, symbol }) => ({ label, color, style: symbol })),
     drawing: pen.draw(
       {
         height: 340,
@@ -73,7 +74,7 @@ export function scatterFigure(pen: Pen, groups: readonly Group[]): Html | null {
         y: {
           domain: [0, 100],
           percent: true,
-          label: `right under every move of ${radius} in l${record.norm}, %`,
+          label: `right under every move of ${radius} in ${showNorm(record.norm)}, %`,
           grid: true,
         },
         marks: [
@@ -131,42 +132,58 @@ export function scatterFigure(pen: Pen, groups: readonly Group[]): Html | null {
 
 // --- internal ---
 
-/** Half a range, in the unit of the mean above it. */
+/** Half a range, in the unit of the mean beside it. */
 function half({ min, max }: Spread, show: (value: number) => string): string {
   const value = (max - min) / 2;
-  const text = show(value);
-  return text.endsWith(" %") ? text.slice(0, -2) : String(Number(value.toPrecision(2)));
+  return show === percent ? percent(value) : String(Number(value.toPrecision(2)));
 }
 
-interface Quantity extends Omit<Measure, "name"> {
+/** The best mean; null where nothing is better, or where all are equally good. */
+function bestOf(groups: readonly Group[], { of, better }: Measure): number | null {
+  const means = groups.flatMap((g) => spreadOf(g, of)?.mean ?? []);
+  if (better === null || new Set(means).size < 2) return null;
+  return better === "more" ? Math.max(...means) : Math.min(...means);
+}
+
+/** A column: one measure, or the two ends of what is known. */
+interface Quantity {
   readonly head: string;
+  readonly measures: readonly Measure[];
   readonly show: (value: number) => string;
 }
 
-function quantitiesOf({ spec, accuracy }: RunRecord): Quantity[] {
-  const quantity = (head: string, { of, better }: Measure, show: (value: number) => string): Quantity => ({
+const percent = (part: number): string => (100 * part).toFixed(1);
+
+function quantitiesOf(groups: readonly Group[]): Quantity[] {
+  const [{ record }] = groups[0].runs;
+  const { spec, accuracy } = record;
+  const one = (head: string, measure: Measure, show: (value: number) => string): Quantity => ({
     head,
-    of,
-    better,
+    measures: [measure],
     show,
   });
+  const plain = groups.find((g) => g.runs.every((r) => r.record.spec.method.name === "plain"));
+  const base = plain && spreadOf(plain, measures.seconds.of)?.mean;
+  const time = base
+    ? one("training, × plain", { ...measures.seconds, of: (r) => r.seconds.train / base }, (v) => v.toFixed(1))
+    : one("training, s", measures.seconds, (v) => v.toFixed(1));
   const bracket = [
-    quantity("L at least", measures.lower, showNumber),
-    quantity("L at most", measures.upper, showNumber),
-    quantity("tight", measures.tightness, showPercent),
+    one("L at least", measures.lower, showAtLeast),
+    one("L at most", measures.upper, showAtMost),
+    one("tight, %", { ...measures.tightness, better: null }, percent),
   ];
-  const seconds = quantity("train, s", measures.seconds, (v) => v.toFixed(1));
-  if (accuracy === null) return [quantity("test loss", measures.testLoss, showNumber), ...bracket, seconds];
+  if (accuracy === null) return [one("test loss", measures.testLoss, showNumber), ...bracket, time];
   return [
-    quantity("accuracy", measures.accuracy, showPercent),
+    one("right, %", measures.accuracy, percent),
+    ...spec.radii.map((radius, k) => ({
+      head: `at ${radius}`,
+      measures: [certifiedAt(k), attackedAt(k)],
+      show: percent,
+    })),
+    one("average radius", measures.radius, showNumber),
     ...bracket,
-    ...spec.radii.flatMap((radius, k) => [
-      quantity(`certified at ${radius}`, certifiedAt(k), showPercent),
-      quantity(`left by attacks at ${radius}`, attackedAt(k), showPercent),
-    ]),
-    quantity("radius", measures.radius, showNumber),
-    quantity("curvature", measures.curvature, showNumber),
-    seconds,
+    one("curvature", measures.curvature, showNumber),
+    time,
   ];
 }
 

@@ -2,7 +2,7 @@
 import type { RunRecord } from "../../experiment/record.ts";
 import type { Group, Reported } from "../groups.ts";
 import { figure, type Html, table } from "../html.ts";
-import { showPercent } from "../number.ts";
+import { showNorm, showPercent } from "../number.ts";
 import type { Pen } from "../plot.ts";
 
 interface Point {
@@ -15,8 +15,9 @@ interface Point {
 
 /** Both curves of one run, and what lies between; null for a regression. */
 export function curveFigure(pen: Pen, { record, samples }: Reported): Html | null {
-  const points = pointsOf({ record, ...(samples ? { samples } : {}) });
-  if (!points) return null;
+  if (!record.certified) return null;
+  const run = { record, ...(samples ? { samples } : {}) };
+  const points = pointsOf(run, reachOf(run));
   const { plot } = pen;
   const title = "Certified accuracy, and what attacks leave";
   const exact = ofRecord(record);
@@ -54,7 +55,7 @@ export function curveFigure(pen: Pen, { record, samples }: Reported): Html | nul
     note: `${sampleWords(record)} Dots are the radii of the record.`,
     numbers: table(
       title,
-      [{ head: `radius in l${record.norm}` }, { head: "certified" }, { head: "left by attacks" }],
+      [{ head: `radius in ${showNorm(record.norm)}` }, { head: "certified" }, { head: "left by attacks" }],
       exact.map((p) => [String(p.radius), showPercent(p.certified), showPercent(p.attacked)]),
     ),
   });
@@ -64,31 +65,35 @@ export function curveFigure(pen: Pen, { record, samples }: Reported): Html | nul
 export function curvesFigure(pen: Pen, groups: readonly Group[]): Html | null {
   const { plot } = pen;
   const found = groups.flatMap((group) => {
-    const points = pointsOf(group.runs[0]);
-    return points ? [{ group, points, exact: ofRecord(group.runs[0].record) }] : [];
+    const [run] = group.runs;
+    return run.record.certified ? [{ group, run, exact: ofRecord(run.record) }] : [];
   });
   if (found.length === 0) return null;
+  const reach = Math.max(...found.map(({ run }) => reachOf(run)));
   const title = "Certified accuracy (solid) below what attacks leave (dashed)";
   const { record } = found[0].group.runs[0];
-  const reach = Math.max(...found.flatMap(({ points }) => points.map((p) => p.radius)));
   const drawing = pen.draw(
     {
       ...axes(record),
-      x: { label: `radius in l${record.norm}`, domain: [0, reach] },
-      marks: found.flatMap(({ group: { color }, points }) => [
-        plot.line(
-          points.filter((p) => p.attacked !== null),
-          { x: "radius", y: "attacked", stroke: color, strokeWidth: 1.5, strokeDasharray: "5 4" },
-        ),
-        plot.line(points, { x: "radius", y: "certified", stroke: color, strokeWidth: 2.5 }),
-      ]),
+      x: { label: `radius in ${showNorm(record.norm)}`, domain: [0, reach] },
+      marks: found.flatMap(({ group: { color, symbol }, run, exact }) => {
+        const points = pointsOf(run, reach);
+        return [
+          plot.line(
+            points.filter((p) => p.attacked !== null),
+            { x: "radius", y: "attacked", stroke: color, strokeWidth: 1.5, strokeDasharray: "5 4" },
+          ),
+          plot.line(points, { x: "radius", y: "certified", stroke: color, strokeWidth: 2.5 }),
+          plot.dot(exact, { x: "radius", y: "certified", fill: color, symbol, r: 4.5 }),
+        ];
+      }),
     },
     { title, description: found.map(({ group }) => group.label).join(", ") },
   );
   return figure({
     title,
     drawing,
-    legend: found.map(({ group: { label, color } }) => ({ label, color })),
+    legend: found.map(({ group: { label, color, symbol } }) => ({ label, color, style: symbol })),
     note: `The truth of each method is between its two curves. ${sampleWords(record)}${seedWords(groups)}`,
     numbers: table(
       title,
@@ -111,7 +116,7 @@ const seedWords = (groups: readonly Group[]): string =>
 const axes = ({ norm }: RunRecord) => ({
   height: 320,
   y: { domain: [0, 100], percent: true, label: "right samples, %", grid: true },
-  x: { label: `radius in l${norm}` },
+  x: { label: `radius in ${showNorm(norm)}` },
 });
 
 /** At the radii that were asked for. */
@@ -122,20 +127,17 @@ const ofRecord = ({ certified, attacked }: RunRecord): Point[] =>
     attacked: attacked?.robust[k]?.accuracy ?? null,
   }));
 
-/** At many radii, from the samples; at those of the record where samples are not known. */
-function pointsOf({ record, samples }: Reported): Point[] | null {
-  if (!record.certified) return null;
-  if (!samples || samples.radii.length === 0) return ofRecord(record);
-  // The same samples for both curves, or the truth would not be between them.
-  const count = samples.attacked.length || samples.radii.length;
-  const radii = samples.radii
-    .slice(0, count)
-    .map((r, i) => (samples.labels[i] === samples.predicted[i] ? (r ?? Number.POSITIVE_INFINITY) : -1));
-  const distances = samples.attacked.map(({ right, distance }) =>
-    right ? (distance ?? Number.POSITIVE_INFINITY) : -1,
-  );
+/** From where on there is next to nothing left to see. */
+function reachOf({ record: { spec }, samples }: Reported): number {
+  const { radii, distances } = lengthsOf(samples);
   const ends = [...radii, ...distances].filter((v) => Number.isFinite(v) && v >= 0).sort((a, b) => a - b);
-  const reach = Math.max(1.02 * (ends[Math.floor(0.98 * (ends.length - 1))] ?? 0), ...record.spec.radii) || 1;
+  return Math.max(1.02 * (ends[Math.floor(0.98 * (ends.length - 1))] ?? 0), ...spec.radii) || 1;
+}
+
+/** At many radii, from the samples; at those of the record where samples are not known. */
+function pointsOf({ record, samples }: Reported, reach: number): Point[] {
+  const { count, radii, distances } = lengthsOf(samples);
+  if (count === 0) return ofRecord(record);
   return Array.from({ length: steps + 1 }, (_, k) => {
     const radius = (k * reach) / steps;
     return {
@@ -144,6 +146,19 @@ function pointsOf({ record, samples }: Reported): Point[] | null {
       attacked: distances.length > 0 ? distances.filter((d) => d > radius).length / count : null,
     };
   });
+}
+
+/** Radii and distances, of the same samples for both, or the truth would not be between them; -1 where decided wrong. */
+function lengthsOf(samples: Reported["samples"]) {
+  if (!samples) return { count: 0, radii: [], distances: [] };
+  const count = samples.attacked.length || samples.radii.length;
+  const radii = samples.radii
+    .slice(0, count)
+    .map((r, i) => (samples.labels[i] === samples.predicted[i] ? (r ?? Number.POSITIVE_INFINITY) : -1));
+  const distances = samples.attacked.map(({ right, distance }) =>
+    right ? (distance ?? Number.POSITIVE_INFINITY) : -1,
+  );
+  return { count, radii, distances };
 }
 
 function sampleWords({ data, attacked }: RunRecord): string {

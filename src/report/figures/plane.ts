@@ -1,11 +1,12 @@
 /** @file Data one can draw: of points of the plane the map of the decisions with the certified balls, of a function of one number its graph. */
+import type { Norm } from "../../bounds/bound.ts";
 import type { LineMap, PlaneMap, SampleRecord } from "../../experiment/samples.ts";
 import { figure, type Html, html, table } from "../html.ts";
-import { showNumber } from "../number.ts";
+import { showNorm, showNumber } from "../number.ts";
 import { colorOf, type Pen } from "../plot.ts";
 
 /** Where the network decides what, test samples on it, and around each right one the ball in which that is proved to stay. */
-export function planeFigure(pen: Pen, plane: PlaneMap, samples: SampleRecord, norm: string | number): Html {
+export function planeFigure(pen: Pen, plane: PlaneMap, samples: SampleRecord, norm: Norm): Html {
   const { plot } = pen;
   const title = "Map of the decisions, with certified balls";
   const { x, y, size, margins, indices, points } = plane;
@@ -67,7 +68,7 @@ export function planeFigure(pen: Pen, plane: PlaneMap, samples: SampleRecord, no
       ...margins.map((_, k) => ({ label: `class ${k}`, color: colorOf(k), style: "area" as const })),
       { label: "certified ball", color: "var(--ink)", style: "ring" },
     ],
-    note: html`Balls are to scale in l${norm}: inside one the decision is proved not to change.${
+    note: html`Balls are to scale in ${showNorm(norm)}: inside one the decision is proved not to change.${
       wrong.length > 0 ? ` Crosses: ${wrong.length} samples decided wrong.` : ""
     }${points.length < samples.labels.length ? ` ${points.length} of ${samples.labels.length} test samples are drawn.` : ""}`,
     numbers: table(
@@ -134,9 +135,9 @@ interface Ball {
 }
 
 /** Circles in l2, squares in l-inf, squares on their corners in l1. */
-function balls({ plot }: Pen, rows: readonly Ball[], norm: string | number, perUnit: number) {
+function balls({ plot }: Pen, rows: readonly Ball[], norm: Norm, perUnit: number) {
   const style = { strokeOpacity: 0.8, strokeWidth: 1, fill: "none", clip: true } as const;
-  if (String(norm) === "2") {
+  if (norm === 2) {
     return [
       plot.dot(rows, {
         x: "x",
@@ -148,9 +149,7 @@ function balls({ plot }: Pen, rows: readonly Ball[], norm: string | number, perU
     ];
   }
   const turns =
-    String(norm) === "1"
-      ? [0, 1, 2, 3, 4].map((k) => [Math.cos((k * Math.PI) / 2), Math.sin((k * Math.PI) / 2)])
-      : corners;
+    norm === 1 ? [0, 1, 2, 3, 4].map((k) => [Math.cos((k * Math.PI) / 2), Math.sin((k * Math.PI) / 2)]) : corners;
   return rows.map((b) =>
     plot.line(
       turns.map(([dx, dy]) => [b.x + b.radius * dx, b.y + b.radius * dy]),

@@ -12,50 +12,38 @@ export function trainingFigures(pen: Pen, epochs: readonly EpochMetrics[]): Html
     { label: "training part, while trained on", color: "var(--orange)", style: "dashed" },
     { label: "test part, after the epoch", color: "var(--blue)" },
   ];
-  const numbers = table(
-    "Epochs",
-    [
-      { head: "epoch" },
-      { head: "training loss" },
-      { head: "test loss" },
-      { head: "training accuracy" },
-      { head: "test accuracy" },
-      { head: "seconds" },
-    ],
-    epochs.map((e) => [
-      String(e.epoch),
-      showNumber(e.trainLoss),
-      showNumber(e.testLoss),
-      showPercent(e.trainAccuracy),
-      showPercent(e.testAccuracy),
-      showNumber(e.seconds),
-    ]),
-  );
+  const numbers = (what: string, row: (e: EpochMetrics) => string[]) =>
+    table(
+      what,
+      [{ head: "epoch" }, { head: "training part" }, { head: "test part" }, { head: "seconds" }],
+      epochs.map((e) => [String(e.epoch), ...row(e), showNumber(e.seconds)]),
+    );
   const pair = (train: (e: EpochMetrics) => number | null, test: (e: EpochMetrics) => number | null): Series[] => [
     { color: "var(--orange)", dash: "6 4", points: pointsOf(epochs, train) },
     { color: "var(--blue)", points: pointsOf(epochs, test) },
   ];
-  const loss = { title: "Loss", legend, numbers };
-  const drawnLoss = lines(
-    pen,
-    "loss",
-    pair(
-      (e) => e.trainLoss,
-      (e) => e.testLoss,
-    ),
-    "Loss over the epochs",
+  const losses = pair(
+    (e) => e.trainLoss,
+    (e) => e.testLoss,
   );
-  if (epochs[0].testAccuracy === null) return [figure({ ...loss, drawing: drawnLoss })];
+  const loss = figure({
+    title: "Loss",
+    legend,
+    drawing: lines(pen, "loss", losses, "Loss over the epochs"),
+    numbers: numbers("Loss", (e) => [showNumber(e.trainLoss), showNumber(e.testLoss)]),
+  });
+  if (epochs[0].testAccuracy === null) return [loss];
   const accuracy = pair(
     (e) => e.trainAccuracy,
     (e) => e.testAccuracy,
   );
   return [
-    figure({ ...loss, drawing: drawnLoss }),
+    loss,
     figure({
       title: "Accuracy while training",
       legend,
       drawing: lines(pen, "right samples, %", accuracy, "Accuracy over the epochs", true),
+      numbers: numbers("Accuracy", (e) => [showPercent(e.trainAccuracy), showPercent(e.testAccuracy)]),
     }),
   ];
 }
@@ -69,11 +57,11 @@ export function trainingsFigure(pen: Pen, groups: readonly Group[]): Html {
   const last = Math.max(...all.map(({ epochs }) => epochs.length));
   return figure({
     title,
-    legend: groups.map(({ label, color }) => ({ label, color })),
+    legend: groups.map(({ label, color, symbol }) => ({ label, color, style: symbol })),
     drawing: lines(
       pen,
       classes ? "right samples, %" : "test loss",
-      all.map(({ color, epochs }) => ({ color, points: pointsOf(epochs, value) })),
+      all.map(({ color, symbol, epochs }) => ({ color, symbol, points: pointsOf(epochs, value) })),
       title,
       classes,
     ),
@@ -97,6 +85,8 @@ export function trainingsFigure(pen: Pen, groups: readonly Group[]): Html {
 interface Series {
   readonly color: string;
   readonly dash?: string;
+  /** Marks some points, so that lines can be told apart without their colours. */
+  readonly symbol?: Group["symbol"];
   readonly points: readonly { readonly epoch: number; readonly value: number }[];
 }
 
@@ -114,7 +104,7 @@ function lines(pen: Pen, label: string, series: readonly Series[], title: string
       height: 260,
       x: { label: "epoch", domain: last > 1 ? [1, last] : [0, 2], ticks: ticksTo(last), tickFormat: "d" },
       y: { label, percent, grid: true, nice: true, zero: !percent },
-      marks: series.flatMap(({ color, dash, points }) => [
+      marks: series.flatMap(({ color, dash, symbol, points }, k) => [
         plot.line(points, {
           x: "epoch",
           y: "value",
@@ -122,11 +112,19 @@ function lines(pen: Pen, label: string, series: readonly Series[], title: string
           strokeWidth: 2,
           ...(dash ? { strokeDasharray: dash } : {}),
         }),
-        plot.dot(points.length <= 12 ? points : [], { x: "epoch", y: "value", fill: color, r: 3 }),
+        symbol
+          ? plot.dot(some(points, k), { x: "epoch", y: "value", fill: color, symbol, r: 4 })
+          : plot.dot(points.length <= 12 ? points : [], { x: "epoch", y: "value", fill: color, r: 3 }),
       ]),
     },
     { title },
   );
+}
+
+/** A few points of the kth line, not those of the others. */
+function some<T>(points: readonly T[], k: number): T[] {
+  const every = Math.max(1, Math.ceil(points.length / 4));
+  return points.filter((_, i) => i % every === k % every);
 }
 
 /** Whole epochs, at most a dozen. */

@@ -1,11 +1,12 @@
 /** @file The samples whose decision is changed most easily: as pictures where the data are images, as a table always. */
+import type { Norm } from "../../bounds/bound.ts";
 import type { SampleRecord, WeakSample } from "../../experiment/samples.ts";
 import { type Html, html, table } from "../html.ts";
-import { showNumber } from "../number.ts";
+import { showNorm, showNumber } from "../number.ts";
 import type { Pen } from "../plot.ts";
 
 /** The weakest samples with their smallest attacks; null where nothing was attacked or nothing found. */
-export function weakestFigure(pen: Pen, { weakest, shape, range }: SampleRecord, norm: string | number): Html | null {
+export function weakestFigure(pen: Pen, { weakest, shape, range }: SampleRecord, norm: Norm): Html | null {
   if (weakest.length === 0) return null;
   const title = "Weakest samples";
   const isImage = shape.length === 3 && (shape[0] === 1 || shape[0] === 3) && shape[1] >= 4 && shape[2] >= 4;
@@ -27,7 +28,7 @@ export function weakestFigure(pen: Pen, { weakest, shape, range }: SampleRecord,
     ]),
   );
   return html`<figure class="wide"><figcaption><h3>${title}</h3></figcaption>
-<p class="note">Right decisions that the smallest perturbations found change, lengths in l${norm}.${
+<p class="note">Right decisions that the smallest perturbations found change, lengths in ${showNorm(norm)}.${
     isImage ? " Each: the sample, the perturbation (blue takes away, orange adds; amplified), the sample with it." : ""
   }</p>
 ${
