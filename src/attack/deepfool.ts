@@ -40,7 +40,7 @@ export interface DeepfoolRows {
 
 export interface BoundarySearch {
   /** For each row the nearest point with another decision, or where the search ended without one: [count, size]. */
-  run(rows: DeepfoolRows, signal?: AbortSignal): Promise<Float32Array>;
+  run(rows: DeepfoolRows, signal?: AbortSignal, onProgress?: (fraction: number) => void): Promise<Float32Array>;
   dispose(): Promise<void>;
 }
 
@@ -62,12 +62,16 @@ export async function boundarySearch(
   const rivals = Math.min(spec.rivals, target.classes - 1);
   const program = await target.engine.compile(boundaryGraph(target, spec, rivals, norm, range));
   return {
-    async run(rows, signal) {
+    async run(rows, signal, onProgress) {
       const { size, rows: width } = target;
+      const all = rows.own.length;
       const found = Float32Array.from(rows.center);
-      for (let from = 0; from < rows.own.length; from += width) {
-        const count = Math.min(width, rows.own.length - from);
-        const ends = await walk(program, target, spec.steps, rivals, rows, from, count, signal);
+      for (let from = 0; from < all; from += width) {
+        const count = Math.min(width, all - from);
+        const ends = await walk(program, target, spec.steps, rivals, rows, from, count, (part) => {
+          signal?.throwIfAborted();
+          onProgress?.((from + part * count) / all);
+        });
         found.set(ends.subarray(0, count * size), from * size);
       }
       return found;
@@ -163,7 +167,7 @@ async function walk(
   rows: DeepfoolRows,
   from: number,
   count: number,
-  signal?: AbortSignal,
+  onStep: (part: number) => void,
 ): Promise<Float32Array> {
   // What is left of the last batch repeats its first row.
   const at = (row: number) => from + (row < count ? row : 0);
@@ -189,7 +193,7 @@ async function walk(
   };
   for (let k = 0; k < rivals; k++) feeds[`rival${k}`] = mask((row) => order[row - from][k]);
   for (let step = 0; step <= steps; step++) {
-    signal?.throwIfAborted();
+    onStep(step / (steps + 1));
     const results = await program.run(feeds);
     for (const name in results) feeds[name.slice(5)] = results[name];
   }

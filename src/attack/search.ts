@@ -84,7 +84,7 @@ async function nearest(search: Search, spec: Deepfool, found: Findings): Promise
         all.flatMap((i) => [...outputs.subarray(i * target.classes, (i + 1) * target.classes)]),
       ),
     };
-    await offer(search, spec.name, all, await walker.run(rows, signal), found);
+    await offer(search, spec.name, all, await walker.run(rows, signal, search.onProgress), found);
   } finally {
     await walker.dispose();
   }

@@ -36,6 +36,8 @@ export interface LipschitzOptions {
    * told, they share about four seconds.
    */
   readonly seconds?: number;
+  /** Moves of every point in searches for lower bounds; 40 unless told, more in proportion to `seconds` beyond one. */
+  readonly rounds?: number;
   /** Default 0. */
   readonly seed?: number;
   readonly signal?: AbortSignal;
@@ -173,7 +175,7 @@ function sharedWork(
   subject: Subject,
   norm: Norm,
   domain: Domain,
-  { engine, data, seconds, seed = 0, signal }: LipschitzOptions,
+  { engine, data, seconds, rounds, seed = 0, signal }: LipschitzOptions,
 ): Omit<Question, "progress" | "improve"> {
   let walk: ReturnType<Question["walk"]> | undefined;
   let tail: ReturnType<Question["tail"]> | undefined;
@@ -185,6 +187,7 @@ function sharedWork(
     seed,
     ...(data ? { data } : {}),
     ...(seconds === undefined ? {} : { seconds }),
+    ...(rounds === undefined ? {} : { rounds }),
     ...(signal ? { signal } : {}),
     walk() {
       walk ??= autoLip(subject, norm, {

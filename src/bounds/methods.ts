@@ -38,6 +38,8 @@ export interface Question {
   /** What the model says of itself. */
   readonly metadata?: Named<string>;
   readonly seconds?: number;
+  /** Moves of every point in searches from below. */
+  readonly rounds?: number;
   readonly seed: number;
   readonly signal?: AbortSignal;
   /** What methods before this one have found. */

@@ -6,6 +6,7 @@ import type { Violation } from "../certify/consistency.ts";
 import type { Curvature } from "../curvature/measure.ts";
 import { SpecError } from "../tensor/errors.ts";
 import type { EpochMetrics } from "../train/loop.ts";
+import type { Effort } from "./effort.ts";
 import { checkSpec, type RunSpec } from "./spec.ts";
 
 export interface DataRecord {
@@ -53,6 +54,8 @@ export interface RunRecord {
   readonly engine: string;
   readonly model: ModelRecord;
   readonly epochs: readonly EpochMetrics[];
+  /** How much was measured, as the network's multiply-adds decide. Older records have none. */
+  readonly effort?: Effort;
   /** Wall time in seconds. */
   readonly seconds: {
     readonly train: number;

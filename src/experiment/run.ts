@@ -17,6 +17,7 @@ import { modelHash } from "../onnx/read.ts";
 import { EngineError } from "../tensor/errors.ts";
 import { type Checkpoint, type EpochMetrics, type TrainEvent, train } from "../train/loop.ts";
 import { buildMethod } from "../train/methods.ts";
+import { effortFor } from "./effort.ts";
 import type { AttackRecord, CurvatureRecord, Machine, RunRecord } from "./record.ts";
 import { type SampleRecord, sampleRecord } from "./samples.ts";
 import { buildLoss, buildOptimizer, buildSchedule, type RunSpec } from "./spec.ts";
@@ -87,6 +88,7 @@ export async function* run(
   const model = writeNetwork(network, { opset: exportOpset });
   const exportCheck = await checkExport(engine, network, model, take(data.test, Math.min(64, data.test.count)));
 
+  const effort = effortFor(network, data.test.count);
   const { seconds = Number.POSITIVE_INFINITY } = spec;
   const bounding = performance.now();
   const bracket = await lipschitz(network, {
@@ -95,6 +97,7 @@ export async function* run(
     data: data.test,
     seed: spec.seed,
     seconds,
+    rounds: effort.rounds,
     signal,
     onProgress: (fraction) => onMeasure?.("bound", fraction),
   });
@@ -118,7 +121,7 @@ export async function* run(
   const attacked = certification
     ? await attackRun(network, spec, certification, {
         engine,
-        data: data.test,
+        data: take(data.test, effort.attacked),
         signal,
         onProgress: (fraction) => onMeasure?.("attack", fraction),
       })
@@ -127,7 +130,7 @@ export async function* run(
   const curved = certification
     ? await curvatureOf(network, spec, {
         engine,
-        data: data.test,
+        data: take(data.test, effort.curved),
         signal,
         onProgress: (f) => onMeasure?.("curvature", f),
       })
@@ -151,6 +154,7 @@ export async function* run(
     engine: engine.name,
     model: { file: "model.onnx", sha256: await modelHash(model), opset: exportOpset, parameters, exportCheck },
     epochs,
+    effort,
     seconds: times,
     accuracy: certification?.accuracy ?? null,
     testLoss: last.testLoss,
@@ -176,9 +180,6 @@ export async function* run(
 
 // --- internal ---
 
-/** Attacked samples: what a run can afford. */
-const mostAttacked = 1000;
-
 /** What runs are attacked with; `lipschitz attack` has more. */
 const attacks: readonly AttackSpec[] = [pgd({ steps: 20 }), deepfool({ steps: 15 })];
 
@@ -190,16 +191,14 @@ async function attackRun(
   { engine, data, signal, onProgress }: Pick<AttackOptions, "engine" | "data" | "signal" | "onProgress">,
 ): Promise<{ readonly record: AttackRecord; readonly found: Attacked } | null> {
   if (norm === 1) return null;
-  const part = take(data, Math.min(mostAttacked, data.count));
-  const asked = { engine, data: part, norm, radii, attacks, seed, signal, onProgress };
+  const asked = { engine, data, norm, radii, attacks, seed, signal, onProgress };
   const found = await attack(network, asked);
   const { protocol, accuracy, robust, medianDistance, samples } = found;
   const alarm = consistency(certification, { norm: norm === 2 ? "2" : "inf", samples });
-  return { record: { protocol, samples: part.count, accuracy, robust, medianDistance, alarm }, found };
+  return { record: { protocol, samples: data.count, accuracy, robust, medianDistance, alarm }, found };
 }
 
-/** Samples whose curvature is measured, and products with vectors for each. */
-const mostCurved = 200;
+/** Products with vectors for each sample whose curvature is measured. */
 const products = 20;
 
 async function curvatureOf(
@@ -207,7 +206,7 @@ async function curvatureOf(
   { seed }: RunSpec,
   options: Pick<AttackOptions, "engine" | "data" | "signal" | "onProgress">,
 ): Promise<{ readonly record: CurvatureRecord; readonly values: readonly number[] }> {
-  const asked = { ...options, samples: Math.min(mostCurved, options.data.count), steps: products, seed };
+  const asked = { ...options, steps: products, seed };
   const { samples, ...rest } = await curvature(network, asked);
   return { record: { ...rest, samples: samples.length }, values: samples.map((s) => s.curvature) };
 }

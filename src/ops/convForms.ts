@@ -5,8 +5,8 @@
 import type { Node, OnnxBuilder } from "../graph/graph.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { reshapeForm, sliceForm } from "./lowering.ts";
-import { gatherOrZero } from "./patches.ts";
-import { type ConvAttrs, readersTable, swapTable, tapTable, windowsAlong } from "./windows.ts";
+import { foldForm, gatherOrZero } from "./patches.ts";
+import { type ConvAttrs, mostReaders, readersTable, swapTable, tapTable, windowsAlong } from "./windows.ts";
 
 /** y = conv(x, w). */
 export function convForm(y: Node<ConvAttrs>, build: OnnxBuilder): string {
@@ -27,7 +27,14 @@ export function adjointForm(y: Node<ConvAttrs>, build: OnnxBuilder): string {
   const [z, w] = y.inputs;
   const rank = kernel.length;
   const turned = () => transposedKernel(build, w, groups);
-  if (y.dtype === "float64") return product(build, y, z, turnedRows(build, w, turned(), groups), readerRows(attrs));
+  if (y.dtype === "float64") {
+    const [rows, columns] = [readerRows(attrs), tapRows(attrs)];
+    const taps = sizeOf(kernel);
+    const readers = sizeOf(input) * mostReaders(input, attrs);
+    // Numbers that are moved: windows before the product, or what the product gives after it.
+    if (y.shape[1] * (columns.length + readers) < z.shape[1] * rows.length) return folded(build, y, taps);
+    return product(build, y, z, turnedRows(build, w, turned(), groups), rows);
+  }
   // At stride 1 the adjoint is a convolution with the kernel reversed, and Conv is the faster operator.
   const mirrored = pads.map((p, i) => dilations[i % rank] * (kernel[i % rank] - 1) - p);
   if (strides.every((s) => s === 1) && mirrored.every((p) => p >= 0) && build.opset >= 10) {
@@ -92,6 +99,18 @@ function readerRows(attrs: ConvAttrs): Int32Array {
   const taps = sizeOf(attrs.kernel);
   const positions = sizeOf(attrs.input);
   return swapTable(readersTable(table, taps, positions), positions, taps);
+}
+
+/** w^T z for every window, [groups, inner * taps, windows], then added up where the taps are. */
+function folded(build: OnnxBuilder, y: Node<ConvAttrs>, taps: number): string {
+  const { groups } = y.attrs;
+  const [z, w] = y.inputs;
+  const out = w.shape[0] / groups;
+  const windows = sizeOf(z.shape.slice(2));
+  const rows = build.node("Transpose", [kernelRows(build, w, groups)], { perm: [0, 2, 1] });
+  const apart = reshapeForm(build, build.value(z), [0, groups, out, windows]);
+  const each = build.node("MatMul", [rows, apart]);
+  return foldForm(build, reshapeForm(build, each, [0, y.shape[1], taps * windows]), y);
 }
 
 /** rows [groups, a, inner * taps] times the patches that `table` [taps, positions of y] takes from x. */

@@ -4,9 +4,9 @@ import { type Shape, sizeOf } from "../tensor/shape.ts";
 import { type DType, tensor } from "../tensor/tensor.ts";
 import { bounded, up } from "./facts.ts";
 import { padForm, reduceForm, reshapeForm } from "./lowering.ts";
-import { mostReaders, readersTable, swapTable, tapTable, type Window, windowsAlong } from "./windows.ts";
+import { compactReaders, mostReaders, swapTable, tapTable, type Window, windowsAlong } from "./windows.ts";
 
-interface PatchAttrs extends Window {
+export interface PatchAttrs extends Window {
   /** Spatial size that the windows move over. */
   readonly input: Shape;
 }
@@ -51,20 +51,8 @@ const foldOp: Op<PatchAttrs> = {
     return out;
   },
   onnx(y, build) {
-    // Each position takes, for every tap, the one window that reads it there: a Gather and a sum, no scatter.
-    const { attrs } = y;
-    const [, channels, taps, windows] = y.inputs[0].shape;
-    const space = sizeOf(attrs.input);
-    const readers = readersTable(tapTable(attrs.input, windowsAlong("fold", attrs.input, attrs), attrs), taps, space);
-    const index = swapTable(
-      readers.map((p, i) => (p < 0 ? -1 : (i % taps) * windows + p)),
-      space,
-      taps,
-    );
-    const flat = reshapeForm(build, build.input(0), [0, channels, taps * windows]);
-    const taken = gatherOrZero(build, flat, [3, 2], taps * windows, index, y.dtype);
-    const apart = reshapeForm(build, taken, [0, channels, taps, space]);
-    return reshapeForm(build, reduceForm(build, "ReduceSum", apart, [2], false), [0, channels, ...attrs.input]);
+    const flat = reshapeForm(build, build.input(0), [0, y.shape[1], sizeOf(y.inputs[0].shape.slice(2))]);
+    return foldForm(build, flat, y);
   },
 };
 
@@ -73,6 +61,18 @@ export const patches = (x: Node, window: Window): Node => apply(patchesOp, [x], 
 
 /** Add patches [batch, channels, taps, windows] back to where they were taken: the adjoint of `patches` on an input of size `space`. */
 export const fold = (x: Node, window: Window, input: Shape): Node => apply(foldOp, [x], { ...window, input });
+
+/** [batch, channels, taps * windows] back to [batch, channels, ...input]: each position takes what its readers have. A Gather and a sum, no scatter. */
+export function foldForm(build: OnnxBuilder, flat: string, y: Node<PatchAttrs>): string {
+  const { attrs } = y;
+  const [, channels] = y.shape;
+  const [taps, space] = [sizeOf(attrs.kernel), sizeOf(attrs.input)];
+  const table = tapTable(attrs.input, windowsAlong("fold", attrs.input, attrs), attrs);
+  const readers = compactReaders(table, taps, space);
+  const taken = gatherOrZero(build, flat, [3, 2], table.length, readers, y.dtype);
+  const apart = reshapeForm(build, taken, [0, channels, readers.length / space, space]);
+  return reshapeForm(build, reduceForm(build, "ReduceSum", apart, [2], false), [0, channels, ...attrs.input]);
+}
 
 /** Gather by a constant table along one axis of a value of known rank; -1 reads a zero. `[rank, axis]`, `size` of that axis. */
 export function gatherOrZero(

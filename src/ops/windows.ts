@@ -96,6 +96,22 @@ export function readersTable(table: Int32Array, taps: number, positions: number)
   return readers;
 }
 
+/**
+ * The same without gaps: for input position q, each of the (tap, window) that read it, as tap * windows + window, or -1 where it has fewer readers
+ * than another; [most readers, positions]. A kernel with a stride, or nearly as large as its input, has far fewer than taps.
+ */
+export function compactReaders(table: Int32Array, taps: number, positions: number): Int32Array {
+  const windows = table.length / taps;
+  const count = new Int32Array(positions);
+  for (const q of table) if (q >= 0) count[q]++;
+  const most = count.reduce((a, b) => Math.max(a, b), 0);
+  const readers = new Int32Array(most * positions).fill(-1);
+  table.forEach((q, i) => {
+    if (q >= 0) readers[--count[q] * positions + q] = (i % taps) * windows + Math.floor(i / taps);
+  });
+  return readers;
+}
+
 /** A table with its two axes swapped: [rows, columns] -> [columns, rows]. */
 export function swapTable(table: Int32Array, rows: number, columns: number): Int32Array {
   return Int32Array.from(table, (_, i) => table[(i % rows) * columns + Math.floor(i / rows)]);

@@ -99,13 +99,19 @@ function legend(rows: readonly Row[]): readonly string[] {
       ? [
           `clean: right test samples, %. at r: right under every move of at most r in ${showNorm(norm)}, %: no fewer than`,
           `the first number, which is proved; no more than the second, which ${names ?? "attacks"} left`,
-          `${attacked ? `of the first ${attacked.samples}` : ""}. avg r: average certified radius.`,
+          `${attacked ? `of the first ${showRange(records.flatMap((r) => r.attacked?.samples ?? []))}` : ""}. avg r: average certified radius.`,
         ]
       : []),
     `lower, upper: of the Lipschitz constant in ${showNorm(norm)}, witnessed and proved; tight: lower / upper, %.`,
     ...(classifies ? ["curv.: ||H|| / ||g|| of the loss at test samples, mean. time: of training."] : []),
     `*: best of its column.${seeds > 1 ? ` Mean of ${seeds} seeds; ±: half their range.` : ""}`,
   ];
+}
+
+/** From the smallest to the largest of some numbers. */
+function showRange(values: readonly number[]): string {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return low === high ? String(low) : `${low} to ${high}`;
 }
 
 /** A paper's numbers beside ours. */

@@ -366,6 +366,16 @@ export const opCases: readonly OpCase[] = [
     inputs: [{ shape: [1, 2, 3, 3] }, { shape: [2, 2, 2, 2] }],
     build: ([x, w]) => convTranspose(x, w, { groups: 2, dilations: [1, 2], pads: [1, 0, 0, 1] }),
   },
+  {
+    name: "convTranspose: a kernel larger than its stride, few channels out",
+    inputs: [{ shape: [2, 4, 2, 2] }, { shape: [4, 1, 4, 4] }],
+    build: ([x, w]) => convTranspose(x, w, { strides: [2, 2], pads: [1, 1, 0, 0] }),
+  },
+  {
+    name: "convTranspose: the same with groups, one axis",
+    inputs: [{ shape: [1, 4, 3] }, { shape: [4, 1, 3] }],
+    build: ([x, w]) => convTranspose(x, w, { strides: [2], pads: [1, 0], groups: 2 }),
+  },
   on("maxPool: ceil", [1, 1, 5, 3], (x) => maxPool(x, { kernel: [2, 2], strides: [2, 2], ceil: true })),
   on("maxPool: a rest, one axis", [1, 2, 5], (x) => maxPool(x, { kernel: [2], strides: [2] })),
   on("maxPool: dilations", [1, 1, 5, 3], (x) => maxPool(x, { kernel: [2, 2], dilations: [2, 1] }), { opset: 10 }),
