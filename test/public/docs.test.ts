@@ -1,0 +1,98 @@
+/** @file The pages under docs/ hold: their examples run, print what they show, their links lead somewhere, and no option, folder or method is missing. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { boundNames } from "../../src/bounds/index.ts";
+import { methodNames } from "../../src/train/methods.ts";
+import { desk, program, shownOf } from "../pageRun.ts";
+import { agrees, blocksOf, firstPage, headingsOf, linksOf, pages, pageText, root } from "../pages.ts";
+
+const place = desk();
+
+/** Run a page, and hold every block to what the page says of it. */
+async function check(page: string): Promise<void> {
+  for (const done of await place.run(page)) {
+    const { block, status, stderr } = done;
+    expect(status, `${block.text}${stderr}`).toBe(block.exit);
+    // Refusals speak on stderr; nothing else does.
+    if (block.exit === 0) expect(stderr, block.text).toBe("");
+    if (block.output === null || agrees(block.output, shownOf(done))) continue;
+    expect(shownOf(done), `${page} shows something else than is printed; npm run docs\n${block.text}`).toBe(
+      block.output.text,
+    );
+  }
+}
+
+beforeAll(() => check(firstPage));
+afterAll(() => place.clear());
+
+describe("the examples of docs/", () => {
+  const withExamples = pages.filter((page) => page !== firstPage && blocksOf(pageText(page)).length > 0);
+
+  it.concurrent.each(withExamples)("%s", (page) => check(page), 120_000);
+
+  it("are on every page of a command, a method or an idea", () => {
+    const without = pages.filter((page) => dirname(page) !== "docs" && !withExamples.includes(page));
+    expect(without).toEqual([]);
+  });
+});
+
+describe("docs/", () => {
+  it("has a page for every command, with every option", () => {
+    const help = (...words: string[]) =>
+      spawnSync(process.execPath, [program, ...words, "--help"], { encoding: "utf8" }).stdout;
+    const [, list] = help().match(/USAGE lipschitz ([\w|-]+)/) ?? [];
+    const commands = list.split("|");
+    expect(commands.length).toBeGreaterThan(8);
+    for (const command of commands) {
+      const text = pageText(`docs/commands/${command}.md`);
+      const methods =
+        command === "train"
+          ? pages
+              .filter((p) => p.startsWith("docs/methods/"))
+              .map(pageText)
+              .join()
+          : "";
+      const options = [...help(...(command === "data" ? ["data", "fetch"] : [command])).matchAll(/^ +--([\w-]+)/gm)];
+      expect(options.length).toBeGreaterThan(1);
+      const missing = options.map(([, name]) => name).filter((name) => !`${text}${methods}`.includes(`--${name}`));
+      // What all commands share stands on the first page.
+      expect(
+        missing.filter((name) => !["json", "quiet"].includes(name)),
+        command,
+      ).toEqual([]);
+    }
+  });
+
+  it("names every method and every bound", () => {
+    const all = (folder: string) =>
+      pages
+        .filter((p) => p.startsWith(folder))
+        .map(pageText)
+        .join();
+    for (const name of methodNames) expect(all("docs/methods/")).toContain(`\`${name}\``);
+    for (const name of boundNames) expect(pageText("docs/ideas/bounds.md")).toContain(`\`${name}\``);
+  });
+
+  it("has a map of src/ that names every folder, and no other", () => {
+    const named = [...pageText("docs/map.md").matchAll(/^\| `([\w/]+)` \|/gm)].map(([, name]) => name);
+    const folders = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    expect(named.sort()).toEqual(folders.map(({ name }) => name).sort());
+  });
+
+  const linking = [...pages, "README.md", "CONTRIBUTING.md", "FEATURES.md", "CHANGELOG.md"];
+  it.each(linking)("%s links to what is there", (page) => {
+    const broken = linksOf(pageText(page)).filter(({ file, heading }) => {
+      const target = file === "" ? page : join(dirname(page), file).replaceAll("\\", "/");
+      if (!existsSync(join(root, target))) return true;
+      return heading !== null && !headingsOf(pageText(target)).includes(heading);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  it("is reached from its first page", () => {
+    const linked = linksOf(pageText(firstPage)).map(({ file }) => `docs/${file}`);
+    expect(pages.filter((page) => page !== firstPage && !linked.includes(page))).toEqual([]);
+  });
+});
