@@ -24,3 +24,6 @@ const addOp: Op<null> = {
 
 /** a + b for nodes of one type. */
 export const accumulate = (a: Node, b: Node): Node => apply(addOp, [a, b], null);
+
+/** Is the node a sum of two? */
+export const isSum = (node: Node): boolean => node.op === (addOp as Op);

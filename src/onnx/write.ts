@@ -1,9 +1,11 @@
 /** @file Graph -> ONNX model bytes. The whole of a program is one model; what a reader can stretch or transpose by itself is not written. */
 import { create, toBinary } from "@bufbuild/protobuf";
+import { isSum } from "../graph/accumulate.ts";
 import { type Node, type OnnxAttributes, type OnnxBuilder, topological } from "../graph/graph.ts";
 import { inputsOf, isConstant, isInput } from "../graph/leaf.ts";
 import { isBroadcast } from "../ops/broadcast.ts";
 import { onnxType } from "../ops/lowering.ts";
+import { isSampleProduct, writeAccumulated } from "../ops/matmul.ts";
 import { isTranspose } from "../ops/movement.ts";
 import { UsageError } from "../tensor/errors.ts";
 import type { Named } from "../tensor/named.ts";
@@ -46,7 +48,9 @@ export function writeModel(outputs: Named<Node>, options: WriteOptions = {}): Ui
     if (fed && fed !== node)
       throw new UsageError(`writeModel: "${output}" names both an input and an output; rename one`);
   }
-  const writer = new GraphWriter(opset, batch !== undefined, new Set([...inputs.keys(), ...Object.keys(outputs)]));
+  const taken = new Set([...inputs.keys(), ...Object.keys(outputs)]);
+  const addends = opset >= 11 ? addendsOf(order, new Set(Object.values(outputs))) : new Map<Node, Node>();
+  const writer = new GraphWriter(opset, batch !== undefined, taken, addends);
   for (const node of order) if (!writer.isLazy(node)) writer.value(node);
   const results = Object.entries(outputs).map(([output, node]) => {
     writer.nameOutput(node, output);
@@ -74,6 +78,9 @@ class GraphWriter {
   readonly #opset: number;
   readonly #freeBatch: boolean;
   readonly #taken: Set<string>;
+  /** A sum's product over samples, written as one with the sum. */
+  readonly #addends: ReadonlyMap<Node, Node>;
+  readonly #joined: ReadonlySet<Node>;
   readonly #names = new Map<Node, string>();
   readonly #nodes: NodeProto[] = [];
   readonly #initialisers = new Map<string, TensorProto>();
@@ -82,23 +89,32 @@ class GraphWriter {
   readonly #renamed = new Map<string, string>();
   #count = 0;
 
-  constructor(opset: number, freeBatch: boolean, taken: Set<string>) {
+  constructor(opset: number, freeBatch: boolean, taken: Set<string>, addends: ReadonlyMap<Node, Node>) {
     this.#opset = opset;
     this.#freeBatch = freeBatch;
     this.#taken = taken;
+    this.#addends = addends;
+    this.#joined = new Set(addends.values());
   }
 
   /** Written only if someone asks: a reader may do without. */
   isLazy(node: Node): boolean {
-    return isConstant(node) || isBroadcast(node) || isTranspose(node);
+    return isConstant(node) || isBroadcast(node) || isTranspose(node) || this.#joined.has(node);
   }
 
   value(node: Node): string {
     const have = this.#names.get(node);
     if (have !== undefined) return have;
-    const name = isInput(node) ? node.attrs.name : node.op.onnx(node, this.#builder(node));
+    const name = isInput(node) ? node.attrs.name : this.#written(node);
     this.#names.set(node, name);
     return name;
+  }
+
+  #written(node: Node): string {
+    const product = this.#addends.get(node);
+    if (!product) return node.op.onnx(node, this.#builder(node));
+    const [a, b] = node.inputs;
+    return writeAccumulated(product, this.value(a === product ? b : a), this.#builder(product));
   }
 
   /** Let the value of `node` be called `output`: rename it where that is possible, copy it where it is not. */
@@ -192,6 +208,19 @@ class GraphWriter {
     this.#tensors.set(value, name);
     return name;
   }
+}
+
+/** Sums of a product over samples that nothing else reads: the product can start from the other summand, and its own value is never made. */
+function addendsOf(order: readonly Node[], outputs: ReadonlySet<Node>): Map<Node, Node> {
+  const readers = new Map<Node, number>();
+  for (const { inputs } of order) for (const x of inputs) readers.set(x, (readers.get(x) ?? 0) + 1);
+  const found = new Map<Node, Node>();
+  for (const node of order) {
+    if (!isSum(node) || node.inputs.some(isBroadcast)) continue;
+    const product = node.inputs.find((x) => isSampleProduct(x) && readers.get(x) === 1 && !outputs.has(x));
+    if (product) found.set(node, product);
+  }
+  return found;
 }
 
 function tensorProto(name: string, t: Tensor): TensorProto {

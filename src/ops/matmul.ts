@@ -1,5 +1,5 @@
 /** @file Matrix product, batched over leading axes. With one side fixed it is linear; of two varying sides it has no constant. */
-import { apply, type Node, type Op, shapesOf } from "../graph/graph.ts";
+import { apply, type Node, type OnnxBuilder, type Op, shapesOf } from "../graph/graph.ts";
 import { ShapeError } from "../tensor/errors.ts";
 import { broadcastShapes, sameShape, sizeOf } from "../tensor/shape.ts";
 import { add, mul } from "./arith.ts";
@@ -46,15 +46,9 @@ const matmulOp: Op<null> = {
     return out;
   },
   onnx(y, build) {
-    // A transposed matrix is an attribute of Gemm, so that no transposed copy is made; before opset 11 Gemm had to add something too.
     const [a, b] = y.inputs;
-    if (build.opset >= 11 && y.shape.length === 2 && (isTranspose(a) || isTranspose(b))) {
-      const side = (x: Node, i: number) => (isTranspose(x) ? build.value(x.inputs[0]) : build.input(i));
-      return build.node("Gemm", [side(a, 0), side(b, 1)], {
-        transA: isTranspose(a) ? 1 : 0,
-        transB: isTranspose(b) ? 1 : 0,
-      });
-    }
+    // Before opset 11 Gemm had to add something too.
+    if (build.opset >= 11 && y.shape.length === 2 && (isTranspose(a) || isTranspose(b))) return gemmForm(y, build);
     // The reader repeats matrices over leading axes by itself, never a row or a column.
     const bare = [a, b].map(repeatsMatrix);
     if (bare[0] && bare[1]) bare[0] = false;
@@ -64,6 +58,23 @@ const matmulOp: Op<null> = {
     );
   },
 };
+
+/** A transposed matrix is an attribute of Gemm, so that no transposed copy is made; what is to be added Gemm starts from. */
+function gemmForm(y: Node, build: OnnxBuilder, ...start: readonly string[]): string {
+  const side = (x: Node) => build.value(isTranspose(x) ? x.inputs[0] : x);
+  const [a, b] = y.inputs;
+  const turned = { transA: isTranspose(a) ? 1 : 0, transB: isTranspose(b) ? 1 : 0 };
+  return build.node("Gemm", [side(a), side(b), ...start], turned);
+}
+
+/** Is the node a product over samples, as a weight's gradient is? One that is only added to something need not be written by itself. */
+export const isSampleProduct = (y: Node): boolean =>
+  y.op === (matmulOp as Op) && y.shape.length === 2 && isTranspose(y.inputs[0]);
+
+/** The node `y`, a sum of `product` and a value, written as one Gemm. */
+export function writeAccumulated(product: Node, value: string, build: OnnxBuilder): string {
+  return gemmForm(product, build, value);
+}
 
 /** Is a node the same matrix over and over, along leading axes alone? */
 function repeatsMatrix(x: Node): boolean {

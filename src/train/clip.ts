@@ -1,10 +1,12 @@
 /**
- * @file CLIP, cheap Lipschitz training: the steepest of a set of pairs is a penalty, and one backward pass both trains the network
- * and moves the pairs. What it lowers is a lower bound of the Lipschitz constant: nothing is proved by it.
+ * @file CLIP, cheap Lipschitz training: the steepest of a set of pairs is a penalty, and the step that trains the network moves the
+ * pairs too. What it lowers is a lower bound of the Lipschitz constant: nothing is proved by it.
  */
+import { grad } from "../graph/gradient.ts";
 import type { Node } from "../graph/graph.ts";
-import { add, div, greater, maximum, mul, stopGradient, where } from "../ops/arith.ts";
+import { add, greater, mul, stopGradient, where } from "../ops/arith.ts";
 import { sum } from "../ops/broadcast.ts";
+import { argMax, gather } from "../ops/gather.ts";
 import { reshape } from "../ops/movement.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { scalar } from "../tensor/tensor.ts";
@@ -68,25 +70,19 @@ export function clip(options: ClipOptions = {}): Method {
     objective(step) {
       const { x, y, state } = step;
       const outputs = step.forward(x);
-      const [first, second] = [state.first, state.second];
-      const q = quotients(step.forward, first, second);
-      const chosen = worst(stopGradient(q), count);
-      // Every pair takes part by a trace, so that the one backward pass gives the gradient of each quotient to its own pair.
-      const shares = maximum(mul(chosen, state.weight), trace);
-      const measured = penalty === "square" ? mul(q, q) : q;
+      const q = quotients(step.evaluated, state.first, state.second);
+      const seen = count === 1 ? steepest(step, q) : q;
+      const shares = count === 1 ? 1 : worst(stopGradient(q), count);
+      const measured = penalty === "square" ? mul(seen, seen) : seen;
+      const moved = climb(step, q, grad(sum(q), [state.first, state.second]));
+      const next = ascent === "plain" ? moved : accepted(step, moved, q, rate);
       return {
-        loss: add(step.loss(outputs, y), sum(mul(measured, shares))),
+        loss: add(step.loss(outputs, y), mul(sum(mul(measured, shares)), state.weight)),
         outputs,
-        state: { steepest: sum(mul(q, chosen)) },
-        watched: {
-          nodes: [first, second],
-          state(gradients) {
-            // tau L grad L, from the gradient of share * L, or of share * L^2.
-            const slope = penalty === "square" ? 0.5 : q;
-            const moved = climb(step, gradients, div(mul(state.rate, slope), shares));
-            const next = ascent === "plain" ? moved : accepted(step, moved, q, rate);
-            return { rate: next.rate, ...respawn(state, next, x, { start, chance, noise: step.noise }) };
-          },
+        state: {
+          steepest: sum(mul(seen, shares)),
+          rate: next.rate,
+          ...respawn(state, next, x, { start, chance, noise: step.noise }),
         },
       };
     },
@@ -98,24 +94,30 @@ export function clip(options: ClipOptions = {}): Method {
 
 // --- internal ---
 
-/** The share of a pair that the penalty leaves out: it does not move the network, and float32 keeps its gradient's digits all the same. */
-const trace = 1e-9;
-
 interface Moved {
   readonly first: Node;
   readonly second: Node;
   readonly rate: Node;
 }
 
-/** Both points of each pair along their gradients, times a factor per pair. */
-function climb({ state }: Step, [du, dv]: readonly Node[], factor: Node): Moved {
-  const each = reshape(factor, [factor.shape[0], ...du.shape.slice(1).map(() => 1)]);
-  return { first: add(state.first, mul(du, each)), second: add(state.second, mul(dv, each)), rate: state.rate };
+/**
+ * The largest quotient, [1], from the one pair that has it: the parameters' gradient then costs the pass of one pair, whatever the size of
+ * the set.
+ */
+function steepest({ evaluated, state }: Step, q: Node): Node {
+  const index = argMax(q, 0, true);
+  return quotients(evaluated, gather(state.first, index, 0), gather(state.second, index, 0));
+}
+
+/** Both points of each pair by tau L grad L, from the gradients of the quotients L. */
+function climb({ state }: Step, q: Node, [du, dv]: readonly Node[]): Moved {
+  const factor = reshape(mul(state.rate, q), [q.shape[0], ...du.shape.slice(1).map(() => 1)]);
+  return { first: add(state.first, mul(du, factor)), second: add(state.second, mul(dv, factor)), rate: state.rate };
 }
 
 /** The moves that raise the quotient; the others are taken back. */
-function accepted({ forward, state }: Step, moved: Moved, before: Node, first: number): Moved {
-  const better = greater(quotients(forward, moved.first, moved.second), before);
+function accepted({ evaluated, state }: Step, moved: Moved, before: Node, first: number): Moved {
+  const better = greater(quotients(evaluated, moved.first, moved.second), before);
   const each = reshape(better, [better.shape[0], ...moved.first.shape.slice(1).map(() => 1)]);
   return {
     first: where(each, moved.first, state.first),

@@ -53,8 +53,6 @@ export interface Objective {
   readonly outputs: Node;
   /** The method's next state; names left out stay as they are. */
   readonly state?: Named<Node>;
-  /** More of the next state, made from the gradients of the loss with respect to `nodes`: they come of the same backward pass. */
-  readonly watched?: { readonly nodes: readonly Node[]; state(gradients: readonly Node[]): Named<Node> };
 }
 
 /** What a method sees between epochs. */

@@ -61,7 +61,10 @@ export function stepGraph(options: StepOptions): StepGraph {
   });
 
   const names = Object.keys(params);
-  const gradients = grad(objective.loss, [...names.map((name) => params[name]), ...(objective.watched?.nodes ?? [])]);
+  const gradients = grad(
+    objective.loss,
+    names.map((name) => params[name]),
+  );
   const next = optimizer.update({
     params,
     gradients: Object.fromEntries(names.map((name, i) => [name, gradients[i]])),
@@ -75,7 +78,7 @@ export function stepGraph(options: StepOptions): StepGraph {
     ...under("params", next.params),
     ...under("optimizer", next.state),
     ...under("state", Object.fromEntries(updates)),
-    ...under("method", { ...objective.state, ...objective.watched?.state(gradients.slice(names.length)) }),
+    ...under("method", objective.state ?? {}),
   };
   checkUpdates(method.name, changed, initial);
   return {
