@@ -1,5 +1,6 @@
 /** @file How an operator asks for what its node has: operands and attributes by their kind, refused where they are of another. */
-import type { Attribute, Constant, OnnxNode } from "./onnx.ts";
+import type { Constant } from "./constant.ts";
+import type { Attribute, OnnxNode } from "./onnx.ts";
 import { must } from "./refusal.ts";
 import { plus, type Sparse } from "./sparse.ts";
 import { type Affine, linear, type Step, type Varying } from "./step.ts";
@@ -42,9 +43,18 @@ export class Arguments {
     must(isVarying(operand), () => `${naming(this.node)}: input ${i} must depend on the data`);
     return operand;
   }
+  /** A constant of float32 numbers. */
   constant(i: number): Constant {
+    return this.#constant(i, "float");
+  }
+  /** A constant of whole numbers, as a list. */
+  whole(i: number): readonly number[] {
+    return Array.from(this.#constant(i, "int").data);
+  }
+  /** What is only moved: anything but nothing. */
+  any(i: number): Varying | Constant {
     const operand = this.operands[i];
-    must(operand !== undefined && !isVarying(operand), () => `${naming(this.node)}: input ${i} must be a constant`);
+    must(operand !== undefined, () => `${naming(this.node)}: input ${i} is left out`);
     return operand;
   }
   has(i: number): boolean {
@@ -63,6 +73,14 @@ export class Arguments {
   only(key: string, allowed: Attribute): void {
     const value = this.node.attributes.get(key) ?? allowed;
     must(value === allowed, () => `${naming(this.node)}: ${key} must be ${allowed}, got ${String(value)}`);
+  }
+  #constant(i: number, type: Constant["type"]): Constant {
+    const operand = this.operands[i];
+    must(
+      operand !== undefined && !isVarying(operand) && operand.type === type,
+      () => `${naming(this.node)}: input ${i} must be a constant of type ${type === "float" ? "float32" : "int64"}`,
+    );
+    return operand;
   }
 }
 
@@ -97,7 +115,7 @@ export function axisOf(a: Arguments, axis: number, rank: number): number {
 
 /** The axes of a node, as an attribute or as its second input. */
 export function axesOf(a: Arguments, rank: number): readonly number[] | undefined {
-  const given = a.list("axes") ?? (a.has(1) ? Array.from(a.constant(1).data) : undefined);
+  const given = a.list("axes") ?? (a.has(1) ? a.whole(1) : undefined);
   const axes = given?.map((axis) => axisOf(a, axis, rank));
   check(a, axes === undefined || new Set(axes).size === axes.length, "an axis is there twice");
   return axes;

@@ -1,7 +1,8 @@
 /** @file Operators of arithmetic: matrices, sums, products with constants, and the larger or smaller of two tensors. */
 import { type Arguments, affine, check, isVarying, joined, type Made, type Operators } from "./arguments.ts";
+import type { Constant } from "./constant.ts";
 import { gated } from "./gates.ts";
-import type { Attribute, Constant } from "./onnx.ts";
+import type { Attribute } from "./onnx.ts";
 import { scalars } from "./pointwise.ts";
 import { type Sparse, sparse } from "./sparse.ts";
 import { count, linear, type Step, type Varying } from "./step.ts";
@@ -12,9 +13,10 @@ export const arithmetic: Operators = {
     inputs: [0, 0],
     read(a) {
       check(a, a.node.attributes.size === 1, "it must have one value");
-      const [value] = [...a.node.attributes.values()];
-      if (typeof value === "number") return { shape: [], data: Float64Array.of(value) };
-      if (isList(value)) return { shape: [value.length], data: Float64Array.from(value) };
+      const [[key, value]] = [...a.node.attributes];
+      const type = key.startsWith("value_int") ? "int" : "float";
+      if (typeof value === "number") return { type, shape: [], data: Float64Array.of(value) };
+      if (isList(value)) return { type, shape: [value.length], data: Float64Array.from(value) };
       check(a, typeof value === "object" && "data" in value, "it must hold numbers");
       return value;
     },
@@ -43,8 +45,9 @@ export const arithmetic: Operators = {
         },
         alpha === 1 ? 0 : 1,
       );
-      const C = a.has(2) ? a.constant(2) : { shape: [n], data: new Float64Array(n) };
-      const bias = spread(a, C, [1, n]).map((b) => b * beta);
+      check(a, isMild(alpha) && (isMild(beta) || beta === 0), "alpha and beta must be near 1");
+      const C = a.has(2) ? a.constant(2) : null;
+      const bias = (C ? spread(a, C, [1, n]) : new Float64Array(n)).map((b) => b * beta);
       return affine(a, [1, n], x.tensor, matrix, bias, beta === 1 ? 0 : 1);
     },
   },
@@ -86,7 +89,7 @@ export const arithmetic: Operators = {
     read(a) {
       const x = a.varying(0);
       const factors = spread(a, a.constant(1), x.shape).map((c) => 1 / c);
-      check(a, factors.every(Number.isFinite), "it must not divide by zero");
+      check(a, factors.every(isModest), "what it divides by must not be near 0, or far from it");
       return diagonal(a, x, factors, 2);
     },
   },
@@ -105,8 +108,14 @@ export const arithmetic: Operators = {
         [scale, shift, mean, variance].every((v) => v.length === channels),
         "it must have a number per channel",
       );
-      const factor = scale.map((s, c) => s / Math.sqrt(variance[c] + epsilon));
-      check(a, factor.every(Number.isFinite), "its variance must be positive");
+      const spreads = variance.map((v) => Math.sqrt(v + epsilon));
+      check(a, spreads.every(isModest), "its variance must be positive, and not far from 1");
+      const factor = scale.map((s, c) => s / spreads[c]);
+      check(
+        a,
+        scale.every((s) => Math.abs(s) < 2 ** 32) && mean.every((m) => Math.abs(m) < 2 ** 64),
+        "its scale or its mean is too large",
+      );
       const inner = count(x.shape.slice(2));
       const size = count(x.shape);
       const channel = (i: number) => Math.floor(i / inner) % channels;
@@ -157,6 +166,12 @@ function extreme(a: Arguments, which: "Max" | "Min"): Made {
   const own = linear(a.out, p.shape, p.tensor, times(1));
   return { ...own, parts, extreme: { which, of: [p.tensor, q.tensor] }, before: [difference, distance] };
 }
+
+/** A factor in front of a sum, which does not change by much what can overflow or be lost. */
+const isMild = (v: number): boolean => Math.abs(v) >= 2 ** -10 && Math.abs(v) <= 2 ** 10;
+
+/** What a float32 runtime can divide by, or multiply with its reciprocal. */
+const isModest = (v: number): boolean => Math.abs(v) >= 2 ** -32 && Math.abs(v) <= 2 ** 32;
 
 const isList = (value: Attribute): value is readonly number[] => Array.isArray(value);
 

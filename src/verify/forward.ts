@@ -6,7 +6,7 @@ import { must, Refusal } from "./refusal.ts";
 import { endsOf } from "./region.ts";
 import { addUp, gamma, sqrtUp, sumUp, timesUp, unit32, unit64, up } from "./rounding.ts";
 import { absoluteNorm, longestRow, multiplyInto, quickNorm, type Sparse } from "./sparse.ts";
-import { count, type Step } from "./step.ts";
+import { count, readsOf, type Step } from "./step.ts";
 import { stretch, type Walk } from "./walk.ts";
 
 /** A network run on samples. */
@@ -67,16 +67,26 @@ export function forwardError(
 ): number {
   const { norm } = walk;
   const unit = arithmetic === 64 ? unit64 : unit32;
-  // What a float32 runtime may flush to zero, for each operation.
-  const flushed = arithmetic === 64 ? 2 ** -1000 : 2 ** -125;
+  // What a float32 runtime may lose by flushing to zero, for each operation: a number below 2^-126 times one below `overflow`, and a
+  // factor in front of the sum.
+  const flushed = arithmetic === 64 ? 2 ** -900 : 2 ** -50;
   const ends = new Set(endsOf(steps));
   const error = new Map<string, number>([[sampleName, 0]]);
   /** Of what happens inside an affine region. */
   const inner = new Map<string, number>();
   const around = (tensor: string) =>
     addUp(timesUp(constantOf(walk, tensor), reach), up(2 * (error.get(tensor) as number)));
+  /** Anything that is read may be this large, and no sum is larger: float32 has room for what is multiplied on the way. */
+  const bounded = (tensor: string, size: number) =>
+    must(size < overflow, () => `the tensor "${tensor}": float32 may overflow`);
+  for (const tensor of [sampleName, ...steps.steps.map((s) => s.tensor)]) {
+    bounded(tensor, lengthUp(largest.get(tensor) as Float64Array, norm));
+  }
   for (const step of steps.steps) {
     const size = count(step.shape);
+    for (const from of readsOf(step)) {
+      bounded(step.tensor, addUp(lengthUp(largest.get(from) as Float64Array, norm), around(from)));
+    }
     if (step.kind !== "affine") {
       const carried = timesUp(stretch(step, norm), error.get(step.from) as number);
       const relative = step.kind === "pointwise" ? errorOf[step.scalar.error][arithmetic] : 0;
@@ -85,7 +95,8 @@ export function forwardError(
         lengthUp(largest.get(step.tensor) as Float64Array, norm),
         timesUp(stretch(step, norm), around(step.from)),
       );
-      error.set(step.tensor, addUp(carried, timesUp(relative, up(onesUp(size, norm) + addUp(before, after)))));
+      const rounded = timesUp(relative, up(onesUp(size, norm) + addUp(before, after)));
+      error.set(step.tensor, addUp(carried, addUp(rounded, timesUp(flushed, onesUp(size, norm)))));
       continue;
     }
     let carried = 0;
@@ -97,12 +108,14 @@ export function forwardError(
       const quick = quickNorm(matrix, norm);
       carried = addUp(carried, timesUp(quick, error.get(from) as number));
       within = addUp(within, timesUp(quick, inner.get(from) ?? 0));
-      spread = addUp(spread, timesUp(absoluteNorm(matrix, norm), around(from)));
+      const size = absoluteNorm(matrix, norm);
+      bounded(step.tensor, size);
+      spread = addUp(spread, timesUp(size, around(from)));
       terms += longestRow(matrix);
       addSizes(sizes, matrix, largest.get(from) as Float64Array);
     }
     const read = addUp(sumUp(lengthUp(sizes, norm), terms), spread);
-    must(read < 2 ** 126, () => `the tensor "${step.tensor}": float32 may overflow`);
+    bounded(step.tensor, read);
     const local = addUp(timesUp(gamma(terms, unit), read), timesUp(terms * flushed, onesUp(size, norm)));
     within = addUp(within, local);
     inner.set(step.tensor, within);
@@ -133,6 +146,9 @@ export function lengthUp(v: Float64Array, norm: Norm): number {
 }
 
 // --- internal ---
+
+/** How large numbers may be: far below what float32 can hold. */
+const overflow = 2 ** 64;
 
 const constantOf = (walk: Walk, tensor: string): number => walk.constantOf(tensor);
 

@@ -136,8 +136,9 @@ function circle({ size, taps, stride, dilation, begin, out }: Kernel["geometry"]
 }
 
 /** The factors of a matrix that multiplies every channel; null where it does anything else. */
-function channelFactors({ rows, cols, start, index, value }: Sparse, channels: number): Float64Array | null {
-  if (rows !== cols || index.length !== rows || rows % channels !== 0) return null;
+function channelFactors({ rows, cols, start, index, value, size }: Sparse, channels: number): Float64Array | null {
+  // Where sizes differ from the values, something may have cancelled.
+  if (rows !== cols || index.length !== rows || rows % channels !== 0 || size !== value) return null;
   const each = rows / channels;
   const factors = new Float64Array(channels);
   for (let i = 0; i < rows; i++) {

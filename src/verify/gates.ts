@@ -3,7 +3,10 @@ import { type Arguments, check, type Made } from "./arguments.ts";
 import { gates } from "./pointwise.ts";
 import type { Step, Varying } from "./step.ts";
 
-/** x y, where y is sigmoid(b x) or (1 + erf(b x)) / 2. */
+/**
+ * x y, where y is c sigmoid(b x) or c (1 + erf(b x)), c a power of two up to 1, b > 0 by at most three factors. Between the function and
+ * the product nothing may grow or cancel: what is inside a gate is not looked at again, and its rounding must be that of the function.
+ */
 export function gated(a: Arguments, x: Varying, y: Varying): Made {
   const found = gateOf(a, x, y) ?? gateOf(a, y, x);
   check(
@@ -11,8 +14,8 @@ export function gated(a: Arguments, x: Varying, y: Varying): Made {
     found !== null,
     "it must multiply with a constant, or a tensor with a sigmoid or a normal distribution of it",
   );
-  const { from, name, b } = found;
-  return { kind: "pointwise", tensor: a.out, shape: from.shape, from: from.tensor, scalar: gates[name](b) };
+  const { from, name, b, c } = found;
+  return { kind: "pointwise", tensor: a.out, shape: from.shape, from: from.tensor, scalar: gates[name](b, c) };
 }
 
 // --- internal ---
@@ -21,38 +24,61 @@ interface Gate {
   readonly from: Varying;
   readonly name: keyof typeof gates;
   readonly b: number;
+  readonly c: number;
+}
+
+/** factor x + shift, the same for every number. */
+interface Scaling {
+  readonly from: string;
+  readonly factor: number;
+  readonly shift: number;
+  readonly exact: boolean;
 }
 
 function gateOf(a: Arguments, x: Varying, y: Varying): Gate | null {
   if (x.shape.join() !== y.shape.join()) return null;
-  const outer = uniform(a, y.tensor);
+  const outer = scalings(a, y.tensor);
   const step = a.stepOf(outer.from);
-  if (step?.kind !== "pointwise") return null;
   // It must be what the operator alone would be, not a gate that was recognised.
-  const name = step.scalar.name;
-  const inner = uniform(a, step.from, x.tensor);
-  if (inner.from !== x.tensor || inner.shift !== 0 || !(inner.factor > 0)) return null;
-  const is = (factor: number, shift: number) => outer.factor === factor && outer.shift === shift && outer.exact;
-  if (name === "Sigmoid" && is(1, 0)) return { from: x, name: "silu", b: inner.factor };
-  if (name === "Erf" && is(0.5, 0.5)) return { from: x, name: "gelu", b: inner.factor };
-  return null;
+  if (step?.kind !== "pointwise" || step.scalar.name === undefined) return null;
+  const inner = scalings(a, step.from, x.tensor);
+  if (inner.from !== x.tensor || inner.steps.length > 3) return null;
+  if (!inner.steps.every(({ factor, shift }) => shift === 0 && factor >= 2 ** -10 && factor <= 2 ** 10)) return null;
+  const b = inner.steps.reduce((product, { factor }) => product * factor, 1);
+  const outside = whole(outer.steps);
+  if (outside === null) return null;
+  const { factor: c, shift } = outside;
+  if (step.scalar.name === "Sigmoid") return shift === 0 ? { from: x, name: "silu", b, c } : null;
+  return shift === c ? { from: x, name: "gelu", b, c } : null;
 }
 
-/** A tensor as factor x + shift of another, the same for every number, as far back as that goes or to `end`. */
-function uniform(a: Arguments, tensor: string, end?: string) {
-  let [from, factor, shift, exact] = [tensor, 1, 0, true];
+/** What follows the function, as one: at most one factor, a power of two, and one shift, in either order. */
+function whole(steps: readonly Scaling[]): { readonly factor: number; readonly shift: number } | null {
+  if (steps.length > 2 || steps.filter((s) => s.shift !== 0).length > 1) return null;
+  let [factor, shift] = [1, 0];
+  // The last is the first behind the function.
+  for (const step of [...steps].reverse()) {
+    if (!step.exact || ![1, 0.5, 0.25].includes(step.factor)) return null;
+    factor *= step.factor;
+    shift = shift * step.factor + step.shift;
+  }
+  return { factor, shift };
+}
+
+/** The scalings that a tensor is made by, last first, as far back as they go or to `end`. */
+function scalings(a: Arguments, tensor: string, end?: string): { readonly from: string; readonly steps: Scaling[] } {
+  const steps: Scaling[] = [];
+  let from = tensor;
   for (;;) {
     const step = from === end ? undefined : a.stepOf(from);
     const own = step && scaling(step);
-    if (!own) return { from, factor, shift, exact };
-    shift += factor * own.shift;
-    factor *= own.factor;
-    exact &&= own.exact;
+    if (!own) return { from, steps };
+    steps.push(own);
     from = own.from;
   }
 }
 
-function scaling(step: Step) {
+function scaling(step: Step): Scaling | null {
   if (step.kind !== "affine" || step.parts.length !== 1) return null;
   const [{ from, matrix }] = step.parts;
   const { rows, cols, start, index, value } = matrix;

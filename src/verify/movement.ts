@@ -1,16 +1,16 @@
 /** @file Operators that move numbers: shapes, orders, slices, and what is put side by side. */
 import { type Arguments, axesOf, axisOf, check, isVarying, joined, type Made, type Operators } from "./arguments.ts";
-import type { Constant } from "./onnx.ts";
+import type { Constant } from "./constant.ts";
 import { identity, selection, sparse } from "./sparse.ts";
 import { count, linear, type Varying } from "./step.ts";
 
 export const movements: Operators = {
-  Identity: { attributes: [], inputs: [1, 1], read: (a) => a.operands[0] as Varying | Constant },
+  Identity: { attributes: [], inputs: [1, 1], read: (a) => a.any(0) },
   Dropout: {
     attributes: ["ratio", "seed"],
     inputs: [1, 3],
     read(a) {
-      if (a.has(2)) check(a, a.constant(2).data[0] === 0, "it must not be training");
+      check(a, !a.has(2), "whether it is training must be left out");
       return a.varying(0);
     },
   },
@@ -19,8 +19,8 @@ export const movements: Operators = {
     inputs: [2, 2],
     read(a) {
       a.only("allowzero", 0);
-      const x = a.operands[0] as Varying | Constant;
-      const shape = Array.from(a.constant(1).data, (d, i) => (d === 0 ? (x.shape[i] ?? 0) : d));
+      const x = a.any(0);
+      const shape = a.whole(1).map((d, i) => (d === 0 ? (x.shape[i] ?? 0) : d));
       return reshaped(a, x, resolved(a, shape, count(x.shape)));
     },
   },
@@ -37,7 +37,7 @@ export const movements: Operators = {
     attributes: ["axes"],
     inputs: [1, 2],
     read(a) {
-      const x = a.operands[0] as Varying | Constant;
+      const x = a.any(0);
       const axes = axesOf(a, x.shape.length) ?? x.shape.flatMap((d, i) => (d === 1 ? [i] : []));
       check(
         a,
@@ -55,8 +55,8 @@ export const movements: Operators = {
     attributes: ["axes"],
     inputs: [1, 2],
     read(a) {
-      const x = a.operands[0] as Varying | Constant;
-      const given = a.list("axes")?.length ?? (a.has(1) ? a.constant(1).data.length : 0);
+      const x = a.any(0);
+      const given = a.list("axes")?.length ?? (a.has(1) ? a.whole(1).length : 0);
       const axes = axesOf(a, x.shape.length + given);
       check(a, axes !== undefined, "it must name axes");
       const rest = [...x.shape];
@@ -70,7 +70,7 @@ export const movements: Operators = {
     attributes: ["perm"],
     inputs: [1, 1],
     read(a) {
-      const x = a.operands[0] as Varying | Constant;
+      const x = a.any(0);
       const perm = a.list("perm") ?? x.shape.map((_, i) => x.shape.length - 1 - i);
       check(
         a,
@@ -80,19 +80,19 @@ export const movements: Operators = {
       const from = permutation(x.shape, perm);
       const shape = perm.map((p) => x.shape[p]);
       if (isVarying(x)) return linear(a.out, shape, x.tensor, selection(from, count(x.shape)));
-      return { shape, data: Float64Array.from(from, (k) => x.data[k]) };
+      return { ...x, shape, data: Float64Array.from(from, (k) => x.data[k]) };
     },
   },
   Slice: {
     attributes: ["starts", "ends", "axes"],
     inputs: [1, 5],
     read(a) {
-      const x = a.operands[0] as Varying | Constant;
-      const asked = (key: string, i: number) => a.list(key) ?? (a.has(i) ? Array.from(a.constant(i).data) : undefined);
+      const x = a.any(0);
+      const asked = (key: string, i: number) => a.list(key) ?? (a.has(i) ? a.whole(i) : undefined);
       const [starts, ends] = [asked("starts", 1), asked("ends", 2)];
       check(a, starts !== undefined && ends !== undefined, "it must have starts and ends");
       const axes = (asked("axes", 3) ?? starts.map((_, i) => i)).map((axis) => axisOf(a, axis, x.shape.length));
-      const steps = a.has(4) ? Array.from(a.constant(4).data) : starts.map(() => 1);
+      const steps = a.has(4) ? a.whole(4) : starts.map(() => 1);
       check(
         a,
         [ends, axes, steps].every((l) => l.length === starts.length) && new Set(axes).size === axes.length,
@@ -122,7 +122,7 @@ export const movements: Operators = {
         return at;
       });
       if (isVarying(x)) return linear(a.out, shape, x.tensor, selection(from, count(x.shape)));
-      return { shape, data: Float64Array.from(from, (k) => x.data[k]) };
+      return { ...x, shape, data: Float64Array.from(from, (k) => x.data[k]) };
     },
   },
   Concat: {
@@ -184,7 +184,8 @@ function sortedBy(a: Arguments, operands: readonly Varying[]): string | undefine
   let read = 0;
   let whole: string | undefined;
   for (const half of halves) {
-    if (half?.kind !== "affine" || half.parts.length !== 1) return undefined;
+    // A half that is shifted was rounded, which no sorting of the whole would be.
+    if (half?.kind !== "affine" || half.parts.length !== 1 || half.bias.some((b) => b !== 0)) return undefined;
     const [{ from, matrix }] = half.parts;
     if (whole !== undefined && whole !== from) return undefined;
     whole = from;
@@ -201,7 +202,7 @@ function sortedBy(a: Arguments, operands: readonly Varying[]): string | undefine
 
 function reshaped(a: Arguments, x: Varying | Constant, shape: readonly number[]): Made {
   check(a, count(shape) === count(x.shape), `[${x.shape}] must fit [${shape}]`);
-  if (!isVarying(x)) return { shape, data: x.data };
+  if (!isVarying(x)) return { ...x, shape };
   return linear(a.out, shape, x.tensor, identity(count(shape)));
 }
 

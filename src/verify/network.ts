@@ -87,6 +87,9 @@ export function stepsOf(graph: OnnxGraph, preprocessing: Preprocessing, sample: 
 
 // --- internal ---
 
+/** What float32 can multiply with and divide by. */
+const isModest = (v: number): boolean => v >= 2 ** -32 && v <= 2 ** 32;
+
 const isShape = (shape: readonly (number | string | null)[]): shape is readonly number[] =>
   shape.every((d) => typeof d === "number" && Number.isInteger(d) && d > 0);
 
@@ -139,8 +142,8 @@ function preprocessingStep(
   const size = count(sample);
   for (let i = 0; i < size; i++) {
     must(
-      Number.isFinite(factor(i)) && factor(i) !== 0 && at(std, i) > 0 && Number.isFinite(at(mean, i)),
-      () => "the preprocessing: its numbers must be finite, scale not 0 and std positive",
+      isModest(Math.abs(Math.fround(scale))) && isModest(at(std, i)) && Math.abs(at(mean, i)) < 2 ** 32,
+      () => "the preprocessing: scale must not be 0, std positive, and all of them not far from 1",
     );
   }
   must(

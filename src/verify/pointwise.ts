@@ -92,17 +92,20 @@ export const scalars: Readonly<Record<string, Kind>> = {
   },
 };
 
-/** x g(b x), b > 0: what b is changes the scale of x, and not how steep the function is. */
+/**
+ * c x sigmoid(b x) and c x (1 + erf(b x)), b > 0: what b is changes the scale of x, and not how steep the function is. c is a power of
+ * two up to 1.
+ */
 export const gates = {
-  silu: (b: number): Scalar => ({
-    slope: [-0.0998394, 1.0998394],
+  silu: (b: number, c: number): Scalar => ({
+    slope: [-0.0998394 * c, 1.0998394 * c],
     error: "elementary",
-    value: (x) => x * sigmoid(b * x),
+    value: (x) => x * (c * sigmoid(b * x)),
   }),
-  gelu: (b: number): Scalar => ({
-    slope: [-0.1289042, 1.1289042],
+  gelu: (b: number, c: number): Scalar => ({
+    slope: [-0.2578084 * c, 2.2578084 * c],
     error: "elementary",
-    value: (x) => x * (0.5 * (1 + erf(b * x))),
+    value: (x) => x * (c * (1 + erf(b * x))),
   }),
 } as const;
 

@@ -17,8 +17,8 @@ export interface Sparse {
   readonly roundings: number;
 }
 
-/** Most entries of a matrix that is built. */
-const largest = 6e7;
+/** Most entries of a matrix that is built, and most that are looked at on the way, zeros with them. */
+const largest = { entries: 6e7, visits: 2e9 };
 
 /** Make a matrix row by row; `row(i, put)` gives entries of row i in any order, each column once. */
 export function sparse(
@@ -32,10 +32,15 @@ export function sparse(
   let value = new Float64Array(capacity);
   const start = new Int32Array(rows + 1);
   let count = 0;
+  let visits = 0;
   const put = (column: number, v: number) => {
+    visits++;
     if (v === 0) return;
     if (count === capacity) {
-      must(count < largest, () => `a map of ${cols} to ${rows} numbers: it has too many entries to be written out`);
+      must(
+        count < largest.entries,
+        () => `a map of ${cols} to ${rows} numbers: it has too many entries to be written out`,
+      );
       capacity *= 2;
       const [wider, longer] = [new Int32Array(capacity), new Float64Array(capacity)];
       wider.set(index);
@@ -47,6 +52,7 @@ export function sparse(
   };
   for (let i = 0; i < rows; i++) {
     row(i, put);
+    must(visits < largest.visits, () => `a map of ${cols} to ${rows} numbers: it takes too long to be written out`);
     start[i + 1] = count;
     sortRow(index, value, start[i], count);
   }
@@ -189,13 +195,17 @@ export function longestRow({ rows, start }: Sparse): number {
 /** Upper bounds of the largest column sum and the largest row sum of the sizes: the l1 and l-inf norms of a matrix of absolute values. */
 export function sumNorms(A: Sparse): { readonly 1: number; readonly inf: number } {
   const columns = new Float64Array(A.cols);
+  const inColumn = new Int32Array(A.cols);
   let rowTop = 0;
+  let [perRow, perColumn] = [0, 0];
   for (let i = 0; i < A.rows; i++) {
     let sum = 0;
+    perRow = Math.max(perRow, A.start[i + 1] - A.start[i]);
     for (let k = A.start[i]; k < A.start[i + 1]; k++) {
       const s = Math.abs(A.size[k]);
       sum += s;
       columns[A.index[k]] += s;
+      perColumn = Math.max(perColumn, ++inColumn[A.index[k]]);
     }
     rowTop = Math.max(rowTop, sum);
   }
@@ -205,8 +215,9 @@ export function sumNorms(A: Sparse): { readonly 1: number; readonly inf: number 
   const extra = A.roundings === 0 ? 0 : 2 * A.roundings + 2;
   const hair = (sum: number, terms: number) => sumUp(sum, terms + extra);
   return {
-    1: columnTop === 1 && extra === 0 ? 1 : hair(columnTop, A.rows),
-    inf: rowTop === 1 && extra === 0 ? 1 : hair(rowTop, A.cols),
+    // One number alone is its sum.
+    1: perColumn <= 1 && extra === 0 ? columnTop : hair(columnTop, A.rows),
+    inf: perRow <= 1 && extra === 0 ? rowTop : hair(rowTop, A.cols),
   };
 }
 

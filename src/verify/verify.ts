@@ -222,7 +222,7 @@ function checkSamples(
       const left = down(down(down(gap) - float64) - float32);
       const spent = timesUp(radius, proof.pair(predicted, j));
       must(
-        radius === 0 || (left > 0 && spent <= left),
+        radius === 0 || (left > 0 && spent < left),
         () => `sample ${i}: ${radius} is too far for class ${predicted} against ${j}: ${spent} of ${left}`,
       );
     });

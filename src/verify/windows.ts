@@ -1,5 +1,5 @@
 /** @file What windows over one or two axes read: the matrices of convolutions and means, and the members of a maximum. */
-import type { Constant } from "./onnx.ts";
+import { type Constant, largestTensor } from "./constant.ts";
 import { type Sparse, sparse } from "./sparse.ts";
 
 interface Axis {
@@ -38,7 +38,8 @@ export function geometry(
     const out = Math.floor((size + pads[i] + pads[n + i] - reach) / strides[i]) + 1;
     return { size, taps: kernel[i], stride: strides[i], dilation: dilations[i], begin: pads[i], out };
   });
-  if (axes.some(({ out }) => out < 1)) return null;
+  const outs = axes.reduce((product, { out }) => product * out, 1);
+  if (axes.some(({ out }) => out < 1) || outs > largestTensor) return null;
   const one: Axis = { size: 1, taps: 1, stride: 1, dilation: 1, begin: 0, out: 1 };
   return { a: n === 2 ? axes[0] : one, b: axes[n - 1], rank: n, out: axes.map((axis) => axis.out) };
 }

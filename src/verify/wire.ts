@@ -9,9 +9,10 @@ export interface Field {
   readonly wire: 0 | 1 | 2 | 5;
 }
 
-/** The fields of a message, in order. */
-export function fieldsOf(bytes: Uint8Array): Field[] {
+/** The fields of a message, in order. One that is not among the repeated ones must not be there twice: readers differ in what they make of that. */
+export function fieldsOf(bytes: Uint8Array, repeated: readonly number[] = []): Field[] {
   const fields: Field[] = [];
+  const seen = new Set<number>();
   let at = 0;
   const varint = (): bigint => {
     let value = 0n;
@@ -36,6 +37,11 @@ export function fieldsOf(bytes: Uint8Array): Field[] {
     const number = Number(key >> 3n);
     const wire = Number(key & 7n);
     must(number > 0 && number < 2 ** 29, () => `the model: no field has the number ${number}`);
+    must(
+      !seen.has(number) || repeated.includes(number),
+      () => `the model: field ${number} of a message is there twice`,
+    );
+    seen.add(number);
     if (wire === 0) fields.push({ number, wire, value: varint() });
     else if (wire === 1) fields.push({ number, wire, value: take(8) });
     else if (wire === 2) fields.push({ number, wire, value: take(wholeOf(varint())) });
@@ -98,6 +104,11 @@ export function floatsOf({ number, wire, value }: Field): number[] {
 export function float32s(bytes: Uint8Array): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
+}
+
+/** Refuse a field. */
+export function unknown(what: string, field: Field): never {
+  throw new Refusal(`${what}: field ${field.number} is not known`);
 }
 
 // --- internal ---

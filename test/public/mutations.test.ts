@@ -1,5 +1,4 @@
 /** @file A thousand ways to spoil a certificate, its model or its data: whatever is still accepted is still true, by the judgement of the other half of this library. */
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { beforeAll, describe, expect, it } from "vitest";
 import { provedUpper } from "../../src/bounds/bound.ts";
 import { lipschitz } from "../../src/bounds/index.ts";
@@ -8,25 +7,12 @@ import { type Dataset, hashDataset } from "../../src/data/dataset.ts";
 import { convnet } from "../../src/models/convnet.ts";
 import { mlp } from "../../src/models/mlp.ts";
 import { withPreprocessing } from "../../src/models/preprocess.ts";
-import { type ModelProto, ModelProtoSchema } from "../../src/onnx/proto.ts";
 import { modelHash, parseOnnx } from "../../src/onnx/read.ts";
 import { type Random, random } from "../../src/tensor/random.ts";
-import { type Certificate, digestOf } from "../../src/verify/certificate.ts";
+import type { Certificate } from "../../src/verify/certificate.ts";
 import { verify } from "../../src/verify/verify.ts";
 import { bytesOf, certificateOf, engine, points } from "../certificates.ts";
-
-/** What is handed to the checker. */
-interface Case {
-  readonly text: string;
-  readonly bytes: Uint8Array;
-  readonly data: Dataset;
-}
-
-interface Original extends Case {
-  readonly certificate: Certificate;
-}
-
-type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+import { type Case, edited, type Json, type Original, redigested, rehashed } from "../forgeries.ts";
 
 const count = 1000;
 
@@ -167,23 +153,6 @@ const mutations: Readonly<Record<string, (original: Original, source: Random) =>
     return { ...made, data };
   },
 };
-
-async function redigested(original: Original, edit: (rest: Json) => Json): Promise<Case> {
-  const { digest: _, ...rest } = JSON.parse(original.text) as { [key: string]: Json };
-  const made = edit(rest) as { [key: string]: Json };
-  return { ...original, text: JSON.stringify({ ...made, digest: await digestOf(made) }) };
-}
-
-async function rehashed(original: Original, bytes: Uint8Array): Promise<Case> {
-  const sha256 = await modelHash(bytes);
-  return { ...(await redigested(original, (json) => ({ ...(json as { [key: string]: Json }), sha256 }))), bytes };
-}
-
-function edited(original: Original, edit: (model: ModelProto) => void): Promise<Case> {
-  const model = fromBinary(ModelProtoSchema, original.bytes.slice());
-  edit(model);
-  return rehashed(original, toBinary(ModelProtoSchema, model));
-}
 
 function flipped(bytes: Uint8Array, source: Random): Uint8Array {
   const copy = bytes.slice();
