@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { withResults } from "../../bench/results.ts";
 import { boundNames } from "../../src/bounds/index.ts";
 import * as microsoft from "../../src/onnx/microsoft.ts";
 import * as operators from "../../src/onnx/operators.ts";
@@ -51,6 +52,10 @@ describe("README.md", () => {
     const [, lower, upper] = stdout.match(/([\d.]+) <= L <= ([\d.]+)/) ?? [];
     expect(Number(lower)).toBeGreaterThan(0);
     expect(Number(lower)).toBeLessThanOrEqual(Number(upper));
+  });
+
+  it("shows the results that are kept", () => {
+    expect(withResults(readme, JSON.parse(read("bench/studies/digits.json")))).toBe(readme);
   });
 
   it("names only files that are there", () => {
