@@ -53,7 +53,7 @@ describe("chainPairs()", () => {
   it.each(networks)("is above what is seen of every difference, and below the walk's: %s", async (_, f) => {
     const network: Network = functionOf([4], f);
     const { propagation } = await autoLip(subjectOf(network), 2);
-    const found = await chainPairs(propagation, { engine, seconds: 2 });
+    const found = await chainPairs(propagation, { engine });
     if (!found) throw new Error("no chain");
     const walk = marginsOf(propagation, 2, found.bound);
     expect(found.bound.proved).toBe(true);
