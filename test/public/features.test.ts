@@ -1,6 +1,6 @@
 /** @file FEATURES.md and README.md say what the code does. */
 import { spawnSync } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { withResults } from "../../bench/results.ts";
@@ -58,7 +58,7 @@ describe("README.md", () => {
     expect(withResults(readme, JSON.parse(read("bench/studies/digits.json")))).toBe(readme);
   });
 
-  it("names only files that are there", () => {
-    for (const [, file] of readme.matchAll(/\]\(([\w./-]+)\)/g)) expect(() => read(file)).not.toThrow();
+  it("names only what is there", () => {
+    for (const [, file] of readme.matchAll(/\]\(([\w./-]+)\)/g)) expect(existsSync(`${root}${file}`), file).toBe(true);
   });
 });
