@@ -1,13 +1,13 @@
 /** @file What does not vary in a graph - weights and what is computed from them - as float64 arrays, each computed once by the reference rules. */
+import { onlyCopies } from "../graph/copy.ts";
 import { dependents, type Node, topological } from "../graph/graph.ts";
-import { isConstant, isInput } from "../graph/leaf.ts";
+import { isComputed, isConstant, isInput } from "../graph/leaf.ts";
 import { UsageError } from "../tensor/errors.ts";
-import { random } from "../tensor/random.ts";
-import { sizeOf } from "../tensor/shape.ts";
 
 /**
  * The relative error that is granted to a value computed from weights: 2^-44, that is 256 roundings.
- * It covers scaling, division and roots (a batch-norm's scale / sqrt(variance + epsilon)), where every step errs by a relative 2^-53.
+ * It covers scaling, division and roots (a batch-norm's scale / sqrt(variance + epsilon)), where every step errs by a relative 2^-53,
+ * whether that is done here or was done when the model was read.
  * A constant that the model computes with cancellation is taken as float64 computes it: that is then the network that is bounded.
  */
 export const computedError = 2 ** -44;
@@ -30,7 +30,7 @@ export function fixedValues(): (node: Node) => Fixed {
         node,
         inputs.map((i) => i.data),
       );
-      const exact = isConstant(node) || (inputs.length === 1 && inputs[0].error === 0 && onlyCopies(node));
+      const exact = isConstant(node) ? !isComputed(node) : inputs[0]?.error === 0 && onlyCopies(node);
       known.set(node, { data, error: exact ? 0 : computedError });
     }
     return known.get(wanted) as Fixed;
@@ -54,20 +54,4 @@ export function asFunction(output: Node, ...placeholders: readonly Node[]) {
     for (const node of steps) values.set(node, compute(node, values));
     return values.get(output) ?? (still.get(output) as Float64Array);
   };
-}
-
-// --- internal ---
-
-/**
- * Is every number of the result one of the input's, perhaps with the other sign, or 0? True of what is told by the isometry of an input,
- * and of a linear map that makes of random numbers nothing but these numbers: a row with two entries would have to hit one by accident.
- */
-function onlyCopies(node: Node): boolean {
-  const behaviour = node.op.behaviour(node, [true]);
-  if (behaviour.kind === "isometry") return true;
-  if (behaviour.kind !== "linear") return false;
-  const source = random(0);
-  const drawn = Float64Array.from({ length: sizeOf(node.inputs[0].shape) }, () => source.normal());
-  const sizes = new Set(drawn.map(Math.abs)).add(0);
-  return node.op.evaluate(node, [drawn]).every((v) => sizes.has(Math.abs(v)));
 }

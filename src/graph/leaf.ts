@@ -1,7 +1,7 @@
 /** @file Nodes without inputs: what a program is fed (`input`) and what is known when the graph is built (`constant`). */
 import { ShapeError, UsageError } from "../tensor/errors.ts";
 import type { Shape } from "../tensor/shape.ts";
-import { type DType, full, scalar, type Tensor, type Type, toFloat64 } from "../tensor/tensor.ts";
+import { cast, type DType, full, scalar, type Tensor, type Type, toFloat64 } from "../tensor/tensor.ts";
 import { apply, type Behaviour, type Node, type Op } from "./graph.ts";
 
 const still: Behaviour = { kind: "isometry" };
@@ -40,11 +40,28 @@ export function constant(value: Tensor | number, dtype: DType = "float32"): Node
   return apply(constantOp, [], typeof value === "number" ? scalar(value, dtype) : value);
 }
 
+/** Constants that `computed` made. Kept beside the graph, because no computation may depend on it: only what a bound grants does. */
+const rounded = new WeakSet<Node>();
+
+/** A value that was computed from constants when the graph was built, and rounded on the way. */
+export function computed(value: Tensor): Node {
+  const node = constant(value);
+  rounded.add(node);
+  return node;
+}
+
+/** A constant as another dtype. */
+export const recast = (node: Node<Tensor>, to: DType): Node =>
+  (isComputed(node) ? computed : constant)(cast(node.attrs, to));
+
 /** A constant filled with one number, of the type of another node. */
 export const filledLike = (node: Type, value: number): Node => constant(full(node.shape, value, node.dtype));
 
 export const isInput = (node: Node): node is Node<InputAttrs> => node.op === (inputOp as Op);
 export const isConstant = (node: Node): node is Node<Tensor> => node.op === (constantOp as Op);
+
+/** Is the node a constant with numbers that were rounded when the graph was built? */
+export const isComputed = (node: Node): boolean => rounded.has(node);
 
 /** Is the node a constant whose every element equals `value`? */
 export function isFilledWith(node: Node, value: number): boolean {

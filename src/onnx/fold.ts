@@ -2,13 +2,14 @@
  * @file Constants are computed while a graph is built, so that shapes are known and weights are plain numbers. Costly ones stay in the
  * graph; a broadcast stays too, for whoever reads it broadcasts by itself.
  */
+import { onlyCopies } from "../graph/copy.ts";
 import { apply, type Node } from "../graph/graph.ts";
-import { constant, isConstant, isInput } from "../graph/leaf.ts";
+import { computed, constant, isComputed, isConstant, isInput } from "../graph/leaf.ts";
 import { copyOrigin } from "../graph/origin.ts";
 import { isBroadcast } from "../ops/broadcast.ts";
 import { ReadError } from "../tensor/errors.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { cast, type Tensor, toFloat64 } from "../tensor/tensor.ts";
+import { cast, isFloat, type Tensor, toFloat64 } from "../tensor/tensor.ts";
 import { firstNotFinite } from "./tensors.ts";
 
 export interface Folder {
@@ -32,7 +33,7 @@ export function folder(): Folder {
     const work = workOf(next);
     if (work > Math.min(budget, workAtOnce)) return next;
     budget -= work;
-    return constant(compute(next));
+    return (isExact(next) ? constant : computed)(compute(next));
   };
 
   return {
@@ -74,6 +75,12 @@ const stretchAtMost = 2 ** 16;
 const products: ReadonlySet<string> = new Set(["MatMul", "Conv", "ConvTranspose", "MaxPool", "AveragePool", "Inverse"]);
 
 const isStill = (node: Node): boolean => isConstant(node) || (isBroadcast(node) && isConstant(node.inputs[0]));
+
+/** Is nothing rounded where a node of constants is computed? */
+function isExact(node: Node): boolean {
+  if (!isFloat(node.dtype)) return true;
+  return node.inputs.every((x) => !isComputed(isBroadcast(x) ? x.inputs[0] : x)) && onlyCopies(node);
+}
 
 function workOf(node: Node): number {
   const sizes = node.inputs.map((x) => sizeOf(x.shape));

@@ -1,10 +1,10 @@
 /** @file Element-by-element arithmetic of two nodes, comparisons, choice and casts. The functions broadcast; the ops take equal shapes. */
 import { accumulate } from "../graph/accumulate.ts";
 import { apply, type Behaviour, type Node, type Op, shapesOf } from "../graph/graph.ts";
-import { constant, isConstant, isFilledWith } from "../graph/leaf.ts";
+import { constant, isConstant, isFilledWith, recast } from "../graph/leaf.ts";
 import { ShapeError } from "../tensor/errors.ts";
 import { sameShape } from "../tensor/shape.ts";
-import { cast as castTensor, type DType, isFloat } from "../tensor/tensor.ts";
+import { type DType, isFloat } from "../tensor/tensor.ts";
 import { broadcastTogether, isBroadcast } from "./broadcast.ts";
 import { bounded, diagonal, isometry, pointwise, product, steep, unbounded } from "./facts.ts";
 import { onnxType } from "./lowering.ts";
@@ -196,7 +196,7 @@ const castOp: Op<{ readonly to: DType }> = {
 /** The same numbers as another dtype; floats become integers by truncation, bool by being non-zero. */
 export function cast(x: Node, to: DType): Node {
   if (x.dtype === to) return x;
-  return isConstant(x) ? constant(castTensor(x.attrs, to)) : apply(castOp, [x], { to });
+  return isConstant(x) ? recast(x, to) : apply(castOp, [x], { to });
 }
 
 /** Is the node a change of dtype? */
