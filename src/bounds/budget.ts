@@ -3,26 +3,34 @@
 export interface Budget {
   /** Seconds since the start. */
   elapsed(): number;
+  /** Out of time, or aborted. */
   readonly expired: boolean;
   /** Let the event loop turn if it has not for a while; throws the reason of the abort if there was one. */
   pause(): Promise<void>;
 }
 
+export interface BudgetOptions {
+  readonly seconds?: number;
+  readonly signal?: AbortSignal;
+  /** Milliseconds since any moment; those of the machine unless told. */
+  readonly now?: () => number;
+}
+
 /** Start the clock. */
-export function budget(options: { readonly seconds?: number; readonly signal?: AbortSignal } = {}): Budget {
-  const { seconds = Number.POSITIVE_INFINITY, signal } = options;
-  const start = performance.now();
+export function budget(options: BudgetOptions = {}): Budget {
+  const { seconds = Number.POSITIVE_INFINITY, signal, now = () => performance.now() } = options;
+  const start = now();
   let turned = start;
   return {
-    elapsed: () => (performance.now() - start) / 1000,
+    elapsed: () => (now() - start) / 1000,
     get expired() {
-      return performance.now() - start > 1000 * seconds;
+      return signal?.aborted || now() - start > 1000 * seconds;
     },
     async pause() {
       signal?.throwIfAborted();
-      if (performance.now() - turned < 20) return;
+      if (now() - turned < 20) return;
       await new Promise((resolve) => setTimeout(resolve, 0));
-      turned = performance.now();
+      turned = now();
       signal?.throwIfAborted();
     },
   };

@@ -4,6 +4,7 @@
  */
 import { symmetricEigen } from "../linalg/eigh.ts";
 import { frobeniusNorm, type Matrix, multiply, transpose } from "../linalg/matrix.ts";
+import type { Budget } from "./budget.ts";
 import type { ChainForm } from "./chainForm.ts";
 import { type Factor, factorChain, type Multipliers, solveRows } from "./chainMatrix.ts";
 
@@ -15,7 +16,7 @@ export interface ChainValue {
 }
 
 /**
- * ln (tr R^p)^(1/p), p = 2^doublings + 1, R = W_L D_{L-1}^-1 W_L^T, and its gradient in the logarithms of the multipliers; nothing where they are infeasible.
+ * ln (tr R^p)^(1/p), p = 2^doublings + 1, R = W_L D_{L-1}^-1 W_L^T, and its gradient in the logarithms of the multipliers; nothing where they are infeasible or time is out.
  *
  * With G G^T = W_L^T (R^(p-1) / tr R^p) W_L, y_{L-1} = D_{L-1}^-1 G and y_{i-1} = D_{i-1}^-1 W_i^T M_i Lambda_i y_i,
  *
@@ -23,8 +24,13 @@ export interface ChainValue {
  *
  * That is minus what the sector of neuron j gives at the worst direction.
  */
-export function chainValue(form: ChainForm, multipliers: Multipliers, doublings: number): ChainValue | undefined {
-  const factor = factorChain(form, multipliers);
+export function chainValue(
+  form: ChainForm,
+  multipliers: Multipliers,
+  doublings: number,
+  clock?: Budget,
+): ChainValue | undefined {
+  const factor = factorChain(form, multipliers, clock);
   if (factor === undefined) return undefined;
   const { value, weight } = softTop(factor.R, doublings);
   if (!Number.isFinite(value)) return undefined;

@@ -12,6 +12,7 @@
  */
 import { cholesky } from "../linalg/cholesky.ts";
 import { identity, type Matrix, multiply, rowGram, transpose } from "../linalg/matrix.ts";
+import type { Budget } from "./budget.ts";
 import type { ChainForm, Sector } from "./chainForm.ts";
 
 export type Multipliers = readonly Float64Array[];
@@ -28,10 +29,15 @@ export interface Factor {
   readonly R: Matrix;
 }
 
-/** Factor K without its last block; nothing where that is not positive definite. */
-export function factorChain({ weights, sectors }: ChainForm, multipliers: Multipliers): Factor | undefined {
+/** Factor K without its last block; nothing where that is not positive definite, or where time is out. */
+export function factorChain(
+  { weights, sectors }: ChainForm,
+  multipliers: Multipliers,
+  clock?: Budget,
+): Factor | undefined {
   const blocks: FactorBlock[] = [];
   for (let i = 0; i < weights.length; i++) {
+    if (clock?.expired) return undefined;
     const width = weights[i].cols;
     const own = i === 0 ? identity(width) : diagonal(multipliers[i - 1]);
     addSectorTerm(own, weights[i], sectors[i], multipliers[i]);

@@ -6,6 +6,7 @@ import { frobeniusUp } from "../linalg/enclosure.ts";
 import { identity, type Matrix } from "../linalg/matrix.ts";
 import { spectralNorm } from "../linalg/norm.ts";
 import { down, exponentOf, gamma, powerOfTwo, sumUp, tiny, unit, up } from "../linalg/rounding.ts";
+import type { Budget } from "./budget.ts";
 import type { ChainForm } from "./chainForm.ts";
 import {
   addSectorTerm,
@@ -32,9 +33,9 @@ import {
  *
  * Reference: Rump 2006, "Verification of positive definiteness"; Higham 2002, Theorem 10.3.
  */
-export function provedChain(form: ChainForm, multipliers: Multipliers, r: number): boolean {
+export function provedChain(form: ChainForm, multipliers: Multipliers, r: number, clock?: Budget): boolean {
   if (!(r > 0 && Number.isFinite(r))) return false;
-  return eliminated(form, multipliers, [outputBlock(form, r)]) !== undefined;
+  return eliminated(form, multipliers, [outputBlock(form, r)], clock) !== undefined;
 }
 
 /** The constant of a form is at most sqrt(r), which these multipliers prove. */
@@ -59,19 +60,21 @@ export function provedSignal(form: ChainForm, multipliers: Multipliers): ProvedS
  * The smallest r that is proved near what the multipliers give, with the multipliers that prove it.
  *
  * If K(Lambda, r) >= 0 with Schur complements X_i, then (1 + (L - i) e) Lambda_i in the place of Lambda_i and r (1 + (L + 1) e), all
- * divided by 1 + L e, leave e X_i over in every block: that is what the shift of the proof needs. e grows until the proof succeeds.
+ * divided by 1 + L e, leave e X_i over in every block: that is what the shift of the proof needs. e grows until the proof
+ * succeeds; nothing where it never does, or time is out.
  */
-export function settle(form: ChainForm, multipliers: Multipliers): Proved | undefined {
-  const factor = factorChain(form, multipliers);
+export function settle(form: ChainForm, multipliers: Multipliers, clock?: Budget): Proved | undefined {
+  const factor = factorChain(form, multipliers, clock);
   if (factor === undefined) return undefined;
   const { upper: top } = spectralNorm(factor.R, { tolerance: 1e-10 });
   const L = form.weights.length;
   const widest = Math.max(...form.weights.map((W) => W.cols));
   for (let e = 4 * gamma(2 * widest) * widest; e < 0.1; e *= 4) {
     const whole = 1 + L * e;
+    if (clock?.expired) return undefined;
     const moved = multipliers.map((lambda, i) => lambda.map((l) => (l * (1 + (L - i - 1) * e)) / whole));
     const r = up(top * whole * (1 + e));
-    if (provedChain(form, moved, r)) return { r, multipliers: moved };
+    if (provedChain(form, moved, r, clock)) return { r, multipliers: moved };
   }
   return undefined;
 }
@@ -79,7 +82,12 @@ export function settle(form: ChainForm, multipliers: Multipliers): Proved | unde
 // --- internal ---
 
 /** The last triangle of the shifted factorisation that the comment above describes. */
-function eliminated(form: ChainForm, multipliers: Multipliers, output: readonly Block[]): ProvedSignal | undefined {
+function eliminated(
+  form: ChainForm,
+  multipliers: Multipliers,
+  output: readonly Block[],
+  clock?: Budget,
+): ProvedSignal | undefined {
   const { weights } = form;
   if (multipliers.some((lambda) => lambda.some((l) => !(l > 0 && Number.isFinite(l))))) return undefined;
   const blocks = [...weights.map((_, i) => block(form, multipliers, i)), ...output];
@@ -100,6 +108,7 @@ function eliminated(form: ChainForm, multipliers: Multipliers, output: readonly 
   });
   let before: Matrix | null = null;
   for (let i = 0; i < rounded.length; i++) {
+    if (clock?.expired) return undefined;
     const { side, coupled, error, pair } = rounded[i];
     const n = side.rows;
     let t = 0;

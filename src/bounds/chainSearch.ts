@@ -15,6 +15,8 @@ export interface SearchOptions {
   readonly tolerance?: number;
   /** Where values and gradients are computed if the layers are wide enough for it; plain loops unless told. */
   readonly engine?: Engine;
+  /** How long the closed forms may take: as long as they want unless told. They are the start, and without one there is nothing. */
+  readonly patience?: Budget;
   /** Every point that is accepted, r as the power of the stage shows it: the constant is at most its root. */
   onPoint?(r: number, multipliers: Multipliers): void;
 }
@@ -23,20 +25,24 @@ export interface SearchOptions {
  * Go down on ln r over ln Lambda from the best of the starts; nothing where none is feasible.
  *
  * r is a smooth function but for the largest eigenvalue at its end, for which a power of the trace stands; the power grows from stage to
- * stage. Without time the best start comes back, at `ended: false`.
+ * stage. Without time the best start that was looked at comes back, at `ended: false`.
  */
 export async function searchMultipliers(
   form: ChainForm,
   clock: Budget,
-  { starts = [], engine, tolerance = 1e-7, onPoint = () => {} }: SearchOptions = {},
+  { starts = [], engine, tolerance = 1e-7, patience, onPoint = () => {} }: SearchOptions = {},
 ): Promise<{ readonly multipliers: Multipliers; readonly ended: boolean } | undefined> {
   const final = stages[stages.length - 1].doublings;
   let best: { readonly x: Float64Array; readonly value: number } | undefined;
-  for (const start of [...closedForms(form), ...starts]) {
+  const offer = async (start: Multipliers, limit?: Budget) => {
     await clock.pause();
-    if (clock.expired && best !== undefined && !starts.includes(start)) continue;
-    const value = chainValue(form, start, final)?.value;
+    const value = chainValue(form, start, final, limit)?.value;
     if (value !== undefined && (best === undefined || value < best.value)) best = { x: logarithms(start), value };
+  };
+  // What was brought along may be all that is needed: it is looked at whatever the time.
+  for (const start of starts) await offer(start);
+  for (const start of closedForms(form, patience)) {
+    if (best === undefined || !clock.expired) await offer(start, patience);
   }
   if (best === undefined) return undefined;
   const sizes = form.sectors.map((s) => s.mu.length);
@@ -46,7 +52,12 @@ export async function searchMultipliers(
   for (let stage = 0; stage < stages.length && ended; stage++) {
     const { doublings, gain } = stages[stage];
     const judge = await judgeOf(form, doublings, onEngine);
+    let begun = false;
     const objective: Objective = async (x) => {
+      await clock.pause();
+      // Where the descent begins there must be a value.
+      if (begun && clock.expired) return undefined;
+      begun = true;
       const sample = await judge.value(exponentials(x, sizes));
       return sample && { value: sample.value, gradient: joined(sample.gradient) };
     };
@@ -54,7 +65,6 @@ export async function searchMultipliers(
     let last = from;
     try {
       for await (const point of descend(objective, from)) {
-        await clock.pause();
         values.push(point.value);
         last = point.x;
         onPoint(Math.exp(point.value), exponentials(point.x, sizes));
@@ -65,9 +75,11 @@ export async function searchMultipliers(
     } finally {
       await judge.dispose();
     }
+    ended &&= !clock.expired;
     // A stage judges by its own power; the last one's counts.
     const value = chainValue(form, exponentials(last, sizes), final)?.value;
     if (value === undefined) {
+      if (!ended) break;
       // At the edge of what is feasible rounding decides, and the engine's is another: the stage is done again without it.
       onEngine = undefined;
       stage--;

@@ -3,6 +3,7 @@ import { identity, type Matrix, rowGram } from "../linalg/matrix.ts";
 import { spectralNorm } from "../linalg/norm.ts";
 import { matrixOperator } from "../linalg/operator.ts";
 import { powerIteration } from "../linalg/power.ts";
+import type { Budget } from "./budget.ts";
 import type { ChainForm, Sector } from "./chainForm.ts";
 import {
   addSectorTerm,
@@ -14,7 +15,7 @@ import {
   solveRows,
 } from "./chainMatrix.ts";
 import { type Proved, settle } from "./chainProof.ts";
-import { once } from "./once.ts";
+import { onceInTime } from "./once.ts";
 
 /** How large W_i X_{i-1}^-1 W_i^T is said to be: by its norm (eclipse-fast), or neuron by neuron by its row sums (as in AOL). */
 export type Measure = "norm" | "rows";
@@ -28,12 +29,19 @@ export type Measure = "norm" | "rows";
  * norms claims. For ReLU it is lambda = 2 / lambda_max(N), the choice of ECLipsE-Fast. With a lower slope above 0 the choice of
  * that paper, which leaves pi out, can be far worse than with the lower slope taken as 0; this one is at most the product.
  *
+ * Nothing where rounding makes it infeasible, or time is out.
+ *
  * Reference: Xu and Sivaranjani 2024, ECLipsE-Fast (slopes in [0, beta]); Prach and Lampert 2022 for the row sums.
  */
-export function closedForm({ weights, sectors, steepest }: ChainForm, measure: Measure): Multipliers | undefined {
+export function closedForm(
+  { weights, sectors, steepest }: ChainForm,
+  measure: Measure,
+  clock?: Budget,
+): Multipliers | undefined {
   const multipliers: Float64Array[] = [];
   let before: FactorBlock | undefined;
   for (let i = 0; i < sectors.length; i++) {
+    if (clock?.expired) return undefined;
     const W = weights[i];
     const off = i === 0 ? null : coupling(weights[i - 1], sectors[i - 1].mu, multipliers[i - 1]);
     const own = i === 0 ? identity(W.cols) : diagonal(multipliers[i - 1]);
@@ -52,20 +60,20 @@ export function closedForm({ weights, sectors, steepest }: ChainForm, measure: M
   return multipliers;
 }
 
-/** The closed forms that exist. */
-export const closedForms = once((form: ChainForm): readonly Multipliers[] =>
-  [byNorm(form), closedForm(form, "rows")].filter((m) => m !== undefined),
-);
+/** The closed forms that exist, as far as there is time for them. */
+export const closedForms = (form: ChainForm, clock?: Budget): readonly Multipliers[] =>
+  [byNorm(form, clock), byRows(form, clock)].filter((m) => m !== undefined);
 
 /** The first of them, proved. */
-export const closedProof = once((form: ChainForm): Proved | undefined => {
-  const multipliers = byNorm(form);
-  return multipliers && settle(form, multipliers);
+export const closedProof = onceInTime((form: ChainForm, clock?: Budget): Proved | undefined => {
+  const multipliers = byNorm(form, clock);
+  return multipliers && settle(form, multipliers, clock);
 });
 
 // --- internal ---
 
-const byNorm = once((form: ChainForm) => closedForm(form, "norm"));
+const byNorm = onceInTime((form: ChainForm, clock?: Budget) => closedForm(form, "norm", clock));
+const byRows = onceInTime((form: ChainForm, clock?: Budget) => closedForm(form, "rows", clock));
 
 function multiplier({ mu, pi }: Sector, j: number, steepest: number): number {
   const square = steepest * steepest;

@@ -1,9 +1,10 @@
 /** @file Products of one number per layer: Frobenius norms, which cost nothing, and spectral norms, which every bound that knows more must beat. */
 import { frobeniusUp, normalised } from "../linalg/enclosure.ts";
-import { spectralNorm } from "../linalg/norm.ts";
+import type { Matrix } from "../linalg/matrix.ts";
+import { inducedNorm, spectralNorm } from "../linalg/norm.ts";
 import { matrixOperator } from "../linalg/operator.ts";
 import { powerIteration } from "../linalg/power.ts";
-import { down, scaleDown, scaleUp } from "../linalg/rounding.ts";
+import { down, scaleDown, scaleUp, sqrtUp } from "../linalg/rounding.ts";
 import type { UpperBound } from "./bound.ts";
 import { budget } from "./budget.ts";
 import type { ActivationLayer, Chain } from "./chain.ts";
@@ -12,10 +13,7 @@ import { timesUp } from "./region.ts";
 
 /** Bound the constant of a chain by  prod_i ||W_i||_F  prod_i sup |slope|, in l2. */
 export function frobenius(chain: Chain): UpperBound {
-  return productOf(chain, "frobenius", (data) => {
-    const scaled = normalised(data.data);
-    return scaleUp(frobeniusUp(scaled.data), scaled.exponent);
-  });
+  return productOf(chain, "frobenius", frobeniusNormUp);
 }
 
 /** Bound the constant of a chain by  prod_i ||W_i||_2  prod_i sup |slope|: AutoLip on a chain. */
@@ -34,6 +32,13 @@ export function atMostProduct(chain: Chain, value: number): number {
   return value <= timesDown(least, slopes) ? value : Math.min(value, normProduct(chain).value);
 }
 
+/** min(value, product of quick upper bounds of the norms): one look at every entry. */
+export function atMostQuickProduct(chain: Chain, value: number): number {
+  const quick = (W: Matrix) =>
+    Math.min(frobeniusNormUp(W), sqrtUp(timesUp(inducedNorm(W, 1).upper, inducedNorm(W, "inf").upper)));
+  return Math.min(value, productOf(chain, "product", quick).value);
+}
+
 /** The largest |slope| of a layer. */
 export function steepestOf({ low, high }: Pick<ActivationLayer, "low" | "high">): number {
   let top = 0;
@@ -42,6 +47,11 @@ export function steepestOf({ low, high }: Pick<ActivationLayer, "low" | "high">)
 }
 
 // --- internal ---
+
+function frobeniusNormUp(W: Matrix): number {
+  const scaled = normalised(W.data);
+  return scaleUp(frobeniusUp(scaled.data), scaled.exponent);
+}
 
 const timesDown = (x: number, y: number): number => Math.max(0, down(x * y));
 

@@ -169,6 +169,37 @@ describe("lipsdp()", () => {
   });
 });
 
+describe("the time of lipsdp()", () => {
+  /** Wide enough that every elimination asks the clock. */
+  const wide = () => {
+    const r = random(5);
+    return chainOf(Array.from({ length: 4 }, () => normalMatrix(r, 150, 150)));
+  };
+
+  it("is asked for again and again: a clock that counts how often it is asked ends it at once", async () => {
+    let asked = 0;
+    const { bound } = await lipsdp(wide(), { seconds: 3, now: () => 1000 * asked++ });
+    expect(bound.status).toBe("stopped");
+    expect(bound.value).toBeGreaterThanOrEqual(normProduct(wide()).value);
+    expect(asked).toBeLessThan(20);
+  });
+
+  it("ends the descent too, with what was proved by then", async () => {
+    let asked = 0;
+    const { bound } = await lipsdp(wide(), { seconds: 60, now: () => 1000 * asked++ });
+    expect(bound.status).toBe("stopped");
+    expect(bound.value).toBeLessThan(normProduct(wide()).value);
+    expect(asked).toBeLessThan(150);
+  });
+
+  it("ends by an abort, before and in the middle", async () => {
+    await expect(lipsdp(wide(), { signal: AbortSignal.abort() })).rejects.toThrow("aborted");
+    const abort = new AbortController();
+    const running = lipsdp(wide(), { signal: abort.signal, onProgress: () => abort.abort() });
+    await expect(running).rejects.toThrow("aborted");
+  });
+});
+
 describe("chainValue()", () => {
   it("has the gradient that differences show, for every range of slopes and for many outputs", () => {
     const r = random(4);

@@ -4,17 +4,19 @@ import { scaleUp, sqrtUp } from "../linalg/rounding.ts";
 import type { UpperBound } from "./bound.ts";
 import { type Budget, budget } from "./budget.ts";
 import type { Chain } from "./chain.ts";
-import { formOf, multipliersOfChain, multipliersOfForm } from "./chainForm.ts";
+import { type ChainForm, formOf, multipliersOfChain, multipliersOfForm } from "./chainForm.ts";
 import type { Multipliers } from "./chainMatrix.ts";
 import { type Proved, settle } from "./chainProof.ts";
 import { searchMultipliers } from "./chainSearch.ts";
 import { closedProof } from "./chainStart.ts";
-import { atMostProduct, normProduct } from "./frobenius.ts";
+import { atMostProduct, atMostQuickProduct, normProduct } from "./frobenius.ts";
 
 export interface LipsdpOptions {
   /** Time for descent and proof together; what was found by then is proved all the same. */
   readonly seconds?: number;
   readonly signal?: AbortSignal;
+  /** Milliseconds since any moment; those of the machine unless told. */
+  readonly now?: () => number;
   /** The bound so far (not yet proved) after each step. */
   onProgress?(value: number): void;
   /** Each smaller value as soon as it is proved: the first soon after the start, then whenever a proof is worth its time. */
@@ -37,12 +39,14 @@ export interface LipsdpResult {
  *     min r  over Lambda > 0  with  K(Lambda, r) >= 0  (chainMatrix.ts);  L <= sqrt(r)
  *
  * L-BFGS goes down on ln r over ln Lambda, from multipliers in closed form; every point on the way is a bound. The last is moved
- * inwards by a hair and proved by a factorisation. The value is at most that of the product of norms.
+ * inwards by a hair and proved by a factorisation. The value is at most that of the product of norms; of quick upper bounds of
+ * them where time ran out.
  *
  * Reference: Fazlyab, Robey, Hassani, Morari, Pappas 2019; Xu and Sivaranjani 2024 for the elimination.
  */
 export async function lipsdp(chain: Chain, options: LipsdpOptions = {}): Promise<LipsdpResult> {
   const clock = budget(options);
+  await clock.pause();
   const form = formOf(chain);
   const stated = { method: "lipsdp", side: "upper", proved: true } as const;
   if (form === null || form.sectors.length === 0) {
@@ -63,22 +67,27 @@ export async function lipsdp(chain: Chain, options: LipsdpOptions = {}): Promise
     best = proof;
     onImprove(scaled(proof.r));
   };
-  prove(() => closedProof(form));
+  // What is small takes no time worth asking for.
+  const patience = workOf(form) < smallWork ? undefined : clock;
+  prove(() => closedProof(form, patience));
+  await clock.pause();
   const found = await searchMultipliers(
     form,
     reserving(clock, options.seconds, () => cost),
     {
       ...(engine ? { engine } : {}),
+      ...(patience ? { patience } : {}),
       starts: starts.map((start) => multipliersOfForm(form, start)),
       onPoint(r, multipliers) {
         onProgress(scaled(r));
         points++;
         if (points < next || (best && r > worthwhile * best.r)) return;
         next = 2 * points;
-        prove(() => settle(form, multipliers));
+        prove(() => settle(form, multipliers, patience));
       },
     },
   );
+  await clock.pause();
   if (found) prove(() => settle(form, found.multipliers));
   const end =
     found === undefined || best === undefined
@@ -86,7 +95,8 @@ export async function lipsdp(chain: Chain, options: LipsdpOptions = {}): Promise
       : found.ended
         ? { status: "done" as const }
         : { status: "stopped" as const, why: "out of time: more would lower it" };
-  const value = atMostProduct(chain, best ? scaled(best.r) : Number.POSITIVE_INFINITY);
+  const own = best ? scaled(best.r) : Number.POSITIVE_INFINITY;
+  const value = patience?.expired ? atMostQuickProduct(chain, own) : atMostProduct(chain, own);
   return {
     bound: { ...stated, value, seconds: clock.elapsed(), ...end },
     multipliers: best ? multipliersOfChain(form, best.multipliers) : [],
@@ -94,6 +104,10 @@ export async function lipsdp(chain: Chain, options: LipsdpOptions = {}): Promise
 }
 
 // --- internal ---
+
+/** Multiply-adds of one elimination, roughly, and what is done without a look at the clock. */
+const workOf = ({ weights }: ChainForm): number => weights.reduce((sum, W) => sum + W.rows * W.cols * W.cols, 0);
+const smallWork = 1e7;
 
 /**
  * Points of the descent before the first proof on the way; each later one waits for twice as many. A proof costs three to ten points.

@@ -76,7 +76,12 @@ export const methods = {
   "greedy-seqlip": onChain("greedy-seqlip", ({ chain }, q) =>
     greedySeqLip(chain, { seconds: q.seconds ?? 5, ...limits(q) }),
   ),
-  "eclipse-fast": { ...onChain("eclipse-fast", async ({ chain }) => eclipseFast(chain)), quick: true },
+  "eclipse-fast": {
+    ...onChain("eclipse-fast", async ({ chain }, { seconds, signal }) =>
+      eclipseFast(chain, { ...(seconds === undefined ? {} : { seconds }), ...(signal ? { signal } : {}) }),
+    ),
+    quick: true,
+  },
   lipsdp: {
     norms: "2",
     domains: "all",

@@ -6,7 +6,7 @@ import { type Flow, flowOf, isAffine, type Region, regionOf } from "../graph/beh
 import type { Node } from "../graph/graph.ts";
 import { type Matrix, matrix } from "../linalg/matrix.ts";
 import { inducedNorm } from "../linalg/norm.ts";
-import { up } from "../linalg/rounding.ts";
+import { sqrtUp, up } from "../linalg/rounding.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { denseOf, linearMap } from "./affine.ts";
 import type { Norm } from "./bound.ts";
@@ -162,9 +162,14 @@ function chainOf(
     state = [{ source: stage.node, size: own, pairs: stage.pairs }, ...carried];
   }
   const chain: Chain = { affine, activations };
+  const slacks = new Map<Norm, number>();
   return {
     chain,
-    slack: (norm) => slackOf(chain, errors, norm),
+    slack(norm) {
+      const known = slacks.get(norm) ?? slackOf(chain, errors, norm);
+      slacks.set(norm, known);
+      return known;
+    },
     exact: shifts.every((s) => s === 0) && errors.every((e) => e("inf") === 0),
     error: (layer, norm) => errors[layer](norm),
     shifts,
@@ -327,10 +332,18 @@ function activation(
   return { layer, curvature: new Float64Array(width).fill(curvature, 0, own) };
 }
 
+/** Entries times the smaller side from which on a spectral norm takes a second. */
+const widelyNormed = 1e8;
+
 function slackOf(chain: Chain, errors: readonly ((norm: Norm) => number)[], norm: Norm): number {
   const error = errors.map((e) => e(norm));
   if (error.every((e) => e === 0)) return 0;
-  const size = chain.affine.map(({ weight }, i) => addUp(inducedNorm(weight, norm).upper, error[i]));
+  // Of wide layers a norm that takes no time does: what is lost is a multiple of rounding.
+  const sizeOfWeight = (W: Matrix) =>
+    norm === 2 && W.rows * W.cols * Math.min(W.rows, W.cols) > widelyNormed
+      ? sqrtUp(timesUp(inducedNorm(W, 1).upper, inducedNorm(W, "inf").upper))
+      : inducedNorm(W, norm).upper;
+  const size = chain.affine.map(({ weight }, i) => addUp(sizeOfWeight(weight), error[i]));
   const slopes = chain.activations.reduce((product, { low, high }) => {
     let top = 0;
     for (let j = 0; j < low.length; j++) top = Math.max(top, Math.abs(low[j]), Math.abs(high[j]));
