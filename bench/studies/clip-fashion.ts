@@ -1,4 +1,4 @@
-/** @file CLIP on Fashion-MNIST, after Bungert et al. 2021, table 1: what each goal costs and buys. Writes clip-fashion.json and .md beside itself. */
+/** @file CLIP on Fashion-MNIST, after Bungert et al. 2021, table 1: what each goal costs and buys. Writes results/clip-fashion.json and .md beside itself. */
 import { parseArgs } from "node:util";
 import { attack } from "../../src/attack/attack.ts";
 import { pgd } from "../../src/attack/protocol.ts";

@@ -1,6 +1,6 @@
 /**
  * @file CLIP on a regression with holes in its data, after Bungert et al. 2021, section 3.1: without the penalty the network goes its own way
- * where data are missing, with too much of it it cannot follow the data. Writes clip-regression.json and .md beside itself.
+ * where data are missing, with too much of it it cannot follow the data. Writes results/clip-regression.json and .md beside itself.
  */
 
 import type { Dataset } from "../../src/data/dataset.ts";

@@ -79,7 +79,7 @@ const experiments: Readonly<Record<string, Experiment>> = {
 const attackedSamples = 100;
 
 const engine = nodeEngine();
-const file = new URL("lbdn-images.json", import.meta.url);
+const file = new URL("results/lbdn-images.json", import.meta.url);
 const asked = process.argv.slice(2);
 const results: Record<string, unknown> = existing();
 for (const name of asked.length > 0 ? asked : Object.keys(experiments)) {

@@ -37,7 +37,7 @@ interface Result {
 }
 
 const engine = nodeEngine();
-const file = new URL("lbdn-square-wave.json", import.meta.url);
+const file = new URL("results/lbdn-square-wave.json", import.meta.url);
 /** Kinds of layers to train; without any, the table is made again from what is there. */
 const asked = process.argv.slice(2) as LayerKind[];
 const results: Result[] = existing();

@@ -1,6 +1,6 @@
 /**
  * @file The seven rows of Table 1 of Srinivas et al. 2022 on a small network: 784-128-64-10 on 20,000 images of Fashion-MNIST, 3 seeds.
- * `npx tsx bench/studies/lcnn-fashion.ts` writes lcnn-fashion.json and prints the table; about 8 minutes.
+ * `npx tsx bench/studies/lcnn-fashion.ts` writes results/lcnn-fashion.json and prints the table; about 8 minutes.
  * The weights were chosen by one run each (seed 1) on training images 20,000 to 23,000; all that is reported is of the test images.
  */
 import { writeFileSync } from "node:fs";
@@ -39,7 +39,7 @@ const asked = {
   hessianRatio: ratio((f) => f.hessian),
   attackedGain: mean(low, (f) => f.attacked[4]) - mean(standard, (f) => f.attacked[4]),
 };
-const path = new URL("lcnn-fashion.json", import.meta.url);
+const path = new URL("results/lcnn-fashion.json", import.meta.url);
 writeFileSync(path, `${JSON.stringify({ settings: { ...settings, seeds, weights }, asked, results }, null, 1)}\n`);
 console.log(table(results));
 console.log(asked);

@@ -1,6 +1,6 @@
 /**
  * @file The full recipe of LCNN - centred softplus, capped batch-norm, spectrally normalised convolutions - on a small residual network:
- * 8 and 16 channels, 10,000 images of MNIST at 14 x 14, 2 seeds. `npx tsx bench/studies/lcnn-resnet.ts` writes lcnn-resnet.json and prints the table.
+ * 8 and 16 channels, 10,000 images of MNIST at 14 x 14, 2 seeds. `npx tsx bench/studies/lcnn-resnet.ts` writes results/lcnn-resnet.json and prints the table.
  */
 import { writeFileSync } from "node:fs";
 import { type Dataset, take } from "../../src/data/dataset.ts";
@@ -29,7 +29,7 @@ for (const seed of seeds) {
     results[name] = [...(results[name] ?? []), found];
     const { accuracy, hessian, curvature, betas, gammas, seconds } = found;
     console.error(name, seed, { accuracy, hessian, curvature, betas, gammas, seconds });
-    const path = new URL("lcnn-resnet.json", import.meta.url);
+    const path = new URL("results/lcnn-resnet.json", import.meta.url);
     writeFileSync(path, `${JSON.stringify({ settings: { ...settings, seeds, weights }, results }, null, 1)}\n`);
   }
 }

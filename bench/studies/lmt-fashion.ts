@@ -1,6 +1,6 @@
 /**
  * @file Lipschitz-margin training of 784-128-64-10 on 20,000 images of Fashion-MNIST, 5 epochs, over c, form and norms, 3 seeds each:
- * accuracy, accuracy certified by products of norms and by lipsdp, attacks. Writes lmt-fashion.json; `tsx bench/studies/lmt-fashion.ts`.
+ * accuracy, accuracy certified by products of norms and by lipsdp, attacks. Writes results/lmt-fashion.json; `tsx bench/studies/lmt-fashion.ts`.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { take } from "../../src/data/dataset.ts";
@@ -23,7 +23,7 @@ const settings: readonly LmtOptions[] = [
 ];
 const seeds = [1, 2, 3];
 const radii = [0.1, 0.3, 0.5];
-const file = new URL("lmt-fashion.json", import.meta.url);
+const file = new URL("results/lmt-fashion.json", import.meta.url);
 
 interface Row extends Measured {
   readonly setting: LmtOptions;

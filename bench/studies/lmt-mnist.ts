@@ -1,6 +1,6 @@
 /**
  * @file Lipschitz-margin training of the convolutional network of Tsuzuku et al. 2018, section 6.1, on MNIST, and GloRo in the same frame:
- * certified accuracy at 0.3 and 1.58. Writes lmt-mnist.json; `tsx bench/studies/lmt-mnist.ts [epochs] [samples] [data folder]`.
+ * certified accuracy at 0.3 and 1.58. Writes results/lmt-mnist.json; `tsx bench/studies/lmt-mnist.ts [epochs] [samples] [data folder]`.
  */
 import { writeFileSync } from "node:fs";
 import { take } from "../../src/data/dataset.ts";
@@ -20,7 +20,7 @@ const epochs = Number(process.argv[2] ?? 20);
 const samples = Number(process.argv[3] ?? 60000);
 const settings: readonly LmtOptions[] = [{ c: 0 }, { c: 1 }, { c: 0.3, form: "gloro" }, { c: 1.58, form: "gloro" }];
 const radii = [0.1, 0.3, 0.5, 1, 1.58];
-const file = new URL("lmt-mnist.json", import.meta.url);
+const file = new URL("results/lmt-mnist.json", import.meta.url);
 
 interface Row extends Measured {
   readonly setting: LmtOptions;

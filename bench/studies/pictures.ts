@@ -1,6 +1,6 @@
 /**
  * @file The pictures of studies, drawn from their results by the report's own pen.
- * `npx tsx bench/studies/pictures.ts` writes clip-regression.svg beside clip-regression.json; a second.
+ * `npx tsx bench/studies/pictures.ts` writes clip-regression.svg from results/clip-regression.json; a second.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { colorOf, openPen, standalone } from "../../src/report/plot.ts";
@@ -15,7 +15,7 @@ interface Study {
 }
 
 const beside = (file: string): URL => new URL(file, import.meta.url);
-const { results } = JSON.parse(readFileSync(beside("clip-regression.json"), "utf8")) as Study;
+const { results } = JSON.parse(readFileSync(beside("results/clip-regression.json"), "utf8")) as Study;
 const names = [...new Set(results.map((r) => r.name))];
 const places = results[0].curve.length;
 /** The curves are on [-4, 4]; the study's target, and where it has data. */

@@ -43,4 +43,4 @@ for (const activation of ["tanh", "softplus", "gelu", "relu"] as const) {
   });
   console.log(JSON.stringify(rows[rows.length - 1]));
 }
-writeFileSync(new URL("second-order.json", import.meta.url), `${JSON.stringify(rows, null, 2)}\n`);
+writeFileSync(new URL("results/second-order.json", import.meta.url), `${JSON.stringify(rows, null, 2)}\n`);

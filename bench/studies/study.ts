@@ -28,10 +28,10 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-/** Write bench/studies/<name>.json and .md. */
+/** Write bench/studies/<name>.md, and what it rests on into bench/studies/results/<name>.json. */
 export async function writeStudy(name: string, results: object, text: readonly string[]): Promise<void> {
   const machine = { cpu: cpus()[0].model, cores: cpus().length, arch: arch(), node: process.version };
   const json = { study: name, tool: { name: tool.name, version: tool.version }, machine, ...results };
-  await writeFile(new URL(`${name}.json`, import.meta.url), `${JSON.stringify(json, null, 2)}\n`);
+  await writeFile(new URL(`results/${name}.json`, import.meta.url), `${JSON.stringify(json, null, 2)}\n`);
   await writeFile(new URL(`${name}.md`, import.meta.url), `${text.join("\n")}\n`);
 }

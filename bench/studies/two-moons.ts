@@ -1,6 +1,6 @@
 /**
  * @file A picture of what LCNN does: decision function and curvature on two moons, the standard network beside LCNN.
- * `npx tsx bench/studies/two-moons.ts` writes two-moons.svg and two-moons.json; half a minute.
+ * `npx tsx bench/studies/two-moons.ts` writes two-moons.svg and results/two-moons.json; half a minute.
  */
 import { writeFileSync } from "node:fs";
 import { curvature } from "../../src/curvature/measure.ts";
@@ -50,7 +50,10 @@ const figures = panels.map(({ name, accuracy, bend }) => ({
   mean: mean(bend),
   most: Math.max(...bend),
 }));
-writeFileSync(new URL("two-moons.json", import.meta.url), `${JSON.stringify({ settings, figures }, null, 1)}\n`);
+writeFileSync(
+  new URL("results/two-moons.json", import.meta.url),
+  `${JSON.stringify({ settings, figures }, null, 1)}\n`,
+);
 writeFileSync(new URL("two-moons.svg", import.meta.url), drawing(panels));
 console.log(figures);
 

@@ -7,7 +7,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { Machine, RunRecord } from "../experiment/record.ts";
 import { type RunEvent, run, type Stage, stages } from "../experiment/run.ts";
 import type { SampleRecord } from "../experiment/samples.ts";
-import type { RunSpec } from "../experiment/spec.ts";
+import { partOf, type RunSpec } from "../experiment/spec.ts";
 import { parseOnnx } from "../onnx/read.ts";
 import { showPercent } from "../report/number.ts";
 import type { EpochMetrics } from "../train/loop.ts";
@@ -34,7 +34,8 @@ export interface Followed {
 
 /** Run a spec to the end, keeping `folder` complete: a checkpoint after every epoch, then model.onnx, samples.json, record.json and, for decisions, certificate.json. */
 export async function follow(spec: RunSpec, options: FollowOptions): Promise<Followed> {
-  const { engine, data, folder, progress, signal, resume } = options;
+  const { engine, folder, progress, signal, resume } = options;
+  const data = partOf(spec, options.data);
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
   // One bar a run: measuring counts as much as training.
   const stage = spec.epochs / stages.length;
@@ -47,7 +48,7 @@ export async function follow(spec: RunSpec, options: FollowOptions): Promise<Fol
     if (event.kind === "done") {
       await writeWhole(join(folder, event.record.model.file), event.model);
       await writeWhole(join(folder, "samples.json"), `${JSON.stringify(event.samples)}\n`);
-      await writeCertificate(spec, event, options);
+      await writeCertificate(spec, event, { ...options, data });
       // Last: a folder with a record is complete.
       await writeJson(join(folder, "record.json"), event.record);
       bar.done(words);
@@ -79,7 +80,7 @@ const machine = (): Machine => ({
 
 /** certificate.json: what a second program can check of the run's radii in a few seconds, or why it cannot. */
 async function writeCertificate(
-  { norm, radii }: RunSpec,
+  { norm, radii, seconds = Number.POSITIVE_INFINITY }: RunSpec,
   { model, record, certification }: Extract<RunEvent, { kind: "done" }>,
   { engine, data, folder, signal }: FollowOptions,
 ): Promise<void> {
@@ -94,7 +95,7 @@ async function writeCertificate(
     model: record.model.file,
     sha256: record.model.sha256,
     tool: record.tool,
-    seconds: 0.5,
+    seconds,
     work: 4e9,
     signal,
   });

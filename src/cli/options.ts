@@ -3,6 +3,7 @@ import type { ArgsDef } from "citty";
 import { type Norm, parseNorm } from "../bounds/bound.ts";
 import type { Split } from "../data/dataset.ts";
 import { loadDataset } from "../data/files.ts";
+import type { RunSpec } from "../experiment/spec.ts";
 import { CliError } from "./errors.ts";
 
 export const dataOptions = {
@@ -16,6 +17,11 @@ export const dataOptions = {
     description: "Folder with data sets; else $LIPSCHITZ_DATA, the cache folder, /usr/share/datasets",
     valueHint: "DIR",
   },
+} as const satisfies ArgsDef;
+
+export const sampleOptions = {
+  "train-samples": { type: "string", description: "Train on only the first so many samples", valueHint: "N" },
+  "test-samples": { type: "string", description: "Test only on the first so many samples", valueHint: "N" },
 } as const satisfies ArgsDef;
 
 export const preprocessingOptions = {
@@ -84,6 +90,21 @@ export function parseWord<T extends string>(option: string, word: string, known:
   const found = known.find((k) => k === word);
   if (found === undefined) throw new CliError(`${option}: unknown "${word}"; known: ${known.join(", ")}`);
   return found;
+}
+
+/** `samples` of a spec, as options say them. */
+export function parseSamples(words: {
+  readonly "train-samples"?: string;
+  readonly "test-samples"?: string;
+}): Pick<RunSpec, "samples"> {
+  const { "train-samples": train, "test-samples": test } = words;
+  if (train === undefined && test === undefined) return {};
+  return {
+    samples: {
+      ...(train === undefined ? {} : { train: parseWhole("--train-samples", train, 1) }),
+      ...(test === undefined ? {} : { test: parseWhole("--test-samples", test, 1) }),
+    },
+  };
 }
 
 /** Load the data of --data. */

@@ -1,6 +1,6 @@
 /** @file Comparisons as plain data: what is read, what is refused, and how rows are compared. */
 import { describe, expect, it } from "vitest";
-import { bestBy, measures, parseComparison, type Row, recommended, spreadOf } from "./comparison.ts";
+import { bestBy, measureOf, measures, parseComparison, type Row, recommended, spreadOf } from "./comparison.ts";
 import type { RunRecord } from "./record.ts";
 import { defaultsFor } from "./spec.ts";
 
@@ -61,8 +61,24 @@ describe("parseComparison()", () => {
       { runs: [{ method: { name: "plain" } }], paper: { source: "X", values: { lbdn: {} } } },
       /\$\.paper\.values: must be by the labels of runs \(plain\), got "lbdn"/,
     ],
+    [
+      { runs: [{ method: { name: "plain" } }], paper: { source: "X", values: { plain: { "certified 7": 1 } } } },
+      /\$\.paper\.values\.plain: must be by measures \(accuracy, .*certified 0\.1, .*\), got "certified 7"/,
+    ],
+    [{ method: { name: "plain" }, samples: { train: 0 } }, /\$\.samples\.train: must be a whole number >= 1, got 0/],
   ])("refuses %j", (value, message) => {
     expect(() => parseComparison(value)).toThrow(message);
+  });
+});
+
+describe("measureOf()", () => {
+  it("finds measures by name, and at the radii that there are", () => {
+    const at = (name: string) => measureOf(name, [0.3, 2]);
+    expect(at("upper")).toBe(measures.upper);
+    const record = { certified: [{}, { accuracy: 0.25 }], attacked: { robust: [{ accuracy: 0.5 }] } };
+    expect(at("certified 2")?.of(record as unknown as RunRecord)).toBe(0.25);
+    expect(at("attacked 0.3")?.of(record as unknown as RunRecord)).toBe(0.5);
+    for (const name of ["certified", "certified 0.4", "attacked two", "toString"]) expect(at(name)).toBeUndefined();
   });
 });
 

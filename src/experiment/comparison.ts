@@ -52,7 +52,7 @@ export function parseComparison(value: unknown): ComparisonSpec {
   const twice = labels.find((label, i) => labels.indexOf(label) < i);
   if (twice !== undefined) fail("$.runs", "runs of different labels", twice);
   const base = { name: word("$.name", name), seeds: seeds as number[], runs: contestants };
-  return spec.paper === undefined ? base : { ...base, paper: paper(spec.paper, labels) };
+  return spec.paper === undefined ? base : { ...base, paper: paper(spec.paper, contestants) };
 }
 
 /** What runs are compared by: how it is got from a record, and which way is better. */
@@ -87,10 +87,23 @@ export const measures = {
     of: ({ bracket: { lower, upper } }) => (lower && upper && upper.value > 0 ? lower.value / upper.value : null),
   },
   curvature: { name: "curvature", better: "less", of: (r) => r.curvature?.curvature.mean ?? null },
+  gradient: { name: "gradient", better: "less", of: (r) => r.curvature?.gradient.mean ?? null },
+  hessian: { name: "hessian", better: "less", of: (r) => r.curvature?.hessian.mean ?? null },
   seconds: { name: "seconds", better: null, of: (r) => r.seconds.train },
 } as const satisfies Readonly<Record<string, Measure>>;
 
-export type MeasureName = keyof typeof measures;
+/** Of the names of measures at a radius: "certified 0.3", "attacked 2". */
+export const radiusMeasure = /^(certified|attacked) (0|[1-9]\d*)(\.\d+)?$/;
+
+/** A measure by its name in `measures`, or as `certified` or `attacked` with one of some radii; undefined where there is none. */
+export function measureOf(name: string, radii: readonly number[]): Measure | undefined {
+  if (Object.hasOwn(measures, name)) return measures[name as keyof typeof measures];
+  if (!radiusMeasure.test(name)) return undefined;
+  const [what, radius] = name.split(" ");
+  const at = radii.indexOf(Number(radius));
+  if (at < 0) return undefined;
+  return what === "certified" ? certifiedAt(at) : attackedAt(at);
+}
 
 /** A measure over the seeds of a row. */
 export interface Spread {
@@ -146,14 +159,19 @@ function complete(path: string, value: Readonly<Record<string, unknown>>): RunSp
   return checkSpec({ ...merged, method }, path);
 }
 
-function paper(value: unknown, labels: readonly string[]): Paper {
+function paper(value: unknown, contestants: readonly Contestant[]): Paper {
   const { source, values } = object("$.paper", value);
   const rows = object("$.paper.values", values);
   for (const [label, row] of Object.entries(rows)) {
-    if (!labels.includes(label)) fail(`$.paper.values`, `by the labels of runs (${labels.join(", ")})`, label);
+    const known = contestants.find((c) => c.label === label);
+    if (!known)
+      return fail("$.paper.values", `by the labels of runs (${contestants.map((c) => c.label).join(", ")})`, label);
+    const { radii } = known.run;
     for (const [name, number] of Object.entries(object(`$.paper.values.${label}`, row))) {
-      if (!Object.hasOwn(measures, name))
-        fail(`$.paper.values.${label}`, `by measures (${Object.keys(measures).join(", ")})`, name);
+      if (!measureOf(name, radii)) {
+        const names = [...Object.keys(measures), ...radii.flatMap((r) => [`certified ${r}`, `attacked ${r}`])];
+        fail(`$.paper.values.${label}`, `by measures (${names.join(", ")})`, name);
+      }
       if (typeof number !== "number") fail(`$.paper.values.${label}.${name}`, "a number", number);
     }
   }

@@ -20,7 +20,7 @@ import { buildMethod } from "../train/methods.ts";
 import { effortFor } from "./effort.ts";
 import type { AttackRecord, CurvatureRecord, Machine, RunRecord } from "./record.ts";
 import { type SampleRecord, sampleRecord } from "./samples.ts";
-import { buildLoss, buildOptimizer, buildSchedule, type RunSpec } from "./spec.ts";
+import { buildLoss, buildOptimizer, buildSchedule, partOf, type RunSpec } from "./spec.ts";
 import { tool } from "./tool.ts";
 
 const exportOpset = 17;
@@ -55,8 +55,9 @@ export interface RunOptions {
 /** Carry out one run. Equal specs, data and engine give equal networks. */
 export async function* run(
   spec: RunSpec,
-  { engine, data, resume, signal, machine, onMeasure }: RunOptions,
+  { engine, data: whole, resume, signal, machine, onMeasure }: RunOptions,
 ): AsyncGenerator<RunEvent> {
+  const data = partOf(spec, whole);
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
   let network: Network | undefined;
   let parameters = 0;

@@ -1,9 +1,9 @@
 /** @file The published schema says what the check does: both judge the same specs, right and wrong. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { methodNames } from "../train/methods.ts";
-import { parseComparison } from "./comparison.ts";
+import { measureOf, parseComparison } from "./comparison.ts";
 import { specSchema } from "./schema.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -13,6 +13,8 @@ function fits(schema: Schema, value: unknown): boolean {
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   const entries = isObject ? Object.entries(value as object) : [];
   const properties = (schema.properties ?? {}) as Record<string, Schema>;
+  const patterns = Object.entries((schema.patternProperties ?? {}) as Record<string, Schema>);
+  const matching = (name: string) => patterns.filter(([p]) => new RegExp(p).test(name)).map(([, s]) => s);
   const words: Record<string, () => boolean> = {
     $schema: () => true,
     title: () => true,
@@ -33,9 +35,10 @@ function fits(schema: Schema, value: unknown): boolean {
     pattern: () => typeof value !== "string" || new RegExp(schema.pattern as string).test(value),
     required: () => !isObject || (schema.required as string[]).every((name) => Object.hasOwn(value as object, name)),
     properties: () => entries.every(([name, v]) => !Object.hasOwn(properties, name) || fits(properties[name], v)),
+    patternProperties: () => entries.every(([name, v]) => matching(name).every((s) => fits(s, v))),
     additionalProperties: () =>
       entries.every(([name, v]) => {
-        if (Object.hasOwn(properties, name)) return true;
+        if (Object.hasOwn(properties, name) || matching(name).length > 0) return true;
         return typeof schema.additionalProperties === "object"
           ? fits(schema.additionalProperties as Schema, v)
           : schema.additionalProperties !== false;
@@ -96,6 +99,7 @@ const run = fc.record(
     schedule: mostly(["cosine"], ["sine"]),
     norm: mostly([1, 2, "inf"], [3]),
     radii: mostly([[], [0.1, 1]], [[-1], 0.1]),
+    samples: mostly([{}, { train: 100 }, { train: 9, test: 9 }], [{ train: 0 }, { validation: 3 }, 100]),
     seconds: mostly([1], [0, "1"]),
     label: mostly(["one", "two, three"], ["a/b", 1]),
   },
@@ -106,6 +110,22 @@ describe("specSchema()", () => {
   it("is the file that is published", () => {
     const file = readFileSync(new URL("../../spec.schema.json", import.meta.url), "utf8");
     expect(JSON.parse(file)).toEqual(JSON.parse(JSON.stringify(specSchema())));
+  });
+
+  it("and the check accept every study", () => {
+    const folder = new URL("../../bench/studies/", import.meta.url);
+    const studies = readdirSync(folder).filter((file) => file.endsWith(".json"));
+    expect(studies).toContain("lbdn-square-wave.json");
+    for (const file of studies) {
+      const value: unknown = JSON.parse(readFileSync(new URL(file, folder), "utf8"));
+      expect(fits(specSchema(), value), file).toBe(true);
+      const { name, paper, runs } = parseComparison(value);
+      expect(`${name}.json`).toBe(file);
+      // What a paper prints can be found in what we measure.
+      for (const { label, run } of runs)
+        for (const measure of Object.keys(paper?.values[label] ?? {}))
+          expect(measureOf(measure, run.radii)).toBeDefined();
+    }
   });
 
   it("judges a run as the check does", () => {

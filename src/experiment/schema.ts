@@ -2,7 +2,7 @@
 import { activationNames } from "../layers/activation.ts";
 import { modelKinds } from "../models/spec.ts";
 import { methodNames, settingsOf } from "../train/methods.ts";
-import { measures } from "./comparison.ts";
+import { measures, radiusMeasure } from "./comparison.ts";
 import { lossNames, optimizerNames, scheduleNames } from "./spec.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -51,6 +51,12 @@ const methodSchema: Json = {
 
 const runProperties = {
   data: { type: "string", description: "As --data" },
+  samples: {
+    type: "object",
+    description: "The first samples of each part, where not all shall be used",
+    properties: { train: { type: "integer", minimum: 1 }, test: { type: "integer", minimum: 1 } },
+    additionalProperties: false,
+  },
   model: {
     type: "object",
     required: ["kind"],
@@ -84,6 +90,7 @@ const paperSchema: Json = {
       additionalProperties: {
         type: "object",
         properties: Object.fromEntries(Object.keys(measures).map((name) => [name, { type: "number" }])),
+        patternProperties: { [radiusMeasure.source]: { type: "number" } },
         additionalProperties: false,
       },
     },

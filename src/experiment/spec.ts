@@ -1,5 +1,6 @@
 /** @file What to do, as plain data: one training run and what is measured of it. It is kept in checkpoints and records, so that both say how to repeat it. */
 import type { Norm } from "../bounds/bound.ts";
+import { type Split, take } from "../data/dataset.ts";
 import { activationNames } from "../layers/activation.ts";
 import { type ModelSpec, modelKinds } from "../models/spec.ts";
 import { SpecError, UsageError } from "../tensor/errors.ts";
@@ -14,6 +15,8 @@ export const lossNames = ["cross-entropy", "multi-margin", "offset-cross-entropy
 
 export interface RunSpec {
   readonly data: string;
+  /** The first samples of each part, where not all shall be used. */
+  readonly samples?: { readonly train?: number; readonly test?: number };
   readonly model: ModelSpec;
   readonly method: MethodSpec;
   readonly epochs: number;
@@ -82,7 +85,7 @@ export function checkSpec(value: unknown, at = "$"): RunSpec {
   const spec = record(at, value);
   const model = record(`${at}.model`, spec.model);
   const method = record(`${at}.method`, spec.method);
-  onlyKnown(at, spec, [...Object.keys(defaultSpec), "seconds"]);
+  onlyKnown(at, spec, [...Object.keys(defaultSpec), "samples", "seconds"]);
   onlyKnown(`${at}.model`, model, ["kind", "widths", "activation"]);
   oneOf(`${at}.model.kind`, model.kind, modelKinds);
   oneOf(`${at}.method.name`, method.name, methodNames);
@@ -99,6 +102,13 @@ export function checkSpec(value: unknown, at = "$"): RunSpec {
     fail(`${at}.seed`, "a whole number >= 0", spec.seed);
   if (!(typeof spec.rate === "number" && spec.rate > 0)) fail(`${at}.rate`, "a number above 0", spec.rate);
   if (typeof spec.data !== "string") fail(`${at}.data`, "a string", spec.data);
+  if (spec.samples !== undefined) {
+    const samples = record(`${at}.samples`, spec.samples);
+    onlyKnown(`${at}.samples`, samples, ["train", "test"]);
+    for (const [part, n] of Object.entries(samples)) {
+      if (!(Number.isSafeInteger(n) && (n as number) >= 1)) fail(`${at}.samples.${part}`, "a whole number >= 1", n);
+    }
+  }
   if (!(Array.isArray(spec.radii) && spec.radii.every((r) => typeof r === "number" && r >= 0))) {
     fail(`${at}.radii`, "a list of numbers >= 0", spec.radii);
   }
@@ -109,6 +119,11 @@ export function checkSpec(value: unknown, at = "$"): RunSpec {
     fail(`${at}.model.widths`, "a list of whole numbers >= 1", widths);
   if (activation !== undefined) oneOf(`${at}.model.activation`, activation, activationNames);
   return value as RunSpec;
+}
+
+/** The part of the data that a spec uses; UsageError where there are not so many. */
+export function partOf({ samples = {} }: RunSpec, { train, test }: Split): Split {
+  return { train: take(train, samples.train ?? train.count), test: take(test, samples.test ?? test.count) };
 }
 
 export function buildOptimizer(spec: RunSpec): Optimizer {

@@ -4,6 +4,7 @@ import { elu, gelu, hardSigmoid, hardSwish, leakyRelu, relu, sigmoid, silu, soft
 import { maxMin } from "../ops/sort.ts";
 import { ShapeError, UsageError } from "../tensor/errors.ts";
 import { showShape } from "../tensor/shape.ts";
+import { centeredSoftplus } from "./centeredSoftplus.ts";
 import { fixed, type Layer } from "./layer.ts";
 
 const activations = {
@@ -17,6 +18,7 @@ const activations = {
   silu,
   hardSigmoid: (x: Node) => hardSigmoid(x, 1 / 6, 0.5),
   hardSwish,
+  softRelu: null,
   maxMin: (x: Node) => maxMin(x),
   identity: (x: Node) => x,
 } as const;
@@ -27,11 +29,15 @@ export const activationNames = Object.keys(activations) as readonly Activation[]
 
 /**
  * An activation, element by element, one of: relu, leakyRelu (0.01), elu, sigmoid, tanh, softplus, gelu, silu, hardSigmoid, hardSwish, identity;
- * or maxMin, which sorts the first half of the channels with the second, and needs an even number of them.
+ * softRelu, a ReLU with a second derivative: the centred softplus of beta 1000; or maxMin, which sorts the first half of the channels with
+ * the second, and needs an even number of them.
  */
 export function activation(name: Activation): Layer {
   const apply = activations[name];
-  if (!apply) throw new UsageError(`activation: unknown name "${name}"; known: ${activationNames.join(", ")}`);
+  if (apply === undefined)
+    throw new UsageError(`activation: unknown name "${name}"; known: ${activationNames.join(", ")}`);
+  // It is written another way in training than as a number.
+  if (apply === null) return centeredSoftplus({ beta: 1000, kind: "fixed" });
   return fixed(name, {
     shape(input) {
       if (name === "maxMin" && !(input[0] % 2 === 0)) {

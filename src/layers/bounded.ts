@@ -145,6 +145,7 @@ const slopes: { readonly [A in Activation]?: "homogeneous" | "monotone" | "contr
   tanh: "monotone",
   softplus: "monotone",
   hardSigmoid: "monotone",
+  softRelu: "monotone",
   maxMin: "contraction",
 };
 

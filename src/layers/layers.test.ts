@@ -109,6 +109,7 @@ describe("activation()", () => {
     ["silu", (x: number) => x / (1 + Math.exp(-x))],
     ["hardSigmoid", (x: number) => Math.min(1, Math.max(0, x / 6 + 0.5))],
     ["hardSwish", (x: number) => x * Math.min(1, Math.max(0, x / 6 + 0.5))],
+    ["softRelu", (x: number) => Math.max(0, x) + (Math.log1p(Math.exp(-1000 * Math.abs(x))) - Math.LN2) / 1000],
     ["identity", (x: number) => x],
   ] as const)("is %s", (name, f) => {
     const points = [-7, -2, -0.5, 0, 0.25, 1, 3.5, 8];

@@ -133,7 +133,7 @@ describe("sandwich()", () => {
 
   it("refuses what would break the constant", () => {
     expect(() => net("gelu", 1)).toThrow(
-      'sandwich: the activation must have slopes in [0, 1], got "gelu"; use one of identity, relu, leakyRelu, elu, sigmoid, tanh, softplus, hardSigmoid',
+      'sandwich: the activation must have slopes in [0, 1], got "gelu"; use one of identity, relu, leakyRelu, elu, sigmoid, tanh, softplus, hardSigmoid, softRelu',
     );
     expect(() => net("relu", 0)).toThrow("sandwich: gamma must be above 0, got 0");
     expect(() => inFamily(resnet(2), aol())).toThrow("aol: there must be no batch-norm");

@@ -38,6 +38,23 @@ describe("renderComparison()", () => {
     for (const name of comparedMethods) expect(lines.some((line) => line.startsWith(`${name} `))).toBe(true);
   });
 
+  it("folds what is wider, with the methods in every part", () => {
+    const radii = [0.05, 0.1, 0.2, 0.3, 0.5, 1];
+    const wide = rows.map(({ label, records }) => ({
+      label: `${label}, with a long label`,
+      records: records.map((r) => ({
+        ...r,
+        spec: { ...r.spec, radii },
+        certified: radii.map((radius) => ({ radius, accuracy: 0.5 })),
+        attacked: r.attacked && { ...r.attacked, robust: radii.map((radius) => ({ radius, accuracy: 0.75 })) },
+      })),
+    }));
+    const lines = renderComparison(wide).split("\n");
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(100);
+    expect(lines.filter((line) => line.startsWith("plain, with"))).toHaveLength(2);
+    expect(lines.filter((line) => / at 1( |$)/.test(line))).toHaveLength(1);
+  });
+
   it("marks the best of a column, and gives times as multiples of plain's", () => {
     const text = renderComparison(rows);
     const lineOf = (name: string) => text.split("\n").find((line) => line.startsWith(name)) ?? "";

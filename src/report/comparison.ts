@@ -5,6 +5,7 @@ import {
   bestBy,
   certifiedAt,
   type Measure,
+  measureOf,
   measures,
   type Paper,
   type Row,
@@ -31,20 +32,46 @@ export function renderComparison(rows: readonly Row[], paper?: Paper): string {
   if (!first) return "No runs.";
   const columns = columnsFor(rows);
   const severalSeeds = rows.some((row) => row.records.length > 1);
-  const table = bareTable(["", ...columns.map((c) => c.head)]);
   const marked = columns.map(({ marks }) => (marks ? bestBy(rows, marks) : []));
   const gap = (i: number) => (marked[i].length > 0 ? " " : "");
-  for (const row of rows) {
+  const lines = rows.flatMap((row) => {
     const cells = columns.map((column) => column.cell(row));
     const values = cells.map(({ value }, i) => `${value}${marked[i].includes(row.label) ? "*" : gap(i)}`);
-    table.push([row.label, ...values]);
     const spreads = cells.map(({ spread }, i) => (spread === "" ? "" : `±${spread}${gap(i)}`));
-    if (severalSeeds) table.push(["", ...spreads]);
-  }
-  return [table.toString(), ...legend(rows), ...(paper ? ["", renderPaper(rows, paper)] : [])].join("\n");
+    return severalSeeds
+      ? [
+          [row.label, ...values],
+          ["", ...spreads],
+        ]
+      : [[row.label, ...values]];
+  });
+  const tables = folded([["", ...columns.map((c) => c.head)], ...lines]).map(([head, ...body]) => {
+    const table = bareTable(head);
+    table.push(...body.map((line) => [...line]));
+    return table.toString();
+  });
+  return [...tables, ...legend(rows), ...(paper ? ["", renderPaper(rows, paper)] : [])].join("\n");
 }
 
 // --- internal ---
+
+const width = 100;
+
+/** Lines of cells as several tables, each narrow enough, each with the first column. */
+function folded(lines: readonly (readonly string[])[]): readonly (readonly string[])[][] {
+  const widths = lines[0].map((_, i) => 1 + Math.max(...lines.map((line) => line[i].length)));
+  const blocks: number[][] = [];
+  let used = Number.POSITIVE_INFINITY;
+  for (let i = 1; i < widths.length; i++) {
+    if (used + widths[i] > width + 1) {
+      blocks.push([0]);
+      used = widths[0];
+    }
+    blocks[blocks.length - 1].push(i);
+    used += widths[i];
+  }
+  return blocks.map((block) => lines.map((line) => block.map((i) => line[i])));
+}
 
 function columnsFor(rows: readonly Row[]): readonly Column[] {
   const records = rows.flatMap((row) => row.records);
@@ -119,7 +146,8 @@ function renderPaper(rows: readonly Row[], { source, values }: Paper): string {
   const table = bareTable(["", "measure", "ours", "paper"]);
   for (const row of rows) {
     for (const [name, theirs] of Object.entries(values[row.label] ?? {})) {
-      const ours = both(spreadOf(row, measures[name as keyof typeof measures]), showShort);
+      const measure = measureOf(name, row.records[0].spec.radii);
+      const ours = both(measure ? spreadOf(row, measure) : null, showShort);
       const spread = row.records.length > 1 && ours.spread !== "" ? ` ±${ours.spread}` : "";
       table.push([row.label, name, `${ours.value}${spread}`, showShort(theirs)]);
     }

@@ -5,10 +5,12 @@ import { type Html, html, table } from "./html.ts";
 import { showNumber } from "./number.ts";
 
 /** The command line that trains and measures as a spec says. */
-export function commandOf({ data, model, method, radii, norm, ...rest }: RunSpec): string {
+export function commandOf({ data, samples = {}, model, method, radii, norm, ...rest }: RunSpec): string {
   const { name, ...settings } = method;
   const options: Readonly<Record<string, string | number>> = {
     data,
+    ...(samples.train ? { "train-samples": samples.train } : {}),
+    ...(samples.test ? { "test-samples": samples.test } : {}),
     model: model.kind,
     ...(model.widths ? { widths: model.widths.join(",") } : {}),
     ...(model.activation ? { activation: model.activation } : {}),
@@ -19,7 +21,7 @@ export function commandOf({ data, model, method, radii, norm, ...rest }: RunSpec
     schedule: rest.schedule,
     loss: rest.loss,
     ...settings,
-    radii: radii.join(","),
+    ...(radii.length > 0 ? { radii: radii.join(",") } : {}),
     norm,
     seed: rest.seed,
   };

@@ -9,14 +9,16 @@ const program = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), "lipschitz-compare-"));
 const spec = join(folder, "spec.json");
 
+const samples = { train: 600, test: 90 };
+
 writeFileSync(
   spec,
   JSON.stringify({
     name: "small",
     seeds: [1, 2],
-    common: { data: "two-moons", model: { kind: "mlp", widths: [8] }, epochs: 30, batch: 20, radii: [0.1] },
+    common: { data: "two-moons", model: { kind: "mlp", widths: [8] }, epochs: 30, batch: 20, radii: [0.1], samples },
     runs: [{ method: { name: "plain" } }, { label: "flat", method: { name: "clip", weight: 0.3 } }],
-    paper: { source: "nobody", values: { flat: { upper: 3 } } },
+    paper: { source: "nobody", values: { flat: { upper: 3, "certified 0.1": 0.5 } } },
   }),
 );
 
@@ -36,7 +38,7 @@ describe("lipschitz run", () => {
     expect(stderr).toBe("");
     expect(status).toBe(0);
     expect(stdout).toMatch(/^plain .*\n +±/m);
-    expect(stdout).toMatch(/flat +upper .* 3\.00\npaper: nobody\./);
+    expect(stdout).toMatch(/flat +upper .* 3\.00\nflat +certified 0\.1 .* 0\.500\npaper: nobody\./);
     const report = readFileSync(join(folder, "whole", "report.html"), "utf8");
     for (const word of ["2 methods on two-moons", 'id="run-2"', "Map of the decisions"]) expect(report).toContain(word);
     for (const run of ["plain/seed-1", "plain/seed-2", "flat/seed-1", "flat/seed-2"]) {
@@ -44,6 +46,15 @@ describe("lipschitz run", () => {
       expect(files).toEqual(expect.arrayContaining(["checkpoint.json", "model.onnx", "record.json"]));
       expect(files.filter((f) => f.endsWith(".part"))).toEqual([]);
     }
+  });
+
+  it("uses as many samples as the spec says, of which the certificate speaks", () => {
+    const own = join(folder, "whole", "plain", "seed-1");
+    const { data } = JSON.parse(readFileSync(join(own, "record.json"), "utf8"));
+    expect(data.samples).toEqual(samples);
+    const files = [join(own, "certificate.json"), join(own, "model.onnx")];
+    const words = [program, "verify", ...files, "--data", "two-moons", "--seed", "1"];
+    expect(spawnSync(process.execPath, words, { encoding: "utf8" }).stdout).toContain("The certificate holds;");
   });
 
   it("ends in the same numbers when it was killed on the way", async () => {

@@ -55,7 +55,7 @@ describe("README.md", () => {
   });
 
   it("shows the results that are kept", () => {
-    expect(withResults(readme, JSON.parse(read("bench/studies/digits.json")))).toBe(readme);
+    expect(withResults(readme, JSON.parse(read("bench/studies/results/digits.json")))).toBe(readme);
   });
 
   it("names only what is there", () => {

@@ -4,7 +4,17 @@ import type { ComparisonSpec } from "../../experiment/comparison.ts";
 import { comparedMethods, defaultSpec, defaultsFor, methodSpec } from "../../experiment/spec.ts";
 import { methodNames } from "../../train/methods.ts";
 import { command } from "../command.ts";
-import { dataOptions, loadData, parseList, parseRadii, parseWhole, parseWord, seedOption } from "../options.ts";
+import {
+  dataOptions,
+  loadData,
+  parseList,
+  parseRadii,
+  parseSamples,
+  parseWhole,
+  parseWord,
+  sampleOptions,
+  seedOption,
+} from "../options.ts";
 import { showComparison } from "../showComparison.ts";
 
 export const compare = command({
@@ -13,6 +23,7 @@ export const compare = command({
   example: "lipschitz compare --data digits --methods plain,weight-decay --epochs 10 --seed 1 --out runs/digits",
   args: {
     ...dataOptions,
+    ...sampleOptions,
     methods: {
       type: "string",
       default: comparedMethods.join(","),
@@ -44,6 +55,7 @@ export const compare = command({
     const methods = [
       ...new Set(parseList("--methods", args.methods, (option, word) => parseWord(option, word, methodNames))),
     ];
+    const samples = parseSamples(args);
     const name = (await loadData(data, args["data-dir"], first)).train.name;
     const folder = args.out ?? join("runs", name);
     const spec: ComparisonSpec = {
@@ -52,7 +64,7 @@ export const compare = command({
       runs: methods.map((label) => {
         const defaults = defaultsFor(label);
         const method = methodSpec(defaults.optimizer, defaults.method);
-        return { label, run: { ...defaults, data, method, epochs, seed: first, radii } };
+        return { label, run: { ...defaults, data, ...samples, method, epochs, seed: first, radii } };
       }),
     };
     await showComparison(spec, folder, { dataDir: args["data-dir"], progress, signal, result });

@@ -12,7 +12,7 @@ export const run = command({
   name: "run",
   description:
     "Carry out what a spec says: one run, or a comparison of several. Its JSON Schema is lipschitz/spec.schema.json",
-  example: "lipschitz run bench/studies/specs/lbdn-square-wave.json --out runs/square-wave",
+  example: "lipschitz run bench/studies/lbdn-square-wave.json --out runs/square-wave",
   args: {
     spec: { type: "positional", required: false, description: "A JSON file" },
     "data-dir": dataOptions["data-dir"],

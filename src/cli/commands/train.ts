@@ -30,8 +30,10 @@ import {
   parseList,
   parseNumber,
   parseRadii,
+  parseSamples,
   parseWhole,
   parseWord,
+  sampleOptions,
 } from "../options.ts";
 
 /** Settings by name, with the methods that take them. */
@@ -56,6 +58,7 @@ export const train = command({
   args: {
     method: { type: "positional", required: false, description: methodNames.join(" | ") },
     ...dataOptions,
+    ...sampleOptions,
     model: { type: "string", description: `${modelKinds.join(" | ")}; mlp unless told`, valueHint: "KIND" },
     widths: {
       type: "string",
@@ -145,6 +148,7 @@ function specOf(args: Words): RunSpec {
   const regression = word("data") === "square-wave";
   return {
     data: word("data") ?? defaultSpec.data,
+    ...parseSamples(args),
     model: {
       kind,
       ...(widths ? { widths } : {}),
@@ -189,6 +193,7 @@ const numberOf = (text: string): number | string =>
 function resumedSpec({ spec }: Saved, args: Words): RunSpec {
   const fixed = [
     "data",
+    ...Object.keys(sampleOptions),
     "model",
     "widths",
     "activation",

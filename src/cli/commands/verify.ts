@@ -1,4 +1,5 @@
 /** @file lipschitz verify CERTIFICATE MODEL: a second opinion, by code that shares nothing with what made the certificate. */
+import { type Dataset, take } from "../../data/dataset.ts";
 import { renderVerdict } from "../../report/text.ts";
 import { type VerifyData, verify as verifyCertificate } from "../../verify/verify.ts";
 import { command } from "../command.ts";
@@ -23,7 +24,7 @@ export const verify = command({
     const data: VerifyData | undefined =
       args.data === undefined
         ? undefined
-        : (await loadData(args.data, args["data-dir"], parseWhole("--seed", args.seed))).test;
+        : partOf(text, (await loadData(args.data, args["data-dir"], parseWhole("--seed", args.seed))).test);
     const bar = progress.bar("verify", data ? 10 : 6);
     let done = 0;
     const verdict = await verifyCertificate(text, bytes, {
@@ -36,3 +37,17 @@ export const verify = command({
     if (broken) throw new CliError(`the certificate does not hold: ${broken.what}: ${broken.detail}`, 3);
   },
 });
+
+// --- internal ---
+
+/** The first samples of the test part, where the certificate speaks of fewer than all; that they are the same is checked by their hash. */
+function partOf(certificate: string, test: Dataset): Dataset {
+  try {
+    const { data } = JSON.parse(certificate) as { readonly data?: { readonly samples?: unknown } };
+    const count = Number(data?.samples);
+    return Number.isInteger(count) && count >= 1 && count < test.count ? take(test, count) : test;
+  } catch {
+    // What is not JSON is refused by the check.
+    return test;
+  }
+}
