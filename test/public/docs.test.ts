@@ -3,8 +3,12 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { computedError } from "../../src/bounds/fixed.ts";
 import { boundNames } from "../../src/bounds/index.ts";
+import { valueError } from "../../src/bounds/ranges.ts";
+import { rootError } from "../../src/linalg/roots.ts";
 import { methodNames } from "../../src/train/methods.ts";
+import { errorOf } from "../../src/verify/pointwise.ts";
 import { desk, program, shownOf } from "../pageRun.ts";
 import { agrees, blocksOf, firstPage, headingsOf, linksOf, pages, pageText, root } from "../pages.ts";
 
@@ -79,6 +83,20 @@ describe("docs/", () => {
     const named = [...pageText("docs/map.md").matchAll(/^\| `([\w/]+)` \|/gm)].map(([, name]) => name);
     const folders = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
     expect(named.sort()).toEqual(folders.map(({ name }) => name).sort());
+  });
+
+  it("says of errors that are granted what the code grants", () => {
+    const text = pageText("docs/proved.md");
+    for (const [what, granted] of [
+      ["granted a relative error of\n  2^", computedError],
+      ["values of activations are granted a relative error of 2^", valueError],
+      ["err by less than 2^", errorOf.elementary[64]],
+      ["its activations err by less than 2^", errorOf.elementary[32]],
+    ] as const) {
+      expect(text).toContain(`${what}${Math.log2(granted)}`);
+    }
+    expect(errorOf.few[32]).toBe(errorOf.elementary[32]);
+    expect(rootError).toBe(8 * 2 ** -53);
   });
 
   const linking = [...pages, "README.md", "CONTRIBUTING.md", "FEATURES.md", "CHANGELOG.md"];
