@@ -1,4 +1,7 @@
-/** @file The norms of convolutions: our proved bound against the power method of lipEstimation (Virmaux and Scaman 2018) in PyTorch, on the same kernels. Theirs is a lower bound; what is compared is the time until each has its number. */
+/**
+ * @file The norms of convolutions: our proved bound against the power method of lipEstimation (Virmaux and Scaman 2018) in PyTorch, on
+ * the same kernels. Theirs is a lower bound; what is compared is the time until each has its number. Of both the fastest rounds count.
+ */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -61,9 +64,12 @@ export function spectral(python: string | null, threads: number): readonly Spect
 function measure({ inner, out, side }: Size, kernel: Float32Array) {
   const geometry = { kernelShape: [3, 3], strides: [1, 1], dilations: [1, 1], pads: [1, 1, 1, 1], groups: 1 };
   const conv = { ...geometry, kernel: Float64Array.from(kernel), outChannels: out, inChannels: inner };
-  const start = performance.now();
-  const { upper } = convolutionNorm({ ...conv, input: [side, side] }, 2, { lowerIterations: 0 });
-  const seconds = (performance.now() - start) / 1000;
+  let [upper, seconds] = [0, Number.POSITIVE_INFINITY];
+  for (let round = 0; round < 3; round++) {
+    const start = performance.now();
+    upper = convolutionNorm({ ...conv, input: [side, side] }, 2, { lowerIterations: 0, tolerance: 1e-3 }).upper;
+    seconds = Math.min(seconds, (performance.now() - start) / 1000);
+  }
   const { lower } = convolutionNorm({ ...conv, input: [side, side] }, 2);
   return { lower, upper, seconds };
 }

@@ -39,11 +39,11 @@ export function convolutionNorm(conv: Convolution, p: 1 | 2 | "inf", options: Co
       method: "unrolled",
     };
   }
-  const { upper, input } = fourierBound(conv);
+  const { upper, input } = fourierBound(conv, options.tolerance);
   if (lowerIterations === 0) return { lower: 0, upper, method: "fourier" };
   const { data, exponent } = normalised(conv.kernel);
   const scaled = convolutionOperator({ ...conv, kernel: data });
-  const { value } = powerIteration(scaled, { start: input, iterations: lowerIterations, tolerance: 1e-4 });
+  const { value } = powerIteration(scaled, { start: input(), iterations: lowerIterations, tolerance: 1e-4 });
   return { lower: scaleDown(value, exponent), upper, method: "fourier" };
 }
 
