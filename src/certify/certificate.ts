@@ -11,6 +11,7 @@ import type { Steps } from "../verify/network.ts";
 import { must, Refusal } from "../verify/refusal.ts";
 import { readSteps, roundingOf } from "../verify/verify.ts";
 import { walk } from "../verify/walk.ts";
+import { paced } from "../verify/work.ts";
 import { type Certification, type CertifyOptions, certify } from "./evaluate.ts";
 import { witnessOf } from "./witness.ts";
 
@@ -29,6 +30,8 @@ export interface CertificateOptions extends Pick<CertifyOptions, "norm" | "radii
   readonly certification?: Certification;
   /** For each search of multipliers, default 3. */
   readonly seconds?: number;
+  /** Seconds for the whole witness, default 60; what there is no time for is left larger, as the notes say. */
+  readonly limit?: number;
   /** Most multiplications of running the network on all samples once more, default 4e10: about a minute. */
   readonly work?: number;
   /** From 0 to 1. */
@@ -39,6 +42,8 @@ export interface CertificateOptions extends Pick<CertifyOptions, "norm" | "radii
 export interface Certified {
   readonly certificate: Certificate;
   readonly certification: Certification;
+  /** What of the witness is larger than it had to be, and why. */
+  readonly notes: readonly string[];
 }
 
 /** A certificate that no second program can check, and says why. */
@@ -62,7 +67,9 @@ export interface Unverifiable extends Certification {
 export async function makeCertificate(
   network: Network,
   options: CertificateOptions,
-): Promise<Certified | { readonly certificate: Unverifiable; readonly certification: Certification }> {
+): Promise<
+  Certified | { readonly certificate: Unverifiable; readonly certification: Certification; readonly notes: readonly [] }
+> {
   const { engine, data, radii = [], signal, onProgress, seconds = 3 } = options;
   const norm = maybeNorm(options.norm ?? 2);
   const certification =
@@ -74,7 +81,7 @@ export async function makeCertificate(
       radii,
       seconds,
       ...(signal ? { signal } : {}),
-      onProgress: (part) => onProgress?.(0.5 * part),
+      onProgress: (part) => onProgress?.(0.4 * part),
     }));
   const about = {
     model: options.model,
@@ -82,16 +89,20 @@ export async function makeCertificate(
     data: { name: data.name, sha256: await hashDataset(data), samples: data.count, shape: data.shape },
   };
   try {
-    const claims = { ...about, ...(await claimsOf(certification, { ...options, norm, seconds })), tool: options.tool };
-    return { certificate: { ...claims, digest: await digestOf(claims) }, certification };
+    const { claims, notes } = await claimsOf(certification, { ...options, norm, seconds });
+    const all = { ...about, ...claims, tool: options.tool };
+    return { certificate: { ...all, digest: await digestOf(all) }, certification, notes };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     const rest = { witness: null, unverifiable: error.message, tool: options.tool };
-    return { certificate: { ...about, ...certification, ...rest }, certification };
+    return { certificate: { ...about, ...certification, ...rest }, certification, notes: [] };
   }
 }
 
 // --- internal ---
+
+/** No radius is longer in a certificate, so that float32 has room for what is inside. */
+const farthest = 2 ** 32;
 
 type Claims = Omit<Certificate, "model" | "sha256" | "data" | "tool" | "digest">;
 
@@ -99,8 +110,8 @@ type Claims = Omit<Certificate, "model" | "sha256" | "data" | "tool" | "digest">
 async function claimsOf(
   certification: Certification,
   options: CertificateOptions & { readonly norm: Norm; readonly seconds: number },
-): Promise<Claims> {
-  const { engine, data, bytes, preprocessing = {}, norm, signal, seconds, work = 4e10, onProgress } = options;
+): Promise<{ readonly claims: Claims; readonly notes: readonly string[] }> {
+  const { engine, data, bytes, preprocessing = {}, norm, signal, seconds, limit, work = 4e10, onProgress } = options;
   must(certification.constant.proved, () => "the library has no proved constant for it");
   const steps = readSteps(bytes, preprocessing, data.shape);
   const needed = workOf(steps) * data.count;
@@ -108,28 +119,35 @@ async function claimsOf(
     needed <= work,
     () => `running the network on ${data.count} samples again takes ${needed.toExponential(1)} multiplications`,
   );
-  const witness = await witnessOf(steps, {
+  const { witness, notes } = await witnessOf(steps, {
     norm,
     engine,
     seconds,
     ...(signal ? { signal } : {}),
-    onProgress: (part) => onProgress?.(0.5 + 0.4 * part),
+    ...(limit === undefined ? {} : { limit }),
+    onProgress: (part) => onProgress?.(0.4 + 0.3 * part),
   });
-  const proof = walk(steps, norm, witness);
-  const run = runOn(steps, data.x);
+  const proof = await paced(
+    walk(steps, norm, witness, (part) => onProgress?.(0.7 + 0.1 * part)),
+    signal,
+  );
+  const run = await paced(
+    runOn(steps, data.x, (part) => onProgress?.(0.8 + 0.2 * part)),
+    signal,
+  );
   const known = certification.constant;
   const pair = (y: number, j: number) => Math.max(proof.pair(y, j), known.pairs?.[y]?.[j] ?? 0);
-  const longest = certification.samples.reduce((top, s) => Math.max(top, s.radius), 0);
+  const longest = certification.samples.reduce((top, s) => Math.max(top, Math.min(s.radius, farthest)), 0);
   const rounding = roundingOf(steps, proof, run, longest);
   // The checker runs the network in float64 once more: both runs err, and so does the difference that it takes off.
   const error = up(up(3 * rounding.float64) + rounding.float32);
   const n = steps.outputs;
   const samples = certification.samples.map(({ index, label, predicted, radius: most }) => {
     const row = run.outputs.subarray(index * n, (index + 1) * n);
-    return { index, label, predicted, ...reachOf(row, predicted, pair, error, most) };
+    return { index, label, predicted, ...reachOf(row, predicted, pair, error, Math.min(most, farthest)) };
   });
   const right = samples.filter((s) => s.predicted === s.label);
-  return {
+  const claims: Claims = {
     norm: printNorm(norm),
     preprocessing,
     constant: {
@@ -148,6 +166,7 @@ async function claimsOf(
     samples,
     witness,
   };
+  return { claims, notes };
 }
 
 /** How far the margins of a sample last, but no further than `most`. */

@@ -96,6 +96,7 @@ async function writeCertificate(
     sha256: record.model.sha256,
     tool: record.tool,
     seconds,
+    limit: 20,
     work: 4e9,
     signal,
   });

@@ -83,6 +83,7 @@ export function renderCertified(
     readonly unverifiable?: string;
   },
   file: string,
+  notes: readonly string[] = [],
 ): string {
   const { unverifiable } = certificate;
   if (unverifiable !== undefined) {
@@ -97,6 +98,7 @@ export function renderCertified(
     `accuracy ${showPercent(library.accuracy)}, average certified radius ${showNumber(library.averageRadius)}`,
     table.toString(),
     `The last column is what lipschitz verify can check: radii from constants alone, less what float32 may round.`,
+    ...notes.map((note) => `In ${file}, larger than it need be: ${note}.`),
   ].join("\n");
 }
 

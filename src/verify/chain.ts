@@ -4,11 +4,12 @@ import type { Steps } from "./network.ts";
 import type { Region } from "./region.ts";
 import { formOf, partsOf } from "./sector.ts";
 import type { ChainWitness } from "./witness.ts";
+import type { Work } from "./work.ts";
 
 /** Does the witness prove its constant? False says only that there is no proof. Throws Refusal where it does not fit the network. */
-export function provedChain(steps: Steps, regionOf: (tensor: string) => Region, witness: ChainWitness): boolean {
+export function* provedChain(steps: Steps, regionOf: (tensor: string) => Region, witness: ChainWitness): Work<boolean> {
   const { constant } = witness;
   if (!(constant > 2 ** -200 && constant < 2 ** 200)) return false;
-  const form = formOf(partsOf(steps, regionOf, witness), constant);
-  return form !== null && provedSemidefinite(form.S, form.error);
+  const form = yield* formOf(partsOf(steps, regionOf, witness), constant);
+  return form !== null && (yield* provedSemidefinite(form.S, form.error));
 }

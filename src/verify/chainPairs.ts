@@ -5,6 +5,7 @@ import type { Region } from "./region.ts";
 import { addUp, down, gamma, sqrtUp, sumUp, timesUp, underflow, unit64, up } from "./rounding.ts";
 import { type Entry, formOf, outputRow, partsOf, roundingsOf } from "./sector.ts";
 import type { ChainWitness } from "./witness.ts";
+import type { Work } from "./work.ts";
 
 /** An upper bound of the constant, from the tensor where the chain begins, of output y less output j; Infinity where there is none. */
 export type ChainPairs = (y: number, j: number) => number;
@@ -17,17 +18,17 @@ export type ChainPairs = (y: number, j: number) => number;
  *
  * where u is near S^-1 d and r next to nothing. m is proved by a factorisation; rounding is counted in u^T d and in r, and what S errs by in r.
  */
-export function chainPairs(
+export function* chainPairs(
   steps: Steps,
   regionOf: (tensor: string) => Region,
   witness: ChainWitness,
-): ChainPairs | null {
+): Work<ChainPairs | null> {
   const parts = partsOf(steps, regionOf, witness);
-  const form = formOf(parts, null);
+  const form = yield* formOf(parts, null);
   if (form === null) return null;
   const { S, error, places } = form;
-  const least = leastEigenvalue(S, error);
-  const factor = least > 0 ? factorOf(S, error) : null;
+  const least = yield* leastEigenvalue(S, error);
+  const factor = least > 0 ? yield* factorOf(S, error) : null;
   if (factor === null) return null;
   const known = new Map<number, Side | null>();
   const sideOf = (y: number): Side | null => {

@@ -4,6 +4,7 @@
  */
 import { must } from "./refusal.ts";
 import { addUp, down, gamma, timesUp, underflow, up } from "./rounding.ts";
+import { pace, type Work } from "./work.ts";
 
 /** The lower half of a symmetric matrix: row i has the columns first[i] .. i, at offset[i] + column - first[i]. first does not decrease. */
 export interface Skyline {
@@ -54,19 +55,19 @@ export function skyline(starts: Int32Array): Skyline {
  *
  * Reference: Rump 2006, Theorem 2.3; Higham 2002, Theorem 10.3.
  */
-export function provedSemidefinite(S: Skyline, error: number): boolean {
-  return shifted(S, error) && factor(S);
+export function* provedSemidefinite(S: Skyline, error: number): Work<boolean> {
+  return shifted(S, error) && (yield* factor(S));
 }
 
 /** A factor L with L L^T near S, if every symmetric matrix within `error` of S is positive semidefinite; null where that is not proved. */
-export function factorOf(S: Skyline, error: number): Skyline | null {
+export function* factorOf(S: Skyline, error: number): Work<Skyline | null> {
   const copy = { ...S, data: S.data.slice() };
-  return provedSemidefinite(copy, error) ? copy : null;
+  return (yield* provedSemidefinite(copy, error)) ? copy : null;
 }
 
 /** An m > 0 with M >= m I for every symmetric matrix M within `error` of S; 0 where none is proved. Within a factor of 100, as a rule. */
-export function leastEigenvalue(S: Skyline, error: number): number {
-  const L = factorOf(S, error);
+export function* leastEigenvalue(S: Skyline, error: number): Work<number> {
+  const L = yield* factorOf(S, error);
   if (L === null) return 0;
   let v: Float64Array = new Float64Array(S.n).map((_, k) => 1 + (k % 7) / 7);
   let near = 0;
@@ -77,7 +78,7 @@ export function leastEigenvalue(S: Skyline, error: number): number {
     v = next.map((x) => x / length);
   }
   for (let m = near / 2; m > near / 200; m /= 8) {
-    if (factorOf(S, addUp(error, m)) !== null) return m;
+    if ((yield* factorOf(S, addUp(error, m))) !== null) return m;
   }
   return 0;
 }
@@ -136,9 +137,15 @@ function shifted(S: Skyline, error: number): boolean {
 }
 
 /** Cholesky in place, row by row; false where a pivot is not positive. */
-function factor({ n, first, offset, data }: Skyline): boolean {
+function* factor({ n, first, offset, data }: Skyline): Work<boolean> {
+  let done = 0;
   for (let i = 0; i < n; i++) {
     const from = first[i];
+    done += (i - from + 1) ** 2 / 2;
+    if (done > pace) {
+      done = 0;
+      yield;
+    }
     const row = offset[i] - from;
     let j = from;
     // Four columns together: each number of row i is read once for all of them.

@@ -8,6 +8,7 @@ import { addUp, gamma, sqrtUp, sumUp, timesUp, unit32, unit64, up } from "./roun
 import { absoluteNorm, longestRow, multiplyInto, quickNorm, type Sparse } from "./sparse.ts";
 import { count, readsOf, type Step } from "./step.ts";
 import { stretch, type Walk } from "./walk.ts";
+import type { Work } from "./work.ts";
 
 /** A network run on samples. */
 export interface Run {
@@ -18,12 +19,18 @@ export interface Run {
 }
 
 /** Run a network in doubles on [count, size] numbers. Throws Refusal where a number is not finite. */
-export function runOn(steps: Steps, x: Float32Array): Run {
+export function* runOn(
+  steps: Steps,
+  x: Float32Array,
+  onProgress: (fraction: number) => void = () => undefined,
+): Work<Run> {
   const samples = x.length / steps.size;
   const outputs = new Float64Array(samples * steps.outputs);
   const largest = new Map<string, Float64Array>();
   const together = 4;
   for (let from = 0; from < samples; from += together) {
+    onProgress(from / samples);
+    yield;
     const block = Array.from({ length: Math.min(together, samples - from) }, (_, k) =>
       Float64Array.from(x.subarray((from + k) * steps.size, (from + k + 1) * steps.size)),
     );

@@ -7,6 +7,7 @@ import type { Region } from "./region.ts";
 import { addUp, down, gamma, sqrtUp, sumUp, timesUp, up } from "./rounding.ts";
 import { type Sparse, sparse } from "./sparse.ts";
 import type { Kernel } from "./step.ts";
+import type { Work } from "./work.ts";
 
 /** Symbols as real matrices [[Re, -Im], [Im, Re]], with what each may err by in the l2 norm. */
 export interface Symbols {
@@ -119,10 +120,17 @@ export function symbolsOf({ taps, outChannels, inChannels, groups, geometry, rou
 }
 
 /** Prove that no symbol has a norm above s, by a proof for matrices. */
-export function provedSymbols(symbols: Symbols, s: number, proved: (A: Sparse, s: number) => boolean): boolean {
+export function* provedSymbols(
+  symbols: Symbols,
+  s: number,
+  proved: (A: Sparse, s: number) => Work<boolean>,
+): Work<boolean> {
   const rest = down(s - symbols.error);
   if (!(rest > 0)) return false;
-  for (const matrix of symbols.matrices()) if (!proved(matrix, rest)) return false;
+  for (const matrix of symbols.matrices()) {
+    if (!(yield* proved(matrix, rest))) return false;
+    yield;
+  }
   return true;
 }
 

@@ -7,6 +7,7 @@ import { provedSymbols, symbolsOf } from "./fourier.ts";
 import { addUp, down, gamma, timesUp, up } from "./rounding.ts";
 import { absoluteNorm, longestRow, pickRows, quickNorm, roundingNorm, type Sparse, transposed } from "./sparse.ts";
 import type { Kernel } from "./step.ts";
+import { pace, type Work } from "./work.ts";
 
 export type Norm = 1 | 2 | "inf";
 
@@ -23,22 +24,36 @@ export interface Origin {
 const most = { quick: 3e8, long: 3e9 };
 
 /** Prove that the p-norm of A is at most s. False says only that there is no proof, or none in a few seconds. */
-export function provedNorm(A: Sparse, p: Norm, s: number, origin: Origin): boolean {
+export function* provedNorm(A: Sparse, p: Norm, s: number, origin: Origin): Work<boolean> {
   if (!(s >= 0 && s < Number.POSITIVE_INFINITY)) return false;
   if (quickNorm(A, p) <= s) return true;
   if (p !== 2) return false;
   const way = wayOf(A, origin);
-  return way.kind === "symbols"
-    ? provedSymbols(way.symbols, s, (symbol, rest) => provedMatrix(orderedRows(symbol, flat(symbol)), rest))
-    : way.kind === "matrix" && provedMatrix(way.ordered, s);
+  if (way.kind === "symbols") {
+    return yield* provedSymbols(way.symbols, s, (symbol, rest) =>
+      provedMatrix(orderedRows(symbol, flat(symbol)), rest),
+    );
+  }
+  return way.kind === "matrix" && (yield* provedMatrix(way.ordered, s));
+}
+
+/** How a norm in l2 is proved: of a matrix as it is where that is quick, else by its symbols, else as it is where that does not take too long. */
+export function wayOf(A: Sparse, origin: Origin) {
+  const ordered = orderedRows(A, origin);
+  const work = factorWork(rowStarts(ordered, transposed(ordered)));
+  if (work > most.quick && origin.kernel) {
+    const symbols = symbolsOf(origin.kernel);
+    if (symbols.work <= most.long) return { kind: "symbols", symbols } as const;
+  }
+  return work <= most.long ? ({ kind: "matrix", ordered } as const) : ({ kind: "none" } as const);
 }
 
 /** A A^T as floating point has it, and how far that is from exact in the spectral norm; entries count as exact. */
-export function gram(A: Sparse): { readonly S: Skyline; readonly error: number } {
+export function* gram(A: Sparse): Work<{ readonly S: Skyline; readonly error: number }> {
   const columns = transposed(A);
   const S = skyline(rowStarts(A, columns));
-  if (A.index.length > 0.2 * A.rows * A.cols) denseGram(A, S);
-  else sparseGram(A, columns, S);
+  if (A.index.length > 0.2 * A.rows * A.cols) yield* denseGram(A, S);
+  else yield* sparseGram(A, columns, S);
   // |fl(A A^T) - A A^T| <= gamma |A| |A|^T, whose norm is at most ||A||_1 ||A||_inf of the absolute values.
   const size = timesUp(absoluteNorm(A, 1), absoluteNorm(A, "inf"));
   return { S, error: timesUp(gamma(longestRow(A) + 1), size) };
@@ -69,17 +84,6 @@ export function rowDistance(A: Sparse, y: number, j: number, q: Norm): number {
 
 // --- internal ---
 
-/** A matrix as it is where that is quick, else by its symbols, else as it is where that does not take too long. */
-function wayOf(A: Sparse, origin: Origin) {
-  const ordered = orderedRows(A, origin);
-  const work = factorWork(rowStarts(ordered, transposed(ordered)));
-  if (work > most.quick && origin.kernel) {
-    const symbols = symbolsOf(origin.kernel);
-    if (symbols.work <= most.long) return { kind: "symbols", symbols } as const;
-  }
-  return work <= most.long ? ({ kind: "matrix", ordered } as const) : ({ kind: "none" } as const);
-}
-
 const flat = (A: Sparse): Origin => ({ from: [A.cols], to: [A.rows] });
 
 /** With the fewer rows, in an order that makes A A^T narrow. */
@@ -88,11 +92,11 @@ function orderedRows(A: Sparse, origin: Origin): Sparse {
   return pickRows(narrow ? transposed(A) : A, placesFirst(narrow ? origin.from : origin.to));
 }
 
-function provedMatrix(A: Sparse, s: number): boolean {
+function* provedMatrix(A: Sparse, s: number): Work<boolean> {
   // The exact matrix differs from this one by its rounding.
   const rest = down(s - roundingNorm(A, 2));
   if (!(rest > 2 ** -400 && rest < 2 ** 400)) return false;
-  const { S, error } = gram(A);
+  const { S, error } = yield* gram(A);
   const square = down(rest * rest);
   for (let i = 0; i < S.n; i++) {
     const row = S.offset[i];
@@ -100,11 +104,12 @@ function provedMatrix(A: Sparse, s: number): boolean {
     const d = row + i - S.first[i];
     S.data[d] = down(square - S.data[d]);
   }
-  return provedSemidefinite(S, error);
+  return yield* provedSemidefinite(S, error);
 }
 
-function sparseGram(A: Sparse, columns: Sparse, S: Skyline): void {
+function* sparseGram(A: Sparse, columns: Sparse, S: Skyline): Work<void> {
   for (let i = 0; i < A.rows; i++) {
+    if (i % 256 === 255) yield;
     const row = S.offset[i] - S.first[i];
     for (let k = A.start[i]; k < A.start[i + 1]; k++) {
       const [column, v] = [A.index[k], A.value[k]];
@@ -117,11 +122,17 @@ function sparseGram(A: Sparse, columns: Sparse, S: Skyline): void {
 }
 
 /** Zeros are multiplied too, which adds no rounding. */
-function denseGram({ rows, cols, start, index, value }: Sparse, S: Skyline): void {
+function* denseGram({ rows, cols, start, index, value }: Sparse, S: Skyline): Work<void> {
   const data = new Float64Array(rows * cols);
   for (let i = 0; i < rows; i++) for (let k = start[i]; k < start[i + 1]; k++) data[i * cols + index[k]] = value[k];
+  let done = 0;
   for (let i = 0; i < rows; i++) {
     const own = i * cols;
+    done += (i + 1) * cols;
+    if (done > pace) {
+      done = 0;
+      yield;
+    }
     for (let j = S.first[i]; j <= i; j += 4) {
       // Four rows together; those beyond the last are not used.
       const [r0, r1, r2, r3] = [0, 1, 2, 3].map((k) => Math.min(j + k, i) * cols);

@@ -15,6 +15,7 @@ import type { Region } from "./region.ts";
 import { addUp, gamma, sqrtUp, sumUp, timesUp } from "./rounding.ts";
 import { absoluteNorm, identity, longestRow, type Sparse, sparse } from "./sparse.ts";
 import type { ChainWitness } from "./witness.ts";
+import type { Work } from "./work.ts";
 
 export interface Layer {
   readonly tensor: string;
@@ -95,7 +96,7 @@ export function partsOf(
 }
 
 /** The scaled form, without its last term where `constant` is null; null itself where a neuron without a multiplier is read. */
-export function formOf(parts: Parts, constant: number | null): Form | null {
+export function* formOf(parts: Parts, constant: number | null): Work<Form | null> {
   const { from, layers } = parts;
   const places = placesOf(parts);
   if (places === null) return null;
@@ -121,6 +122,7 @@ export function formOf(parts: Parts, constant: number | null): Form | null {
   for (const { tensor, size: width, lambda, low, high, argument } of layers) {
     const own = places.of.get(tensor) as Int32Array;
     for (let j = 0; j < width; j++) {
+      if (j % 16 === 15) yield;
       const z = own[j];
       if (z < 0) continue;
       const row = rowOf(places, from, argument, j);
@@ -139,7 +141,7 @@ export function formOf(parts: Parts, constant: number | null): Form | null {
     square(row, -1 / (constant * constant));
   }
   const roundings = roundingsOf(parts);
-  const whole = eliminated ? eliminate(parts, places, roundings, add) : 0;
+  const whole = eliminated ? yield* eliminate(parts, places, roundings, add) : 0;
   return { S, places, error: addUp(whole, timesUp(gamma(additions + 2 * roundings + 12), symmetricLength(S, size))) };
 }
 
@@ -156,12 +158,12 @@ export function roundingsOf({ layers, output }: Parts): number {
 // --- internal ---
 
 /** |x|^2 - 2 z^T C x >= -|C^T z|^2: take C C^T off the form. What that errs by. */
-function eliminate(
+function* eliminate(
   { from, layers }: Parts,
   { n, of, scale }: Places,
   roundings: number,
   add: (p: number, q: number, value: number, bound: number) => void,
-): number {
+): Work<number> {
   const rows = new Array<{ readonly matrix: Sparse; readonly row: number; readonly factor: number } | undefined>(n);
   let width = 0;
   for (const { tensor, lambda, low, high, argument } of layers) {
@@ -184,7 +186,7 @@ function eliminate(
       }
     });
   const C = scaledRows("value");
-  const { S: G } = gram(C);
+  const { S: G } = yield* gram(C);
   for (let i = 0; i < n; i++) {
     for (let j = G.first[i]; j <= i; j++) {
       const v = G.data[G.offset[i] + j - G.first[i]];

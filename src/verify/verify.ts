@@ -10,6 +10,7 @@ import { readOnnx } from "./onnx.ts";
 import { must, Refusal } from "./refusal.ts";
 import { down, timesUp } from "./rounding.ts";
 import { pairLength, type Walk, walk } from "./walk.ts";
+import { paced } from "./work.ts";
 
 /** The samples that a certificate speaks of. */
 export interface VerifyData {
@@ -37,8 +38,11 @@ export interface Verdict {
 export interface VerifyOptions {
   /** The data of the certificate; without them only the model, the constant and the counts are checked. */
   readonly data?: VerifyData;
+  readonly signal?: AbortSignal;
   /** After each check. */
   onCheck?(line: CheckLine): void;
+  /** How far a check is, from 0 to 1. */
+  onProgress?(what: string, fraction: number): void;
 }
 
 /**
@@ -46,7 +50,7 @@ export interface VerifyOptions {
  *
  * Assumed are: IEEE doubles; that exp, tanh and log are as accurate as pointwise.ts says; that the float32 runtime rounds every
  * operation to nearest and sums products in some order (no transforms such as Winograd's). Nothing else is taken from the certificate
- * without proof. Never throws on a bad certificate or model: the verdict says what is wrong.
+ * without proof. Never throws on a bad certificate or model: the verdict says what is wrong; throws what the signal is aborted with.
  */
 export async function verify(certificate: string, model: Uint8Array, options: VerifyOptions = {}): Promise<Verdict> {
   const started = performance.now();
@@ -55,6 +59,7 @@ export async function verify(certificate: string, model: Uint8Array, options: Ve
     what: string,
     run: () => Promise<readonly [T, string]> | readonly [T, string],
   ): Promise<T> => {
+    options.signal?.throwIfAborted();
     const from = performance.now();
     const line = (holds: boolean, detail: string) => {
       const made = { what, holds, detail, seconds: (performance.now() - from) / 1000 };
@@ -66,14 +71,16 @@ export async function verify(certificate: string, model: Uint8Array, options: Ve
       line(true, detail);
       return result;
     } catch (cause) {
+      options.signal?.throwIfAborted();
       line(false, cause instanceof Refusal ? cause.message : `it could not be checked: ${String(cause)}`);
       throw cause;
     }
   };
   try {
-    await everything(certificate, model, options.data, check);
+    await everything(certificate, model, options, check);
   } catch (cause) {
     // Whatever stopped a check has its line already.
+    options.signal?.throwIfAborted();
     if (checks.length === 0 || checks[checks.length - 1].holds) throw cause;
   }
   const holds = checks.every((line) => line.holds);
@@ -105,7 +112,12 @@ export function roundingOf(
 
 type Check = <T>(what: string, run: () => Promise<readonly [T, string]> | readonly [T, string]) => Promise<T>;
 
-async function everything(text: string, model: Uint8Array, data: VerifyData | undefined, check: Check): Promise<void> {
+async function everything(
+  text: string,
+  model: Uint8Array,
+  { data, signal, onProgress }: VerifyOptions,
+  check: Check,
+): Promise<void> {
   const certificate = await check("certificate", async () => {
     const read = await readCertificate(text);
     return [read, `form and digest; ${read.samples.length} samples, l${read.norm}`];
@@ -121,8 +133,9 @@ async function everything(text: string, model: Uint8Array, data: VerifyData | un
     return [read, `every operator known: ${affine} affine, ${read.steps.length - affine} others`];
   });
   const norm: Norm = certificate.norm === "inf" ? "inf" : certificate.norm === "1" ? 1 : 2;
-  const proof = await check("constant", () => {
-    const made = walk(steps, norm, certificate.witness);
+  const proof = await check("constant", async () => {
+    const progress = (part: number) => onProgress?.("constant", part);
+    const made = await paced(walk(steps, norm, certificate.witness, progress), signal);
     const { value } = certificate.constant;
     must(made.constant <= value, () => `proved is ${made.constant}, claimed ${value}`);
     return [made, `${made.constant} proved, ${value} claimed (${certificate.constant.method})`];
@@ -145,7 +158,13 @@ async function everything(text: string, model: Uint8Array, data: VerifyData | un
   await check("counts", () => counts(certificate, steps.outputs));
   if (!data) return;
   await check("data", () => checkData(certificate, data));
-  const run = await check("outputs", () => [runOn(steps, data.x), "the network run in float64 on every sample"]);
+  const run = await check("outputs", async () => {
+    const made = await paced(
+      runOn(steps, data.x, (part) => onProgress?.("outputs", part)),
+      signal,
+    );
+    return [made, "the network run in float64 on every sample"];
+  });
   const rounding = await check("rounding", () => {
     const radius = certificate.samples.reduce((top, s) => Math.max(top, s.radius), 0);
     const own = roundingOf(steps, proof, run, radius);

@@ -11,6 +11,7 @@ import { addUp, sqrtUp, timesUp } from "./rounding.ts";
 import { quickNorm } from "./sparse.ts";
 import type { Step } from "./step.ts";
 import type { ChainWitness, NormClaim, Witness } from "./witness.ts";
+import type { Work } from "./work.ts";
 
 export interface Walk {
   readonly norm: Norm;
@@ -24,10 +25,15 @@ export interface Walk {
   normsOf(tensor: string): readonly NormClaim[] | undefined;
 }
 
-/** Prove the constant from a witness. Throws Refusal where a step has no proof. */
-export function walk(steps: Steps, norm: Norm, witness: Witness): Walk {
+/** Prove the constant from a witness, telling how far it is from 0 to 1. Throws Refusal where a step has no proof. */
+export function* walk(
+  steps: Steps,
+  norm: Norm,
+  witness: Witness,
+  onProgress: (fraction: number) => void = () => undefined,
+): Work<Walk> {
   const regionOf = regions(steps, "source");
-  const proved = provedNorms(steps, norm, witness, regionOf);
+  const proved = yield* provedNorms(steps, norm, witness, regionOf, (part) => onProgress(0.5 * part));
   const constants = new Map<string, number>([[sampleName, 1]]);
   const constantOf = (tensor: string): number => constants.get(tensor) as number;
   for (const step of steps.steps) {
@@ -49,12 +55,13 @@ export function walk(steps: Steps, norm: Norm, witness: Witness): Walk {
     must(constants.has(chain.from), () => `the witness: there is no tensor "${chain.from}"`);
     const through = regions(steps, "affine");
     must(
-      provedChain(steps, through, chain),
+      yield* provedChain(steps, through, chain),
       () => `the multipliers behind "${chain.from}" do not prove a constant of ${chain.constant}`,
     );
     constant = Math.min(constant, timesUp(constantOf(chain.from), chain.constant));
     constants.set(steps.output, constant);
-    behind = pairsBehind(steps, through, chain, constantOf(chain.from));
+    onProgress(0.7);
+    behind = yield* pairsBehind(steps, through, chain, constantOf(chain.from));
   }
   must(constant < Number.POSITIVE_INFINITY, () => "the constant is not finite");
   const pair = pairs(regionOf(steps.output), norm, constant, constantOf, behind);
@@ -81,16 +88,18 @@ function plainConstant(step: Step, norm: Norm, constantOf: (tensor: string) => n
   );
 }
 
-function provedNorms(
+function* provedNorms(
   steps: Steps,
   norm: Norm,
   { affine }: Witness,
   regionOf: (tensor: string) => Region,
-): ReadonlyMap<string, readonly NormClaim[]> {
+  onProgress: (fraction: number) => void,
+): Work<ReadonlyMap<string, readonly NormClaim[]>> {
   const ends = endsOf(steps);
   const proved = new Map<string, readonly NormClaim[]>();
   const shapeOf = (tensor: string) => steps.byTensor.get(tensor)?.shape ?? [steps.size];
-  for (const { to, from } of affine) {
+  for (const [i, { to, from }] of affine.entries()) {
+    onProgress(i / affine.length);
     must(ends.includes(to) && !proved.has(to), () => `the witness: no norm is due for "${to}"`);
     const region = regionOf(to);
     const names = from.map((part) => part.tensor);
@@ -103,7 +112,7 @@ function provedNorms(
       const kernel = norm === 2 ? kernelBetween(steps, regionOf, part.tensor, to) : null;
       const shapes = { from: shapeOf(part.tensor), to: shapeOf(to), kernel };
       must(
-        matrix !== undefined && provedNorm(matrix, norm, part.norm, shapes),
+        matrix !== undefined && (yield* provedNorm(matrix, norm, part.norm, shapes)),
         () => `the norm of the map of "${part.tensor}" to "${to}" is not proved to be at most ${part.norm}`,
       );
     }
@@ -114,13 +123,13 @@ function provedNorms(
 }
 
 /** The pairs of the chain from the input on. */
-function pairsBehind(
+function* pairsBehind(
   steps: Steps,
   regionOf: (tensor: string) => Region,
   chain: ChainWitness,
   before: number,
-): ChainPairs | null {
-  const own = chainPairs(steps, regionOf, chain);
+): Work<ChainPairs | null> {
+  const own = yield* chainPairs(steps, regionOf, chain);
   return own && ((y, j) => timesUp(before, own(y, j)));
 }
 

@@ -63,7 +63,7 @@ export const certify = command({
       );
       return;
     }
-    const { certification, certificate } = await makeCertificate(network, {
+    const { certification, certificate, notes } = await makeCertificate(network, {
       ...question,
       ...about,
       bytes: await readBytes(args.model),
@@ -72,6 +72,6 @@ export const certify = command({
     });
     bar.done();
     await writeJson(out, certificate);
-    result(certificate, () => renderCertified(certification, certificate, out));
+    result(certificate, () => renderCertified(certification, certificate, out, notes));
   },
 });

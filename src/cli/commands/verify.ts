@@ -18,7 +18,7 @@ export const verify = command({
     ...dataOptions,
     ...seedOption,
   },
-  async run(args, { progress, result }) {
+  async run(args, { progress, result, signal }) {
     const text = new TextDecoder().decode(await readBytes(args.certificate));
     const bytes = await readBytes(args.model);
     const data: VerifyData | undefined =
@@ -29,7 +29,9 @@ export const verify = command({
     let done = 0;
     const verdict = await verifyCertificate(text, bytes, {
       ...(data ? { data } : {}),
+      signal,
       onCheck: ({ what }) => bar.at(++done, what),
+      onProgress: (what, fraction) => bar.at(done + fraction, what),
     });
     bar.done();
     result({ certificate: args.certificate, model: args.model, ...verdict }, () => renderVerdict(verdict));

@@ -1,0 +1,68 @@
+import { describe, expect, it } from "vitest";
+import { bytesOf, certificateOf, engine, points } from "../../test/certificates.ts";
+import { matrix } from "../linalg/matrix.ts";
+import { spectralNorm } from "../linalg/norm.ts";
+import { buildModel } from "../models/spec.ts";
+import { random } from "../tensor/random.ts";
+import { sparse } from "../verify/sparse.ts";
+import { readSteps, verify } from "../verify/verify.ts";
+import { walk } from "../verify/walk.ts";
+import { finish } from "../verify/work.ts";
+import { largestSingular } from "./largest.ts";
+import { witnessOf } from "./witness.ts";
+
+const shape = [1, 12, 12];
+const model = buildModel({ kind: "convnet", widths: [3, 4] }, shape, 4);
+
+describe("witnessOf()", () => {
+  it("falls to sums of absolute values where there is no time, and says so", async () => {
+    const steps = readSteps(await bytesOf(model, shape), {}, shape);
+    const hasty = await witnessOf(steps, { norm: 2, engine, limit: 0 });
+    expect(hasty.notes.join("\n")).toMatch(/from sums of absolute values: the norms of the maps to /);
+    expect(hasty.notes.join("\n")).toMatch(/no multipliers: there was no time/);
+    const whole = await witnessOf(steps, { norm: 2, engine, seconds: 0.3 });
+    expect(whole.notes).toEqual([]);
+    // Both are accepted; time is worth something.
+    const [slow, quick] = [whole, hasty].map(({ witness }) => finish(walk(steps, 2, witness)).constant);
+    expect(slow).toBeLessThan(0.9 * quick);
+  });
+
+  it("takes the symbols of a wide convolution and says so; a network too wide has no multipliers", async () => {
+    const wide = [1, 40, 40];
+    const steps = readSteps(await bytesOf(buildModel({ kind: "resnet", widths: [8] }, wide, 3), wide), {}, wide);
+    const { notes, witness } = await witnessOf(steps, { norm: 2, engine, seconds: 0.3 });
+    expect(notes.join("\n")).toMatch(/from symbols, on a circle: the norms/);
+    expect(notes.join("\n")).toMatch(/no multipliers: every end of the network is too wide/);
+    expect(finish(walk(steps, 2, witness)).constant).toBeGreaterThan(0);
+  });
+
+  it("stops when it is told to, and so does the checker", async () => {
+    const bytes = await bytesOf(model, shape);
+    const steps = readSteps(bytes, {}, shape);
+    const stopped = new AbortController();
+    const onProgress = (part: number) => part > 0 && stopped.abort(new Error("enough"));
+    await expect(witnessOf(steps, { norm: 2, engine, signal: stopped.signal, onProgress })).rejects.toThrow(/enough/);
+    const data = points(shape, 1500, 4);
+    const { text } = await certificateOf(bytes, data);
+    const late = new AbortController();
+    const onCheck = ({ what }: { readonly what: string }) => what === "constant" && late.abort(new Error("enough"));
+    await expect(verify(text, bytes, { data, signal: late.signal, onCheck })).rejects.toThrow(/enough/);
+  });
+});
+
+describe("largestSingular()", () => {
+  it.each([
+    [5, 9],
+    [40, 40],
+    [80, 30],
+  ])("is near the norm and not above: %i x %i", (rows, cols) => {
+    const source = random(rows);
+    const data = Float64Array.from({ length: rows * cols }, () => source.normal());
+    const A = sparse(rows, cols, (i, put) => {
+      for (let j = 0; j < cols; j++) put(j, data[i * cols + j]);
+    });
+    const { upper, lower } = spectralNorm(matrix(rows, cols, data), { tolerance: 1e-12 });
+    expect(largestSingular(A)).toBeLessThan(upper * (1 + 1e-12));
+    expect(largestSingular(A)).toBeGreaterThan(lower * (1 - 1e-8));
+  });
+});

@@ -1,0 +1,35 @@
+/** @file Long work that can be stopped: a generator that pauses every few million operations, run in one go or with the event loop in between. */
+
+/** Work that ends in a T. */
+export type Work<T> = Generator<undefined, T, undefined>;
+
+/** Operations between two pauses, more or less: a few milliseconds. */
+export const pace = 5e6;
+
+/** Do it now. */
+export function finish<T>(work: Work<T>): T {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+
+/** Do it so that others have their turn; throws what the signal was aborted with. */
+export async function paced<T>(work: Work<T>, signal?: AbortSignal): Promise<T> {
+  return (await within(work, Number.POSITIVE_INFINITY, signal)) as T;
+}
+
+/** The same, given up at a time of `performance.now()`: null then. */
+export async function within<T>(work: Work<T>, until: number, signal?: AbortSignal): Promise<T | null> {
+  let last = performance.now();
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    const now = performance.now();
+    if (now > until) return null;
+    if (now - last < 50) continue;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    signal?.throwIfAborted();
+    last = performance.now();
+  }
+}
