@@ -137,6 +137,7 @@ describe("sandwich()", () => {
     );
     expect(() => net("relu", 0)).toThrow("sandwich: gamma must be above 0, got 0");
     expect(() => inFamily(resnet(2), aol())).toThrow("aol: there must be no batch-norm");
-    expect(() => inFamily(convnet(2), cpl())).toThrow("cpl: there are no convolutions of this kind; use mlp");
+    const stretched = { kernel: 3, dilation: 2 };
+    expect(() => cpl().conv(2, stretched, { activation: "relu" })).toThrow("cpl: convolutions must have dilation 1");
   });
 });

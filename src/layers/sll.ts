@@ -3,12 +3,10 @@
  * keep the width; a change of width comes before them, by zeros or by an orthonormal map.
  */
 import type { Node } from "../graph/graph.ts";
-import { add, div, log, maximum, mul, neg } from "../ops/arith.ts";
-import { sum } from "../ops/broadcast.ts";
+import { add, div, mul, neg } from "../ops/arith.ts";
 import { matmul } from "../ops/matmul.ts";
 import { pad, reshape, transpose } from "../ops/movement.ts";
-import { abs, exp, sqrt, tanh } from "../ops/pointwise.ts";
-import { type Named, under, within } from "../tensor/named.ts";
+import { under, within } from "../tensor/named.ts";
 import { zeros } from "../tensor/tensor.ts";
 import { type Activation, activation } from "./activation.ts";
 import {
@@ -19,27 +17,38 @@ import {
   isMonotone,
   linked,
   nothing,
-  type Pending,
-  taken,
 } from "./bounded.ts";
-import { drawFree, freeOf, orthonormal } from "./cayley.ts";
+import { drawFree } from "./cayley.ts";
 import { checkVector } from "./dense.ts";
+import { gramBounds, weightedRowSums } from "./dominate.ts";
 import type { Family } from "./family.ts";
 import { glorotUniform } from "./initializer.ts";
 import { checkCount, evalRun } from "./layer.ts";
 import { orthogonalDense } from "./orthogonal.ts";
+import { reduction } from "./reduce.ts";
+import { residualConv } from "./sllConv.ts";
 
 /** SDP-based layers. Activations must have slopes in [0, 1]. Reference: Araujo, Havens, Delattre, Allauzen and Hu 2023. */
 export const sll = (options: FamilyOptions = {}): Family =>
   boundedFamily(
-    { name: "sll", dense: (width, act) => residualDense("sll", width, act), last: orthogonalDense },
+    {
+      name: "sll",
+      dense: (width, act) => residualDense("sll", width, act),
+      conv: (channels, conv, act) => residualConv("sll", channels, conv, act),
+      last: orthogonalDense,
+    },
     options,
   );
 
 /** Convex potential layers. Activations must have slopes in [0, 1]. Reference: Meunier, Delattre, Araujo and Allauzen 2022. */
 export const cpl = (options: FamilyOptions = {}): Family =>
   boundedFamily(
-    { name: "cpl", dense: (width, act) => residualDense("cpl", width, act), last: orthogonalDense },
+    {
+      name: "cpl",
+      dense: (width, act) => residualDense("cpl", width, act),
+      conv: (channels, conv, act) => residualConv("cpl", channels, conv, act),
+      last: orthogonalDense,
+    },
     options,
   );
 
@@ -68,7 +77,7 @@ export function residualDense(kind: "sll" | "cpl", width: number, name: Activati
     },
     link(variables, pending) {
       const { inner: W, bias, logScale } = variables;
-      const T = kind === "sll" ? sllScale(matmul(transpose(W), W), logScale) : largestEigenvalue(W);
+      const T = kind === "sll" ? weightedRowSums(matmul(transpose(W), W), logScale) : largestEigenvalue(W);
       const outer = neg(mul(transpose(div(W, T)), 2));
       const free = within("reduce", variables);
       const reduced = free.direction ? reduction(free, pending) : null;
@@ -87,38 +96,8 @@ export function residualDense(kind: "sll" | "cpl", width: number, name: Activati
 
 // --- internal ---
 
-/** T_ii = sum_j |G_ij| q_j / q_i, which dominates G. */
-function sllScale(G: Node, logScale: Node): Node {
-  const q = exp(mul(tanh(div(logScale, 5)), 5));
-  const r = q.shape[0];
-  const sums = reshape(matmul(abs(G), reshape(q, [r, 1])), [r]);
-  return maximum(div(sums, q), 1e-30);
-}
-
-/**
- * An upper bound of sigma1(W)^2 by Gram iteration: |G^(2^t)|_F^(2^-t) for G = W^T W, at most 4 % above for 128 columns.
- * Reference: Delattre et al. 2023.
- */
+/** An upper bound of sigma1(W)^2, as a scalar. */
 function largestEigenvalue(W: Node): Node {
-  let G = matmul(transpose(W), W);
-  let bound: Node | undefined;
-  let power = 1;
-  for (let t = 0; t <= squarings; t++) {
-    const size = sqrt(maximum(sum(mul(G, G)), 1e-30));
-    const own = power === 1 ? size : exp(mul(log(size), power));
-    bound = bound ? mul(bound, own) : own;
-    if (t === squarings) break;
-    const scaled = div(G, size);
-    G = matmul(scaled, scaled);
-    power /= 2;
-  }
-  return bound as Node;
-}
-
-const squarings = 6;
-
-/** The map that makes a sample narrower, with what is pending. */
-function reduction(free: Named<Node>, pending: Pending): Node {
-  const [tall, short] = free.direction.shape;
-  return taken(pending, orthonormal(freeOf(free), tall, short));
+  const n = W.shape[1];
+  return reshape(gramBounds({ re: reshape(matmul(transpose(W), W), [1, n, n]), im: null }), []);
 }

@@ -13,6 +13,7 @@ import { orthogonalConv } from "../../src/layers/orthogonalConv.ts";
 import { sandwichDense, sandwichLast } from "../../src/layers/sandwich.ts";
 import { sandwichConv } from "../../src/layers/sandwichConv.ts";
 import { residualDense } from "../../src/layers/sll.ts";
+import { residualConv } from "../../src/layers/sllConv.ts";
 import { matrix } from "../../src/linalg/matrix.ts";
 import { singularValues } from "../../src/linalg/svd.ts";
 import { mul, reshape, sum } from "../../src/ops/index.ts";
@@ -49,6 +50,19 @@ const rows: readonly Row[] = [
   { name: "sll", layer: residualDense("sll", 4, "relu"), sample: [3], draws: 10_000 },
   { name: "sll, narrower", layer: residualDense("sll", 2, "tanh"), sample: [4], draws: 10_000 },
   { name: "cpl", layer: residualDense("cpl", 3, "relu"), sample: [3], draws: 10_000 },
+  {
+    name: "sll, convolution",
+    layer: residualConv("sll", 2, { kernel: 3 }, "relu"),
+    sample: [1, 4, 3],
+    draws: 3000,
+  },
+  {
+    name: "sll, convolution with a stride, even kernel, fewer channels",
+    layer: residualConv("sll", 2, { kernel: 2, stride: 2 }, "tanh"),
+    sample: [1, 4, 6],
+    draws: 3000,
+  },
+  { name: "cpl, convolution", layer: residualConv("cpl", 2, { kernel: 3 }, "relu"), sample: [1, 3, 4], draws: 3000 },
   { name: "sandwich, convolution", layer: sandwichConv(2, { kernel: 3 }, "relu"), sample: [1, 3, 4], draws: 3000 },
   {
     name: "sandwich, stride",
