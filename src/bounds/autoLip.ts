@@ -10,6 +10,7 @@ import { localNorms } from "./localNorm.ts";
 import { type NodeNorms, nodeNorms } from "./nodeNorm.ts";
 import { recognisedFlow } from "./recognise.ts";
 import { addUp, sourceNorm, timesUp } from "./region.ts";
+import { residualBlock } from "./residual.ts";
 import type { Subject } from "./subject.ts";
 
 /** Constants of the nodes of a flow, from the input on. */
@@ -19,6 +20,8 @@ export interface Propagation {
   /** Of every varying node; Infinity where nothing is proved. */
   constantOf(node: Node): number;
   readonly layers: readonly LayerBound[];
+  /** The end of the last residual block whose proof as a whole counted. */
+  readonly lastBlock?: Node;
   readonly status: Status;
   /** Why there is no bound: the first node without a constant. */
   readonly missing?: NoBound;
@@ -39,8 +42,8 @@ export interface AutoLipOptions {
  *
  *     L_input = 1,  L_k = sum over the varying inputs i of node k of  sup ||d g_k / d theta_i||_p  L_i,
  *
- * or, where node k knows its constant J in all its inputs together, J ||(L_i)_i||_p if that is less; and at the end of an affine
- * region sum over its sources s of ||A_s||_p L_s if that is less. Every step is rounded up. On a ball or box the suprema are over the
+ * or, where node k knows its constant J in all its inputs together, J ||(L_i)_i||_p if that is less; at the end of an affine
+ * region sum over its sources s of ||A_s||_p L_s if that is less; in l2 at the end of a residual block h + V s(W h + b) what is proved of it as a whole (`residualBlock`). Every step is rounded up. On a ball or box the suprema are over the
  * ranges of the inputs there, which products, quotients and powers need to have one at all.
  *
  * Reference: Virmaux and Scaman 2018, algorithm 2.
@@ -82,6 +85,7 @@ export async function propagate(
   const ends = regionEnds(flow);
   const entries: Omit<LayerBound, "shareOfLog">[] = [];
   const name = namer();
+  let lastBlock: Node | undefined;
   let status: Status = "done";
   let failure: (Omit<NoBound, "local"> & { readonly status: Status }) | undefined;
 
@@ -133,6 +137,12 @@ export async function propagate(
       }
       value = Math.min(value, whole);
     }
+    const block = norm === 2 && value > 0 ? residualBlock(flow, norms, node) : null;
+    const whole = block ? timesUp(block.constant, constants.get(block.from) as number) : value;
+    if (whole < value) {
+      value = whole;
+      lastBlock = node;
+    }
     if (local) value = local.settle(node, value, effort === "quick");
     constants.set(node, value);
     // A region may have a bound as a whole, and a condition may not change on the domain.
@@ -152,7 +162,7 @@ export async function propagate(
   // A node of another graph is not known to have a constant.
   const constantOf = (node: Node) =>
     constants.get(node) ?? (dependents(topological([node]), [flow.input]).has(node) ? Number.POSITIVE_INFINITY : 0);
-  const common = { flow, norms, constantOf, layers: withShares(entries) };
+  const common = { flow, norms, constantOf, layers: withShares(entries), ...(lastBlock && { lastBlock }) };
   // A region may have been bounded as a whole although one of its nodes was not.
   if (!failure || constantOf(flow.output) < Number.POSITIVE_INFINITY) return { ...common, status };
   const { node, why } = failure;

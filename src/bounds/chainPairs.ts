@@ -32,7 +32,7 @@ export interface ChainPairsOptions {
  */
 export async function chainPairs(propagation: Propagation, options: ChainPairsOptions): Promise<ChainPairs | null> {
   const { seconds = 3, ...rest } = options;
-  const tail = questionTail(propagation.flow, propagation, { kind: "global" });
+  const tail = questionTail(propagation.flow, propagation, { kind: "global" }, propagation.lastBlock);
   if (typeof tail === "string" || !(tail.before < Number.POSITIVE_INFINITY)) return null;
   const { chain, before } = tail;
   const { bound, multipliers } = await lipsdp(chain, { ...rest, seconds });

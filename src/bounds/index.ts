@@ -179,6 +179,7 @@ function sharedWork(
 ): Omit<Question, "progress" | "improve"> {
   let walk: ReturnType<Question["walk"]> | undefined;
   let tail: ReturnType<Question["tail"]> | undefined;
+  let behind: ReturnType<Question["behind"]> | undefined;
   const self: Omit<Question, "progress" | "improve"> = {
     subject,
     norm,
@@ -200,6 +201,16 @@ function sharedWork(
     tail() {
       tail ??= self.walk().then(({ propagation }) => questionTail(propagation.flow, propagation, domain));
       return tail;
+    },
+    behind() {
+      behind ??= self
+        .walk()
+        .then(({ propagation }) =>
+          propagation.lastBlock && norm === 2 && domain.kind === "global"
+            ? questionTail(propagation.flow, propagation, domain, propagation.lastBlock)
+            : self.tail(),
+        );
+      return behind;
     },
   };
   return self;

@@ -2,6 +2,7 @@
 import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Flow } from "../graph/behaviour.ts";
+import type { Node } from "../graph/graph.ts";
 import { UsageError } from "../tensor/errors.ts";
 import type { Named } from "../tensor/named.ts";
 import { annealing } from "./annealing.ts";
@@ -50,6 +51,8 @@ export interface Question {
   improve(bound: Bound): void;
   walk(): Promise<{ readonly bound: UpperBound; readonly propagation: Propagation }>;
   tail(): Promise<TailQuestion | string>;
+  /** The same behind the last residual block that the walk proves as a whole, in l2 on the whole space: as a chain it would be worth less. */
+  behind(): Promise<TailQuestion | string>;
 }
 
 /** The part of a network that is a chain, and the constant of what is before it. */
@@ -109,9 +112,14 @@ export function applies(name: BoundName, norm: Norm, domain: Domain): boolean {
   );
 }
 
-/** The chain at the end of a network, with what the domain says of its slopes. */
-export function questionTail(flow: Flow, propagation: Propagation, domain: Domain): TailQuestion | string {
-  const tail = tailOf(flow, propagation.norms);
+/** The chain at the end of a network, no sooner than at `first`, with what the domain says of its slopes. */
+export function questionTail(
+  flow: Flow,
+  propagation: Propagation,
+  domain: Domain,
+  first: Node = flow.input,
+): TailQuestion | string {
+  const tail = tailOf(flow, propagation.norms, first);
   if (typeof tail === "string") return tail;
   const before = propagation.constantOf(tail.from);
   if (domain.kind === "global") {
@@ -135,7 +143,7 @@ function onChain(method: string, bound: (tail: TailQuestion, question: Question)
     domains: "global",
     quick: false,
     async ask(question) {
-      const tail = await question.tail();
+      const tail = await question.behind();
       if (typeof tail === "string") {
         const stated = {
           method,

@@ -42,10 +42,11 @@ export interface Tail {
 /** Largest matrix of a chain that is written out, in entries; widest layer; and sum of the cubes of the widths, which the time of a bound goes by. */
 const largest = { entries: 4e6, width: 1024, cubes: 2.2e9 };
 
-/** The longest tail that is a chain; a string says why there is none. */
-export function tailOf(flow: Flow, norms: NodeNorms = nodeNorms(flow)): Tail | string {
+/** The longest tail that is a chain, beginning no sooner than at `first` if that is told; a string says why there is none. */
+export function tailOf(flow: Flow, norms: NodeNorms = nodeNorms(flow), first: Node = flow.input): Tail | string {
   let why = "the output does not depend on the input";
-  for (const from of gates(flow)) {
+  const all = gates(flow);
+  for (const from of all.slice(Math.max(0, all.indexOf(first)))) {
     const rest = flowOf(from, flow.output);
     const stages = stagesOf(rest);
     if (typeof stages === "string") {

@@ -48,7 +48,8 @@ export function residualConv(kind: "sll" | "cpl", channels: number, options: Con
       const inner = glorotUniform(random.fork("inner"), own, fan, fan);
       const reduced = size > channels && under("reduce", drawFree(random.fork("reduce"), size - channels, channels));
       const q = kind === "sll" && { logScale: zeros([channels]) };
-      const room = [height, width].map((d) => d / stride + kernel - 1);
+      // As much room as keeps what wraps around from what is seen.
+      const room = [height, width].map((d) => d / stride + kernel - 1 - before);
       const state: Named<Tensor> = kind === "cpl" ? { plane: zeros(room) } : {};
       return { params: { inner, bias: zeros([channels]), ...q, ...reduced }, state };
     },
