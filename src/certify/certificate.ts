@@ -4,14 +4,15 @@ import { type Dataset, hashDataset } from "../data/dataset.ts";
 import type { Preprocessing } from "../data/preprocess.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
-import { down, up } from "../linalg/rounding.ts";
-import { type Certificate, digestOf } from "../verify/certificate.ts";
+import { up } from "../linalg/rounding.ts";
+import { type Certificate, digestOf, type SampleClaim } from "../verify/certificate.ts";
 import { runOn } from "../verify/forward.ts";
+import { marginsLeft } from "../verify/margins.ts";
 import type { Steps } from "../verify/network.ts";
 import { must, Refusal } from "../verify/refusal.ts";
 import { readSteps, roundingOf } from "../verify/verify.ts";
 import { walk } from "../verify/walk.ts";
-import { paced } from "../verify/work.ts";
+import { breath, paced } from "../verify/work.ts";
 import { type Certification, type CertifyOptions, certify } from "./evaluate.ts";
 import { witnessOf } from "./witness.ts";
 
@@ -132,7 +133,7 @@ async function claimsOf(
     signal,
   );
   const run = await paced(
-    runOn(steps, data.x, (part) => onProgress?.(0.8 + 0.2 * part)),
+    runOn(steps, data.x, (part) => onProgress?.(0.8 + 0.1 * part)),
     signal,
   );
   const known = certification.constant;
@@ -140,12 +141,15 @@ async function claimsOf(
   const longest = certification.samples.reduce((top, s) => Math.max(top, Math.min(s.radius, farthest)), 0);
   const rounding = roundingOf(steps, proof, run, longest);
   // The checker runs the network in float64 once more: both runs err, and so does the difference that it takes off.
-  const error = up(up(3 * rounding.float64) + rounding.float32);
+  const margins = marginsLeft(steps, proof, run, data.x, { ...rounding, float64: up(3 * rounding.float64) });
   const n = steps.outputs;
-  const samples = certification.samples.map(({ index, label, predicted, radius: most }) => {
+  const samples: SampleClaim[] = [];
+  for (const { index, label, predicted, radius } of certification.samples) {
     const row = run.outputs.subarray(index * n, (index + 1) * n);
-    return { index, label, predicted, ...reachOf(row, predicted, pair, error, Math.min(most, farthest)) };
-  });
+    const reach = (j: number, most: number) => margins.reach(index, predicted, j, most);
+    samples.push({ index, label, predicted, ...lastsFor(row, predicted, Math.min(radius, farthest), reach) });
+    await breath(() => onProgress?.(0.9 + (0.1 * index) / data.count), signal);
+  }
   const right = samples.filter((s) => s.predicted === s.label);
   const claims: Claims = {
     norm: printNorm(norm),
@@ -170,25 +174,20 @@ async function claimsOf(
 }
 
 /** How far the margins of a sample last, but no further than `most`. */
-function reachOf(
+function lastsFor(
   row: Float64Array,
   predicted: number,
-  pair: (y: number, j: number) => number,
-  error: number,
   most: number,
+  reach: (other: number, most: number) => number,
 ): { readonly margin: number; readonly radius: number } {
-  let margin = Number.POSITIVE_INFINITY;
-  let radius = most;
-  row.forEach((other, j) => {
-    if (j === predicted) return;
-    const gap = row[predicted] - other;
-    margin = Math.min(margin, gap);
-    const left = down(down(gap) - error);
-    const K = pair(predicted, j);
-    if (!(left > 0)) radius = 0;
-    else if (K > 0) radius = Math.min(radius, Math.max(0, down(left / K)));
-  });
-  return { margin, radius };
+  // The nearest class first: it decides, as a rule, and the others need no gradient.
+  const others = Array.from(row.keys())
+    .filter((j) => j !== predicted)
+    .sort((a, b) => row[b] - row[a]);
+  return {
+    margin: row[predicted] - row[others[0]],
+    radius: others.reduce((radius, j) => reach(j, radius), most),
+  };
 }
 
 /** Multiplications of one run. */

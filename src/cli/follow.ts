@@ -96,7 +96,8 @@ async function writeCertificate(
     sha256: record.model.sha256,
     tool: record.tool,
     seconds,
-    limit: 20,
+    // What is claimed must not depend on the clock.
+    limit: Number.POSITIVE_INFINITY,
     work: 4e9,
     signal,
   });

@@ -97,7 +97,7 @@ export function renderCertified(
   return [
     `accuracy ${showPercent(library.accuracy)}, average certified radius ${showNumber(library.averageRadius)}`,
     table.toString(),
-    `The last column is what lipschitz verify can check: radii from constants alone, less what float32 may round.`,
+    `The last column is what lipschitz verify can check: never more, and less what float32 may round.`,
     ...notes.map((note) => `In ${file}, larger than it need be: ${note}.`),
   ].join("\n");
 }

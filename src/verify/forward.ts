@@ -57,6 +57,13 @@ export function* runOn(
   return { outputs, largest };
 }
 
+/** All tensors at one sample. */
+export function valuesAt(steps: Steps, x: ArrayLike<number>): ReadonlyMap<string, Float64Array> {
+  const values = new Map<string, readonly Float64Array[]>([[sampleName, [Float64Array.from(x)]]]);
+  for (const step of steps.steps) values.set(step.tensor, evaluate(step, values, 1));
+  return new Map([...values].map(([tensor, [value]]) => [tensor, value]));
+}
+
 /**
  * Bound the error of the outputs, as one vector in the p-norm, of a run in arithmetic of 53 or 24 bits at any point within `reach` of a sample.
  *
@@ -65,13 +72,17 @@ export function* runOn(
  * Sums may be in any order, with or without fused operations; at the end of an affine region the norms are the proved ones, and
  * what was lost inside it is added. Elementary functions err as `Scalar.error` says.
  */
-export function forwardError(
+export const forwardError = (...question: Parameters<typeof forwardErrors>): number =>
+  forwardErrors(...question)(question[0].output);
+
+/** The same of every tensor. */
+export function forwardErrors(
   steps: Steps,
   walk: Walk,
   largest: Run["largest"],
   reach: number,
   arithmetic: 64 | 32,
-): number {
+): (tensor: string) => number {
   const { norm } = walk;
   const unit = arithmetic === 64 ? unit64 : unit32;
   // What a float32 runtime may lose by flushing to zero, for each operation: a number below 2^-126 times one below `overflow`, and a
@@ -136,7 +147,7 @@ export function forwardError(
     if (step.sorts !== undefined) whole = Math.min(whole, addUp(error.get(step.sorts) as number, up(2 * local)));
     error.set(step.tensor, whole);
   }
-  return error.get(steps.output) as number;
+  return (tensor) => error.get(tensor) as number;
 }
 
 /** The p-length of a vector, not below. */

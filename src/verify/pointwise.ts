@@ -5,7 +5,11 @@ export interface Scalar {
   readonly name?: "Sigmoid" | "Erf";
   /** Every difference quotient lies between these. */
   readonly slope: readonly [number, number];
+  /** By how much two slopes differ at most, over the distance of their places; Infinity where there is a kink. */
+  readonly bend: number;
   value(x: number): number;
+  /** The slope at a place; asked for only where there is no kink. */
+  derivative(x: number): number;
   /**
    * |computed - exact| <= error (1 + |x| + |f(x)|), in units of rounding of the arithmetic; 0 where nothing rounds. Of exp, tanh and log
    * it is assumed that doubles err by less than 2^-45 and float32 by less than 2^-20 in this sense; runtimes are better than that. Of
@@ -28,11 +32,15 @@ export const errorOf = {
   elementary: { 64: 2 ** -45, 32: 2 ** -20 },
 } as const;
 
-const plain = (slope: readonly [number, number], error: Scalar["error"], value: (x: number) => number): Kind => ({
-  attributes: [],
-  most: 1,
-  make: () => ({ slope, error, value }),
-});
+/** Of a function that is not smooth. */
+const kinked = { bend: Number.POSITIVE_INFINITY, derivative: () => Number.NaN } as const;
+
+const plain = (
+  slope: readonly [number, number],
+  error: Scalar["error"],
+  value: (x: number) => number,
+  smooth: Pick<Scalar, "bend" | "derivative"> = kinked,
+): Kind => ({ attributes: [], most: 1, make: () => ({ slope, error, value, ...smooth }) });
 
 /** By the name of the operator. */
 export const scalars: Readonly<Record<string, Kind>> = {
@@ -41,17 +49,40 @@ export const scalars: Readonly<Record<string, Kind>> = {
   Sigmoid: {
     attributes: [],
     most: 1,
-    make: () => ({ name: "Sigmoid", slope: [0, 0.25], error: "elementary", value: sigmoid }),
+    make: () => ({
+      name: "Sigmoid",
+      slope: [0, 0.25],
+      error: "elementary",
+      value: sigmoid,
+      // 1 / (6 sqrt 3)
+      bend: 0.0962251,
+      derivative: (x) => sigmoid(x) * sigmoid(-x),
+    }),
   },
   Erf: {
     attributes: [],
     most: 1,
-    // The slope at 0 is 2 / sqrt(pi).
-    make: () => ({ name: "Erf", slope: [0, 1.1283791671], error: "elementary", value: erf }),
+    make: () => ({
+      name: "Erf",
+      // At 0 it is 2 / sqrt(pi).
+      slope: [0, 1.1283791671],
+      error: "elementary",
+      value: erf,
+      // sqrt(8 / (pi e))
+      bend: 0.967883,
+      derivative: bell,
+    }),
   },
-  Tanh: plain([0, 1], "elementary", Math.tanh),
-  Softplus: plain([0, 1], "elementary", (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
-  Softsign: plain([0, 1], "few", (x) => x / (1 + Math.abs(x))),
+  // 4 / (3 sqrt 3)
+  Tanh: plain([0, 1], "elementary", Math.tanh, { bend: 0.7698004, derivative: (x) => 1 - Math.tanh(x) ** 2 }),
+  Softplus: plain([0, 1], "elementary", (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), {
+    bend: 0.25,
+    derivative: (x) => sigmoid(x),
+  }),
+  Softsign: plain([0, 1], "few", (x) => x / (1 + Math.abs(x)), {
+    bend: 2,
+    derivative: (x) => 1 / ((1 + Math.abs(x)) * (1 + Math.abs(x))),
+  }),
   HardSwish: plain([-0.5, 1.5], "few", (x) => x * Math.max(0, Math.min(1, x / 6 + 0.5))),
   LeakyRelu: {
     attributes: ["alpha"],
@@ -59,7 +90,8 @@ export const scalars: Readonly<Record<string, Kind>> = {
     make(number) {
       const alpha = number("alpha", Math.fround(0.01));
       if (Math.abs(alpha) > 8) return null;
-      return { slope: [Math.min(alpha, 1), Math.max(alpha, 1)], error: "few", value: (x) => (x < 0 ? alpha * x : x) };
+      const value = (x: number) => (x < 0 ? alpha * x : x);
+      return { slope: [Math.min(alpha, 1), Math.max(alpha, 1)], error: "few", value, ...kinked };
     },
   },
   Elu: {
@@ -68,7 +100,9 @@ export const scalars: Readonly<Record<string, Kind>> = {
     make(number) {
       const alpha = number("alpha", 1);
       if (!(alpha >= 0 && alpha <= 8)) return null;
-      return { slope: [0, Math.max(1, alpha)], error: "elementary", value: (x) => (x < 0 ? alpha * Math.expm1(x) : x) };
+      const value = (x: number) => (x < 0 ? alpha * Math.expm1(x) : x);
+      const smooth = { bend: 1, derivative: (x: number) => (x < 0 ? Math.exp(x) : 1) };
+      return { slope: [0, Math.max(1, alpha)], error: "elementary", value, ...(alpha === 1 ? smooth : kinked) };
     },
   },
   HardSigmoid: {
@@ -77,7 +111,8 @@ export const scalars: Readonly<Record<string, Kind>> = {
     make(number) {
       const [alpha, beta] = [number("alpha", Math.fround(0.2)), number("beta", 0.5)];
       if (!(alpha >= 0 && alpha <= 1 && Math.abs(beta) <= 1)) return null;
-      return { slope: [0, alpha], error: "few", value: (x) => Math.max(0, Math.min(1, alpha * x + beta)) };
+      const value = (x: number) => Math.max(0, Math.min(1, alpha * x + beta));
+      return { slope: [0, alpha], error: "few", value, ...kinked };
     },
   },
   Clip: {
@@ -87,7 +122,7 @@ export const scalars: Readonly<Record<string, Kind>> = {
       const least = low ?? number("min", -3.4028234663852886e38);
       const most = high ?? number("max", 3.4028234663852886e38);
       if (!(least <= most)) return null;
-      return { slope: [0, 1], error: "none", value: (x) => Math.min(most, Math.max(least, x)) };
+      return { slope: [0, 1], error: "none", value: (x) => Math.min(most, Math.max(least, x)), ...kinked };
     },
   },
 };
@@ -101,17 +136,26 @@ export const gates = {
     slope: [-0.0998394 * c, 1.0998394 * c],
     error: "elementary",
     value: (x) => x * (c * sigmoid(b * x)),
+    // 1/2 at 0.
+    bend: 0.5001 * b * c,
+    derivative: (x) => c * (sigmoid(b * x) + b * x * sigmoid(b * x) * sigmoid(-b * x)),
   }),
   gelu: (b: number, c: number): Scalar => ({
     slope: [-0.2578084 * c, 2.2578084 * c],
     error: "elementary",
     value: (x) => x * (c * (1 + erf(b * x))),
+    // 4 / sqrt(pi) at 0.
+    bend: 2.25676 * b * c,
+    derivative: (x) => c * (1 + erf(b * x) + b * x * bell(b * x)),
   }),
 } as const;
 
 // --- internal ---
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+
+/** The slope of erf. */
+const bell = (x: number): number => (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x);
 
 /** 2 / sqrt(pi) e^(-x^2) sum of 2^n x^(2n+1) / (1 3 5 ... (2n+1)): nothing cancels. Beyond 6 it is 1 to more than a double has. */
 function erf(x: number): number {

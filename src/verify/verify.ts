@@ -4,11 +4,12 @@
  */
 import { type Certificate, readCertificate, sha256 } from "./certificate.ts";
 import { forwardError, type Run, runOn } from "./forward.ts";
+import { checkSamples, marginsLeft } from "./margins.ts";
 import { type Steps, stepsOf } from "./network.ts";
 import type { Norm } from "./norm.ts";
 import { readOnnx } from "./onnx.ts";
 import { must, Refusal } from "./refusal.ts";
-import { down, timesUp } from "./rounding.ts";
+import { timesUp } from "./rounding.ts";
 import { pairLength, type Walk, walk } from "./walk.ts";
 import { paced } from "./work.ts";
 
@@ -177,7 +178,11 @@ async function everything(
       `a margin errs by at most ${own.float64.toExponential(2)} here, ${own.float32.toExponential(2)} in float32`,
     ];
   });
-  await check("samples", () => checkSamples(certificate, steps, proof, run, rounding));
+  await check("samples", async () => {
+    const left = marginsLeft(steps, proof, run, data.x, rounding);
+    const progress = (part: number) => onProgress?.("samples", part);
+    return await paced(checkSamples(certificate, left, run.outputs, rounding.float64, progress), signal);
+  });
 }
 
 function counts(
@@ -220,34 +225,4 @@ async function checkData(certificate: Certificate, { x, labels, shape }: VerifyD
     must(s.label === labels[i], () => `sample ${i}: its label is ${labels[i]}, claimed ${s.label}`);
   });
   return [null, hash];
-}
-
-function checkSamples(
-  { samples }: Certificate,
-  steps: Steps,
-  proof: Walk,
-  { outputs }: Run,
-  { float64, float32 }: { readonly float64: number; readonly float32: number },
-): readonly [null, string] {
-  const n = steps.outputs;
-  samples.forEach(({ predicted, margin, radius }, i) => {
-    const row = outputs.subarray(i * n, (i + 1) * n);
-    let least = Number.POSITIVE_INFINITY;
-    row.forEach((other, j) => {
-      if (j === predicted) return;
-      const gap = row[predicted] - other;
-      least = Math.min(least, gap);
-      // What is left of the margin after rounding here and in float32 has to last for the whole radius.
-      const left = down(down(down(gap) - float64) - float32);
-      const spent = timesUp(radius, proof.pair(predicted, j));
-      must(
-        radius === 0 || (left > 0 && spent < left),
-        () => `sample ${i}: ${radius} is too far for class ${predicted} against ${j}: ${spent} of ${left}`,
-      );
-    });
-    // Both runs err by at most float64.
-    must(Math.abs(least - margin) <= 2 * float64, () => `sample ${i}: its margin is ${least}, claimed ${margin}`);
-    must(least >= -2 * float64, () => `sample ${i}: its class is not ${predicted}`);
-  });
-  return [null, `${samples.length} margins, classes and radii`];
 }

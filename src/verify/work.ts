@@ -14,6 +14,17 @@ export function finish<T>(work: Work<T>): T {
   }
 }
 
+let last = 0;
+
+/** Let others have their turn if the last one is 50 ms ago, and throw what the signal was aborted with. */
+export async function breath(before: () => void = () => undefined, signal?: AbortSignal): Promise<void> {
+  if (performance.now() - last < 50) return;
+  before();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  signal?.throwIfAborted();
+  last = performance.now();
+}
+
 /** Do it so that others have their turn; throws what the signal was aborted with. */
 export async function paced<T>(work: Work<T>, signal?: AbortSignal): Promise<T> {
   return (await within(work, Number.POSITIVE_INFINITY, signal)) as T;
@@ -21,15 +32,10 @@ export async function paced<T>(work: Work<T>, signal?: AbortSignal): Promise<T> 
 
 /** The same, given up at a time of `performance.now()`: null then. */
 export async function within<T>(work: Work<T>, until: number, signal?: AbortSignal): Promise<T | null> {
-  let last = performance.now();
   for (;;) {
     const { done, value } = work.next();
     if (done) return value;
-    const now = performance.now();
-    if (now > until) return null;
-    if (now - last < 50) continue;
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    signal?.throwIfAborted();
-    last = performance.now();
+    if (performance.now() > until) return null;
+    await breath(undefined, signal);
   }
 }
