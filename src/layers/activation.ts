@@ -5,6 +5,7 @@ import { maxMin } from "../ops/sort.ts";
 import { ShapeError, UsageError } from "../tensor/errors.ts";
 import { showShape } from "../tensor/shape.ts";
 import { centeredSoftplus } from "./centeredSoftplus.ts";
+import { householder } from "./householder.ts";
 import { fixed, type Layer } from "./layer.ts";
 
 const activations = {
@@ -23,16 +24,20 @@ const activations = {
   identity: (x: Node) => x,
 } as const;
 
-export type Activation = keyof typeof activations;
+export type Activation = keyof typeof activations | "householder";
 
-export const activationNames = Object.keys(activations) as readonly Activation[];
+export const activationNames: readonly Activation[] = [
+  ...(Object.keys(activations) as (keyof typeof activations)[]),
+  "householder",
+];
 
 /**
  * An activation, element by element, one of: relu, leakyRelu (0.01), elu, sigmoid, tanh, softplus, gelu, silu, hardSigmoid, hardSwish, identity;
- * softRelu, a ReLU with a second derivative: the centred softplus of beta 1000; or maxMin, which sorts the first half of the channels with
- * the second, and needs an even number of them.
+ * softRelu, a ReLU with a second derivative: the centred softplus of beta 1000; or of pairs of channels, the first half with the
+ * second, of which there must be an even number: maxMin, which sorts them, and householder, which mirrors them at lines that are learnt.
  */
 export function activation(name: Activation): Layer {
+  if (name === "householder") return householder();
   const apply = activations[name];
   if (apply === undefined)
     throw new UsageError(`activation: unknown name "${name}"; known: ${activationNames.join(", ")}`);

@@ -6,8 +6,9 @@ import { conv } from "../ops/conv.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape, transpose } from "../ops/movement.ts";
 import { abs, sqrt } from "../ops/pointwise.ts";
-import { type Activation, activation } from "./activation.ts";
+import type { Activation } from "./activation.ts";
 import {
+  actOf,
   type Bounded,
   boundedFamily,
   checkActivation,
@@ -22,7 +23,7 @@ import { type ConvOptions, conv as plainConv } from "./conv.ts";
 import { checkVector, dense } from "./dense.ts";
 import type { Family } from "./family.ts";
 import { glorotUniform } from "./initializer.ts";
-import { checkCount, evalRun } from "./layer.ts";
+import { checkCount } from "./layer.ts";
 
 /** The family of almost-orthogonal layers. Activations must have slopes in [-1, 1]. */
 export const aol = (options: FamilyOptions = {}): Family =>
@@ -37,7 +38,7 @@ export const aol = (options: FamilyOptions = {}): Family =>
 export function aolDense(width: number, name: Activation = "identity"): Bounded {
   checkCount("aol", "width", width);
   checkActivation("aol", name, isContraction);
-  const act = activation(name);
+  const act = actOf(name);
   const plain = dense(width, { initializer: glorotUniform });
   return linked({
     name: "aol",
@@ -46,12 +47,14 @@ export function aolDense(width: number, name: Activation = "identity"): Bounded 
       checkVector("aol", input);
       return [width];
     },
-    init: plain.init,
-    link({ weight, bias }, pending) {
+    init: (random, input) => act.beside(plain.init(random, input), random, [width]),
+    link(variables, pending, mode) {
+      const { weight, bias } = variables;
       const sums = sum(abs(matmul(weight, transpose(weight))), [1], true);
-      return { weights: { weight: taken(pending, mul(weight, inverseRoot(sums))), bias }, pending: nothing };
+      const scaled = taken(pending, mul(weight, inverseRoot(sums)));
+      return { weights: { weight: scaled, bias, ...act.weights(variables, mode) }, pending: nothing };
     },
-    forward: (x, w) => act.forward(add(matmul(x, w.weight), w.bias), {}, evalRun),
+    forward: (x, w) => act.forward(add(matmul(x, w.weight), w.bias), w),
   });
 }
 
@@ -62,20 +65,22 @@ export function aolDense(width: number, name: Activation = "identity"): Bounded 
  */
 export function aolConv(channels: number, options: ConvOptions, name: Activation = "identity"): Bounded {
   checkActivation("aol", name, isContraction);
-  const act = activation(name);
+  const act = actOf(name);
   const plain = plainConv(channels, { initializer: glorotUniform, ...options, bias: true, groups: 1, dilation: 1 });
   return linked({
     name: "aol",
     shape: plain.shape,
-    init: plain.init,
-    link({ weight, bias }, pending) {
+    init: (random, input) => act.beside(plain.init(random, input), random, plain.shape(input)),
+    link(variables, pending, mode) {
+      const { weight, bias } = variables;
       const turned = transpose(weight, [1, 0, ...weight.shape.slice(2).map((_, i) => i + 2)]);
       const sums = rowSums(correlations(turned));
       const scaled = mul(weight, inverseRoot(reshape(sums, [1, sums.shape[0], ...weight.shape.slice(2).map(() => 1)])));
       const factor = pending.kind === "scale" ? pending.factor : null;
-      return { weights: { weight: factor ? mul(scaled, factor) : scaled, bias }, pending: nothing };
+      const whole = factor ? mul(scaled, factor) : scaled;
+      return { weights: { weight: whole, bias, ...act.weights(variables, mode) }, pending: nothing };
     },
-    forward: (x, w, run) => act.forward(plain.forward(x, w, run), {}, evalRun),
+    forward: (x, w, run) => act.forward(plain.forward(x, w, run), w),
   });
 }
 

@@ -11,13 +11,15 @@ import { reshape, transpose } from "../ops/movement.ts";
 import { exp, sqrt } from "../ops/pointwise.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { type Named, under, within } from "../tensor/named.ts";
+import type { Random } from "../tensor/random.ts";
+import type { Shape } from "../tensor/shape.ts";
 import { scalar, type Tensor, toFloat64 } from "../tensor/tensor.ts";
 import { type Activation, activation } from "./activation.ts";
 import type { ConvOptions } from "./conv.ts";
 import { dense } from "./dense.ts";
 import type { Family, Unit } from "./family.ts";
 import { glorotUniform } from "./initializer.ts";
-import type { Layer, Mode } from "./layer.ts";
+import { evalRun, type Layer, type Mode, type Variables } from "./layer.ts";
 import { sequential } from "./sequential.ts";
 import { adjoint, type Complex, circular, type Grid } from "./symbols.ts";
 
@@ -75,6 +77,19 @@ export function settled(pending: Pending, z: Node): Node {
 /** A layer whose weights are those of its link. */
 export function linked(layer: Omit<Bounded, "weights">): Bounded {
   return { ...layer, weights: (variables, mode) => layer.link(variables, nothing, mode).weights };
+}
+
+/** An activation that may have parameters of its own, as a layer holds it: under "act" among its variables and weights. */
+export function actOf(name: Activation) {
+  const act = activation(name);
+  return {
+    /** The variables of a layer, whose output has a shape, with those of the activation. */
+    beside({ params, state }: Variables, random: Random, output: Shape): Variables {
+      return { params: { ...params, ...under("act", act.init(random.fork("act"), output).params) }, state };
+    },
+    weights: (variables: Named<Node>, mode: Mode) => under("act", act.weights(within("act", variables), mode)),
+    forward: (x: Node, weights: Named<Node>) => act.forward(x, within("act", weights), evalRun),
+  };
 }
 
 /** The constant of a whole network. */
@@ -147,6 +162,7 @@ const slopes: { readonly [A in Activation]?: "homogeneous" | "monotone" | "contr
   hardSigmoid: "monotone",
   softRelu: "monotone",
   maxMin: "contraction",
+  householder: "contraction",
 };
 
 /** Are all slopes in [0, 1]? */

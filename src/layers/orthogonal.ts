@@ -2,8 +2,9 @@
 import { add } from "../ops/arith.ts";
 import { matmul } from "../ops/matmul.ts";
 import { zeros } from "../tensor/tensor.ts";
-import { type Activation, activation } from "./activation.ts";
+import type { Activation } from "./activation.ts";
 import {
+  actOf,
   type Bounded,
   boundedFamily,
   checkActivation,
@@ -17,7 +18,7 @@ import {
 import { drawFree, freeOf, orthonormal } from "./cayley.ts";
 import { checkVector } from "./dense.ts";
 import type { Family } from "./family.ts";
-import { checkCount, evalRun } from "./layer.ts";
+import { checkCount } from "./layer.ts";
 import { orthogonalConv } from "./orthogonalConv.ts";
 
 /** The family of orthogonal layers. Activations must have slopes in [-1, 1]. */
@@ -31,7 +32,7 @@ export const orthogonal = (options: FamilyOptions = {}): Family =>
 export function orthogonalDense(width: number, name: Activation = "identity"): Bounded {
   checkCount("orthogonal", "width", width);
   checkActivation("orthogonal", name, isContraction);
-  const act = activation(name);
+  const act = actOf(name);
   return linked({
     name: "orthogonal",
     ...(isMonotone(name) && { multiplier: "one" as const }),
@@ -41,17 +42,18 @@ export function orthogonalDense(width: number, name: Activation = "identity"): B
     },
     init(random, [size]) {
       const small = Math.min(size, width);
-      return { params: { ...drawFree(random, Math.max(size, width) - small, small), bias: zeros([width]) }, state: {} };
+      const free = drawFree(random, Math.max(size, width) - small, small);
+      return act.beside({ params: { ...free, bias: zeros([width]) }, state: {} }, random, [width]);
     },
-    link(variables, pending) {
+    link(variables, pending, mode) {
       const { direction, bias } = variables;
       const [tall, short] = direction.shape;
       const Q = orthonormal(
         freeOf(variables),
         ...(width === short ? ([tall, short] as const) : ([short, tall] as const)),
       );
-      return { weights: { weight: taken(pending, Q), bias }, pending: nothing };
+      return { weights: { weight: taken(pending, Q), bias, ...act.weights(variables, mode) }, pending: nothing };
     },
-    forward: (x, w) => act.forward(add(matmul(x, w.weight), w.bias), {}, evalRun),
+    forward: (x, w) => act.forward(add(matmul(x, w.weight), w.bias), w),
   });
 }

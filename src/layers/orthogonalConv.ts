@@ -2,10 +2,9 @@
 import { add } from "../ops/arith.ts";
 import { concat, reshape } from "../ops/movement.ts";
 import { zeros } from "../tensor/tensor.ts";
-import { type Activation, activation } from "./activation.ts";
-import { type Bounded, checkActivation, isContraction, isMonotone, linked, nothing } from "./bounded.ts";
+import type { Activation } from "./activation.ts";
+import { actOf, type Bounded, checkActivation, isContraction, isMonotone, linked, nothing } from "./bounded.ts";
 import type { ConvOptions } from "./conv.ts";
-import { evalRun } from "./layer.ts";
 import { adjoint, complexCayley } from "./symbols.ts";
 import {
   drawKernel,
@@ -25,7 +24,7 @@ import {
 export function orthogonalConv(channels: number, options: ConvOptions, name: Activation = "identity"): Bounded {
   const { stride, taps } = wrappedOptions("orthogonal", channels, options);
   checkActivation("orthogonal", name, isContraction);
-  const act = activation(name);
+  const act = actOf(name);
   return linked({
     name: "orthogonalConv",
     ...(isMonotone(name) && { multiplier: "one" as const }),
@@ -34,7 +33,8 @@ export function orthogonalConv(channels: number, options: ConvOptions, name: Act
       const inner = p * stride * stride;
       const sizes = [Math.max(inner, channels), Math.min(inner, channels), taps] as const;
       const { params, state } = drawKernel(random, sizes, [height / stride, width / stride]);
-      return { params: { ...params, bias: zeros([channels]) }, state };
+      const own = { params: { ...params, bias: zeros([channels]) }, state };
+      return act.beside(own, random, [channels, height / stride, width / stride]);
     },
     link(variables, pending, mode) {
       const { symbol, grid } = freeSymbol(variables);
@@ -42,8 +42,8 @@ export function orthogonalConv(channels: number, options: ConvOptions, name: Act
       const { square, rest } = complexCayley(rowsOf(symbol, 0, short), rowsOf(symbol, short, tall));
       const Q = { re: concat([square.re, rest.re], 1), im: concat([square.im, rest.im], 1) };
       const weights = wrappedWeights(channels === tall ? Q : adjoint(Q), pending, grid, stride, mode);
-      return { weights: { ...weights, bias: variables.bias }, pending: nothing };
+      return { weights: { ...weights, bias: variables.bias, ...act.weights(variables, mode) }, pending: nothing };
     },
-    forward: (x, w) => act.forward(add(wrappedConv(x, w, stride), reshape(w.bias, [channels, 1, 1])), {}, evalRun),
+    forward: (x, w) => act.forward(add(wrappedConv(x, w, stride), reshape(w.bias, [channels, 1, 1])), w),
   });
 }

@@ -39,6 +39,14 @@ const rows: readonly Row[] = [
   { name: "orthogonal, wider", layer: orthogonalDense(4, "relu"), sample: [3], draws: 10_000 },
   { name: "orthogonal, narrower", layer: orthogonalDense(2, "tanh"), sample: [4], draws: 10_000 },
   { name: "orthogonal, maxMin", layer: orthogonalDense(4, "maxMin"), sample: [5], draws: 3000 },
+  { name: "orthogonal, householder", layer: orthogonalDense(4, "householder"), sample: [5], draws: 3000 },
+  {
+    name: "orthogonal, convolution, householder",
+    layer: orthogonalConv(2, { kernel: 3 }, "householder"),
+    sample: [1, 3, 4],
+    draws: 1000,
+  },
+  { name: "aol, householder", layer: aolDense(4, "householder"), sample: [3], draws: 3000 },
   { name: "aol", layer: aolDense(4, "relu"), sample: [3], draws: 10_000 },
   {
     name: "aol, convolution",
