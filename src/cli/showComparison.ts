@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { ComparisonSpec } from "../experiment/comparison.ts";
 import { renderComparison } from "../report/comparison.ts";
 import { renderReport } from "../report/report.ts";
-import { alarmLines } from "../report/text.ts";
-import { sound } from "./alarm.ts";
+import { alarmLines, claimLines } from "../report/text.ts";
+import { kept, sound } from "./alarm.ts";
 import { carryOut } from "./carryOut.ts";
 import type { Surroundings } from "./command.ts";
 import { writeWhole } from "./files.ts";
@@ -29,9 +29,11 @@ export async function showComparison(
     [
       renderComparison(rows, spec.paper),
       ...alarmLines(record.runs),
+      ...claimLines(record.runs),
       `Written to ${folder}: report.html, record.json and model.onnx (${best.label}: the ${why}),`,
       `and in ${each} those of every run.`,
     ].join("\n"),
   );
+  for (const run of record.runs) kept(run.spec.method.name, run.claim);
   for (const run of record.runs) sound(run.spec.method.name, run.attacked?.alarm ?? []);
 }

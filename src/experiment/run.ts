@@ -17,6 +17,7 @@ import { modelHash } from "../onnx/read.ts";
 import { EngineError } from "../tensor/errors.ts";
 import { type Checkpoint, type EpochMetrics, type TrainEvent, train } from "../train/loop.ts";
 import { buildMethod } from "../train/methods.ts";
+import { claimOf } from "./claim.ts";
 import { effortFor } from "./effort.ts";
 import { fitted } from "./fit.ts";
 import type { AttackRecord, CurvatureRecord, Machine, RunRecord } from "./record.ts";
@@ -162,6 +163,7 @@ export async function* run(
     testLoss: last.testLoss,
     norm: spec.norm,
     bracket,
+    claim: claimOf(network, bracket),
     certified: certification?.certified ?? null,
     averageRadius: certification?.averageRadius ?? null,
     attacked: attacked?.record ?? null,

@@ -17,9 +17,9 @@ import { activationNames } from "../../layers/activation.ts";
 import { modelKinds } from "../../models/spec.ts";
 import { renderComparison } from "../../report/comparison.ts";
 import { renderReport } from "../../report/report.ts";
-import { alarmLines, renderBracket } from "../../report/text.ts";
+import { alarmLines, claimLines, renderBracket } from "../../report/text.ts";
 import { type MethodName, methodNames, settingsOf } from "../../train/methods.ts";
-import { sound } from "../alarm.ts";
+import { kept, sound } from "../alarm.ts";
 import { loadCheckpoint, type Saved } from "../checkpoint.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
@@ -116,10 +116,12 @@ export const train = command({
       [
         renderComparison([{ label: record.spec.method.name, records: [record] }]),
         ...alarmLines([record]),
+        ...claimLines([record]),
         renderBracket(record.bracket),
         `Written: ${join(folder, "model.onnx")} (sha256 ${record.model.sha256.slice(0, 16)}...), report.html, record.json, checkpoint.json`,
       ].join("\n"),
     );
+    kept(spec.method.name, record.claim);
     sound(spec.method.name, record.attacked?.alarm ?? []);
   },
 });
