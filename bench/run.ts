@@ -5,7 +5,7 @@ import { profile } from "./profile.ts";
 import { findTorch, startTorch, type Torch } from "./pytorch.ts";
 import { medianOf, ratio, takeTurns } from "./rounds.ts";
 import { smooth } from "./smooth.ts";
-import { spectral } from "./spectral.ts";
+import { showSpectral } from "./spectral.ts";
 import { startup } from "./startup.ts";
 import { stepProgram, stepper, tasks } from "./step.ts";
 
@@ -22,7 +22,7 @@ for (const network of ["mlp", "convnet"]) {
 }
 torch?.close();
 await showSmooth();
-showSpectral();
+showSpectral(findTorch(), threads);
 showStartup();
 showMemory();
 
@@ -63,23 +63,6 @@ async function showSmooth(): Promise<void> {
     const times = `${standard.toFixed(2)} of standard, ${relu.toFixed(2)} of ReLU`;
     console.log(`  ${network}, ${method}: ${milliseconds.toFixed(2)} ms, ${times}`);
   }
-}
-
-function showSpectral(): void {
-  console.log("\nspectral norm of 3x3 convolutions: a proved bound, against 500 power iterations in PyTorch");
-  let [ours, theirs] = [0, 0];
-  for (const [k, row] of spectral(findTorch(), threads).entries()) {
-    const { inner, out, side, seconds, above } = row;
-    const proved = `proved in ${seconds.toFixed(2)} s, at most ${(100 * (above - 1)).toFixed(1)} % above the norm`;
-    const other = row.theirs
-      ? `; PyTorch ${row.theirs.seconds.toFixed(2)} s for ${(100 * (1 - row.theirs.below)).toFixed(1)} % below our bound, ${(row.theirs.seconds / seconds).toFixed(1)} times our time`
-      : "";
-    console.log(`  ${inner}-${out} at ${side}x${side}: ${proved}${other}`);
-    if (k === 0) continue;
-    ours += seconds;
-    theirs += row.theirs?.seconds ?? 0;
-  }
-  console.log(`  the last eight together: ${ours.toFixed(2)} s${theirs > 0 ? `, PyTorch ${theirs.toFixed(2)} s` : ""}`);
 }
 
 function showStartup(): void {

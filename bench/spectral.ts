@@ -1,6 +1,7 @@
 /**
  * @file The norms of convolutions: our proved bound against the power method of lipEstimation (Virmaux and Scaman 2018) in PyTorch, on
  * the same kernels. Theirs is a lower bound; what is compared is the time until each has its number. Of both the fastest rounds count.
+ * Run by itself, `npx tsx bench/spectral.ts`, with $BENCH_THREADS for PyTorch; ours takes one. What was measured stands in bench/spectral.md.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -9,6 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { convolutionNorm } from "../src/linalg/convolution.ts";
 import { normalTensor, random } from "../src/tensor/random.ts";
+import { findTorch } from "./pytorch.ts";
 
 interface Size {
   readonly inner: number;
@@ -59,6 +61,24 @@ export function spectral(python: string | null, threads: number): readonly Spect
   });
 }
 
+/** The same as text. */
+export function showSpectral(python: string | null, threads: number): void {
+  console.log("spectral norm of 3x3 convolutions: a proved bound, against 500 power iterations in PyTorch");
+  let [ours, theirs] = [0, 0];
+  for (const [k, row] of spectral(python, threads).entries()) {
+    const { inner, out, side, seconds, above } = row;
+    const proved = `proved in ${seconds.toFixed(3)} s, at most ${(100 * (above - 1)).toFixed(1)} % above the norm`;
+    const other = row.theirs
+      ? `; PyTorch ${row.theirs.seconds.toFixed(3)} s for ${(100 * (1 - row.theirs.below)).toFixed(1)} % below our bound, ${(row.theirs.seconds / seconds).toFixed(1)} times our time`
+      : "";
+    console.log(`  ${inner}-${out} at ${side}x${side}: ${proved}${other}`);
+    if (k === 0) continue;
+    ours += seconds;
+    theirs += row.theirs?.seconds ?? 0;
+  }
+  console.log(`  the last eight together: ${ours.toFixed(2)} s${theirs > 0 ? `, PyTorch ${theirs.toFixed(2)} s` : ""}`);
+}
+
 // --- internal ---
 
 function measure({ inner, out, side }: Size, kernel: Float32Array) {
@@ -95,4 +115,8 @@ function powerMethods(python: string, threads: number, kernels: readonly Float32
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  showSpectral(findTorch(), Number(process.env.BENCH_THREADS ?? 2));
 }

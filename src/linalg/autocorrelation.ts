@@ -139,15 +139,25 @@ function coefficients(
     symbolAt(taps, F, (shift) => rootOf(inUnits(shift)));
     rowGramOf(F, m, H);
     const weight = (j === 0 ? 1 : 2) / L;
-    for (const [d, own] of C.entries()) {
+    // The lags d and -d have the same cosine, and sines of opposite sign; in the middle is lag 0.
+    for (let d = 0; 2 * d < L; d++) {
       const [cos, sin] = rootOf(lagOf(d, lags));
-      const [c, s] = [weight * cos, weight * sin];
-      for (let i = 0, at = 0; i < n; i++) {
-        for (let k = i * n; k <= i * n + i; k++, at++) own[at] += c * H.re[k] + s * H.im[k];
-      }
+      addPair(H, C[d], 2 * d + 1 < L ? C[L - 1 - d] : null, weight * cos, weight * sin);
     }
   }
   return C;
+}
+
+/** c Re H + s Im H to one lag, c Re H - s Im H to its mirror. */
+function addPair({ n, re, im }: Hermitian, own: Float64Array, mirror: Float64Array | null, c: number, s: number): void {
+  for (let i = 0, at = 0; i < n; i++) {
+    for (let k = i * n; k <= i * n + i; k++, at++) {
+      const x = c * re[k];
+      const y = s * im[k];
+      own[at] += x + y;
+      if (mirror) mirror[at] += x - y;
+    }
+  }
 }
 
 const lagOf = (d: number, [L1, L2]: readonly [number, number]): readonly [number, number] => [
