@@ -1,7 +1,8 @@
 /**
  * @file The norms of convolutions: our proved bound against the power method of lipEstimation (Virmaux and Scaman 2018) in PyTorch, on
- * the same kernels. Theirs is a lower bound; what is compared is the time until each has its number. Of both the fastest rounds count.
- * Run by itself, `npx tsx bench/spectral.ts`, with $BENCH_THREADS for PyTorch; ours takes one. What was measured stands in bench/spectral.md.
+ * the same kernels. Theirs is a lower bound; what is compared is the time until each has its number. Of both the fastest rounds count, in
+ * seconds of the processor on one thread, so that other work on the machine does not.
+ * Run by itself: `npx tsx bench/spectral.ts`. What was measured stands in bench/spectral.md.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -40,13 +41,13 @@ const sizes: readonly Size[] = [
 ];
 
 /** Time both, one after the other. */
-export function spectral(python: string | null, threads: number): readonly SpectralRow[] {
+export function spectral(python: string | null): readonly SpectralRow[] {
   const source = random(0);
   const kernels = sizes.map(({ inner, out }, k) => {
     const deviation = Math.sqrt(2 / (9 * inner));
     return normalTensor(source.fork(k), [out, inner, 3, 3], deviation).data as Float32Array;
   });
-  const theirs = python ? powerMethods(python, threads, kernels) : null;
+  const theirs = python ? powerMethods(python, kernels) : null;
   measure(sizes[0], kernels[0]); // warming up
   return sizes.map((size, k) => {
     const own = measure(size, kernels[k]);
@@ -62,10 +63,10 @@ export function spectral(python: string | null, threads: number): readonly Spect
 }
 
 /** The same as text. */
-export function showSpectral(python: string | null, threads: number): void {
+export function showSpectral(python: string | null): void {
   console.log("spectral norm of 3x3 convolutions: a proved bound, against 500 power iterations in PyTorch");
   let [ours, theirs] = [0, 0];
-  for (const [k, row] of spectral(python, threads).entries()) {
+  for (const [k, row] of spectral(python).entries()) {
     const { inner, out, side, seconds, above } = row;
     const proved = `proved in ${seconds.toFixed(3)} s, at most ${(100 * (above - 1)).toFixed(1)} % above the norm`;
     const other = row.theirs
@@ -86,15 +87,16 @@ function measure({ inner, out, side }: Size, kernel: Float32Array) {
   const conv = { ...geometry, kernel: Float64Array.from(kernel), outChannels: out, inChannels: inner };
   let [upper, seconds] = [0, Number.POSITIVE_INFINITY];
   for (let round = 0; round < 3; round++) {
-    const start = performance.now();
+    const start = process.cpuUsage();
     upper = convolutionNorm({ ...conv, input: [side, side] }, 2, { lowerIterations: 0, tolerance: 1e-3 }).upper;
-    seconds = Math.min(seconds, (performance.now() - start) / 1000);
+    const { user, system } = process.cpuUsage(start);
+    seconds = Math.min(seconds, (user + system) / 1e6);
   }
   const { lower } = convolutionNorm({ ...conv, input: [side, side] }, 2);
   return { lower, upper, seconds };
 }
 
-function powerMethods(python: string, threads: number, kernels: readonly Float32Array[]) {
+function powerMethods(python: string, kernels: readonly Float32Array[]) {
   const folder = mkdtempSync(join(tmpdir(), "spectral-"));
   try {
     const specs = sizes.map(({ inner, out, side }, k) => {
@@ -103,7 +105,7 @@ function powerMethods(python: string, threads: number, kernels: readonly Float32
       return `${file}:${inner}:${out}:${side}`;
     });
     const script = fileURLToPath(new URL("spectral.py", import.meta.url));
-    const { stdout, status } = spawnSync(python, [script, String(threads), ...specs], { encoding: "utf8" });
+    const { stdout, status } = spawnSync(python, [script, ...specs], { encoding: "utf8" });
     if (status !== 0) throw new Error("spectral.py failed");
     return stdout
       .trim()
@@ -118,5 +120,5 @@ function powerMethods(python: string, threads: number, kernels: readonly Float32
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  showSpectral(findTorch(), Number(process.env.BENCH_THREADS ?? 2));
+  showSpectral(findTorch());
 }
