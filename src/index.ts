@@ -117,7 +117,8 @@ export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "
 export { type CertificateOptions, type Certified, makeCertificate, type Unverifiable } from "./certify/certificate.ts";
 export { type Certification, certify } from "./certify/evaluate.ts";
 export type { Certificate } from "./verify/certificate.ts";
-export { type Verdict, type VerifyData, verify } from "./verify/verify.ts";
+export type { VerifyData } from "./verify/counts.ts";
+export { type Verdict, verify } from "./verify/verify.ts";
 
 export { checkRecords, type RunRecord } from "./experiment/record.ts";
 export { type RunEvent, run } from "./experiment/run.ts";

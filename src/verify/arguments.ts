@@ -1,8 +1,10 @@
 /** @file How an operator asks for what its node has: operands and attributes by their kind, refused where they are of another. */
+
+import { plus } from "./compose.ts";
 import type { Constant } from "./constant.ts";
 import type { Attribute, OnnxNode } from "./onnx.ts";
 import { must } from "./refusal.ts";
-import { plus, type Sparse } from "./sparse.ts";
+import type { Sparse } from "./sparse.ts";
 import { type Affine, linear, type Step, type Varying } from "./step.ts";
 
 /** What a node reads: nothing where the input is left out. */

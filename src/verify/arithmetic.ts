@@ -3,7 +3,7 @@ import { type Arguments, affine, check, isVarying, joined, type Made, type Opera
 import type { Constant } from "./constant.ts";
 import { gated } from "./gates.ts";
 import type { Attribute } from "./onnx.ts";
-import { scalars } from "./pointwise.ts";
+import { extreme } from "./sorting.ts";
 import { type Sparse, sparse } from "./sparse.ts";
 import { count, linear, type Step, type Varying } from "./step.ts";
 
@@ -139,33 +139,6 @@ export const arithmetic: Operators = {
 };
 
 // --- internal ---
-
-/** max(p, q) = (p + q + |p - q|) / 2 and min(p, q) = (p + q - |p - q|) / 2; both share the distance. */
-function extreme(a: Arguments, which: "Max" | "Min"): Made {
-  const [p, q] = [a.varying(0), a.varying(1)].sort((x, y) => (x.tensor < y.tensor ? -1 : 1));
-  check(a, p.tensor !== q.tensor && p.shape.join() === q.shape.join(), "it must compare two tensors of one shape");
-  const size = count(p.shape);
-  const times = (factor: number) => sparse(size, size, (i, put) => put(i, factor));
-  const names = JSON.stringify([p.tensor, q.tensor]);
-  const difference: Step = {
-    ...linear(`(difference of ${names})`, p.shape, p.tensor, times(1)),
-    parts: [
-      { from: p.tensor, matrix: times(1) },
-      { from: q.tensor, matrix: times(-1) },
-    ],
-  };
-  const scalar = scalars.Abs.make((_, otherwise) => otherwise, []);
-  check(a, scalar !== null, "there must be a distance");
-  const tensor = `(distance of ${names})`;
-  const distance: Step = { kind: "pointwise", tensor, shape: p.shape, from: difference.tensor, scalar };
-  const parts = [
-    { from: p.tensor, matrix: times(0.5) },
-    { from: q.tensor, matrix: times(0.5) },
-    { from: distance.tensor, matrix: times(which === "Max" ? 0.5 : -0.5) },
-  ];
-  const own = linear(a.out, p.shape, p.tensor, times(1));
-  return { ...own, parts, extreme: { which, of: [p.tensor, q.tensor] }, before: [difference, distance] };
-}
 
 /** A factor in front of a sum, which does not change by much what can overflow or be lost. */
 const isMild = (v: number): boolean => Math.abs(v) >= 2 ** -10 && Math.abs(v) <= 2 ** 10;

@@ -1,8 +1,9 @@
 /** @file What multipliers prove of the end of a network in l2: a constant, by one factorisation. */
 import { provedSemidefinite } from "./definite.ts";
 import type { Steps } from "./network.ts";
+import { partsOf } from "./places.ts";
 import type { Region } from "./region.ts";
-import { formOf, partsOf } from "./sector.ts";
+import { formOf } from "./sector.ts";
 import type { ChainWitness } from "./witness.ts";
 import type { Work } from "./work.ts";
 

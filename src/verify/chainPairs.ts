@@ -1,9 +1,10 @@
 /** @file How fast differences of two outputs can change, from the multipliers of a chain: two factorisations prove all of them. */
 import { factorOf, leastEigenvalue, type Skyline, solve, times } from "./definite.ts";
 import type { Steps } from "./network.ts";
+import { type Entry, outputRow, partsOf, roundingsOf } from "./places.ts";
 import type { Region } from "./region.ts";
 import { addUp, down, gamma, sqrtUp, sumUp, timesUp, underflow, unit64, up } from "./rounding.ts";
-import { type Entry, formOf, outputRow, partsOf, roundingsOf } from "./sector.ts";
+import { formOf } from "./sector.ts";
 import type { ChainWitness } from "./witness.ts";
 import type { Work } from "./work.ts";
 

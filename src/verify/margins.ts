@@ -1,11 +1,11 @@
 /** @file The margins of samples and how far they last: by the constants of differences, and by gradient and curvature where those are no proof. */
 import { bendsOf } from "./bend.ts";
 import type { SampleClaim } from "./certificate.ts";
-import type { Run } from "./forward.ts";
 import type { Steps } from "./network.ts";
 import { lossWithin, reachOf } from "./reach.ts";
 import { must } from "./refusal.ts";
 import { down } from "./rounding.ts";
+import type { Run } from "./run.ts";
 import { type Slopes, slopesOf } from "./slope.ts";
 import type { Walk } from "./walk.ts";
 import type { Work } from "./work.ts";

@@ -1,7 +1,7 @@
-/** @file Operators that move numbers: shapes, orders, slices, and what is put side by side. */
-import { type Arguments, axesOf, axisOf, check, isVarying, joined, type Made, type Operators } from "./arguments.ts";
+/** @file Operators that move numbers, all of them: shapes and orders. */
+import { type Arguments, axesOf, axisOf, check, isVarying, type Made, type Operators } from "./arguments.ts";
 import type { Constant } from "./constant.ts";
-import { identity, selection, sparse } from "./sparse.ts";
+import { identity, selection } from "./sparse.ts";
 import { count, linear, type Varying } from "./step.ts";
 
 export const movements: Operators = {
@@ -83,122 +83,9 @@ export const movements: Operators = {
       return { ...x, shape, data: Float64Array.from(from, (k) => x.data[k]) };
     },
   },
-  Slice: {
-    attributes: ["starts", "ends", "axes"],
-    inputs: [1, 5],
-    read(a) {
-      const x = a.any(0);
-      const asked = (key: string, i: number) => a.list(key) ?? (a.has(i) ? a.whole(i) : undefined);
-      const [starts, ends] = [asked("starts", 1), asked("ends", 2)];
-      check(a, starts !== undefined && ends !== undefined, "it must have starts and ends");
-      const axes = (asked("axes", 3) ?? starts.map((_, i) => i)).map((axis) => axisOf(a, axis, x.shape.length));
-      const steps = a.has(4) ? a.whole(4) : starts.map(() => 1);
-      check(
-        a,
-        [ends, axes, steps].every((l) => l.length === starts.length) && new Set(axes).size === axes.length,
-        "its lists must have one length, and no axis twice",
-      );
-      check(
-        a,
-        steps.every((s) => Number.isInteger(s) && s >= 1) && [...starts, ...ends].every(Number.isInteger),
-        "it must go forward in whole steps",
-      );
-      const kept = x.shape.map((d, axis) => {
-        const k = axes.indexOf(axis);
-        const all = Array.from({ length: d }, (_, i) => i);
-        if (k < 0) return all;
-        const at = (v: number) => Math.min(d, Math.max(0, v < 0 ? v + d : v));
-        return all.filter((i) => i >= at(starts[k]) && i < at(ends[k]) && (i - at(starts[k])) % steps[k] === 0);
-      });
-      const shape = kept.map((list) => list.length);
-      check(a, count(shape) > 0, "it must keep something");
-      const from = Int32Array.from({ length: count(shape) }, (_, i) => {
-        let [rest, at, stride] = [i, 0, 1];
-        for (let axis = shape.length - 1; axis >= 0; axis--) {
-          at += kept[axis][rest % shape[axis]] * stride;
-          rest = Math.floor(rest / shape[axis]);
-          stride *= x.shape[axis];
-        }
-        return at;
-      });
-      if (isVarying(x)) return linear(a.out, shape, x.tensor, selection(from, count(x.shape)));
-      return { ...x, shape, data: Float64Array.from(from, (k) => x.data[k]) };
-    },
-  },
-  Concat: {
-    attributes: ["axis"],
-    inputs: [1, 64],
-    read(a) {
-      const all = a.operands.map((_, i) => a.varying(i));
-      const axis = axisOf(a, a.number("axis", 0), all[0].shape.length);
-      const rest = (s: readonly number[]) => s.filter((_, i) => i !== axis).join();
-      check(
-        a,
-        all.every((x) => x.shape.length === all[0].shape.length && rest(x.shape) === rest(all[0].shape)),
-        "what it joins must fit",
-      );
-      const shape = all[0].shape.map((d, i) => (i === axis ? all.reduce((n, x) => n + x.shape[axis], 0) : d));
-      const inner = count(shape.slice(axis + 1));
-      let before = 0;
-      const parts = all.map((x) => {
-        const [from, wide] = [before, x.shape[axis] * inner];
-        before += wide;
-        const whole = shape[axis] * inner;
-        const matrix = sparse(count(shape), count(x.shape), (i, put) => {
-          const at = (i % whole) - from;
-          if (at >= 0 && at < wide) put(Math.floor(i / whole) * wide + at, 1);
-        });
-        return { from: x.tensor, matrix };
-      });
-      const bias = new Float64Array(count(shape));
-      const sorts = sortedBy(a, all);
-      return {
-        kind: "affine",
-        tensor: a.out,
-        shape,
-        parts: joined(parts),
-        bias,
-        biasSize: bias,
-        roundings: 0,
-        ...(sorts === undefined ? {} : { sorts }),
-      };
-    },
-  },
 };
 
 // --- internal ---
-
-/** The tensor whose numbers two operands sort in disjoint pairs: the larger ones and the smaller ones of two halves of it. */
-function sortedBy(a: Arguments, operands: readonly Varying[]): string | undefined {
-  const extremes = operands.map(({ tensor }) => {
-    const step = a.stepOf(tensor);
-    return step?.kind === "affine" ? step.extreme : undefined;
-  });
-  if (extremes.length !== 2) return undefined;
-  const [first, second] = extremes;
-  if (!first || !second || first.which === second.which) return undefined;
-  const [p, q] = first.of;
-  if (p === q || !second.of.includes(p) || !second.of.includes(q)) return undefined;
-  const halves = [p, q].map((tensor) => a.stepOf(tensor));
-  const places = new Set<number>();
-  let read = 0;
-  let whole: string | undefined;
-  for (const half of halves) {
-    // A half that is shifted was rounded, which no sorting of the whole would be.
-    if (half?.kind !== "affine" || half.parts.length !== 1 || half.bias.some((b) => b !== 0)) return undefined;
-    const [{ from, matrix }] = half.parts;
-    if (whole !== undefined && whole !== from) return undefined;
-    whole = from;
-    for (let i = 0; i < matrix.rows; i++) {
-      const k = matrix.start[i];
-      if (matrix.start[i + 1] !== k + 1 || matrix.value[k] !== 1 || matrix.roundings > 0) return undefined;
-      places.add(matrix.index[k]);
-      read++;
-    }
-  }
-  // No number is in two pairs.
-  return places.size === read ? whole : undefined;
-}
 
 function reshaped(a: Arguments, x: Varying | Constant, shape: readonly number[]): Made {
   check(a, count(shape) === count(x.shape), `[${x.shape}] must fit [${shape}]`);

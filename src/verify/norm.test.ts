@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { spectralNorm } from "../linalg/norm.ts";
 import { random } from "../tensor/random.ts";
+import { plus, product, transposed } from "./compose.ts";
 import { provedSemidefinite, skyline } from "./definite.ts";
 import { provedNorm } from "./norm.ts";
 import { down, up } from "./rounding.ts";
-import { plus, product, quickNorm, type Sparse, sparse, transposed } from "./sparse.ts";
+import { type Sparse, sparse } from "./sparse.ts";
+import { quickNorm } from "./sparseNorm.ts";
 import { finish } from "./work.ts";
 
 const source = random(3);

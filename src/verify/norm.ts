@@ -2,10 +2,13 @@
  * @file The proof that a matrix stretches no vector by more than s: sums of absolute values for l1 and l-inf; for l2 one factorisation of
  * s^2 I - A A^T, or for a convolution one of each of its symbols.
  */
+
+import { pickRows, transposed } from "./compose.ts";
 import { factorWork, provedSemidefinite, type Skyline, skyline } from "./definite.ts";
 import { provedSymbols, symbolsOf } from "./fourier.ts";
 import { addUp, down, gamma, timesUp, up } from "./rounding.ts";
-import { absoluteNorm, longestRow, pickRows, quickNorm, roundingNorm, type Sparse, transposed } from "./sparse.ts";
+import type { Sparse } from "./sparse.ts";
+import { absoluteNorm, longestRow, quickNorm, roundingNorm } from "./sparseNorm.ts";
 import type { Kernel } from "./step.ts";
 import { pace, type Work } from "./work.ts";
 

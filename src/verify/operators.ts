@@ -5,6 +5,7 @@ import { movements } from "./movement.ts";
 import { scalars } from "./pointwise.ts";
 import { windowed } from "./pooling.ts";
 import { must } from "./refusal.ts";
+import { slicings } from "./slicing.ts";
 
 /** Read a node; a Refusal where it is not known in every detail. */
 export function readNode(reading: Reading): Made {
@@ -51,4 +52,4 @@ const activations: Operators = Object.fromEntries(
   ]),
 );
 
-const operators = new Map(Object.entries({ ...movements, ...arithmetic, ...windowed, ...activations }));
+const operators = new Map(Object.entries({ ...movements, ...slicings, ...arithmetic, ...windowed, ...activations }));

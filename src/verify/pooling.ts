@@ -127,9 +127,39 @@ function mean(a: Arguments, x: Varying, inner: number, shape: readonly number[])
 
 function windowGeometry(a: Arguments, x: Varying, kernel: readonly number[]) {
   const pad = a.node.attributes.get("auto_pad") ?? "NOTSET";
-  check(a, pad === "NOTSET" || pad === "VALID" || pad === "", `auto_pad ${String(pad)} is not known`);
-  const pads = pad === "VALID" ? undefined : a.list("pads");
-  const made = geometry(x.shape.slice(2), kernel, a.list("strides"), pads, a.list("dilations"));
+  const space = x.shape.slice(2);
+  check(
+    a,
+    ["NOTSET", "", "VALID", "SAME_UPPER", "SAME_LOWER"].includes(String(pad)),
+    `auto_pad ${String(pad)} is not known`,
+  );
+  const [strides, dilations] = [a.list("strides"), a.list("dilations")];
+  const same = pad === "SAME_UPPER" || pad === "SAME_LOWER";
+  // What asks for its padding to be found must not name one too.
+  check(a, !(same && a.list("pads")?.some((p) => p !== 0)), "it must not have pads beside auto_pad");
+  const pads = same
+    ? samePads(space, kernel, strides, dilations, pad === "SAME_UPPER")
+    : pad === "VALID"
+      ? undefined
+      : a.list("pads");
+  const made = geometry(space, kernel, strides, pads, dilations);
   check(a, made !== null, "its strides, pads or dilations do not fit");
   return made;
+}
+
+/** Zeros for ceil(size / stride) windows, half of them on each side; the odd one at the end or at the beginning. */
+function samePads(
+  space: readonly number[],
+  kernel: readonly number[],
+  strides: readonly number[] = [],
+  dilations: readonly number[] = [],
+  atEnd: boolean,
+): readonly number[] {
+  const all = space.map((size, i) => {
+    const stride = strides[i] ?? 1;
+    const reach = (dilations[i] ?? 1) * ((kernel[i] ?? 1) - 1) + 1;
+    return Math.max(0, (Math.ceil(size / stride) - 1) * stride + reach - size);
+  });
+  const begin = all.map((n) => (atEnd ? Math.floor(n / 2) : Math.ceil(n / 2)));
+  return [...begin, ...all.map((n, i) => n - begin[i])];
 }

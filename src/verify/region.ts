@@ -1,6 +1,8 @@
 /** @file The affine map from where numbers were last bent to a tensor: all that lies between is multiplied out into one matrix per source. */
+
+import { plus, product } from "./compose.ts";
 import type { Steps } from "./network.ts";
-import { plus, product, type Sparse } from "./sparse.ts";
+import type { Sparse } from "./sparse.ts";
 import { readsOf, type Step } from "./step.ts";
 
 /** tensor = sum over sources of matrix x source + a constant. */

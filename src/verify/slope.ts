@@ -1,8 +1,10 @@
 /** @file The length of the gradient of a difference of two outputs at a sample, from above: one pass back in doubles, with all that it may err by. */
-import { forwardErrors, type Run, valuesAt } from "./forward.ts";
+import { forwardErrors } from "./forward.ts";
 import { type Steps, sampleName } from "./network.ts";
 import { addUp, gamma, sqrtUp, sumUp, timesUp, underflow } from "./rounding.ts";
-import { absoluteNorm, quickNorm, type Sparse } from "./sparse.ts";
+import { type Run, valuesAt } from "./run.ts";
+import type { Sparse } from "./sparse.ts";
+import { absoluteNorm, quickNorm } from "./sparseNorm.ts";
 import { count } from "./step.ts";
 import { stretch, type Walk } from "./walk.ts";
 

@@ -8,7 +8,7 @@ import { type Norm, provedNorm, rowDistance } from "./norm.ts";
 import { must } from "./refusal.ts";
 import { endsOf, type Region, regions } from "./region.ts";
 import { addUp, sqrtUp, timesUp } from "./rounding.ts";
-import { quickNorm } from "./sparse.ts";
+import { quickNorm } from "./sparseNorm.ts";
 import type { Step } from "./step.ts";
 import type { ChainWitness, NormClaim, Witness } from "./witness.ts";
 import type { Work } from "./work.ts";

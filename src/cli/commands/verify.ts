@@ -1,7 +1,8 @@
 /** @file lipschitz verify CERTIFICATE MODEL: a second opinion, by code that shares nothing with what made the certificate. */
 import { type Dataset, take } from "../../data/dataset.ts";
 import { renderVerdict } from "../../report/text.ts";
-import { type VerifyData, verify as verifyCertificate } from "../../verify/verify.ts";
+import type { VerifyData } from "../../verify/counts.ts";
+import { verify as verifyCertificate } from "../../verify/verify.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { readBytes } from "../files.ts";
