@@ -12,7 +12,7 @@ import {
   type Spread,
   spreadOf,
 } from "../experiment/comparison.ts";
-import { showAtLeast, showAtMost, showNorm, showShort } from "./number.ts";
+import { showAtLeast, showAtMost, showNorm, showRange, showShort } from "./number.ts";
 
 /** One column: how a row reads in it, with its spread below where there are several seeds. */
 interface Column {
@@ -133,12 +133,6 @@ function legend(rows: readonly Row[]): readonly string[] {
     ...(classifies ? ["curv.: ||H|| / ||g|| of the loss at test samples, mean. time: of training."] : []),
     `*: best of its column.${seeds > 1 ? ` Mean of ${seeds} seeds; ±: half their range.` : ""}`,
   ];
-}
-
-/** From the smallest to the largest of some numbers. */
-function showRange(values: readonly number[]): string {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  return low === high ? String(low) : `${low} to ${high}`;
 }
 
 /** A paper's numbers beside ours. */

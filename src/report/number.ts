@@ -34,6 +34,12 @@ export const showBound = ({ side, proved, value }: Pick<Bound, "side" | "proved"
 export const showPercent = (part: number | null | undefined): string =>
   part === null || part === undefined ? "-" : `${(100 * part).toFixed(1)} %`;
 
+/** From the smallest to the largest of some whole numbers. */
+export function showRange(values: readonly number[]): string {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return low === high ? String(low) : `${low} to ${high}`;
+}
+
 /** A norm, by its name. */
 export const showNorm = (norm: Norm | "1" | "2"): string => (norm === "inf" ? "l-inf" : `l${norm}`);
 

@@ -82,6 +82,18 @@ describe("renderReport()", () => {
     expect(text.match(/<section id="run-/g)).toHaveLength(2);
   });
 
+  it("says of how many samples attacks speak", async () => {
+    const some = (name: string): Reported => {
+      const { record, ...rest } = run(name, 1);
+      return { ...rest, record: { ...record, data: { ...record.data, samples: { train: 50, test: 90 } } } };
+    };
+    const seen = shown(await renderReport([some("plain"), some("clip")]));
+    expect(seen).toContain("at most the second (left by attacks of the first 4 test samples)");
+    expect(seen).toContain("attacks on 4 samples against each of 2 networks");
+    const all = shown(await renderReport([run("plain", 1), run("clip", 1)]));
+    expect(all).toContain("at most the second (left by attacks)");
+  });
+
   it("draws a regression", async () => {
     const { record } = run("plain", 1);
     const { samples } = run("plain", 1);

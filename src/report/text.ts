@@ -3,7 +3,7 @@ import Table from "cli-table3";
 import type { Bracket } from "../bounds/bound.ts";
 import type { RunRecord } from "../experiment/record.ts";
 import type { Verdict } from "../verify/verify.ts";
-import { showAtLeast, showAtMost, showBound, showNorm, showNumber, showPercent } from "./number.ts";
+import { showAtLeast, showAtMost, showBound, showNorm, showNumber, showPercent, showRange } from "./number.ts";
 
 /** One line that says that attacks and certificates agree, or those that say where they do not. */
 export function alarmLines(records: readonly RunRecord[]): string[] {
@@ -21,7 +21,9 @@ export function alarmLines(records: readonly RunRecord[]): string[] {
   const networks = checked.length > 1 ? ` against each of ${checked.length} networks` : "";
   const rounding = checked.reduce((n, r) => n + count(r, "rounding"), 0);
   const note = rounding > 0 ? `; float32 rounding alone changed ${rounding}` : "";
-  return [`No alarm: attacks on ${checked[0].samples} samples${networks} refuted no certified radius${note}.`];
+  return [
+    `No alarm: attacks on ${showRange(checked.map((r) => r.samples))} samples${networks} refuted no certified radius${note}.`,
+  ];
 }
 
 /** The bracket, every bound with what it is worth, and the layers with their share of the blame. */

@@ -1,7 +1,7 @@
 /** @file The verdict in one sentence: what was proved, what was seen, and the alarm before both. */
 import type { RunRecord } from "../experiment/record.ts";
 import { type Group, type Spread, spreadOf } from "./groups.ts";
-import { showAtLeast, showAtMost, showNorm, showNumber, showPercent } from "./number.ts";
+import { showAtLeast, showAtMost, showNorm, showNumber, showPercent, showRange } from "./number.ts";
 
 /** Of one run. */
 export function verdictOf({ spec, data, accuracy, testLoss, bracket, certified, attacked }: RunRecord): string {
@@ -69,7 +69,7 @@ export function agreement(runs: readonly RunRecord[]): string | null {
   if (attacked.length === 0 || alarmOf(runs)) return null;
   const rounding = attacked.flatMap((a) => a.alarm).length;
   const note = rounding > 0 ? ` Float32 rounding alone changed ${rounding} decisions inside their radius.` : "";
-  const [{ samples }] = attacked;
+  const samples = showRange(attacked.map((a) => a.samples));
   const networks = attacked.length > 1 ? ` against each of ${attacked.length} networks` : "";
   return `No alarm: attacks on ${samples} samples${networks} refuted no certified radius.${note}`;
 }

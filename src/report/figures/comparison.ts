@@ -2,7 +2,7 @@
 import { attackedAt, certifiedAt, type Measure, measures } from "../../experiment/comparison.ts";
 import { type Group, type Spread, spreadOf } from "../groups.ts";
 import { type Column, figure, type Html, html, type Part, table } from "../html.ts";
-import { showAtLeast, showAtMost, showNorm, showNumber, showPercent } from "../number.ts";
+import { showAtLeast, showAtMost, showNorm, showNumber, showPercent, showRange } from "../number.ts";
 import type { Pen } from "../plot.ts";
 
 /** One row a method; the best of a column is bold, and over several seeds half the range stands below the mean. */
@@ -28,7 +28,7 @@ export function comparisonTable(groups: readonly Group[]): Html {
   const within =
     accuracy === null
       ? ""
-      : ` At r: right under every move of at most r in ${showNorm(norm)}, %: at least the first number (proved), at most the second (left by attacks).`;
+      : ` At r: right under every move of at most r in ${showNorm(norm)}, %: at least the first number (proved), at most the second (left by attacks${partWords(groups)}).`;
   const caption = seeds > 1 ? `Means over up to ${seeds} seeds; ±: half their range.` : "One seed each.";
   return html`<p class="note">${`${caption}${within} Bold: best of its column.`}</p>
 <div class="wide">${table("Methods", columns, rows)}</div>`;
@@ -121,7 +121,7 @@ export function scatterFigure(pen: Pen, groups: readonly Group[]): Html | null {
           .join("; "),
       },
     ),
-    note: "Filled: proved. Hollow: what attacks leave; the truth is on the dotted line between. Bars, where several seeds ran: their range.",
+    note: `Filled: proved. Hollow: what attacks leave${partWords(groups)}; the truth is on the dotted line between. Bars, where several seeds ran: their range.`,
     numbers: table(
       title,
       [{ head: "method", align: "left" }, { head: "accuracy" }, { head: "certified" }, { head: "left by attacks" }],
@@ -131,6 +131,14 @@ export function scatterFigure(pen: Pen, groups: readonly Group[]): Html | null {
 }
 
 // --- internal ---
+
+/** Of how many samples attacks speak, where it is not all. */
+function partWords(groups: readonly Group[]): string {
+  const records = groups.flatMap((g) => g.runs.map((r) => r.record));
+  const attacked = records.flatMap((r) => r.attacked?.samples ?? []);
+  const all = records.every((r) => r.attacked?.samples === r.data.samples.test);
+  return all || attacked.length === 0 ? "" : ` of the first ${showRange(attacked)} test samples`;
+}
 
 /** Half a range, in the unit of the mean beside it. */
 function half({ min, max }: Spread, show: (value: number) => string): string {
