@@ -11,7 +11,7 @@ export function planeFigure(pen: Pen, plane: PlaneMap, samples: SampleRecord, no
   const title = "Map of the decisions, with certified balls";
   const { x, y, size, margins, indices, points } = plane;
   const width = 520;
-  const [left, right] = [40, 10];
+  const [left, right] = [46, 10];
   const perUnit = (width - left - right) / (x[1] - x[0]);
   const rows = points.map(([px, py], k) => ({
     index: indices[k],
