@@ -17,7 +17,8 @@ try {
       if (status !== block.exit) throw new Error(`${page}: exit code ${status}\n${block.text}${stderr}`);
       const { output } = block;
       if (output === null) continue;
-      if (output.text.includes("...") && agrees(output, shownOf(done))) continue;
+      // Other times alone are no reason to change a page.
+      if (agrees({ ...output, kind: "output" }, shownOf(done))) continue;
       text = `${text.slice(0, output.from)}${shownOf(done).trimEnd()}\n${text.slice(output.from + output.text.length)}`;
     }
     writeFileSync(join(root, page), text);

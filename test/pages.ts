@@ -81,6 +81,10 @@ export const headingsOf = (text: string): readonly string[] =>
       .replaceAll(" ", "-"),
   );
 
+/** The folders of src in the order of the first table of docs/map.md. */
+export const foldersOf = (map: string): readonly string[] =>
+  [...map.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+
 // --- internal ---
 
 /** Not within a word, and not the number of a name. */

@@ -5,6 +5,8 @@ import { originOf } from "../graph/origin.ts";
 import { sqrtUp, up } from "../linalg/rounding.ts";
 import type { LayerBound, NoBound, Norm, Status, UpperBound } from "./bound.ts";
 import { type Budget, budget } from "./budget.ts";
+import { circularNorm } from "./circular.ts";
+import { wrappedConvolution } from "./circularTail.ts";
 import type { Domain } from "./domain.ts";
 import { localNorms } from "./localNorm.ts";
 import { type NodeNorms, nodeNorms } from "./nodeNorm.ts";
@@ -43,7 +45,8 @@ export interface AutoLipOptions {
  *     L_input = 1,  L_k = sum over the varying inputs i of node k of  sup ||d g_k / d theta_i||_p  L_i,
  *
  * or, where node k knows its constant J in all its inputs together, J ||(L_i)_i||_p if that is less; at the end of an affine
- * region sum over its sources s of ||A_s||_p L_s if that is less; in l2 at the end of a residual block h + V s(W h + b) what is proved of it as a whole (`residualBlock`). Every step is rounded up. On a ball or box the suprema are over the
+ * region sum over its sources s of ||A_s||_p L_s if that is less; in l2 what is
+ * proved of residual blocks h + V s(W h + b) (`residualBlock`) and of convolutions that wrap around (`circularNorm`) as a whole. Every step is rounded up. On a ball or box the suprema are over the
  * ranges of the inputs there, which products, quotients and powers need to have one at all.
  *
  * Reference: Virmaux and Scaman 2018, algorithm 2.
@@ -136,6 +139,10 @@ export async function propagate(
         );
       }
       value = Math.min(value, whole);
+    }
+    const wrapped = norm === 2 && effort === "tight" && value > 0 ? wrappedConvolution(flow, node, norms) : null;
+    if (wrapped) {
+      value = Math.min(value, timesUp(circularNorm(wrapped.stage), constants.get(wrapped.source) as number));
     }
     const block = norm === 2 && value > 0 ? residualBlock(flow, norms, node) : null;
     const whole = block ? timesUp(block.constant, constants.get(block.from) as number) : value;

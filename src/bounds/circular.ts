@@ -5,6 +5,7 @@
 import { cholesky } from "../linalg/cholesky.ts";
 import { frobeniusUp } from "../linalg/enclosure.ts";
 import { type Matrix, matrix, multiply, transpose } from "../linalg/matrix.ts";
+import { spectralNorm } from "../linalg/norm.ts";
 import { rootError, rootsOfUnity } from "../linalg/roots.ts";
 import { down, gamma, sqrtUp, sumUp, unit, up } from "../linalg/rounding.ts";
 import { solveRows } from "./chainMatrix.ts";
@@ -60,6 +61,36 @@ export function circularProof(
   }
   const last = stages[stages.length - 1];
   return ended(signal, last.channels, [last.height / last.stride, last.width / last.stride], W);
+}
+
+/**
+ * The norm of a circular convolution, proved: the largest over the frequencies f of the coarse grid of the norms of the matrices [K_a / stride]_a,
+ * a over the frequencies that the stride lets fall onto f.
+ */
+export function circularNorm({ kernel, channels, inputs, height, width, stride }: CircularStage): number {
+  const fine = symbolsOf(kernel, channels, inputs, [height, width]);
+  const [m, n] = [height / stride, width / stride];
+  const half = Math.floor(n / 2) + 1;
+  const aliases = stride * stride;
+  const cols = 2 * inputs * aliases;
+  let top = 0;
+  for (let f = 0; f < m * half; f++) {
+    const data = new Float64Array(2 * channels * cols);
+    let errors = 0;
+    for (let alias = 0; alias < aliases; alias++) {
+      const u = Math.floor(f / half) + Math.floor(alias / stride) * m;
+      const v = (f % half) + (alias % stride) * n;
+      const K = divided(fine.at(u, v), stride);
+      for (let r = 0; r < K.rows; r++) {
+        data.set(K.data.subarray(r * K.cols, (r + 1) * K.cols), r * cols + alias * K.cols);
+      }
+      // The division by the stride errs by u.
+      const e = up(fine.error + 2 * unit * frobeniusUp(K.data));
+      errors = up(errors + up(e * e));
+    }
+    top = Math.max(top, up(spectralNorm(matrix(2 * channels, cols, data)).upper + sqrtUp(errors)));
+  }
+  return top;
 }
 
 // --- internal ---

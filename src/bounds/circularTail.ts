@@ -24,7 +24,7 @@ export function circularStages(flow: Flow, from: Node, norms: NodeNorms): readon
   let node = from;
   while (node !== flow.input) {
     const before = activated(flow, node);
-    const found = before && convolved(flow, unshifted(flow, before), norms);
+    const found = before && wrappedConvolution(flow, unshifted(flow, before), norms);
     if (!found) return null;
     stages.unshift(found.stage);
     node = found.source;
@@ -54,25 +54,8 @@ export function reducedChain(
   return null;
 }
 
-// --- internal ---
-
-/** What an activation reads, if its slopes are in [0, 1]. */
-function activated(flow: Flow, node: Node): Node | null {
-  const varies = node.inputs.map((x) => flow.varies.has(x));
-  const behaviour = node.op.behaviour(node, varies);
-  if (behaviour.kind !== "pointwise" || varies.filter(Boolean).length !== 1) return null;
-  const [low, high] = behaviour.slope;
-  return low >= 0 && high <= 1 ? node.inputs[varies.indexOf(true)] : null;
-}
-
-/** The node before constants that are added. */
-function unshifted(flow: Flow, node: Node): Node {
-  const varying = node.inputs.filter((x) => flow.varies.has(x));
-  return node.op.name === "Add" && varying.length === 1 ? unshifted(flow, varying[0]) : node;
-}
-
 /** A convolution whose kernel is as large as the image, and that reads the image as if it went on where it ends. */
-function convolved(
+export function wrappedConvolution(
   flow: Flow,
   node: Node,
   norms: NodeNorms,
@@ -92,6 +75,23 @@ function convolved(
     source.shape.join() === [1, inputs, height, width].join() && height % stride === 0 && width % stride === 0;
   if (!fits || !wraps(node.inputs[varies.indexOf(true)], source, flow, stride)) return null;
   return { stage: { kernel: held.data, channels, inputs, height, width, stride }, source };
+}
+
+// --- internal ---
+
+/** What an activation reads, if its slopes are in [0, 1]. */
+function activated(flow: Flow, node: Node): Node | null {
+  const varies = node.inputs.map((x) => flow.varies.has(x));
+  const behaviour = node.op.behaviour(node, varies);
+  if (behaviour.kind !== "pointwise" || varies.filter(Boolean).length !== 1) return null;
+  const [low, high] = behaviour.slope;
+  return low >= 0 && high <= 1 ? node.inputs[varies.indexOf(true)] : null;
+}
+
+/** The node before constants that are added. */
+function unshifted(flow: Flow, node: Node): Node {
+  const varying = node.inputs.filter((x) => flow.varies.has(x));
+  return node.op.name === "Add" && varying.length === 1 ? unshifted(flow, varying[0]) : node;
 }
 
 const movers = new Set(["Concat", "Slice"]);

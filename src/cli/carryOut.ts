@@ -2,12 +2,15 @@
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { extname, join } from "node:path";
+import type { Split } from "../data/dataset.ts";
 import { type ComparisonSpec, type Contestant, type Row, recommended } from "../experiment/comparison.ts";
+import { fitted } from "../experiment/fit.ts";
 import type { RunRecord } from "../experiment/record.ts";
 import { tool } from "../experiment/tool.ts";
 import { CliError } from "./errors.ts";
 import { openFolder, readBytes, writeJson, writeWhole } from "./files.ts";
 import type { Job, Word } from "./job.ts";
+import { loadData } from "./options.ts";
 import type { Bar, Progress } from "./progress.ts";
 import { settled } from "./settle.ts";
 
@@ -39,6 +42,7 @@ export interface Compared {
  */
 export async function carryOut(spec: ComparisonSpec, options: CarryOutOptions): Promise<Compared> {
   const { folder, signal } = options;
+  await checkFit(spec, options);
   await openFolder(folder);
   const waiting = spec.runs.flatMap((contestant) => spec.seeds.map((seed) => jobOf(spec, contestant, seed, options)));
   // One thread each: small steps do not gain from a second one, a second run does.
@@ -91,6 +95,16 @@ export async function carryOut(spec: ComparisonSpec, options: CarryOutOptions): 
 }
 
 // --- internal ---
+
+/** What does not go with its data is refused before the first run begins. */
+async function checkFit({ runs, seeds }: ComparisonSpec, { dataDir }: CarryOutOptions): Promise<void> {
+  const loaded = new Map<string, Split>();
+  for (const { run } of runs) {
+    const data = loaded.get(run.data) ?? (await loadData(run.data, dataDir, seeds[0]));
+    loaded.set(run.data, data);
+    fitted(run, data);
+  }
+}
 
 const isRejected = (r: PromiseSettledResult<void>): r is PromiseRejectedResult => r.status === "rejected";
 

@@ -1,4 +1,5 @@
 /** @file What a user sees when something fails, and the exit code: 1 wrong use, 2 unreadable or unsupported input, 3 a check did not hold. */
+import { stripVTControlCharacters } from "node:util";
 import {
   EngineError,
   ReadError,
@@ -20,6 +21,12 @@ export class CliError extends Error {
   }
 }
 
+/** Why the system refused a file, in words. */
+export function systemReason(error: unknown): string {
+  const { code, message } = error as { readonly code?: string; readonly message?: string };
+  return (code !== undefined && reasons[code]) || (message ?? String(error));
+}
+
 /** The line to print and the code to exit with; a bug keeps its stack. */
 export function describeFailure(error: unknown): { readonly message: string; readonly code: ExitCode } {
   if (error instanceof CliError) return { message: error.message, code: error.code };
@@ -29,7 +36,7 @@ export function describeFailure(error: unknown): { readonly message: string; rea
     return { message: (error as Error).message, code: 1 };
   }
   if (error instanceof Error && error.name === "AbortError") return { message: "interrupted", code: 130 };
-  if (error instanceof Error && error.name === "CLIError") return { message: `${error.message}; see --help`, code: 1 };
+  if (error instanceof Error && error.name === "CLIError") return { message: parserMessage(error.message), code: 1 };
   if (isSystemError(error)) return { message: fileMessage(error), code: 1 };
   const stack = error instanceof Error ? error.stack : String(error);
   return { message: `internal error, please report it: ${stack}`, code: 1 };
@@ -57,6 +64,15 @@ const reasons: Readonly<Record<string, string>> = {
   EEXIST: "it exists already",
 };
 
-function fileMessage(error: SystemError): string {
-  return `${error.syscall ?? "file"} ${error.path ?? ""}: ${reasons[error.code] ?? error.message}`;
+const fileMessage = (error: SystemError): string =>
+  `${error.syscall ?? "file"} ${error.path ?? ""}: ${systemReason(error)}`;
+
+/** What the parser of options says, as the other checks say it. */
+function parserMessage(text: string): string {
+  const plain = stripVTControlCharacters(text);
+  const missing = /^Missing required positional argument: (.*)$/.exec(plain);
+  if (missing) return `missing ${missing[1]}; see --help`;
+  const value = /^Invalid value for argument: (\S+) \((.*)\)\. Expected one of: (.*?)\.$/.exec(plain);
+  if (value) return `${value[1]}: must be one of ${value[3]}, got "${value[2]}"`;
+  return `${plain.replace(/\.$/, "")}; see --help`;
 }

@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { makeCertificate } from "../certify/certificate.ts";
 import type { Split } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
+import { fitted } from "../experiment/fit.ts";
 import type { Machine, RunRecord } from "../experiment/record.ts";
 import { type RunEvent, run, type Stage, stages } from "../experiment/run.ts";
 import type { SampleRecord } from "../experiment/samples.ts";
-import { partOf, type RunSpec } from "../experiment/spec.ts";
+import type { RunSpec } from "../experiment/spec.ts";
 import { parseOnnx } from "../onnx/read.ts";
 import { showPercent } from "../report/number.ts";
 import type { EpochMetrics } from "../train/loop.ts";
@@ -35,7 +36,7 @@ export interface Followed {
 /** Run a spec to the end, keeping `folder` complete: a checkpoint after every epoch, then model.onnx, samples.json, record.json and, for decisions, certificate.json. */
 export async function follow(spec: RunSpec, options: FollowOptions): Promise<Followed> {
   const { engine, folder, progress, signal, resume } = options;
-  const data = partOf(spec, options.data);
+  const data = fitted(spec, options.data);
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
   // One bar a run: measuring counts as much as training.
   const stage = spec.epochs / stages.length;

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /** @file The command line. Commands load lazily, so that --help costs nothing; this file alone decides what a failure looks like. */
 import { stripVTControlCharacters } from "node:util";
-import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
+import { type CommandDef, defineCommand, runCommand } from "citty";
 import { tool } from "../experiment/tool.ts";
-import { exampleOf } from "./command.ts";
 import { CliError, describeFailure } from "./errors.ts";
+import { helpOf } from "./help.ts";
 
 const commands = {
   compare: () => import("./commands/compare.ts").then((m) => m.compare as CommandDef),
@@ -43,8 +43,7 @@ async function run(words: readonly string[]): Promise<number> {
     if (rest.includes("--help") || rest.includes("-h") || command.run === undefined) {
       const parent: CommandDef | undefined =
         path.length > 0 ? { meta: { name: [tool.name, ...path.slice(0, -1)].join(" ") } } : undefined;
-      const example = exampleOf(command);
-      const usage = `${await renderUsage(command, parent)}\n${example ? `EXAMPLE\n\n  ${example}\n` : ""}`;
+      const usage = await helpOf(command, parent, Math.min(process.stdout.columns ?? 100, 120));
       const coloured = process.stdout.isTTY && process.env.NO_COLOR === undefined;
       process.stdout.write(coloured ? usage : stripVTControlCharacters(usage));
       return rest.length === 0 ? 1 : 0;

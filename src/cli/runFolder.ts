@@ -10,7 +10,11 @@ import { readBytes } from "./files.ts";
 /** Read a folder that `train` or `compare` wrote; ReadError where it is not one. */
 export async function readRunFolder(folder: string): Promise<readonly Reported[]> {
   const path = join(folder, "record.json");
-  const value = await readJson(path);
+  const value = await readJson(path).catch((error: unknown) => {
+    if (error instanceof ReadError)
+      throw new ReadError(`${error.message}; is ${folder} a folder that train or compare wrote?`);
+    throw error;
+  });
   const records = recordsIn(path, value);
   const labels = labelsIn(value);
   const samples = new Map<string, SampleRecord>();

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { ComparisonSpec } from "../experiment/comparison.ts";
 import { renderComparison } from "../report/comparison.ts";
 import { renderReport } from "../report/report.ts";
-import { alarmLines } from "../report/text.ts";
-import { sound } from "./alarm.ts";
+import { alarmLines, claimLines } from "../report/text.ts";
+import { kept, sound } from "./alarm.ts";
 import { carryOut } from "./carryOut.ts";
 import type { Surroundings } from "./command.ts";
 import { writeWhole } from "./files.ts";
@@ -24,13 +24,16 @@ export async function showComparison(
   });
   await writeWhole(join(folder, "report.html"), await renderReport(await readRunFolder(folder)));
   const each = join(folder, "<method>", ...(spec.seeds.length > 1 ? ["seed-<n>"] : []));
+  const why = best.records[0].accuracy === null ? "smallest test loss" : "largest average certified radius";
   result(record, () =>
     [
       renderComparison(rows, spec.paper),
       ...alarmLines(record.runs),
-      `Written: ${join(folder, "model.onnx")} (${best.label}: the largest average certified radius), record.json and report.html there,`,
-      `and for each method ${each}: model.onnx, record.json, samples.json and checkpoint.json.`,
+      ...claimLines(record.runs),
+      `Written to ${folder}: report.html, record.json and model.onnx (${best.label}: the ${why}),`,
+      `and in ${each} those of every run.`,
     ].join("\n"),
   );
+  for (const run of record.runs) kept(run.spec.method.name, run.claim);
   for (const run of record.runs) sound(run.spec.method.name, run.attacked?.alarm ?? []);
 }

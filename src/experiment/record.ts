@@ -6,6 +6,7 @@ import type { Violation } from "../certify/consistency.ts";
 import type { Curvature } from "../curvature/measure.ts";
 import { SpecError } from "../tensor/errors.ts";
 import type { EpochMetrics } from "../train/loop.ts";
+import type { Claim } from "./claim.ts";
 import type { Effort } from "./effort.ts";
 import { checkSpec, type RunSpec } from "./spec.ts";
 
@@ -69,6 +70,8 @@ export interface RunRecord {
   readonly testLoss: number;
   readonly norm: Norm;
   readonly bracket: Bracket;
+  /** The constant that the model was built to keep, against what is proved of it. Null where it was built to keep none in this norm; older records have none. */
+  readonly claim?: Claim | null;
   /** Null for a regression. */
   readonly certified: readonly { readonly radius: number; readonly accuracy: number }[] | null;
   readonly averageRadius: number | null;

@@ -17,10 +17,12 @@ import { modelHash } from "../onnx/read.ts";
 import { EngineError } from "../tensor/errors.ts";
 import { type Checkpoint, type EpochMetrics, type TrainEvent, train } from "../train/loop.ts";
 import { buildMethod } from "../train/methods.ts";
+import { claimOf } from "./claim.ts";
 import { effortFor } from "./effort.ts";
+import { fitted } from "./fit.ts";
 import type { AttackRecord, CurvatureRecord, Machine, RunRecord } from "./record.ts";
 import { type SampleRecord, sampleRecord } from "./samples.ts";
-import { buildLoss, buildOptimizer, buildSchedule, partOf, type RunSpec } from "./spec.ts";
+import { buildLoss, buildOptimizer, buildSchedule, type RunSpec } from "./spec.ts";
 import { tool } from "./tool.ts";
 
 const exportOpset = 17;
@@ -57,7 +59,7 @@ export async function* run(
   spec: RunSpec,
   { engine, data: whole, resume, signal, machine, onMeasure }: RunOptions,
 ): AsyncGenerator<RunEvent> {
-  const data = partOf(spec, whole);
+  const data = fitted(spec, whole);
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
   let network: Network | undefined;
   let parameters = 0;
@@ -161,6 +163,7 @@ export async function* run(
     testLoss: last.testLoss,
     norm: spec.norm,
     bracket,
+    claim: claimOf(network, bracket),
     certified: certification?.certified ?? null,
     averageRadius: certification?.averageRadius ?? null,
     attacked: attacked?.record ?? null,

@@ -1,6 +1,6 @@
 /** @file What to do, as plain data: one training run and what is measured of it. It is kept in checkpoints and records, so that both say how to repeat it. */
 import type { Norm } from "../bounds/bound.ts";
-import { type Split, take } from "../data/dataset.ts";
+import type { Task } from "../data/dataset.ts";
 import { activationNames } from "../layers/activation.ts";
 import { type ModelSpec, modelKinds } from "../models/spec.ts";
 import { SpecError, UsageError } from "../tensor/errors.ts";
@@ -67,12 +67,13 @@ const methodDefaults: { readonly [name in MethodName]?: Partial<RunSpec> } = {
   lbdn: { method: { name: "lbdn", gamma: 2 }, loss: "multi-margin", schedule: "piecewise", rate: 1e-2 },
 };
 
-/** The settings of a run by a method, where nothing else is said of them. */
-export const defaultsFor = (name: MethodName): RunSpec => ({
-  ...defaultSpec,
-  method: { name },
-  ...methodDefaults[name],
-});
+/** The settings of a run by a method, where nothing else is said of them; of a regression none that needs classes. */
+export function defaultsFor(name: MethodName, task: Task = "classification"): RunSpec {
+  const spec: RunSpec = { ...defaultSpec, method: { name }, ...methodDefaults[name] };
+  if (task === "classification") return spec;
+  const { goal: _, ...settings } = spec.method;
+  return { ...spec, loss: "squared-error", method: { ...settings, name } };
+}
 
 /** A method with the settings that go with an optimiser: decoupled weight decay (Adam) works on another scale than decay in the gradient. */
 export function methodSpec(optimizer: RunSpec["optimizer"], method: MethodSpec): MethodSpec {
@@ -119,11 +120,6 @@ export function checkSpec(value: unknown, at = "$"): RunSpec {
     fail(`${at}.model.widths`, "a list of whole numbers >= 1", widths);
   if (activation !== undefined) oneOf(`${at}.model.activation`, activation, activationNames);
   return value as RunSpec;
-}
-
-/** The part of the data that a spec uses; UsageError where there are not so many. */
-export function partOf({ samples = {} }: RunSpec, { train, test }: Split): Split {
-  return { train: take(train, samples.train ?? train.count), test: take(test, samples.test ?? test.count) };
 }
 
 export function buildOptimizer(spec: RunSpec): Optimizer {

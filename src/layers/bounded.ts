@@ -23,6 +23,9 @@ import { evalRun, type Layer, type Mode, type Variables } from "./layer.ts";
 import { sequential } from "./sequential.ts";
 import { adjoint, type Complex, circular, type Grid } from "./symbols.ts";
 
+/** The key in a model's metadata under which it states its constant in l2. */
+export const gammaKey = "lipschitz.gamma";
+
 /** What is still to be done with the signal z before a layer: h = factor * z, or h = z map (rows), or a circular convolution of images. */
 export type Pending =
   | { readonly kind: "scale"; readonly factor: Node | null }
@@ -261,9 +264,7 @@ function passed(layer: Layer, pending: Pending): Pending {
  */
 function notes(parts: readonly Layer[], weights: Named<Tensor>, gamma: number): Named<string> {
   const layers = parts.flatMap((layer, i) => ("link" in layer ? [{ layer: layer as Bounded, i }] : [])).slice(0, -1);
-  const own: Named<string> = parts.some(({ name }) => name === "normalizedLast")
-    ? {}
-    : { "lipschitz.gamma": String(gamma) };
+  const own: Named<string> = parts.some(({ name }) => name === "normalizedLast") ? {} : { [gammaKey]: String(gamma) };
   if (!layers.every(({ layer }) => layer.multiplier)) return own;
   const multipliers = layers.map(({ layer, i }) => {
     const psi = layer.multiplier === "psi" ? within(String(i), weights).psi : scalar(1);

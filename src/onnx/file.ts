@@ -21,8 +21,9 @@ export async function readOnnx(source: string | URL | Uint8Array, options: ReadO
     try {
       return readFileSync(file);
     } catch (cause) {
-      const missing = (cause as { code?: string }).code === "ENOENT";
-      throw new ReadError(`${path}: ${what}${missing ? "no such file" : (cause as Error).message}`, { cause });
+      const { code, message } = cause as { readonly code?: string; readonly message?: string };
+      const why = code === "ENOENT" ? "no such file" : code === "EISDIR" ? "it is a folder" : message;
+      throw new ReadError(`${path}: ${what}${why}`, { cause });
     }
   };
   const external = (location: string): Uint8Array => {

@@ -19,6 +19,8 @@ interface Column {
   readonly head: string;
   /** The measure whose best value is marked. */
   readonly marks: Measure | undefined;
+  /** How that measure reads. */
+  show(value: number): string;
   cell(row: Row): { readonly value: string; readonly spread: string };
 }
 
@@ -32,7 +34,7 @@ export function renderComparison(rows: readonly Row[], paper?: Paper): string {
   if (!first) return "No runs.";
   const columns = columnsFor(rows);
   const severalSeeds = rows.some((row) => row.records.length > 1);
-  const marked = columns.map(({ marks }) => (marks ? bestBy(rows, marks) : []));
+  const marked = columns.map((column) => markedIn(column, rows));
   const gap = (i: number) => (marked[i].length > 0 ? " " : "");
   const lines = rows.flatMap((row) => {
     const cells = columns.map((column) => column.cell(row));
@@ -73,6 +75,19 @@ function folded(lines: readonly (readonly string[])[]): readonly (readonly strin
   return blocks.map((block) => lines.map((line) => block.map((i) => line[i])));
 }
 
+/** The rows whose value reads as the best one does; none where all do. */
+function markedIn({ marks, show }: Column, rows: readonly Row[]): readonly string[] {
+  if (!marks) return [];
+  const best = bestBy(rows, marks);
+  const texts = rows.map((row) => {
+    const spread = spreadOf(row, marks);
+    return spread ? show(spread.mean) : null;
+  });
+  const top = texts[rows.findIndex(({ label }) => best.includes(label))];
+  const found = rows.filter((_, i) => texts[i] === top).map(({ label }) => label);
+  return found.length < rows.length ? found : [];
+}
+
 function columnsFor(rows: readonly Row[]): readonly Column[] {
   const records = rows.flatMap((row) => row.records);
   const { radii } = records[0].spec;
@@ -83,6 +98,7 @@ function columnsFor(rows: readonly Row[]): readonly Column[] {
   const shows = (head: string, measure: Measure, show: (v: number) => string): Column => ({
     head,
     marks: measure,
+    show,
     cell: (row) => both(spreadOf(row, measure), show),
   });
   const time = (unit: string, one: number): Column => {
@@ -92,6 +108,7 @@ function columnsFor(rows: readonly Row[]): readonly Column[] {
   const radius = (r: number, i: number): Column => ({
     head: `at ${r}`,
     marks: certifiedAt(i),
+    show: percent,
     cell(row) {
       const [low, high] = [certifiedAt(i), attackedAt(i)].map((m) => both(spreadOf(row, m), percent));
       return { value: `${low.value}-${high.value}`, spread: low.spread };

@@ -1,6 +1,7 @@
 /** @file Records as text for a terminal. Pure: strings in, strings out. */
 import Table from "cli-table3";
 import type { Bracket } from "../bounds/bound.ts";
+import type { Claim } from "../experiment/claim.ts";
 import type { RunRecord } from "../experiment/record.ts";
 import type { Verdict } from "../verify/verify.ts";
 import { showAtLeast, showAtMost, showBound, showNorm, showNumber, showPercent, showRange } from "./number.ts";
@@ -24,6 +25,20 @@ export function alarmLines(records: readonly RunRecord[]): string[] {
   return [
     `No alarm: attacks on ${showRange(checked.map((r) => r.samples))} samples${networks} refuted no certified radius${note}.`,
   ];
+}
+
+/** A line for each prescribed constant: that it is proved of the written network, or that it is not; those that are alike once. */
+export function claimLines(records: readonly RunRecord[]): string[] {
+  return [...new Set(records.flatMap(({ spec, claim }) => (claim ? [claimLine(spec.method.name, claim)] : [])))];
+}
+
+/** One claim in words. */
+export function claimLine(who: string, { constant, proved, rounding, holds }: Claim): string {
+  const gamma = showNumber(constant);
+  if (holds)
+    return `${who}: its constant of ${gamma} is proved of the written network, up to ${rounding.toExponential(0)} of it.`;
+  const found = proved === null ? "nothing is" : `${showAtMost(proved)} is all that is`;
+  return `ALARM: ${who}: its constant of ${gamma} is not proved of the written network: ${found}`;
 }
 
 /** The bracket, every bound with what it is worth, and the layers with their share of the blame. */

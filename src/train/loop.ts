@@ -160,7 +160,8 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
 // --- internal ---
 
 /** Both parts alike, a batch within the training part, and a model that turns one into the other. */
-function checkData({ train, test }: Split, model: Layer, batch: number): void {
+/** Whether data, model and batch go together; UsageError otherwise. */
+export function checkData({ train, test }: Split, model: Layer, batch: number): void {
   const kind = ({ task, shape, classes }: Dataset) => `${task} of ${showShape(shape)} into ${classes}`;
   if (kind(train) !== kind(test)) {
     throw new UsageError(`train: both parts of the data must be alike, got ${kind(train)} and ${kind(test)}`);

@@ -77,6 +77,8 @@ describe("help", () => {
       const { status, stdout } = lipschitz(...words.split(" "), "--help");
       expect(status).toBe(0);
       expect(stdout).toMatch(/EXAMPLE\n\n {2}lipschitz /);
+      const [lists] = stdout.split("EXAMPLE");
+      for (const line of lists.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
     },
   );
 
@@ -385,7 +387,30 @@ describe("wrong use", () => {
     ["a missing --out", ["train", "plain"], 1, /missing --out/],
     ["a missing method", ["train", "--out", "o"], 1, /missing METHOD/],
     ["a stray argument", ["bound", "a.onnx", "b.onnx"], 1, /unexpected argument "b\.onnx"/],
-    ["a norm that is none", ["bound", "a.onnx", "--norm", "3"], 1, /norm/],
+    ["a norm that is none", ["bound", "a.onnx", "--norm", "3"], 1, /: --norm: must be one of 2, 1, inf, got "3"$/m],
+    ["no model", ["bound"], 1, /: missing MODEL; see --help$/m],
+    ["a folder for a model", ["bound", "."], 2, /: \.: it is a folder/],
+    ["a folder for a file", ["certify", "x.onnx", "--data", "digits", "--out", "."], 1, /--out \.: must be a file/],
+    ["no seeds", ["compare", "--seeds", "0"], 1, /--seeds: must be a whole number >= 1/],
+    [
+      "classes where there are none",
+      ["train", "plain", "--data", "square-wave", "--loss", "cross-entropy", "--out", "o"],
+      1,
+      /loss: cross-entropy needs classes, and square-wave is a regression; use squared-error/,
+    ],
+    [
+      "a method that needs classes, before others have run",
+      ["compare", "--data", "square-wave", "--methods", "plain,lmt", "--out", "o"],
+      1,
+      /method: lmt needs classes/,
+    ],
+    [
+      "more samples than there are",
+      ["train", "plain", "--train-samples", "9999", "--out", "o"],
+      1,
+      /samples of digits must be 1\.\.5000, got 9999/,
+    ],
+    ["a folder that is no run", ["report", "."], 2, /is \. a folder that train or compare wrote\?/],
   ];
   it.each(cases)("%s: one clear line", (_, words, code, message) => {
     const { status, stdout, stderr } = lipschitz(...words);
@@ -393,6 +418,7 @@ describe("wrong use", () => {
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
     expect(stdout).toBe("");
     expect(status).toBe(code);
+    expect(existsSync(join(folder, "o"))).toBe(false);
   });
 
   it("a corrupt model: exit 2", () => {

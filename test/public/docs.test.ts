@@ -10,7 +10,7 @@ import { rootError } from "../../src/linalg/roots.ts";
 import { methodNames } from "../../src/train/methods.ts";
 import { errorOf } from "../../src/verify/pointwise.ts";
 import { desk, program, shownOf } from "../pageRun.ts";
-import { agrees, blocksOf, firstPage, headingsOf, linksOf, pages, pageText, root } from "../pages.ts";
+import { agrees, blocksOf, firstPage, foldersOf, headingsOf, linksOf, pages, pageText, root } from "../pages.ts";
 
 const place = desk();
 
@@ -79,10 +79,32 @@ describe("docs/", () => {
     for (const name of boundNames) expect(pageText("docs/ideas/bounds.md")).toContain(`\`${name}\``);
   });
 
-  it("has a map of src/ that names every folder, and no other", () => {
-    const named = [...pageText("docs/map.md").matchAll(/^\| `([\w/]+)` \|/gm)].map(([, name]) => name);
+  it("has a map of src/ that names every folder, and files that are there", () => {
+    const map = pageText("docs/map.md");
     const folders = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
-    expect(named.sort()).toEqual(folders.map(({ name }) => name).sort());
+    expect([...foldersOf(map)].sort()).toEqual(folders.map(({ name }) => name).sort());
+    const files = [...map.matchAll(/`((?:src|test)\/[\w/.]+)`/g)].map(([, file]) => file);
+    expect(files.length).toBeGreaterThan(8);
+    expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+  });
+
+  it("shows no figure of a method that its studies do not show", () => {
+    const numbersOf = (text: string) => text.match(/\d+(?:\.\d+)?/g) ?? [];
+    let compared = 0;
+    for (const page of pages.filter((p) => p.startsWith("docs/methods/"))) {
+      const [, figures] = pageText(page).split(/^## Figures$/m);
+      if (figures === undefined) continue;
+      const studies = linksOf(figures).filter(({ file }) => file.includes("bench/studies/"));
+      const known = new Set(studies.flatMap(({ file }) => numbersOf(pageText(join(dirname(page), file)))));
+      const table = figures.split("\n").filter((line) => /^\|.*\d/.test(line));
+      const shown = table.flatMap((line) => numbersOf(line.replace(/`[^`]*`/g, "")));
+      expect(
+        shown.filter((number) => !known.has(number)),
+        page,
+      ).toEqual([]);
+      compared += shown.length;
+    }
+    expect(compared).toBeGreaterThan(60);
   });
 
   it("says of errors that are granted what the code grants", () => {

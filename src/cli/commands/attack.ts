@@ -12,7 +12,7 @@ import { ReadError } from "../../tensor/errors.ts";
 import { sound } from "../alarm.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
-import { readBytes, writeJson, writeWhole } from "../files.ts";
+import { openFile, readBytes, writeJson, writeWhole } from "../files.ts";
 import { openModel } from "../network.ts";
 import {
   dataOptions,
@@ -79,6 +79,8 @@ export const attack = command({
     if (certificate && certificate.data.sha256 !== dataHash) {
       throw new CliError(`--certificate ${args.certificate}: is on other data than the test part of ${whole.name}`);
     }
+    if (args.out !== undefined) await openFile(args.out);
+    if (args.examples !== undefined) await openFile(args.examples, "--examples");
     const bar = progress.bar("attack", 1);
     const { examples, ...attacked } = await attackNetwork(network, {
       engine: nodeEngine(),

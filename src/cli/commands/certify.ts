@@ -9,7 +9,7 @@ import { tool } from "../../experiment/tool.ts";
 import { renderCertification, renderCertified } from "../../report/text.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
-import { readBytes, writeJson } from "../files.ts";
+import { openFile, readBytes, writeJson } from "../files.ts";
 import { openModel } from "../network.ts";
 import {
   dataOptions,
@@ -45,6 +45,7 @@ export const certify = command({
     if (args.data === undefined) throw new CliError("certify: missing --data D, the samples to certify");
     const norm = normOf(args.norm);
     const radii = parseRadii(args.radii);
+    if (args.out !== undefined) await openFile(args.out);
     const data = (await loadData(args.data, args["data-dir"], parseWhole("--seed", args.seed))).test;
     const { network, sha256 } = await openModel(args.model, args, data.shape);
     const bar = progress.bar("certify", 1);

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { ComparisonSpec } from "../../experiment/comparison.ts";
 import { comparedMethods, defaultSpec, defaultsFor, methodSpec } from "../../experiment/spec.ts";
-import { methodNames } from "../../train/methods.ts";
+import { type MethodName, methodNames } from "../../train/methods.ts";
 import { command } from "../command.ts";
 import {
   dataOptions,
@@ -26,8 +26,7 @@ export const compare = command({
     ...sampleOptions,
     methods: {
       type: "string",
-      default: comparedMethods.join(","),
-      description: `By commas: ${methodNames.join(", ")}`,
+      description: `By commas: ${methodNames.join(", ")}; ${comparedMethods.join(",")} unless told`,
       valueHint: "NAMES",
     },
     epochs: {
@@ -52,17 +51,21 @@ export const compare = command({
     const radii = parseRadii(args.radii);
     const count = parseWhole("--seeds", args.seeds, 1);
     const first = parseWhole("--seed", args.seed);
-    const methods = [
-      ...new Set(parseList("--methods", args.methods, (option, word) => parseWord(option, word, methodNames))),
-    ];
+    const asked =
+      args.methods === undefined
+        ? undefined
+        : parseList("--methods", args.methods, (option, word) => parseWord(option, word, methodNames));
     const samples = parseSamples(args);
-    const name = (await loadData(data, args["data-dir"], first)).train.name;
+    const { name, task } = (await loadData(data, args["data-dir"], first)).train;
+    // A margin needs classes.
+    const usual = comparedMethods.filter((method) => task === "classification" || method !== "lmt");
+    const methods = [...new Set<MethodName>(asked ?? usual)];
     const folder = args.out ?? join("runs", name);
     const spec: ComparisonSpec = {
       name,
       seeds: Array.from({ length: count }, (_, i) => first + i),
       runs: methods.map((label) => {
-        const defaults = defaultsFor(label);
+        const defaults = defaultsFor(label, task);
         const method = methodSpec(defaults.optimizer, defaults.method);
         return { label, run: { ...defaults, data, ...samples, method, epochs, seed: first, radii } };
       }),

@@ -1,7 +1,9 @@
 /** @file lipschitz train METHOD: one model, trained, bounded, certified and written as plain ONNX. */
 import { join } from "node:path";
 import type { ArgsDef } from "citty";
+import type { Task } from "../../data/dataset.ts";
 import { nodeEngine } from "../../engine/node.ts";
+import { fitted } from "../../experiment/fit.ts";
 import {
   defaultSpec,
   defaultsFor,
@@ -15,9 +17,9 @@ import { activationNames } from "../../layers/activation.ts";
 import { modelKinds } from "../../models/spec.ts";
 import { renderComparison } from "../../report/comparison.ts";
 import { renderReport } from "../../report/report.ts";
-import { alarmLines, renderBracket } from "../../report/text.ts";
+import { alarmLines, claimLines, renderBracket } from "../../report/text.ts";
 import { type MethodName, methodNames, settingsOf } from "../../train/methods.ts";
-import { sound } from "../alarm.ts";
+import { kept, sound } from "../alarm.ts";
 import { loadCheckpoint, type Saved } from "../checkpoint.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
@@ -93,10 +95,12 @@ export const train = command({
   },
   async run(args, { progress, signal, result }) {
     const resume = args.resume === undefined ? undefined : await loadCheckpoint(args.resume);
-    const spec = resume ? resumedSpec(resume, args) : specOf(args);
+    const asked = resume ? resumedSpec(resume, args) : specOf(args);
     const folder = args.out ?? args.resume;
     if (folder === undefined) throw new CliError("train: missing --out DIR, where the model shall go");
-    const data = await loadData(spec.data, args["data-dir"], spec.seed);
+    const data = await loadData(asked.data, args["data-dir"], asked.seed);
+    const spec = resume ? asked : specOf(args, data.train.task);
+    fitted(spec, data);
     await openFolder(folder);
     const followed = await follow(spec, {
       engine: nodeEngine(),
@@ -112,10 +116,12 @@ export const train = command({
       [
         renderComparison([{ label: record.spec.method.name, records: [record] }]),
         ...alarmLines([record]),
+        ...claimLines([record]),
         renderBracket(record.bracket),
         `Written: ${join(folder, "model.onnx")} (sha256 ${record.model.sha256.slice(0, 16)}...), report.html, record.json, checkpoint.json`,
       ].join("\n"),
     );
+    kept(spec.method.name, record.claim);
     sound(spec.method.name, record.attacked?.alarm ?? []);
   },
 });
@@ -124,12 +130,12 @@ export const train = command({
 
 type Words = Readonly<Record<string, unknown>>;
 
-function specOf(args: Words): RunSpec {
+function specOf(args: Words, task: Task = "classification"): RunSpec {
   const word = (name: string): string | undefined => (args[name] === undefined ? undefined : String(args[name]));
   const method = word("method");
   if (method === undefined) throw new CliError(`train: missing METHOD; known: ${methodNames.join(", ")}`);
   const name = parseWord("METHOD", method, methodNames);
-  const defaults = defaultsFor(name);
+  const defaults = defaultsFor(name, task);
   const read = <T>(option: string, parse: (option: string, text: string) => T, otherwise: T): T => {
     const text = word(option);
     return text === undefined ? otherwise : parse(`--${option}`, text);
@@ -145,7 +151,6 @@ function specOf(args: Words): RunSpec {
     kind === "mlp" ? defaultSpec.model.widths : undefined,
   );
   const optimizer = read<RunSpec["optimizer"]>("optimizer", oneOf(optimizerNames), defaults.optimizer);
-  const regression = word("data") === "square-wave";
   return {
     data: word("data") ?? defaultSpec.data,
     ...parseSamples(args),
@@ -161,7 +166,7 @@ function specOf(args: Words): RunSpec {
     optimizer,
     rate: read<number>("rate", (o, w) => parseNumber(o, w, { above: 0 }), defaults.rate),
     schedule: read("schedule", oneOf(scheduleNames), defaults.schedule),
-    loss: read("loss", oneOf(lossNames), regression ? "squared-error" : defaults.loss),
+    loss: read("loss", oneOf(lossNames), defaults.loss),
     norm: normOf(word("norm")),
     radii: read<readonly number[]>("radii", (_, w) => parseRadii(w), defaults.radii),
   };

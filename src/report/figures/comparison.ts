@@ -9,7 +9,7 @@ import type { Pen } from "../plot.ts";
 export function comparisonTable(groups: readonly Group[]): Html {
   const quantities = quantitiesOf(groups);
   const seeds = Math.max(...groups.map((g) => g.runs.length));
-  const bests = quantities.map(({ measures: shown }) => shown.map((measure) => bestOf(groups, measure)));
+  const bests = quantities.map(({ measures: shown, show }) => shown.map((measure) => bestOf(groups, measure, show)));
   const columns: Column[] = [{ head: "method", align: "left" }, ...quantities.map(({ head }) => ({ head }))];
   const rows = groups.map((group): Part[] => [
     group.label,
@@ -18,7 +18,7 @@ export function comparisonTable(groups: readonly Group[]): Html {
       const means = spreads.map((spread, k): Part => {
         if (!spread) return k === 0 ? "-" : null;
         const text = show(spread.mean);
-        return [k > 0 ? " to " : null, spread.mean === bests[q][k] ? html`<strong>${text}</strong>` : text];
+        return [k > 0 ? " to " : null, text === bests[q][k] ? html`<strong>${text}</strong>` : text];
       });
       const halves = spreads.flatMap((s) => (s && s.min < s.max ? [half(s, show)] : []));
       return [means, halves.length > 0 ? html`<br><small>±${halves.join(", ±")}</small>` : null];
@@ -146,11 +146,11 @@ function half({ min, max }: Spread, show: (value: number) => string): string {
   return show === percent ? percent(value) : String(Number(value.toPrecision(2)));
 }
 
-/** The best mean; null where nothing is better, or where all are equally good. */
-function bestOf(groups: readonly Group[], { of, better }: Measure): number | null {
+/** How the best mean reads; null where nothing is better, or where all read the same. */
+function bestOf(groups: readonly Group[], { of, better }: Measure, show: Quantity["show"]): string | null {
   const means = groups.flatMap((g) => spreadOf(g, of)?.mean ?? []);
-  if (better === null || new Set(means).size < 2) return null;
-  return better === "more" ? Math.max(...means) : Math.min(...means);
+  if (better === null || new Set(means.map((mean) => show(mean))).size < 2) return null;
+  return show(better === "more" ? Math.max(...means) : Math.min(...means));
 }
 
 /** A column: one measure, or the two ends of what is known. */
