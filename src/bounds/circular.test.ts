@@ -13,8 +13,10 @@ import { freeze } from "../models/freeze.ts";
 import { conv } from "../ops/conv.ts";
 import { relu } from "../ops/pointwise.ts";
 import { normalTensor, random } from "../tensor/random.ts";
+import { budget } from "./budget.ts";
 import { circularNorm, circularProof } from "./circular.ts";
 import { circularStages, reducedChain } from "./circularTail.ts";
+import { uniformChain } from "./circularUniform.ts";
 import { lipschitz } from "./index.ts";
 import { lipsdp } from "./lipsdp.ts";
 import { nodeNorms } from "./nodeNorm.ts";
@@ -69,6 +71,26 @@ describe("circularNorm()", () => {
       expect(upper?.value).toBeLessThan(3 * (1 + 1e-5));
     },
   );
+});
+
+describe("uniformChain()", () => {
+  it("comes without multipliers to what the stored ones prove", async () => {
+    const own = await network("relu", [2, 8, 8]);
+    const { flow, norms } = flowOfNetwork(own);
+    const tail = tailOf(flow, norms);
+    if (typeof tail === "string") throw new Error(tail);
+    const second = flow.varying.filter((node) => node.op.name === "Relu")[1];
+    const stages = circularStages(flow, second, norms);
+    if (!stages) throw new Error("no stages");
+    const behind = { affine: tail.chain.affine.slice(2), activations: tail.chain.activations.slice(2) };
+    const found = await uniformChain(stages, behind, 100, budget());
+    if (!found) throw new Error("no proof");
+    const { bound } = await lipsdp(found.reduced.chain, { seconds: 2, starts: [found.multipliers] });
+    expect(found.reduced.before * bound.value).toBeLessThan(3 * 1.01);
+    const { lower } = await lipschitz(own, { engine, methods: ["jacobian"], seconds: 0.3 });
+    expect(found.reduced.before * bound.value).toBeGreaterThanOrEqual(lower?.value as number);
+    expect(await uniformChain(stages, behind, Number.POSITIVE_INFINITY, budget())).toBeNull();
+  });
 });
 
 describe("circularProof()", () => {

@@ -11,7 +11,9 @@ import type { Bound, Norm, UpperBound, Witness } from "./bound.ts";
 import { branchAndBound } from "./branch.ts";
 import { budget } from "./budget.ts";
 import type { Chain } from "./chain.ts";
+import type { Multipliers } from "./chainMatrix.ts";
 import { circularStages, reducedChain } from "./circularTail.ts";
+import { uniformChain } from "./circularUniform.ts";
 import { combettesPesquet } from "./combettesPesquet.ts";
 import { type Domain, hasInterior, type Range } from "./domain.ts";
 import { eclipseFast } from "./eclipse.ts";
@@ -89,7 +91,8 @@ export const methods = {
     norms: "2",
     domains: "all",
     quick: true,
-    ask: async (question) => (await circularLipsdp(question)) ?? onChain("lipsdp", lipsdpOf).ask(question),
+    ask: async (question) =>
+      (await circularLipsdp(question)) ?? onChain("lipsdp", (tail, q) => lipsdpOf(tail, q)).ask(question),
   },
   interval: { ...onChain("interval", slopeBound(intervalBound)), norms: "all", domains: "all" },
   recurjac: { ...onChain("recurjac", slopeBound(recurJacBound)), norms: "all", domains: "all" },
@@ -190,29 +193,43 @@ const narrowed = ({ chain, slopes }: TailQuestion, { domain }: Question): Chain 
     ? chain
     : { ...chain, activations: chain.activations.map((layer, i) => ({ ...layer, ...slopes[i] })) };
 
-/** Where stored multipliers cover wrapped convolutions before the chain too; null where they do not. */
+/** With wrapped convolutions before the chain, by stored multipliers, or without any by one number for all neurons; null where there are none or nothing is proved. */
 async function circularLipsdp(question: Question): Promise<readonly Bound[] | null> {
-  const lists = storedLists(question.metadata ?? {});
-  if (lists === undefined || question.domain.kind !== "global") return null;
+  if (question.domain.kind !== "global") return null;
+  const { seconds = 3, signal } = question;
+  const clock = budget({ seconds, ...(signal ? { signal } : {}) });
   const [tail, { propagation }] = [await question.tail(), await question.walk()];
   if (typeof tail === "string" || tail.slack(2) !== 0) return null;
   const stages = circularStages(propagation.flow, tail.from, propagation.norms);
-  if (!stages || stages.length === 0 || lists.length !== stages.length + tail.chain.activations.length) return null;
-  const reduced = reducedChain(stages, tail.chain, lists);
+  if (!stages || stages.length === 0) return null;
+  const { chain } = tail;
+  const lists = storedLists(question.metadata ?? {});
+  const stored =
+    lists && lists.length === stages.length + chain.activations.length ? reducedChain(stages, chain, lists) : null;
+  const guess = stored
+    ? null
+    : await uniformChain(stages, chain, propagation.constantOf(propagation.flow.output), clock);
+  const reduced = stored ?? guess?.reduced;
   if (!reduced) return null;
   const behind = <B extends Bound>(bound: B): B => ({ ...bound, value: timesUp(reduced.before, bound.value) });
   const improve: Question["improve"] = (bound) => question.improve(behind(bound));
-  return [behind(await lipsdpOf({ ...tail, ...reduced }, { ...question, improve }))];
+  const left = Math.max(0.1 * seconds, seconds - clock.elapsed());
+  const asked = { ...question, improve, ...(guess ? { seconds: left } : {}) };
+  return [behind(await lipsdpOf({ ...tail, ...reduced }, asked, guess ? [guess.multipliers] : undefined))];
 }
 
-async function lipsdpOf(tail: TailQuestion, question: Question): Promise<Bound> {
-  const { engine, metadata = {}, seconds = 3, signal, progress, improve } = question;
+async function lipsdpOf(
+  tail: TailQuestion,
+  question: Question,
+  starts: readonly Multipliers[] = storedStarts(narrowed(tail, question), question.metadata ?? {}),
+): Promise<Bound> {
+  const { engine, seconds = 3, signal, progress, improve } = question;
   const clock = budget();
   const chain = narrowed(tail, question);
   const { bound } = await lipsdp(chain, {
     engine,
     seconds,
-    starts: storedStarts(chain, metadata),
+    starts,
     ...(signal ? { signal } : {}),
     onProgress: () => progress(Math.min(1, clock.elapsed() / seconds)),
     onImprove(value) {

@@ -33,10 +33,9 @@ export function claimLines(records: readonly RunRecord[]): string[] {
 }
 
 /** One claim in words. */
-export function claimLine(who: string, { constant, proved, rounding, holds }: Claim): string {
+export function claimLine(who: string, { constant, proved, holds }: Claim): string {
   const gamma = showNumber(constant);
-  if (holds)
-    return `${who}: its constant of ${gamma} is proved of the written network, up to ${rounding.toExponential(0)} of it.`;
+  if (holds) return `${who}: its constant of ${gamma} is proved of the written network, up to float32 rounding.`;
   const found = proved === null ? "nothing is" : `${showAtMost(proved)} is all that is`;
   return `ALARM: ${who}: its constant of ${gamma} is not proved of the written network: ${found}`;
 }
