@@ -155,8 +155,8 @@ function tapsOf([a, b]: readonly [Axis, Axis]): readonly Tap[] {
 function symbolError(kernel: Float64Array, taps: readonly Tap[]): number {
   const residues = 1 + taps.reduce((most, tap) => Math.max(most, tap.residue), 0);
   const sums = new Float64Array((kernel.length / taps.length) * residues);
-  for (let k = 0; k < kernel.length; k++) {
-    sums[Math.floor(k / taps.length) * residues + taps[k % taps.length].residue] += Math.abs(kernel[k]);
+  for (let pair = 0, k = 0; pair < kernel.length / taps.length; pair++) {
+    for (const { residue } of taps) sums[pair * residues + residue] += Math.abs(kernel[k++]);
   }
   let squares = 0;
   for (const x of sums) squares += x * x;
