@@ -32,9 +32,13 @@ const differing = [
 ];
 if (tableOf(whole) !== tableOf(killed)) differing.push("the table");
 console.log(tableOf(killed));
-console.log(differing.length === 0 ? "All the same." : `DIFFERENT: ${differing.join(", ")}`);
-rmSync(folder, { recursive: true, force: true });
-process.exitCode = differing.length === 0 ? 0 : 1;
+if (differing.length === 0) {
+  console.log("All the same.");
+  rmSync(folder, { recursive: true, force: true });
+} else {
+  console.log(`DIFFERENT in ${folder}: ${differing.join(", ")}`);
+  process.exitCode = 1;
+}
 
 // --- internal ---
 
