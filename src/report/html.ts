@@ -29,7 +29,7 @@ export function table(caption: string, columns: readonly Column[], rows: readonl
     const side = columns[k].align === "left" ? html`` : html` class="number"`;
     return k === 0 ? html`<th scope="row">${part}</th>` : html`<td${side}>${part}</td>`;
   };
-  return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table><caption>${caption}</caption>
+  return html`<div class="scroll" role="group" aria-label="${caption}" tabindex="0"><table><caption>${caption}</caption>
 <thead><tr>${columns.map((c, k) => (k === 0 || c.align === "left" ? html`<th scope="col">${c.head}</th>` : html`<th scope="col" class="number">${c.head}</th>`))}</tr></thead>
 <tbody>${rows.map((row) => html`<tr>${row.map(cell)}</tr>\n`)}</tbody></table></div>`;
 }

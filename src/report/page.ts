@@ -49,7 +49,7 @@ a{color:var(--ink)}
 figure{margin:0;min-width:0}
 svg.plot{display:block;max-width:100%;height:auto;overflow:visible}
 svg.plot text{white-space:pre}
-.plot [aria-label$="grid"]{stroke:var(--line);stroke-opacity:1}
+.plot [data-part$="grid"]{stroke:var(--line);stroke-opacity:1}
 .note{font-size:.9rem;margin:.4rem 0 0}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.1rem 1rem;margin:0 0 .2rem;padding:0;font-size:.88rem}
 .legend li{display:flex;align-items:center;gap:.4rem}

@@ -46,7 +46,11 @@ export async function openPen(): Promise<Pen> {
         style: { fontSize: "13px" },
       });
       const label = ` role="img" aria-label="${escapeHtml(description ? `${title}. ${description}` : title)}"`;
-      const drawn = svg.outerHTML.replace(/<style>[\s\S]*?<\/style>/, `<title>${escapeHtml(title)}</title>`);
+      // Parts of a picture have no roles, and so no labels of their own.
+      const drawn = svg.outerHTML
+        .replace(/<style>[\s\S]*?<\/style>/, `<title>${escapeHtml(title)}</title>`)
+        .replace(/ aria-label=/g, " data-part=")
+        .replace(/ aria-(?:hidden|description)="[^"]*"/g, "");
       return asHtml(rounded(drawn.replace(/^<svg/, `<svg${label}`)));
     },
   };

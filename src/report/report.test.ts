@@ -50,6 +50,7 @@ describe("renderReport()", () => {
     const plots = text.match(/<svg[^>]*>(?:<title>[^<]*)?/g) ?? [];
     expect(plots.length).toBeGreaterThanOrEqual(5);
     for (const plot of plots) expect(plot).toMatch(/role="img" aria-label="[^"]+".*<title>./s);
+    expect(text).not.toMatch(/<g[^>]* aria-/);
     const figures = text.match(/<figure[\s\S]*?<\/figure>/g) ?? [];
     const bare = figures.filter((f) => !f.includes("<table>"));
     expect(bare).toEqual([]);
