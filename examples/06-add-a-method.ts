@@ -1,6 +1,6 @@
-// A training method of one's own: the loss, and the mean square of the outputs, which keeps them small.
+// Adds a training method: the loss, and the mean square of the outputs, which keeps them small.
 // Run: npx tsx examples/06-add-a-method.ts
-import { digits, lipschitz, type Method, mlp, plain, train } from "lipschitz";
+import { digits, lipschitz, type Method, mlp, plain, trainNetwork } from "lipschitz";
 import { nodeEngine } from "lipschitz/node";
 import { add, mean, mul } from "lipschitz/ops";
 
@@ -15,10 +15,14 @@ const squeeze = (weight: number): Method => ({
 const engine = nodeEngine();
 const data = await digits();
 for (const method of [plain(), squeeze(0.1)]) {
-  for await (const event of train({ engine, data, model: mlp([784, 32, 10]), method, epochs: 3, seed: 1 })) {
-    if (event.kind === "epoch" && event.epoch === 3) console.log(`${method.name}: accuracy ${event.testAccuracy}`);
-    if (event.kind !== "end") continue;
-    const { upper } = await lipschitz(event.network, { engine, methods: ["autolip"] });
-    console.log(`${method.name}: constant at most ${upper?.value}`);
-  }
+  const { network, epochs } = await trainNetwork({
+    engine,
+    data,
+    model: mlp([784, 32, 10]),
+    method,
+    epochs: 3,
+    seed: 1,
+  });
+  const { upper } = await lipschitz(network, { engine, methods: ["autolip"] });
+  console.log(`${method.name}: accuracy ${epochs.at(-1)?.testAccuracy}, constant at most ${upper?.value.toFixed(3)}`);
 }

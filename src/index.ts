@@ -96,6 +96,7 @@ export { type AdversarialOptions, adversarial, pgdStep } from "./attack/step.ts"
 
 export { type AdversarialTrainingOptions, adversarialTraining } from "./train/adversarial.ts";
 export { type ClipOptions, clip } from "./train/clip.ts";
+export { type Trained, trainNetwork } from "./train/trainNetwork.ts";
 export { type LayerKind, type LbdnOptions, lbdn } from "./train/lbdn.ts";
 export { type LcnnOptions, lcnn } from "./train/lcnn.ts";
 export { type LmtOptions, lmt } from "./train/lmt.ts";
