@@ -1,29 +1,16 @@
 // Certifies a radius for every test sample, and checks the certificate with the second program. An altered one is refused.
 // Run: npx tsx examples/03-certify-and-verify.ts
-import { digits, makeCertificate, mlp, modelHash, take, trainNetwork, verify, writeOnnx } from "lipschitz";
+import { digits, makeCertificate, mlp, take, trainNetwork, verify, writeOnnx } from "lipschitz";
 import { nodeEngine } from "lipschitz/node";
 
 const engine = nodeEngine();
-const { train, test } = await digits();
-const data = take(test, 200);
-const { network } = await trainNetwork({
-  engine,
-  data: { train, test },
-  model: mlp([784, 32, 10]),
-  epochs: 3,
-  seed: 1,
-});
+const split = await digits();
+const { network } = await trainNetwork({ engine, data: split, model: mlp([784, 32, 10]), epochs: 3, seed: 1 });
 
+const data = take(split.test, 200);
 const bytes = await writeOnnx(network);
-const about = { model: "digits.onnx", sha256: await modelHash(bytes), tool: { name: "example", version: "1" } };
-const { certificate } = await makeCertificate(network, {
-  engine,
-  data,
-  bytes,
-  radii: [0.1, 0.3],
-  seconds: 1,
-  ...about,
-});
+const question = { engine, data, bytes, radii: [0.1, 0.3], seconds: 1 };
+const { certificate } = await makeCertificate(network, { ...question, tool: { name: "example", version: "1" } });
 for (const { radius, accuracy } of certificate.certified) console.log(`certified at ${radius}: ${accuracy}`);
 
 const text = JSON.stringify(certificate);

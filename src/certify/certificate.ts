@@ -5,6 +5,7 @@ import type { Preprocessing } from "../data/preprocess.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
 import { up } from "../linalg/rounding.ts";
+import { modelHash } from "../onnx/read.ts";
 import { type Certificate, digestOf, type SampleClaim } from "../verify/certificate.ts";
 import { marginsLeft } from "../verify/margins.ts";
 import type { Steps } from "../verify/network.ts";
@@ -23,9 +24,8 @@ export interface CertificateOptions extends Pick<CertifyOptions, "norm" | "radii
   readonly bytes: Uint8Array;
   /** What is in front of the model in `network`; none unless told. */
   readonly preprocessing?: Preprocessing;
-  /** Written into the certificate. */
-  readonly model: string;
-  readonly sha256: string;
+  /** Written into the certificate: where the model is, "model.onnx" unless told, and who made the certificate. */
+  readonly model?: string;
   readonly tool: { readonly name: string; readonly version: string };
   /** What `certify` says of this network, data, norm and radii, where that is known; else it is asked. */
   readonly certification?: Certification;
@@ -85,8 +85,8 @@ export async function makeCertificate(
       onProgress: (part) => onProgress?.(0.4 * part),
     }));
   const about = {
-    model: options.model,
-    sha256: options.sha256,
+    model: options.model ?? "model.onnx",
+    sha256: await modelHash(options.bytes),
     data: { name: data.name, sha256: await hashDataset(data), samples: data.count, shape: data.shape },
   };
   try {

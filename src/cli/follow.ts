@@ -94,7 +94,6 @@ async function writeCertificate(
     bytes: model,
     certification,
     model: record.model.file,
-    sha256: record.model.sha256,
     tool: record.tool,
     seconds,
     // What is claimed must not depend on the clock.
