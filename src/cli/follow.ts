@@ -14,6 +14,7 @@ import { showPercent } from "../report/number.ts";
 import type { EpochMetrics } from "../train/loop.ts";
 import { type Saved, saveCheckpoint } from "./checkpoint.ts";
 import { writeJson, writeWhole } from "./files.ts";
+import { loadMeasured, removeMeasured, saveMeasured } from "./measured.ts";
 import type { Progress } from "./progress.ts";
 
 export interface FollowOptions {
@@ -45,13 +46,20 @@ export async function follow(spec: RunSpec, options: FollowOptions): Promise<Fol
   let words = "";
   const onMeasure = (what: Stage, fraction: number) =>
     bar.at(spec.epochs + stage * (stages.indexOf(what) + fraction), `${words}  ${what}`);
-  for await (const event of run(spec, { engine, data, signal, resume, machine: machine(), onMeasure })) {
+  const measured = resume ? await loadMeasured(folder, spec) : undefined;
+  const asked = { engine, data, signal, resume, machine: machine(), onMeasure };
+  for await (const event of run(spec, measured ? { ...asked, measured } : asked)) {
+    if (event.kind === "measured") {
+      await saveMeasured(folder, spec, event.measured);
+      continue;
+    }
     if (event.kind === "done") {
       await writeWhole(join(folder, event.record.model.file), event.model);
       await writeWhole(join(folder, "samples.json"), `${JSON.stringify(event.samples)}\n`);
       await writeCertificate(spec, event, { ...options, data });
       // Last: a folder with a record is complete.
       await writeJson(join(folder, "record.json"), event.record);
+      await removeMeasured(folder);
       bar.done(words);
       return { record: event.record, model: event.model, samples: event.samples };
     }

@@ -1,11 +1,11 @@
 /** @file Carry out a spec: train, freeze, write, bound, certify, attack. An async iterator of events, without files and without printing. */
-import { type Attacked, type AttackOptions, attack } from "../attack/attack.ts";
+import { type Attacked, type AttackOptions, attack as attackNetwork } from "../attack/attack.ts";
 import { type AttackSpec, deepfool, pgd } from "../attack/protocol.ts";
-import { provedUpper } from "../bounds/bound.ts";
+import { type Bracket, provedUpper } from "../bounds/bound.ts";
 import { lipschitz } from "../bounds/index.ts";
 import { consistency } from "../certify/consistency.ts";
-import { type Certification, certify } from "../certify/evaluate.ts";
-import { curvature } from "../curvature/measure.ts";
+import { type Certification, certify as certifyNetwork } from "../certify/evaluate.ts";
+import { curvature as curvatureAt } from "../curvature/measure.ts";
 import { evaluationBatches, gatherBatch } from "../data/batches.ts";
 import { type Dataset, hashDataset, type Split, take } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -29,6 +29,7 @@ const exportOpset = 17;
 
 export type RunEvent =
   | { readonly kind: "train"; readonly event: TrainEvent }
+  | { readonly kind: "measured"; readonly measured: Measured }
   | {
       readonly kind: "done";
       readonly record: RunRecord;
@@ -42,11 +43,28 @@ export const stages = ["bound", "certify", "attack", "curvature"] as const;
 
 export type Stage = (typeof stages)[number];
 
+/** What has been measured of a model so far, as plain data: a run that is begun again does not measure it twice. */
+export interface Measured {
+  /** Of its bytes. */
+  readonly sha256: string;
+  readonly bound?: Timed<Bracket>;
+  readonly certify?: Timed<Certification | null>;
+  readonly attack?: Timed<{ readonly record: AttackRecord; readonly found: Attacked } | null>;
+  readonly curvature?: Timed<{ readonly record: CurvatureRecord; readonly values: readonly number[] } | null>;
+}
+
+interface Timed<T> {
+  readonly value: T;
+  readonly seconds: number;
+}
+
 export interface RunOptions {
   readonly engine: Engine;
   readonly data: Split;
   /** Go on from here; `epochs` are the metrics of the epochs that are done. */
   readonly resume?: { readonly checkpoint: Checkpoint; readonly epochs: readonly EpochMetrics[] };
+  /** Of an earlier begin of this run; it counts where the model is the same. */
+  readonly measured?: Measured;
   readonly signal?: AbortSignal;
   /** For the record. */
   readonly machine?: Machine;
@@ -57,7 +75,7 @@ export interface RunOptions {
 /** Carry out one run. Equal specs, data and engine give equal networks. */
 export async function* run(
   spec: RunSpec,
-  { engine, data: whole, resume, signal, machine, onMeasure }: RunOptions,
+  { engine, data: whole, resume, measured: before, signal, machine, onMeasure }: RunOptions,
 ): AsyncGenerator<RunEvent> {
   const data = fitted(spec, whole);
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
@@ -93,57 +111,81 @@ export async function* run(
 
   const effort = effortFor(network, data.test.count);
   const { seconds = Number.POSITIVE_INFINITY } = spec;
-  const bounding = performance.now();
-  const bracket = await lipschitz(network, {
-    engine,
-    norm: spec.norm,
-    data: data.test,
-    seed: spec.seed,
-    seconds,
-    rounds: effort.rounds,
-    signal,
-    onProgress: (fraction) => onMeasure?.("bound", fraction),
-  });
-  const bound = (performance.now() - bounding) / 1000;
+  const sha256 = await modelHash(model);
+  let measured: Measured = before?.sha256 === sha256 ? before : { sha256 };
+  const onProgress = (stage: Stage) => (fraction: number) => onMeasure?.(stage, fraction);
+
+  const bound =
+    measured.bound ??
+    (await timed(() =>
+      lipschitz(network, {
+        engine,
+        norm: spec.norm,
+        data: data.test,
+        seed: spec.seed,
+        seconds,
+        rounds: effort.rounds,
+        signal,
+        onProgress: onProgress("bound"),
+      }),
+    ));
+  measured = { ...measured, bound };
+  yield { kind: "measured", measured };
+  const { value: bracket } = bound;
   const upper = provedUpper(bracket);
-  const certifying = performance.now();
-  const certification =
-    data.test.task === "classification"
-      ? await certify(network, {
-          engine,
-          data: data.test,
-          norm: spec.norm,
-          radii: spec.radii,
-          seconds,
-          ...(upper ? { upper } : {}),
-          signal,
-          onProgress: (fraction) => onMeasure?.("certify", fraction),
-        })
-      : null;
-  const certified = performance.now();
-  const attacked = certification
-    ? await attackRun(network, spec, certification, {
-        engine,
-        data: take(data.test, effort.attacked),
-        signal,
-        onProgress: (fraction) => onMeasure?.("attack", fraction),
-      })
-    : null;
-  const bent = performance.now();
-  const curved = certification
-    ? await curvatureOf(network, spec, {
-        engine,
-        data: take(data.test, effort.curved),
-        signal,
-        onProgress: (f) => onMeasure?.("curvature", f),
-      })
-    : null;
+  const classifies = data.test.task === "classification";
+  const certify =
+    measured.certify ??
+    (await timed(async () =>
+      classifies
+        ? await certifyNetwork(network, {
+            engine,
+            data: data.test,
+            norm: spec.norm,
+            radii: spec.radii,
+            seconds,
+            ...(upper ? { upper } : {}),
+            signal,
+            onProgress: onProgress("certify"),
+          })
+        : null,
+    ));
+  measured = { ...measured, certify };
+  yield { kind: "measured", measured };
+  const { value: certification } = certify;
+  const asked = { engine, signal };
+  const attack =
+    measured.attack ??
+    (await timed(async () =>
+      certification
+        ? await attackRun(network, spec, certification, {
+            ...asked,
+            data: take(data.test, effort.attacked),
+            onProgress: onProgress("attack"),
+          })
+        : null,
+    ));
+  measured = { ...measured, attack };
+  yield { kind: "measured", measured };
+  const { value: attacked } = attack;
+  const curvature =
+    measured.curvature ??
+    (await timed(async () =>
+      certification
+        ? await curvatureOf(network, spec, {
+            ...asked,
+            data: take(data.test, effort.curved),
+            onProgress: onProgress("curvature"),
+          })
+        : null,
+    ));
+  const { value: curved } = curvature;
   const times = {
     train: epochs.reduce((total, e) => total + e.seconds, 0),
-    bound,
-    certify: (certified - certifying) / 1000,
-    attack: (bent - certified) / 1000,
-    curvature: (performance.now() - bent) / 1000,
+    bound: bound.seconds,
+    certify: certify.seconds,
+    attack: attack.seconds,
+    curvature: curvature.seconds,
   };
   const last = epochs[epochs.length - 1];
   const record: RunRecord = {
@@ -155,7 +197,7 @@ export async function* run(
       samples: { train: data.train.count, test: data.test.count },
     },
     engine: engine.name,
-    model: { file: "model.onnx", sha256: await modelHash(model), opset: exportOpset, parameters, exportCheck },
+    model: { file: "model.onnx", sha256, opset: exportOpset, parameters, exportCheck },
     epochs,
     effort,
     seconds: times,
@@ -184,6 +226,12 @@ export async function* run(
 
 // --- internal ---
 
+async function timed<T>(work: () => Promise<T>): Promise<Timed<T>> {
+  const started = performance.now();
+  const value = await work();
+  return { value, seconds: (performance.now() - started) / 1000 };
+}
+
 /** What runs are attacked with; `lipschitz attack` has more. */
 const attacks: readonly AttackSpec[] = [pgd({ steps: 20 }), deepfool({ steps: 15 })];
 
@@ -196,7 +244,7 @@ async function attackRun(
 ): Promise<{ readonly record: AttackRecord; readonly found: Attacked } | null> {
   if (norm === 1) return null;
   const asked = { engine, data, norm, radii, attacks, seed, signal, onProgress };
-  const found = await attack(network, asked);
+  const found = await attackNetwork(network, asked);
   const { protocol, accuracy, robust, medianDistance, samples } = found;
   const alarm = consistency(certification, { norm: norm === 2 ? "2" : "inf", samples });
   return { record: { protocol, samples: data.count, accuracy, robust, medianDistance, alarm }, found };
@@ -211,7 +259,7 @@ async function curvatureOf(
   options: Pick<AttackOptions, "engine" | "data" | "signal" | "onProgress">,
 ): Promise<{ readonly record: CurvatureRecord; readonly values: readonly number[] }> {
   const asked = { ...options, steps: products, seed };
-  const { samples, ...rest } = await curvature(network, asked);
+  const { samples, ...rest } = await curvatureAt(network, asked);
   return { record: { ...rest, samples: samples.length }, values: samples.map((s) => s.curvature) };
 }
 
