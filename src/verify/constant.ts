@@ -10,7 +10,7 @@ export interface Constant {
 }
 
 /** Most numbers of a tensor. */
-export const largestTensor = 2 ** 26;
+export const largestTensor = 2 ** 24;
 
 /** The type that a number of ONNX stands for. */
 export function typeOf(what: string, number: number): Constant["type"] {

@@ -15,7 +15,7 @@ export interface Skyline {
 }
 
 /** Most numbers of a matrix that is factored, and most multiplications. */
-const largest = { entries: 6e7, work: 3e9 };
+const largest = { entries: 3e7, work: 3e9 };
 
 /** Multiplications of a factorisation of rows that begin where they are said to. */
 export function factorWork(starts: Int32Array): number {

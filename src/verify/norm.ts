@@ -55,7 +55,7 @@ export function wayOf(A: Sparse, origin: Origin) {
 export function* gram(A: Sparse): Work<{ readonly S: Skyline; readonly error: number }> {
   const columns = transposed(A);
   const S = skyline(rowStarts(A, columns));
-  if (A.index.length > 0.2 * A.rows * A.cols) yield* denseGram(A, S);
+  if (A.index.length > 0.2 * A.rows * A.cols && A.rows * A.cols < 5e7) yield* denseGram(A, S);
   else yield* sparseGram(A, columns, S);
   // |fl(A A^T) - A A^T| <= gamma |A| |A|^T, whose norm is at most ||A||_1 ||A||_inf of the absolute values.
   const size = timesUp(absoluteNorm(A, 1), absoluteNorm(A, "inf"));

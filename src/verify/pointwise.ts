@@ -99,7 +99,8 @@ export const scalars: Readonly<Record<string, Kind>> = {
     most: 1,
     make(number) {
       const alpha = number("alpha", 1);
-      if (!(alpha >= 0 && alpha <= 8)) return null;
+      // exp(x) - 1 in float32, times alpha, must not err by more than is said above.
+      if (!(alpha >= 0 && alpha <= 2)) return null;
       const value = (x: number) => (x < 0 ? alpha * Math.expm1(x) : x);
       const smooth = { bend: 1, derivative: (x: number) => (x < 0 ? Math.exp(x) : 1) };
       return { slope: [0, Math.max(1, alpha)], error: "elementary", value, ...(alpha === 1 ? smooth : kinked) };

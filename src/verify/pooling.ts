@@ -1,5 +1,6 @@
 /** @file Operators with windows: convolutions, means and maxima over one or two axes. */
 import { type Arguments, affine, axesOf, check, type Operators } from "./arguments.ts";
+import { largestTensor } from "./constant.ts";
 import { sparse } from "./sparse.ts";
 import { count, linear, type Step, type Varying } from "./step.ts";
 import { convolutionMatrix, geometry, meanMatrix, windowsOf } from "./windows.ts";
@@ -100,7 +101,10 @@ export const windowed: Operators = {
         kernel !== undefined && kernel.length === x.shape.length - 2 && kernel.length <= 2,
         "it must be in one or two dimensions",
       );
-      const { start, members, most, shape } = windowsOf(windowGeometry(a, x, kernel), x.shape);
+      const windows = windowGeometry(a, x, kernel);
+      const read = [x.shape[1], ...windows.out, ...kernel].reduce((n, d) => n * d, 1);
+      check(a, read <= largestTensor, "its windows must not read that much");
+      const { start, members, most, shape } = windowsOf(windows, x.shape);
       return { kind: "largest", tensor: a.out, shape, from: x.tensor, start, members, most };
     },
   },

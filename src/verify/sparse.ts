@@ -2,6 +2,7 @@
  * @file Matrices by their non-zero entries. Every affine map of a network is one: a convolution, a dense layer, a mean, a reshape.
  * Entries that were computed carry the sum of absolute values that they came from, so that their rounding is known.
  */
+import { largestTensor } from "./constant.ts";
 import { must } from "./refusal.ts";
 
 /** Row i has the entries start[i] .. start[i + 1] - 1, columns ascending. The exact entry is within gamma(roundings) size of value. */
@@ -17,7 +18,7 @@ export interface Sparse {
 }
 
 /** Most entries of a matrix that is built, and most that are looked at on the way, zeros with them. */
-const largest = { entries: 6e7, visits: 2e9 };
+const largest = { entries: 2e7, visits: 1e9 };
 
 /** Make a matrix row by row; `row(i, put)` gives entries of row i in any order, each column once. */
 export function sparse(
@@ -26,6 +27,7 @@ export function sparse(
   row: (i: number, put: (column: number, value: number) => void) => void,
   roundings = 0,
 ): Sparse {
+  must(Math.max(rows, cols) <= largestTensor, () => `a map of ${cols} to ${rows} numbers: it is too large`);
   let capacity = Math.max(16, rows);
   let index = new Int32Array(capacity);
   let value = new Float64Array(capacity);

@@ -257,6 +257,27 @@ const models: Readonly<Record<string, readonly [(model: ModelProto, graph: Graph
     },
     /divides by/,
   ],
+  "padding without end": [
+    (_, g) => {
+      const pads = new BigInt64Array([0n, 0n, 0n, 2n ** 40n]);
+      g.initializer.push(
+        create(TensorProtoSchema, { name: "pads", dataType: 7, dims: [4n], rawData: new Uint8Array(pads.buffer) }),
+      );
+      inFront(g, [node("Pad", ["input", "pads"], "x")]);
+    },
+    /must not be that large/,
+  ],
+  "padding with what is there": [
+    (_, g) => {
+      const pad = node("Pad", ["input"], "x");
+      pad.attribute.push(
+        create(AttributeProtoSchema, { name: "mode", type: 3, s: new TextEncoder().encode("reflect") }),
+        create(AttributeProtoSchema, { name: "pads", type: 7, ints: [0n, 1n, 0n, 0n] }),
+      );
+      inFront(g, [pad]);
+    },
+    /mode must be constant/,
+  ],
   "a branch": [(_, g) => inFront(g, [node("If", ["input"], "x")]), /\(If\): the operator is not known/],
   training: [
     (_, g) => {

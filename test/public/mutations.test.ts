@@ -25,6 +25,9 @@ beforeAll(async () => {
     [await bytesOf(mlp([5, 7, 6, 3]), [5]), flat, { mean: [0.25] }],
     [await bytesOf(mlp([5, 6, 3], { activation: "tanh" }), [5]), flat, {}],
     [await bytesOf(convnet(3, { channels: [2], hidden: 4, shrink: "pool" }), [1, 4, 4]), images, { scale: 2 }],
+    [await bytesOf(mlp([5, 6, 3], { activation: "softplus" }), [5]), flat, {}],
+    [await bytesOf(mlp([5, 6, 4, 3], { activation: "maxMin" }), [5]), flat, {}],
+    [await bytesOf(convnet(3, { channels: [2], hidden: 4, activation: "silu" }), [1, 4, 4]), images, {}],
   ] as const;
   for (const [bytes, data, preprocessing] of models) {
     const { text, certificate } = await certificateOf(bytes, data, { preprocessing });
@@ -139,6 +142,21 @@ const mutations: Readonly<Record<string, (original: Original, source: Random) =>
       else if (attribute.ints.length > 0)
         attribute.ints[source.integer(attribute.ints.length)] += BigInt(source.integer(3) - 1);
       else attribute.i += 1n;
+    }),
+  "what a node reads, rehashed": (original, source) =>
+    edited(original, ({ graph }) => {
+      const nodes = graph?.node ?? [];
+      const names = [...nodes.flatMap((n) => n.output), ...(graph?.initializer ?? []).map((i) => i.name), "input", ""];
+      const node = nodes[source.integer(nodes.length)];
+      if (node.input.length > 0) node.input[source.integer(node.input.length)] = names[source.integer(names.length)];
+    }),
+  "a shape or a type, rehashed": (original, source) =>
+    edited(original, ({ graph }) => {
+      const tensors = graph?.initializer ?? [];
+      const made = tensors[source.integer(tensors.length)];
+      if (source.integer(3) === 0) made.dataType = source.integer(17);
+      else if (made.dims.length > 1 && source.integer(2) === 0) made.dims.reverse();
+      else if (made.dims.length > 0) made.dims[source.integer(made.dims.length)] += BigInt(source.integer(5) - 2);
     }),
   async "a pixel or a label"(original, source) {
     return { ...original, data: spoiltData(original.data, source) };
