@@ -6,6 +6,7 @@ import type { Witness } from "./witness.ts";
 export interface SampleClaim {
   readonly index: number;
   readonly label: number;
+  /** The class of the largest output; of outputs that are equal to within rounding, any of them. */
   readonly predicted: number;
   /** The output of the predicted class less the largest other one. */
   readonly margin: number;
