@@ -1,7 +1,7 @@
 /** @file Options that several commands take, and how their words become values. */
 import type { ArgsDef } from "citty";
 import { type Norm, parseNorm } from "../bounds/bound.ts";
-import type { Split } from "../data/dataset.ts";
+import { type Dataset, type Split, take } from "../data/dataset.ts";
 import { loadDataset } from "../data/files.ts";
 import type { RunSpec } from "../experiment/spec.ts";
 import { CliError } from "./errors.ts";
@@ -105,6 +105,12 @@ export function parseSamples(words: {
       ...(test === undefined ? {} : { test: parseWhole("--test-samples", test, 1) }),
     },
   };
+}
+
+/** The first samples, where a certificate speaks of fewer than all; that they are the same is checked by their hash. */
+export function firstOf(data: Dataset, samples: unknown): Dataset {
+  const count = Number(samples);
+  return Number.isInteger(count) && count >= 1 && count < data.count ? take(data, count) : data;
 }
 
 /** Load the data of --data. */

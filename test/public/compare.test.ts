@@ -55,6 +55,9 @@ describe("lipschitz run", () => {
     const files = [join(own, "certificate.json"), join(own, "model.onnx")];
     const words = [program, "verify", ...files, "--data", "two-moons", "--seed", "1"];
     expect(spawnSync(process.execPath, words, { encoding: "utf8" }).stdout).toContain("The certificate holds;");
+    const attack = [program, "attack", files[1], ...words.slice(4), "--certificate", files[0], "--attack", "fgsm"];
+    const attacked = spawnSync(process.execPath, attack, { encoding: "utf8" });
+    expect(attacked.stdout).toContain("certificate: no decision changed inside its certified radius");
   });
 
   it("ends in the same numbers when it was killed on the way", async () => {

@@ -16,6 +16,7 @@ import { openFile, readBytes, writeJson, writeWhole } from "../files.ts";
 import { openModel } from "../network.ts";
 import {
   dataOptions,
+  firstOf,
   loadData,
   parseList,
   parseRadii,
@@ -68,7 +69,7 @@ export const attack = command({
     const attacks = attacksOf(args);
     const certificate = args.certificate === undefined ? undefined : await readCertificate(args.certificate);
     const norm = normOf(args.norm, certificate);
-    const whole = (await loadData(args.data, args["data-dir"], seed)).test;
+    const whole = firstOf((await loadData(args.data, args["data-dir"], seed)).test, certificate?.data.samples);
     const samples = args.samples === undefined ? whole.count : parseWhole("--samples", args.samples, 1);
     const data = take(whole, Math.min(samples, whole.count));
     const { network, sha256 } = await openModel(args.model, args, data.shape);
@@ -137,7 +138,7 @@ function attacksOf({ attack: names, steps, restarts }: Words): AttackSpec[] {
 
 interface Certificate extends Certified {
   readonly sha256: string;
-  readonly data: { readonly sha256: string };
+  readonly data: { readonly sha256: string; readonly samples?: number };
 }
 
 function normOf(word: string | undefined, certificate: Certificate | undefined): 2 | "inf" {

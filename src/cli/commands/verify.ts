@@ -1,12 +1,11 @@
 /** @file lipschitz verify CERTIFICATE MODEL: a second opinion, by code that shares nothing with what made the certificate. */
-import { type Dataset, take } from "../../data/dataset.ts";
 import { renderVerdict } from "../../report/text.ts";
 import type { VerifyData } from "../../verify/counts.ts";
 import { verify as verifyCertificate } from "../../verify/verify.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { readBytes } from "../files.ts";
-import { dataOptions, loadData, parseWhole, seedOption } from "../options.ts";
+import { dataOptions, firstOf, loadData, parseWhole, seedOption } from "../options.ts";
 
 export const verify = command({
   name: "verify",
@@ -25,7 +24,7 @@ export const verify = command({
     const data: VerifyData | undefined =
       args.data === undefined
         ? undefined
-        : partOf(text, (await loadData(args.data, args["data-dir"], parseWhole("--seed", args.seed))).test);
+        : firstOf((await loadData(args.data, args["data-dir"], parseWhole("--seed", args.seed))).test, samplesOf(text));
     const bar = progress.bar("verify", data ? 10 : 6);
     let done = 0;
     const verdict = await verifyCertificate(text, bytes, {
@@ -43,14 +42,11 @@ export const verify = command({
 
 // --- internal ---
 
-/** The first samples of the test part, where the certificate speaks of fewer than all; that they are the same is checked by their hash. */
-function partOf(certificate: string, test: Dataset): Dataset {
+/** The samples that a certificate says it speaks of; undefined where it says nothing, which is for the check to refuse. */
+function samplesOf(certificate: string): unknown {
   try {
-    const { data } = JSON.parse(certificate) as { readonly data?: { readonly samples?: unknown } };
-    const count = Number(data?.samples);
-    return Number.isInteger(count) && count >= 1 && count < test.count ? take(test, count) : test;
+    return (JSON.parse(certificate) as { readonly data?: { readonly samples?: unknown } } | null)?.data?.samples;
   } catch {
-    // What is not JSON is refused by the check.
-    return test;
+    return undefined;
   }
 }
