@@ -296,6 +296,20 @@ describe("attack", () => {
     expect(status).toBe(3);
   });
 
+  it("takes a certificate of the first samples, and no other ones", () => {
+    const part = join(folder, "part");
+    const small = ["--data", "iris", "--epochs", "1", "--widths", "4", "--batch", "16", "--radii", "0.1"];
+    expect(lipschitz("train", "plain", ...small, "--test-samples", "10", "--out", part, "--quiet").status).toBe(0);
+    const first = ["attack", join(part, "model.onnx"), "--data", "iris", "--attack", "deepfool", "--certificate"];
+    const { status, stdout } = lipschitz(...first, join(part, "certificate.json"), "--json");
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ data: { samples: 10 }, violations: [] });
+    const text = JSON.parse(readFileSync(join(part, "certificate.json"), "utf8"));
+    const fewer = join(folder, "fewer.json");
+    writeFileSync(fewer, JSON.stringify({ ...text, data: { ...text.data, samples: 9 } }));
+    expect(lipschitz(...first, fewer).stderr).toContain("is on other data");
+  });
+
   it("refuses a certificate of something else", () => {
     const other = join(folder, "other.json");
     const text = JSON.parse(readFileSync(certificate, "utf8"));

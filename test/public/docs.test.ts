@@ -69,6 +69,23 @@ describe("docs/", () => {
     }
   });
 
+  it("has the defaults of methods on the command line that the command has", () => {
+    const help = spawnSync(process.execPath, [program, "train", "--help"], { encoding: "utf8" }).stdout.replace(
+      /\s+/g,
+      " ",
+    );
+    for (const [name, row] of Object.entries({
+      "lmt.md": /`c` \| `--c` .* ([\d.]+) in `train`/,
+      "lbdn.md": /`gamma` \| `--gamma` .* ([\d.]+) in `train`/,
+      "clip.md": /^\| `goal` \|.* ([\d.]+) \|$/m,
+    })) {
+      const [, shown] = pageText(`docs/methods/${name}`).match(row) ?? [];
+      const [method] = name.split(".");
+      const [, setting] = row.source.match(/`(\w+)`/) ?? [];
+      expect(help, name).toMatch(new RegExp(`--${setting}=\\S+ ${method}: [^;]*; ${shown} unless told`));
+    }
+  });
+
   it("names every method and every bound", () => {
     const all = (folder: string) =>
       pages

@@ -19,6 +19,7 @@ import { renderComparison } from "../../report/comparison.ts";
 import { renderReport } from "../../report/report.ts";
 import { alarmLines, claimLines, renderBracket } from "../../report/text.ts";
 import { type MethodName, methodNames, settingsOf } from "../../train/methods.ts";
+import type { Setting } from "../../train/setting.ts";
 import { kept, sound } from "../alarm.ts";
 import { loadCheckpoint, type Saved } from "../checkpoint.ts";
 import { command } from "../command.ts";
@@ -47,7 +48,7 @@ const settings = methodNames.flatMap((method) =>
 const methodOptions: ArgsDef = Object.fromEntries(
   [...new Set(settings.map(({ name }) => name))].map((name) => {
     const own = settings.filter((s) => s.name === name);
-    const description = own.map(({ method, setting }) => `${method}: ${setting.description}`).join(". ");
+    const description = own.map(({ method, setting }) => `${method}: ${describe(method, name, setting)}`).join(". ");
     return [name, { type: "string", description, valueHint: own[0].setting.kind === "number" ? "X" : "NAME" }];
   }),
 );
@@ -127,6 +128,12 @@ export const train = command({
 });
 
 // --- internal ---
+
+/** A setting in words, with the default that it has on the command line. */
+function describe(method: MethodName, name: string, { description }: Setting): string {
+  const preset = defaultsFor(method).method[name];
+  return preset === undefined ? description : description.replace(/;[^;]* unless told$/, `; ${preset} unless told`);
+}
 
 type Words = Readonly<Record<string, unknown>>;
 
