@@ -56,7 +56,7 @@ export async function follow(spec: RunSpec, options: FollowOptions): Promise<Fol
     if (event.kind === "done") {
       await writeWhole(join(folder, event.record.model.file), event.model);
       await writeWhole(join(folder, "samples.json"), `${JSON.stringify(event.samples)}\n`);
-      await writeCertificate(spec, event, { ...options, data });
+      await writeCertificate(spec, event, { ...options, data }, () => bar.at(2 * spec.epochs, `${words}  certificate`));
       // Last: a folder with a record is complete.
       await writeJson(join(folder, "record.json"), event.record);
       await removeMeasured(folder);
@@ -92,6 +92,7 @@ async function writeCertificate(
   { norm, radii, seconds = Number.POSITIVE_INFINITY }: RunSpec,
   { model, record, certification }: Extract<RunEvent, { kind: "done" }>,
   { engine, data, folder, signal }: FollowOptions,
+  onProgress: () => void,
 ): Promise<void> {
   if (certification === null) return;
   const { certificate } = await makeCertificate(parseOnnx(model), {
@@ -108,6 +109,7 @@ async function writeCertificate(
     limit: Number.POSITIVE_INFINITY,
     work: 4e9,
     signal,
+    onProgress,
   });
   await writeJson(join(folder, "certificate.json"), certificate);
 }

@@ -8,7 +8,7 @@ import { addUp, gamma, sqrtUp, sumUp, timesUp, unit32, unit64, up } from "./roun
 import type { Run } from "./run.ts";
 import type { Sparse } from "./sparse.ts";
 import { absoluteNorm, longestRow, quickNorm } from "./sparseNorm.ts";
-import { count, readsOf } from "./step.ts";
+import { type Affine, count, readsOf } from "./step.ts";
 import { stretch, type Walk } from "./walk.ts";
 
 /**
@@ -81,7 +81,8 @@ export function forwardErrors(
     }
     const read = addUp(sumUp(lengthUp(sizes, norm), terms), spread);
     bounded(step.tensor, read);
-    const local = addUp(timesUp(gamma(terms, unit), read), timesUp(terms * flushed, onesUp(size, norm)));
+    const rounded = addUp(timesUp(gamma(terms, unit), read), timesUp(terms * flushed, onesUp(size, norm)));
+    const local = onlyMoves(step) ? 0 : rounded;
     within = addUp(within, local);
     inner.set(step.tensor, within);
     let whole = addUp(carried, local);
@@ -116,6 +117,14 @@ export function lengthUp(v: Float64Array, norm: Norm): number {
 const overflow = 2 ** 64;
 
 const constantOf = (walk: Walk, tensor: string): number => walk.constantOf(tensor);
+
+/** Is every result a number that was read, or 0? */
+const onlyMoves = ({ parts, bias, roundings }: Affine): boolean =>
+  roundings === 0 &&
+  parts.length === 1 &&
+  longestRow(parts[0].matrix) <= 1 &&
+  parts[0].matrix.value.every((v) => v === 1) &&
+  bias.every((b) => b === 0);
 
 const onesUp = (n: number, norm: Norm): number => (norm === "inf" ? 1 : norm === 1 ? n : sqrtUp(n));
 
