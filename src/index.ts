@@ -122,7 +122,8 @@ export type { VerifyData } from "./verify/counts.ts";
 export { type Verdict, verify } from "./verify/verify.ts";
 
 export { checkRecords, type RunRecord } from "./experiment/record.ts";
-export { type Measured, type RunEvent, run } from "./experiment/run.ts";
+export type { Measured } from "./experiment/measure.ts";
+export { type RunEvent, run } from "./experiment/run.ts";
 export type { SampleRecord } from "./experiment/samples.ts";
 export { defaultSpec, type RunSpec } from "./experiment/spec.ts";
 

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { deserialize, serialize } from "node:v8";
-import type { Measured } from "../experiment/run.ts";
+import type { Measured } from "../experiment/measure.ts";
 import type { RunSpec } from "../experiment/spec.ts";
 import { tool } from "../experiment/tool.ts";
 import { readBytes, writeWhole } from "./files.ts";

@@ -3,8 +3,9 @@ import { deserialize, serialize } from "node:v8";
 import { describe, expect, it } from "vitest";
 import { iris } from "../data/iris.ts";
 import { nodeEngine } from "../engine/node.ts";
+import type { Measured, Stage } from "./measure.ts";
 import type { RunRecord } from "./record.ts";
-import { type Measured, run, type Stage } from "./run.ts";
+import { run } from "./run.ts";
 import { defaultsFor } from "./spec.ts";
 
 const engine = nodeEngine();

@@ -1,11 +1,5 @@
 /** @file Carry out a spec: train, freeze, write, bound, certify, attack. An async iterator of events, without files and without printing. */
-import { type Attacked, type AttackOptions, attack as attackNetwork } from "../attack/attack.ts";
-import { type AttackSpec, deepfool, pgd } from "../attack/protocol.ts";
-import { type Bracket, provedUpper } from "../bounds/bound.ts";
-import { lipschitz } from "../bounds/index.ts";
-import { consistency } from "../certify/consistency.ts";
-import { type Certification, certify as certifyNetwork } from "../certify/evaluate.ts";
-import { curvature as curvatureAt } from "../curvature/measure.ts";
+import type { Certification } from "../certify/evaluate.ts";
 import { evaluationBatches, gatherBatch } from "../data/batches.ts";
 import { type Dataset, hashDataset, type Split, take } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -18,9 +12,9 @@ import { EngineError } from "../tensor/errors.ts";
 import { type Checkpoint, type EpochMetrics, type TrainEvent, train } from "../train/loop.ts";
 import { buildMethod } from "../train/methods.ts";
 import { claimOf } from "./claim.ts";
-import { effortFor } from "./effort.ts";
 import { fitted } from "./fit.ts";
-import type { AttackRecord, CurvatureRecord, Machine, RunRecord } from "./record.ts";
+import { type Measured, measure, type Stage } from "./measure.ts";
+import type { Machine, RunRecord } from "./record.ts";
 import { type SampleRecord, sampleRecord } from "./samples.ts";
 import { buildLoss, buildOptimizer, buildSchedule, type RunSpec } from "./spec.ts";
 import { tool } from "./tool.ts";
@@ -37,26 +31,6 @@ export type RunEvent =
       readonly certification: Certification | null;
       readonly samples: SampleRecord;
     };
-
-/** What is measured after training, in this order. */
-export const stages = ["bound", "certify", "attack", "curvature"] as const;
-
-export type Stage = (typeof stages)[number];
-
-/** What has been measured of a model so far, as plain data: a run that is begun again does not measure it twice. */
-export interface Measured {
-  /** Of its bytes. */
-  readonly sha256: string;
-  readonly bound?: Timed<Bracket>;
-  readonly certify?: Timed<Certification | null>;
-  readonly attack?: Timed<{ readonly record: AttackRecord; readonly found: Attacked } | null>;
-  readonly curvature?: Timed<{ readonly record: CurvatureRecord; readonly values: readonly number[] } | null>;
-}
-
-interface Timed<T> {
-  readonly value: T;
-  readonly seconds: number;
-}
 
 export interface RunOptions {
   readonly engine: Engine;
@@ -109,77 +83,21 @@ export async function* run(
   const model = writeNetwork(network, { opset: exportOpset });
   const exportCheck = await checkExport(engine, network, model, take(data.test, Math.min(64, data.test.count)));
 
-  const effort = effortFor(network, data.test.count);
-  const { seconds = Number.POSITIVE_INFINITY } = spec;
   const sha256 = await modelHash(model);
-  let measured: Measured = before?.sha256 === sha256 ? before : { sha256 };
-  const onProgress = (stage: Stage) => (fraction: number) => onMeasure?.(stage, fraction);
-
-  const bound =
-    measured.bound ??
-    (await timed(() =>
-      lipschitz(network, {
-        engine,
-        norm: spec.norm,
-        data: data.test,
-        seed: spec.seed,
-        seconds,
-        rounds: effort.rounds,
-        signal,
-        onProgress: onProgress("bound"),
-      }),
-    ));
-  measured = { ...measured, bound };
-  yield { kind: "measured", measured };
-  const { value: bracket } = bound;
-  const upper = provedUpper(bracket);
-  const classifies = data.test.task === "classification";
-  const certify =
-    measured.certify ??
-    (await timed(async () =>
-      classifies
-        ? await certifyNetwork(network, {
-            engine,
-            data: data.test,
-            norm: spec.norm,
-            radii: spec.radii,
-            seconds,
-            ...(upper ? { upper } : {}),
-            signal,
-            onProgress: onProgress("certify"),
-          })
-        : null,
-    ));
-  measured = { ...measured, certify };
-  yield { kind: "measured", measured };
-  const { value: certification } = certify;
-  const asked = { engine, signal };
-  const attack =
-    measured.attack ??
-    (await timed(async () =>
-      certification
-        ? await attackRun(network, spec, certification, {
-            ...asked,
-            data: take(data.test, effort.attacked),
-            onProgress: onProgress("attack"),
-          })
-        : null,
-    ));
-  measured = { ...measured, attack };
-  yield { kind: "measured", measured };
-  const { value: attacked } = attack;
-  const curvature =
-    measured.curvature ??
-    (await timed(async () =>
-      certification
-        ? await curvatureOf(network, spec, {
-            ...asked,
-            data: take(data.test, effort.curved),
-            onProgress: onProgress("curvature"),
-          })
-        : null,
-    ));
-  const { value: curved } = curvature;
+  const measuring = measure(network, spec, {
+    engine,
+    data: data.test,
+    before: before?.sha256 === sha256 ? before : { sha256 },
+    signal,
+    onProgress: onMeasure,
+  });
+  let step = await measuring.next();
+  for (; !step.done; step = await measuring.next()) yield { kind: "measured", measured: step.value };
+  const { bound, certify, attack, curvature, effort } = step.value;
+  const bracket = bound.value;
+  const certification = certify.value;
+  const attacked = attack.value;
+  const curved = curvature.value;
   const times = {
     train: epochs.reduce((total, e) => total + e.seconds, 0),
     bound: bound.seconds,
@@ -225,43 +143,6 @@ export async function* run(
 }
 
 // --- internal ---
-
-async function timed<T>(work: () => Promise<T>): Promise<Timed<T>> {
-  const started = performance.now();
-  const value = await work();
-  return { value, seconds: (performance.now() - started) / 1000 };
-}
-
-/** What runs are attacked with; `lipschitz attack` has more. */
-const attacks: readonly AttackSpec[] = [pgd({ steps: 20 }), deepfool({ steps: 15 })];
-
-/** Attack what was certified, and hold both against each other; null in l1. */
-async function attackRun(
-  network: Network,
-  { norm, radii, seed }: RunSpec,
-  certification: Certification,
-  { engine, data, signal, onProgress }: Pick<AttackOptions, "engine" | "data" | "signal" | "onProgress">,
-): Promise<{ readonly record: AttackRecord; readonly found: Attacked } | null> {
-  if (norm === 1) return null;
-  const asked = { engine, data, norm, radii, attacks, seed, signal, onProgress };
-  const found = await attackNetwork(network, asked);
-  const { protocol, accuracy, robust, medianDistance, samples } = found;
-  const alarm = consistency(certification, { norm: norm === 2 ? "2" : "inf", samples });
-  return { record: { protocol, samples: data.count, accuracy, robust, medianDistance, alarm }, found };
-}
-
-/** Products with vectors for each sample whose curvature is measured. */
-const products = 20;
-
-async function curvatureOf(
-  network: Network,
-  { seed }: RunSpec,
-  options: Pick<AttackOptions, "engine" | "data" | "signal" | "onProgress">,
-): Promise<{ readonly record: CurvatureRecord; readonly values: readonly number[] }> {
-  const asked = { ...options, steps: products, seed };
-  const { samples, ...rest } = await curvatureAt(network, asked);
-  return { record: { ...rest, samples: samples.length }, values: samples.map((s) => s.curvature) };
-}
 
 /** Run the written bytes by the bare runtime, batched, and hold the outputs to those of the graph; EngineError if they differ. */
 async function checkExport(engine: Engine, network: Network, model: Uint8Array, data: Dataset) {

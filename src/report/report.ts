@@ -1,7 +1,8 @@
 /** @file The report of a run or of a comparison as one HTML file that needs nothing else. Pure: records in, text out. */
 import type { RunRecord } from "../experiment/record.ts";
 import { UsageError } from "../tensor/errors.ts";
-import { blameFigure, bracketFigure, bracketsFigure } from "./figures/bracket.ts";
+import { blameFigure } from "./figures/blame.ts";
+import { bracketFigure, bracketsFigure } from "./figures/bracket.ts";
 import { comparisonTable, scatterFigure } from "./figures/comparison.ts";
 import { curveFigure, curvesFigure } from "./figures/curves.ts";
 import { curvatureFigure } from "./figures/histogram.ts";
