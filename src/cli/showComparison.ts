@@ -29,7 +29,7 @@ export async function showComparison(
     [
       renderComparison(rows, spec.paper),
       ...alarmLines(record.runs),
-      ...claimLines(record.runs),
+      ...claimLines(rows),
       `Written to ${folder}: report.html, record.json and model.onnx (${best.label}: the ${why}),`,
       `and in ${each} those of every run.`,
     ].join("\n"),

@@ -2,6 +2,7 @@
 import Table from "cli-table3";
 import type { Bracket } from "../bounds/bound.ts";
 import type { Claim } from "../experiment/claim.ts";
+import type { Row } from "../experiment/comparison.ts";
 import type { RunRecord } from "../experiment/record.ts";
 import type { Verdict } from "../verify/verify.ts";
 import { showAtLeast, showAtMost, showBound, showNorm, showNumber, showPercent, showRange } from "./number.ts";
@@ -28,8 +29,11 @@ export function alarmLines(records: readonly RunRecord[]): string[] {
 }
 
 /** A line for each prescribed constant: that it is proved of the written network, or that it is not; those that are alike once. */
-export function claimLines(records: readonly RunRecord[]): string[] {
-  return [...new Set(records.flatMap(({ spec, claim }) => (claim ? [claimLine(spec.method.name, claim)] : [])))];
+export function claimLines(rows: readonly Row[]): string[] {
+  const lines = rows.flatMap(({ label, records }) =>
+    records.flatMap(({ claim }) => (claim ? [claimLine(label, claim)] : [])),
+  );
+  return [...new Set(lines)];
 }
 
 /** One claim in words. */

@@ -112,12 +112,13 @@ export const train = command({
       ...(resume ? { resume } : {}),
     });
     const { record } = followed;
+    const rows = [{ label: record.spec.method.name, records: [record] }];
     await writeWhole(join(folder, "report.html"), await renderReport([followed]));
     result(record, () =>
       [
-        renderComparison([{ label: record.spec.method.name, records: [record] }]),
+        renderComparison(rows),
         ...alarmLines([record]),
-        ...claimLines([record]),
+        ...claimLines(rows),
         renderBracket(record.bracket),
         `Written: ${join(folder, "model.onnx")} (sha256 ${record.model.sha256.slice(0, 16)}...), report.html, record.json, checkpoint.json`,
       ].join("\n"),
