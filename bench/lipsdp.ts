@@ -2,13 +2,14 @@
  * @file What lipsdp costs by width and depth, on the engine and in plain loops: `npx tsx bench/lipsdp.ts [seconds a net]`. Times are of the
  * processor, on one thread: other work on the machine does not count. What was measured stands in bench/lipsdp.md.
  */
+
+import { chainForm } from "../src/bounds/chain/form.ts";
+import { normProduct } from "../src/bounds/chain/frobenius.ts";
+import { chainValue } from "../src/bounds/chain/gradient.ts";
+import { lipsdp } from "../src/bounds/chain/lipsdp.ts";
+import { chainProgram } from "../src/bounds/chain/program.ts";
+import { closedForm } from "../src/bounds/chain/start.ts";
 import type { Chain } from "../src/bounds/chain.ts";
-import { chainForm } from "../src/bounds/chainForm.ts";
-import { chainValue } from "../src/bounds/chainGradient.ts";
-import { chainProgram } from "../src/bounds/chainProgram.ts";
-import { closedForm } from "../src/bounds/chainStart.ts";
-import { normProduct } from "../src/bounds/frobenius.ts";
-import { lipsdp } from "../src/bounds/lipsdp.ts";
 import { nodeEngine } from "../src/engine/node.ts";
 import { random } from "../src/tensor/random.ts";
 

@@ -1,10 +1,10 @@
 /** @file What a trained network is measured by in the studies of margins: certified accuracy by three constants, and attacks that must stay outside of every certified radius. */
 import { attack } from "../../src/attack/attack.ts";
 import { propagate } from "../../src/bounds/autoLip.ts";
-import { lipsdp } from "../../src/bounds/lipsdp.ts";
-import { pairConstants } from "../../src/bounds/pairConstants.ts";
+import { lipsdp } from "../../src/bounds/chain/lipsdp.ts";
+import { pairConstants } from "../../src/bounds/chain/pairConstants.ts";
+import { tailOf } from "../../src/bounds/chain/tail.ts";
 import { subjectOf } from "../../src/bounds/subject.ts";
-import { tailOf } from "../../src/bounds/tail.ts";
 import { type Certification, certify, logitsOf } from "../../src/certify/evaluate.ts";
 import { type Dataset, take } from "../../src/data/dataset.ts";
 import type { Engine } from "../../src/engine/engine.ts";

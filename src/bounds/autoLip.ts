@@ -5,14 +5,14 @@ import { originOf } from "../graph/origin.ts";
 import { sqrtUp, up } from "../linalg/rounding.ts";
 import type { LayerBound, NoBound, Norm, Status, UpperBound } from "./bound.ts";
 import { type Budget, budget } from "./budget.ts";
-import { circularNorm } from "./circular.ts";
-import { wrappedConvolution } from "./circularTail.ts";
+import { circularNorm } from "./chain/circular.ts";
+import { wrappedConvolution } from "./chain/circularTail.ts";
 import type { Domain } from "./domain.ts";
-import { localNorms } from "./localNorm.ts";
-import { type NodeNorms, nodeNorms } from "./nodeNorm.ts";
-import { recognisedFlow } from "./recognise.ts";
-import { addUp, sourceNorm, timesUp } from "./region.ts";
-import { residualBlock } from "./residual.ts";
+import { recognisedFlow } from "./known/recognise.ts";
+import { localNorms } from "./local/localNorm.ts";
+import { type NodeNorms, nodeNorms } from "./norm/node.ts";
+import { addUp, sourceNorm, timesUp } from "./norm/region.ts";
+import { residualBlock } from "./norm/residual.ts";
 import type { Subject } from "./subject.ts";
 
 /** Constants of the nodes of a flow, from the input on. */

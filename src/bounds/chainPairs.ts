@@ -3,10 +3,10 @@ import type { Engine } from "../engine/engine.ts";
 import { up } from "../linalg/rounding.ts";
 import type { Propagation } from "./autoLip.ts";
 import type { UpperBound } from "./bound.ts";
-import { lipsdp } from "./lipsdp.ts";
+import { lipsdp } from "./chain/lipsdp.ts";
+import { pairConstants } from "./chain/pairConstants.ts";
 import { questionTail } from "./methods.ts";
-import { pairConstants } from "./pairConstants.ts";
-import { addUp, timesUp } from "./region.ts";
+import { addUp, timesUp } from "./norm/region.ts";
 
 export interface ChainPairs {
   /** Of all outputs as one vector. */

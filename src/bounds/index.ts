@@ -4,10 +4,10 @@ import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { autoLip } from "./autoLip.ts";
+import { jacobian } from "./below/jacobian.ts";
 import { type Bound, type Bracket, maybeNorm, type Norm, printNorm } from "./bound.ts";
 import { type Budget, budget } from "./budget.ts";
 import { checkDomain, type Domain, printDomain } from "./domain.ts";
-import { jacobian } from "./jacobian.ts";
 import {
   applies,
   type BoundName,

@@ -4,11 +4,11 @@ import { type Region, regionOf } from "../graph/behaviour.ts";
 import type { Node } from "../graph/graph.ts";
 import { sqrtUp, sumUp, up } from "../linalg/rounding.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { linearMap } from "./affine.ts";
 import type { Propagation } from "./autoLip.ts";
 import type { Norm, UpperBound } from "./bound.ts";
 import { dualNorm } from "./length.ts";
-import { addUp, timesUp, writingError } from "./region.ts";
+import { linearMap } from "./norm/affine.ts";
+import { addUp, timesUp, writingError } from "./norm/region.ts";
 import { workOf } from "./work.ts";
 
 export interface Margins {

@@ -1,6 +1,7 @@
 /** @file The multipliers that bound the end of a network best, as the checker accepts them. Where the network is not a chain, layers that skip others are passed on. */
+
+import { lipsdp } from "../bounds/chain/lipsdp.ts";
 import type { AffineLayer } from "../bounds/chain.ts";
-import { lipsdp } from "../bounds/lipsdp.ts";
 import type { Engine } from "../engine/engine.ts";
 import { matrix } from "../linalg/matrix.ts";
 import { up } from "../linalg/rounding.ts";

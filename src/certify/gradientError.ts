@@ -1,7 +1,7 @@
 /** @file How far a float64 gradient can be from the true one: the errors of the forward values, carried back through the vjps with their own rounding. */
 import type { Propagation } from "../bounds/autoLip.ts";
 import { computedError } from "../bounds/fixed.ts";
-import { addUp, timesUp } from "../bounds/region.ts";
+import { addUp, timesUp } from "../bounds/norm/region.ts";
 import type { Behaviour, Node } from "../graph/graph.ts";
 import { gamma, sqrtUp, up } from "../linalg/rounding.ts";
 import { sizeOf } from "../tensor/shape.ts";

@@ -1,6 +1,6 @@
 /** @file How far float64 logits can be from the true ones: an error bound from the norms of the nodes, before any sample is seen. */
 import type { Propagation } from "../bounds/autoLip.ts";
-import { addUp, timesUp } from "../bounds/region.ts";
+import { addUp, timesUp } from "../bounds/norm/region.ts";
 import type { Node } from "../graph/graph.ts";
 import { gamma, up } from "../linalg/rounding.ts";
 import { sizeOf } from "../tensor/shape.ts";

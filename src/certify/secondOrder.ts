@@ -1,7 +1,7 @@
 /** @file Radii from curvature: near a sample a margin falls as its gradient says, and how soon it may fall faster the curvature bound says. For smooth networks, in l2. */
 import type { Propagation } from "../bounds/autoLip.ts";
 import type { Margins } from "../bounds/margin.ts";
-import { addUp, timesUp } from "../bounds/region.ts";
+import { addUp, timesUp } from "../bounds/norm/region.ts";
 import type { Subject } from "../bounds/subject.ts";
 import { pairBends } from "../curvature/bound.ts";
 import { hessians, layoutOf } from "../curvature/hessian.ts";

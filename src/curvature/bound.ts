@@ -2,12 +2,12 @@
 import { type Propagation, propagate } from "../bounds/autoLip.ts";
 import type { NoConstant } from "../bounds/bound.ts";
 import { budget } from "../bounds/budget.ts";
+import { tailOf } from "../bounds/chain/tail.ts";
 import { checkDomain, type Domain, printDomain } from "../bounds/domain.ts";
 import { marginsOf } from "../bounds/margin.ts";
 import { questionTail } from "../bounds/methods.ts";
-import { addUp, timesUp } from "../bounds/region.ts";
+import { addUp, timesUp } from "../bounds/norm/region.ts";
 import { subjectOf } from "../bounds/subject.ts";
-import { tailOf } from "../bounds/tail.ts";
 import { flowOf } from "../graph/behaviour.ts";
 import type { Network } from "../graph/network.ts";
 import { up } from "../linalg/rounding.ts";

@@ -2,11 +2,12 @@
  * @file The curvature of a chain of dense layers, output by output: sharper than the walk, because it knows how much each neuron counts
  * and adds up J^T D J as matrices instead of multiplying norms.
  */
+
+import { eclipseFast } from "../bounds/chain/eclipse.ts";
 import type { Chain } from "../bounds/chain.ts";
 import type { Range } from "../bounds/domain.ts";
-import { eclipseFast } from "../bounds/eclipse.ts";
-import { exactly, type IntervalMatrix, intervalBound, timesMatrix, timesSlopes } from "../bounds/interval.ts";
-import { addUp, timesUp } from "../bounds/region.ts";
+import { exactly, type IntervalMatrix, intervalBound, timesMatrix, timesSlopes } from "../bounds/local/interval.ts";
+import { addUp, timesUp } from "../bounds/norm/region.ts";
 import { frobeniusUp, normalised } from "../linalg/enclosure.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { spectralNorm } from "../linalg/norm.ts";

@@ -1,7 +1,7 @@
 /** @file How much a network can bend anywhere, by one walk over the graph beside AutoLip's: each node bends what it is given, and stretches the bending of what is before it. */
 import type { Propagation } from "../bounds/autoLip.ts";
 import type { NoConstant } from "../bounds/bound.ts";
-import { addUp, pathsBound, sourceNorm, timesUp } from "../bounds/region.ts";
+import { addUp, pathsBound, sourceNorm, timesUp } from "../bounds/norm/region.ts";
 import { regionEnds, regionOf } from "../graph/behaviour.ts";
 import type { Node } from "../graph/graph.ts";
 import { originOf } from "../graph/origin.ts";

@@ -1,8 +1,8 @@
 /** @file Sandwich layers: what a chain of them is once it is frozen, and what its multipliers prove. */
 import { describe, expect, it } from "vitest";
+import { storedStarts } from "../bounds/chain/stored.ts";
 import type { Chain } from "../bounds/chain.ts";
 import { lipschitz } from "../bounds/index.ts";
-import { storedStarts } from "../bounds/stored.ts";
 import { nodeEngine } from "../engine/node.ts";
 import { evaluate } from "../engine/reference.ts";
 import { type Node, topological } from "../graph/graph.ts";

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { computedError } from "../../src/bounds/fixed.ts";
 import { boundNames } from "../../src/bounds/index.ts";
-import { valueError } from "../../src/bounds/ranges.ts";
+import { valueError } from "../../src/bounds/local/ranges.ts";
 import { rootError } from "../../src/linalg/roots.ts";
 import { methodNames } from "../../src/train/methods.ts";
 import { errorOf } from "../../src/verify/pointwise.ts";

@@ -1,0 +1,46 @@
+/** @file A lower bound from the Jacobian: points are moved to where it is large. */
+
+import type { LowerBound, Norm } from "../bound.ts";
+import { attaining } from "../length.ts";
+import type { Subject } from "../subject.ts";
+import { type Candidate, climb, power, steepestFirst } from "./ascent.ts";
+import { batches, type LowerOptions, searchBelow } from "./search.ts";
+
+/**
+ * Bound the Lipschitz constant from below.
+ *
+ * At each point the power method v <- J^T dual(J v) finds a steep direction (for l1 and l-inf it is Hager's, and where there are at
+ * most 64 outputs or inputs all rows or columns of J are looked at in the end); then points move along the gradient of ||J(x) v||
+ * in x, or at random where that vanishes, and stay where it is steeper. The best (x, v) is evaluated in float64:
+ *
+ *     value = min( ||J(x) v|| / ||v||,  max_t ||f(x + t v) - f(x)|| / ||t v|| )
+ *
+ * less what rounding may have added; the witness is x with the best t v.
+ */
+export function jacobian(subject: Subject, norm: Norm, options: LowerOptions): Promise<LowerBound> {
+  return searchBelow("jacobian", "direction", subject, norm, options, async (search) => {
+    const { starts, runs, clock, source, rounds, known, progress } = search;
+    let found: Candidate[] = [];
+    for (const batch of batches(known ? [known.x, ...starts] : starts, runs)) {
+      if (clock.expired && found.length > 0) break;
+      await clock.pause();
+      const directions = batch.map((x) =>
+        attaining(
+          x.map(() => source.normal()),
+          norm,
+        ),
+      );
+      found.push(...(await power(search, batch, directions, 10)));
+      await search.first(found);
+    }
+    progress(0.2);
+    // Moving pays most where it is steep already.
+    found.sort(steepestFirst);
+    const chosen = batches(found.slice(0, Math.max(runs, 8)), runs);
+    found = found.slice(0, 3);
+    for (const [k, batch] of chosen.entries()) {
+      found.push(...(await climb(search, batch, rounds, (part) => progress(0.2 + (0.8 * (k + part)) / chosen.length))));
+    }
+    return found;
+  });
+}

@@ -1,0 +1,137 @@
+/** @file The search for the best multipliers of a chain. What it finds is as good as what it is given time for, and a proof must follow. */
+import type { Engine } from "../../engine/engine.ts";
+import type { Budget } from "../budget.ts";
+import { descend, type Objective } from "./descent.ts";
+import type { ChainForm } from "./form.ts";
+import { type ChainValue, chainValue } from "./gradient.ts";
+import type { Multipliers } from "./matrix.ts";
+import { chainProgram } from "./program.ts";
+import { closedForms } from "./start.ts";
+
+export interface SearchOptions {
+  /** Beside the closed forms. */
+  readonly starts?: readonly Multipliers[];
+  /** Gain in ln r over ten steps that is worth them, default 1e-7. */
+  readonly tolerance?: number;
+  /** Where values and gradients are computed if the layers are wide enough for it; plain loops unless told. */
+  readonly engine?: Engine;
+  /** How long the closed forms may take: as long as they want unless told. They are the start, and without one there is nothing. */
+  readonly patience?: Budget;
+  /** Every point that is accepted, r as the power of the stage shows it: the constant is at most its root. */
+  onPoint?(r: number, multipliers: Multipliers): void;
+}
+
+/**
+ * Go down on ln r over ln Lambda from the best of the starts; nothing where none is feasible.
+ *
+ * r is a smooth function but for the largest eigenvalue at its end, for which a power of the trace stands; the power grows from stage to
+ * stage. Without time the best start that was looked at comes back, at `ended: false`.
+ */
+export async function searchMultipliers(
+  form: ChainForm,
+  clock: Budget,
+  { starts = [], engine, tolerance = 1e-7, patience, onPoint = () => {} }: SearchOptions = {},
+): Promise<{ readonly multipliers: Multipliers; readonly ended: boolean } | undefined> {
+  const final = stages[stages.length - 1].doublings;
+  let best: { readonly x: Float64Array; readonly value: number } | undefined;
+  const offer = async (start: Multipliers, limit?: Budget) => {
+    await clock.pause();
+    const value = chainValue(form, start, final, limit)?.value;
+    if (value !== undefined && (best === undefined || value < best.value)) best = { x: logarithms(start), value };
+  };
+  // What was brought along may be all that is needed: it is looked at whatever the time.
+  for (const start of starts) await offer(start);
+  for (const start of closedForms(form, patience)) {
+    if (best === undefined || !clock.expired) await offer(start, patience);
+  }
+  if (best === undefined) return undefined;
+  const sizes = form.sectors.map((s) => s.mu.length);
+  let from = best.x;
+  let ended = !clock.expired;
+  let onEngine = isWide(form) ? engine : undefined;
+  for (let stage = 0; stage < stages.length && ended; stage++) {
+    const { doublings, gain } = stages[stage];
+    const judge = await judgeOf(form, doublings, onEngine);
+    let begun = false;
+    const objective: Objective = async (x) => {
+      await clock.pause();
+      // Where the descent begins there must be a value.
+      if (begun && clock.expired) return undefined;
+      begun = true;
+      const sample = await judge.value(exponentials(x, sizes));
+      return sample && { value: sample.value, gradient: joined(sample.gradient) };
+    };
+    const values: number[] = [];
+    let last = from;
+    try {
+      for await (const point of descend(objective, from)) {
+        values.push(point.value);
+        last = point.x;
+        onPoint(Math.exp(point.value), exponentials(point.x, sizes));
+        ended = !clock.expired;
+        if (!ended) break;
+        if (values.length > 10 && values[values.length - 11] - point.value < Math.max(gain, tolerance)) break;
+      }
+    } finally {
+      await judge.dispose();
+    }
+    ended &&= !clock.expired;
+    // A stage judges by its own power; the last one's counts.
+    const value = chainValue(form, exponentials(last, sizes), final)?.value;
+    if (value === undefined) {
+      if (!ended) break;
+      // At the edge of what is feasible rounding decides, and the engine's is another: the stage is done again without it.
+      onEngine = undefined;
+      stage--;
+      continue;
+    }
+    from = last;
+    if (value < best.value) best = { x: last, value };
+  }
+  return { multipliers: exponentials(best.x, sizes), ended };
+}
+
+// --- internal ---
+
+/** How well the power of the trace stands for the largest eigenvalue, and the gain over ten steps below which the next stage begins. */
+const stages = [
+  { doublings: 5, gain: 1e-4 },
+  { doublings: 9, gain: 1e-5 },
+  { doublings: 13, gain: 1e-6 },
+  { doublings: 17, gain: 1e-7 },
+];
+
+/** From here on the engine is the faster way, two to three times (`bench/lipsdp.ts`); below, calls to it cost more than they save. */
+const widthForEngine = 64;
+
+const isWide = ({ weights }: ChainForm): boolean => weights.some(({ rows }) => rows >= widthForEngine);
+
+interface Judge {
+  value(multipliers: Multipliers): ChainValue | undefined | Promise<ChainValue | undefined>;
+  dispose(): Promise<void>;
+}
+
+async function judgeOf(form: ChainForm, doublings: number, engine: Engine | undefined): Promise<Judge> {
+  if (engine) return chainProgram(engine, form, doublings);
+  return { value: (multipliers) => chainValue(form, multipliers, doublings), dispose: async () => undefined };
+}
+
+const logarithms = (multipliers: Multipliers): Float64Array => joined(multipliers).map((x) => Math.log(x));
+
+function joined(parts: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(parts.reduce((n, p) => n + p.length, 0));
+  let at = 0;
+  for (const p of parts) {
+    all.set(p, at);
+    at += p.length;
+  }
+  return all;
+}
+
+function exponentials(x: Float64Array, sizes: readonly number[]): Multipliers {
+  let at = 0;
+  return sizes.map((n) => {
+    at += n;
+    return x.subarray(at - n, at).map((v) => Math.exp(v));
+  });
+}

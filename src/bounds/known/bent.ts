@@ -1,0 +1,144 @@
+/** @file Compositions with one slope on each side of 0 - PReLU, leaky ReLU by a maximum, x + relu(x): what scales with x > 0 is told by its values at 1 and -1. */
+import type { Behaviour, Node } from "../../graph/graph.ts";
+import { sizeOf } from "../../tensor/shape.ts";
+import { computedError } from "../fixed.ts";
+import type { Composition } from "./composition.ts";
+
+/** The slopes of a composition that is positively homogeneous, element by element; null where that cannot be told. */
+export function bentBehaviour({ x, y, inner, fixed }: Composition): Behaviour | null {
+  if (inner.some((node) => node.shape.join() !== x.shape.join())) return null;
+  const degrees = new Map<Node, number>([[x, 1]]);
+  const isZero = (node: Node) => !degrees.has(node) && fixed(node).data.every((v) => v === 0);
+  for (const node of inner) {
+    const degree = degreeOf(node, (i) => degrees.get(i), isZero);
+    if (degree === null) return null;
+    degrees.set(node, degree);
+  }
+  if (degrees.get(y) !== 1) return null;
+  let largest = 0;
+  let exact = true;
+  const at = (v: number) => {
+    const values = new Map<Node, Float64Array>([[x, new Float64Array(sizeOf(x.shape)).fill(v)]]);
+    for (const node of inner) {
+      const fed = node.inputs.map((i) => values.get(i) ?? fixed(i).data);
+      const value = node.op.evaluate(node, fed);
+      values.set(node, value);
+      exact &&= isExact(node, fed) && node.inputs.every((i) => values.has(i) || fixed(i).error === 0);
+      for (const a of value) largest = Math.max(largest, Math.abs(a));
+    }
+    return values.get(y) as Float64Array;
+  };
+  const right = hull(at(1));
+  const left = hull(at(-1).map((v) => -v));
+  const bends = [...right, ...left];
+  if (!bends.every(Number.isFinite)) return null;
+  // Nothing is gained by a name where the sum over the branches is the largest slope.
+  const known = Math.max(...bends.map(Math.abs));
+  if (branchwise(x, inner, fixed) <= known * (1 + 1e-9)) return null;
+  const slack = exact ? 0 : inner.length * largest * computedError;
+  const widen = ([low, high]: readonly number[]): readonly [number, number] => [low - slack, high + slack];
+  const both = hull(bends);
+  return {
+    kind: "pointwise",
+    slope: widen(both),
+    slopeOn: (low, high) => widen(low >= 0 ? right : high <= 0 ? left : both),
+    curvature: Number.POSITIVE_INFINITY,
+  };
+}
+
+// --- internal ---
+
+/** What the slopes of the branches give if nothing is known of how they meet. */
+function branchwise(x: Node, inner: Composition["inner"], fixed: Composition["fixed"]): number {
+  const found = new Map<Node, number>([[x, 1]]);
+  let last = 1;
+  for (const node of inner) {
+    const varying = node.inputs.flatMap((i) => found.get(i) ?? []);
+    const behaviour = node.op.behaviour(
+      node,
+      node.inputs.map((i) => found.has(i)),
+    );
+    if (behaviour.kind === "unbounded") last = Number.POSITIVE_INFINITY;
+    else if (behaviour.kind === "pointwise") last = varying[0] * Math.max(...behaviour.slope.map(Math.abs));
+    else if (behaviour.kind === "smooth") last = Math.hypot(...varying);
+    else if (behaviour.kind === "linear" && behaviour.of.form === "diagonal") {
+      const { factors, inverse } = behaviour.of;
+      last = varying[0] * fixed(factors).data.reduce((top, v) => Math.max(top, Math.abs(inverse ? 1 / v : v)), 0);
+    } else last = varying.reduce((sum, v) => sum + v, 0);
+    found.set(node, last);
+  }
+  return last;
+}
+
+/** Did an op of numbers come out without rounding? */
+function isExact(node: Node, [a, b]: readonly Float64Array[]): boolean {
+  const plain = (v: number) => v === 0 || Math.abs(v) === 1;
+  switch (node.op.name) {
+    case "Add":
+    case "Sub": {
+      const sign = node.op.name === "Add" ? 1 : -1;
+      return a.every((v, k) => v + sign * b[k] - v === sign * b[k] && v + sign * b[k] - sign * b[k] === v);
+    }
+    case "Mul":
+      return a.every((v, k) => plain(v) || plain(b[k]));
+    case "Div":
+      return b.every((v) => Math.abs(v) === 1);
+    case "LeakyRelu":
+      return a.every(plain);
+    default:
+      return true;
+  }
+}
+
+/** The power of t > 0 that f(t x) takes out of f(x): 1 for what is like x, 0 for a condition; null for anything else. */
+function degreeOf(
+  node: Node,
+  degree: (input: Node) => number | undefined,
+  isZero: (input: Node) => boolean,
+): number | null {
+  const { inputs } = node;
+  const like = (k: number) => degree(inputs[k]) === 1 || isZero(inputs[k]);
+  const held = (k: number) => degree(inputs[k]) === undefined;
+  switch (node.op.name) {
+    case "Add":
+    case "Sub":
+    case "Max":
+    case "Min":
+      return like(0) && like(1) ? 1 : null;
+    case "Mul": {
+      const [a, b] = [degree(inputs[0]) ?? 0, degree(inputs[1]) ?? 0];
+      return a + b === 1 ? 1 : null;
+    }
+    case "Div":
+      return degree(inputs[0]) === 1 && held(1) ? 1 : null;
+    case "Neg":
+    case "Relu":
+    case "LeakyRelu":
+    case "Abs":
+      return degree(inputs[0]) === 1 ? 1 : null;
+    case "Less":
+    case "LessOrEqual":
+    case "Greater":
+    case "GreaterOrEqual":
+      return like(0) && like(1) ? 0 : null;
+    case "And":
+    case "Or":
+    case "Not":
+      return inputs.every((i) => degree(i) === 0) ? 0 : null;
+    case "Cast":
+      return degree(inputs[0]) === 0 || node.dtype.startsWith("float") ? (degree(inputs[0]) ?? null) : null;
+    case "Where":
+      return (held(0) || degree(inputs[0]) === 0) && like(1) && like(2) ? 1 : null;
+    default:
+      return null;
+  }
+}
+
+const hull = (values: ArrayLike<number>): readonly [number, number] => {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (let i = 0; i < values.length; i++) {
+    low = Math.min(low, values[i]);
+    high = Math.max(high, values[i]);
+  }
+  return [low, high];
+};

@@ -1,0 +1,199 @@
+import { describe, expect, it } from "vitest";
+import { affine, functionOf, weight } from "../../../test/functions.ts";
+import { nodeEngine } from "../../engine/node.ts";
+import type { Node } from "../../graph/graph.ts";
+import { writeNetwork } from "../../onnx/network.ts";
+import { parseOnnx } from "../../onnx/read.ts";
+import { add, cast, div, greater, maximum, minimum, mul, neg, pow, sub, where } from "../../ops/arith.ts";
+import { concat, reshape, sliceAxis, unsqueeze } from "../../ops/movement.ts";
+import { clip, erf, hardSigmoid, relu, sigmoid, softplus, tanh } from "../../ops/pointwise.ts";
+import { reduceMax, reduceMin } from "../../ops/reduce.ts";
+import { maxMin } from "../../ops/sort.ts";
+import { random } from "../../tensor/random.ts";
+import { autoLip } from "../autoLip.ts";
+import type { Norm } from "../bound.ts";
+import { asFunction } from "../fixed.ts";
+import { lipschitz } from "../index.ts";
+import { subjectOf } from "../subject.ts";
+
+const engine = nodeEngine({ threads: 1 });
+const norms: readonly Norm[] = [1, 2, "inf"];
+const value = async (f: (x: Node) => Node, norm: Norm = 2, sample = [2]) =>
+  (await autoLip(subjectOf(functionOf(sample, f)), norm)).bound.value;
+
+/** The steepest difference quotient of a function of one number on a fine grid. */
+function steepest(f: (x: number) => number): number {
+  let top = 0;
+  for (let x = -12; x < 12; x += 1e-3) top = Math.max(top, Math.abs(f(x + 1e-4) - f(x)) / 1e-4);
+  return top;
+}
+const at = (f: (x: Node) => Node) => {
+  const { x, y } = subjectOf(functionOf([1], f)).at(1, "float64");
+  return (v: number) => asNumber(y, x, v);
+};
+const asNumber = (y: Node, x: Node, v: number) => asFunction(y, x)(Float64Array.of(v))[0];
+
+const gates: readonly (readonly [string, (x: Node) => Node])[] = [
+  ["silu", (x) => mul(x, sigmoid(x))],
+  ["swish of another rate", (x) => mul(sigmoid(mul(x, 1.702)), x)],
+  ["swish turned around, twice", (x) => mul(mul(x, -2), sigmoid(neg(x)))],
+  ["gelu", (x) => mul(mul(x, 0.5), add(erf(div(x, Math.fround(Math.SQRT2))), 1))],
+  ["gelu, the half last", (x) => mul(mul(x, add(erf(mul(x, Math.SQRT1_2)), 1)), 0.5)],
+  ["gelu, the half inside", (x) => mul(x, add(mul(erf(div(x, Math.SQRT2)), 0.5), 0.5))],
+  [
+    "gelu by tanh",
+    (x) => {
+      const inner = mul(add(x, mul(pow(x, 3), Math.fround(0.044715))), Math.fround(Math.sqrt(2 / Math.PI)));
+      return mul(mul(x, 0.5), add(tanh(inner), 1));
+    },
+  ],
+  [
+    "gelu by tanh, products",
+    (x) => {
+      const inner = mul(mul(x, Math.sqrt(2 / Math.PI)), add(mul(mul(x, x), 0.044715), 1));
+      return mul(mul(0.5, x), add(1, tanh(inner)));
+    },
+  ],
+  ["mish", (x) => mul(x, tanh(softplus(x)))],
+  ["hard-swish", (x) => mul(x, hardSigmoid(x, 1 / 6, 0.5))],
+  ["hard-swish by clip", (x) => div(mul(x, clip(add(x, 3), 0, 6)), 6)],
+  ["hard-swish by relu and minimum", (x) => mul(x, div(minimum(relu(add(x, 3)), 6), 6))],
+  ["hard-swish, asymmetric", (x) => mul(x, clip(sub(1, mul(x, 0.3)), -1, 3))],
+];
+
+describe("x g(x)", () => {
+  it.each(gates)("has the slopes of the function that it is: %s", async (_, f) => {
+    const exact = steepest(at(f));
+    const found = await value(f);
+    expect(found).toBeGreaterThanOrEqual(exact * (1 - 1e-7));
+    expect(found).toBeLessThan(exact * (1 + 5e-4));
+  });
+
+  it.each(gates)("has slopes on an interval: %s", async (_, f) => {
+    const source = random(3);
+    const g = at(f);
+    let proved = 0;
+    for (let k = 0; k < 60; k++) {
+      const low = 8 * source.uniform() - 5;
+      const high = low + 0.01 + 3 * source.uniform() ** 3;
+      const domain = { kind: "box", low: [low], high: [high] } as const;
+      const { bounds } = await lipschitz(functionOf([1], f), { engine, domain, methods: ["interval"] });
+      let top = 0;
+      const step = (high - low) / 50;
+      for (let x = low; x + step <= high; x += step) top = Math.max(top, Math.abs(g(x + step) - g(x)) / step);
+      if (bounds[0].status === "done") proved++;
+      expect(bounds[0].value).toBeGreaterThanOrEqual(top - 1e-10);
+    }
+    expect(proved).toBe(60);
+  });
+
+  it("is not taken for one where a constant differs", async () => {
+    const wrong: readonly ((x: Node) => Node)[] = [
+      (x) => mul(x, x),
+      (x) => mul(x, add(sigmoid(x), x)),
+      (x) => mul(x, sigmoid(add(x, 1))),
+      (x) => mul(x, add(erf(x), 2)),
+      (x) => mul(x, add(tanh(add(x, mul(pow(x, 3), 0.05))), 1)),
+      (x) => mul(add(x, 1), sigmoid(x)),
+      (x) => mul(x, relu(x)),
+      (x) => mul(x, clip(mul(x, x), 0, 1)),
+      (x) => mul(x, sigmoid(mul(x, weight(x, [1, 2], [2])))),
+    ];
+    for (const f of wrong) expect(await value(f)).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe("functions bent at 0", () => {
+  it.each<[string, number, (x: Node) => Node]>([
+    ["PReLU", 1, (x) => add(maximum(x, 0), mul(minimum(x, 0), weight(x, [0.25, -0.5], [2])))],
+    ["PReLU with a steep side", 3, (x) => add(relu(x), mul(minimum(x, 0), 3))],
+    ["PReLU of two ReLUs", 1, (x) => sub(relu(x), mul(relu(neg(x)), 0.25))],
+    ["leaky ReLU by a maximum", 1, (x) => maximum(x, mul(x, 0.1))],
+    ["leaky ReLU by a choice", 1, (x) => where(greater(x, 0), x, mul(x, 0.1))],
+    ["ReLU by a mask", 1, (x) => mul(x, cast(greater(x, 0), x.dtype))],
+    ["|x| of two ReLUs", 1, (x) => add(relu(x), relu(neg(x)))],
+  ])("have the larger of two slopes: %s", async (_, exact, f) => {
+    for (const norm of norms) {
+      expect(await value(f, norm)).toBeGreaterThanOrEqual(exact);
+      expect(await value(f, norm)).toBeLessThan(exact * (1 + 1e-9));
+    }
+  });
+
+  it("are not taken for one where they jump or are moved", async () => {
+    const jump = (x: Node) => where(greater(x, 0), add(x, 1), x);
+    const late = (x: Node) => where(greater(x, 1), x, mul(x, 2));
+    expect(await value(jump)).toBe(Number.POSITIVE_INFINITY);
+    expect(await value(late)).toBe(Number.POSITIVE_INFINITY);
+    expect(await value((x) => add(relu(sub(x, 1)), minimum(x, 0)))).toBeGreaterThan(1.5);
+  });
+});
+
+const sorts: readonly (readonly [string, (x: Node) => Node])[] = [
+  ["halves", (x) => maxMin(x)],
+  [
+    "neighbours, reduced and stacked",
+    (x) => {
+      const pairs = reshape(x, [x.shape[0], x.shape[1] / 2, 2]);
+      const [high, low] = [reduceMax(pairs, [2]), reduceMin(pairs, [2])];
+      return reshape(concat([unsqueeze(high, [2]), unsqueeze(low, [2])], 2), x.shape);
+    },
+  ],
+  [
+    "of a part, the rest moved",
+    (x) => {
+      const [a, b] = [sliceAxis(x, 1, 0, 1), sliceAxis(x, 1, 2, 3)];
+      return concat([sliceAxis(x, 1, 3, x.shape[1]), minimum(b, a), sliceAxis(x, 1, 1, 2), maximum(a, b)], 1);
+    },
+  ],
+];
+
+describe("MaxMin", () => {
+  it.each(sorts)("has the constant 1 in every norm: %s", async (_, f) => {
+    for (const norm of norms) expect(await value(f, norm, [4])).toBe(1);
+  });
+
+  it("is not seen where a number is used twice or lost", async () => {
+    const [a, b] = [(x: Node) => sliceAxis(x, 1, 0, 2), (x: Node) => sliceAxis(x, 1, 2, 4)];
+    const twice = (x: Node) => concat([maximum(a(x), b(x)), maximum(a(x), b(x))], 1);
+    const crossed = (x: Node) => concat([maximum(a(x), b(x)), minimum(a(x), a(x))], 1);
+    expect(await value(twice, 2, [4])).toBeGreaterThan(1.4);
+    expect(await value(crossed, 2, [4])).toBeGreaterThan(1.4);
+  });
+
+  it("is an activation of a chain: lipsdp sees through it", async () => {
+    // |a - b| + (a + b) = 2 max(a, b): the network is 2 x whatever the sign of x, and the product of norms says sqrt(2) sqrt(2) 2.
+    const network = functionOf([1], (x) => affine(maxMin(affine(x, [[1], [-1]])), [[1, -1]]));
+    const { bounds } = await lipschitz(network, { engine, methods: ["frobenius", "lipsdp", "branch"] });
+    const by = (name: string) => bounds.find((b) => b.method === name && b.side === "upper");
+    expect(by("lipsdp")?.value).toBeGreaterThanOrEqual(2);
+    expect(by("lipsdp")?.value).toBeLessThan(2 * (1 + 1e-6));
+    expect(by("branch")?.value).toBeCloseTo(2, 9);
+  });
+
+  it("keeps all bounds on their sides in deep networks, and lipsdp below the product", async () => {
+    const r = random(8);
+    const rows = (n: number, m: number) =>
+      Array.from({ length: n }, () => Array.from({ length: m }, () => r.normal() / Math.sqrt(m)));
+    for (const [, sort] of sorts) {
+      const [A, B, C] = [rows(6, 4), rows(6, 6), rows(3, 6)];
+      const network = functionOf([4], (x) => {
+        const z = sort(affine(x, A, [0.1, 0, 0, 0.3, 0, 0]));
+        return affine(add(sort(affine(z, B)), z), C);
+      });
+      for (const norm of norms) {
+        const { bounds } = await lipschitz(network, { engine, norm, methods: "all", seconds: 0.4 });
+        const lower = Math.max(...bounds.filter((b) => b.side === "lower").map((b) => b.value));
+        for (const b of bounds) if (b.side === "upper") expect(b.value).toBeGreaterThanOrEqual(lower);
+        const of = (name: string) => bounds.find((b) => b.method === name)?.value as number;
+        if (norm === 2) expect(of("lipsdp")).toBeLessThan(0.98 * of("autolip"));
+      }
+    }
+  });
+
+  it("is found again in a model that was written and read", async () => {
+    const network = functionOf([4], (x) => affine(maxMin(mul(x, sigmoid(x))), [[1, 0, 0, 0]]));
+    const read = parseOnnx(writeNetwork(network));
+    const { bound } = await autoLip(subjectOf(read), 2);
+    expect(bound.value).toBeLessThan(1.0999);
+  });
+});

@@ -1,0 +1,192 @@
+/**
+ * @file Between which numbers the result of one op lies when its inputs lie in ranges, rounding included. What is not known here
+ * is everything: a range never holds too little.
+ */
+import type { Behaviour, Node } from "../../graph/graph.ts";
+import { down, gamma, tiny, up } from "../../linalg/rounding.ts";
+import { sizeOf } from "../../tensor/shape.ts";
+import { isFloat } from "../../tensor/tensor.ts";
+import type { Range } from "../domain.ts";
+import { valueError } from "./ranges.ts";
+import {
+  anything,
+  cornersOf,
+  middleOf,
+  pointwiseRange,
+  productRange,
+  quotientRange,
+  sizesOf,
+  squareRange,
+} from "./rules.ts";
+import { softmaxRange } from "./softmax.ts";
+
+/**
+ * The range of a node from those of its inputs.
+ *
+ * What rises in every input is evaluated at both ends; products of elements take four corners, other products and sums the middle and
+ *
+ *     |g(a, b) - g(m_a, m_b)| <= g(|m_a| + r_a, |m_b| + r_b) - g(|m_a|, |m_b|),
+ *
+ * functions of one number their values at a few points and the slopes between. `varies` tells the inputs that are not weights.
+ */
+export function nodeRange(node: Node, inputs: readonly Range[], varies: readonly boolean[]): Range {
+  const found = ruleOf(node, inputs, varies);
+  const low = found.low.map((v) => (Number.isNaN(v) ? Number.NEGATIVE_INFINITY : v));
+  const high = found.high.map((v) => (Number.isNaN(v) ? Number.POSITIVE_INFINITY : v));
+  return { low, high };
+}
+
+// --- internal ---
+
+/** Ops that never fall where an input rises, and are exact. */
+const chooses = new Set(
+  "Reshape Transpose Slice ScatterSlice Concat Expand Gather Patches Max Min ReduceMax ReduceMin MaxPool MaxMin StopGradient Relu Clip Sign Floor And Or".split(
+    " ",
+  ),
+);
+
+/** Ops that add, with weights that are not negative. */
+const adds = new Set("Add ReduceSum ReduceMean AveragePool Fold ScatterAdd".split(" "));
+
+/** Functions of one number whose values are never below 0, whatever rounding says. */
+const notNegative = new Set("Abs Exp Sqrt Sigmoid Softplus".split(" "));
+
+const comparisons: Readonly<Record<string, (a: Range, b: Range, i: number) => readonly [boolean, boolean]>> = {
+  // Is it surely so, may it be so?
+  Less: (a, b, i) => [a.high[i] < b.low[i], a.low[i] < b.high[i]],
+  LessOrEqual: (a, b, i) => [a.high[i] <= b.low[i], a.low[i] <= b.high[i]],
+  Greater: (a, b, i) => [a.low[i] > b.high[i], a.high[i] > b.low[i]],
+  GreaterOrEqual: (a, b, i) => [a.low[i] >= b.high[i], a.high[i] >= b.low[i]],
+  Equal: (a, b, i) => [
+    a.low[i] === a.high[i] && b.low[i] === b.high[i] && a.low[i] === b.low[i],
+    a.low[i] <= b.high[i] && b.low[i] <= a.high[i],
+  ],
+};
+
+function ruleOf(node: Node, inputs: readonly Range[], varies: readonly boolean[]): Range {
+  const { name } = node.op;
+  const [a, b, c] = inputs;
+  const compare = comparisons[name];
+  if (compare) {
+    const known = a.low.map((_, i) => (compare(a, b, i)[0] ? 1 : 0));
+    return { low: known, high: known.map((v, i) => (v === 1 || compare(a, b, i)[1] ? 1 : 0)) };
+  }
+  switch (name) {
+    case "Gather":
+    case "ScatterAdd":
+      // Where to is no number to calculate with.
+      return varies[inputs.length - 1] ? anything(sizeOf(node.shape)) : monotone(node, inputs);
+    case "Neg":
+      return { low: a.high.map((v) => -v), high: a.low.map((v) => -v) };
+    case "Not":
+      return { low: a.high.map((v) => (v === 0 ? 1 : 0)), high: a.low.map((v) => (v === 0 ? 1 : 0)) };
+    case "Sub":
+      return { low: a.low.map((v, i) => down(v - b.high[i])), high: a.high.map((v, i) => up(v - b.low[i])) };
+    case "Add":
+      return { low: a.low.map((v, i) => down(v + b.low[i])), high: a.high.map((v, i) => up(v + b.high[i])) };
+    case "Where": {
+      // The condition lies between 0 and 1.
+      const first = (i: number) => a.low[i] !== 0;
+      const second = (i: number) => a.high[i] === 0;
+      const chosen = (x: Float64Array, y: Float64Array, pick: (p: number, q: number) => number) =>
+        x.map((v, i) => (first(i) ? v : second(i) ? y[i] : pick(v, y[i])));
+      return { low: chosen(b.low, c.low, Math.min), high: chosen(b.high, c.high, Math.max) };
+    }
+    case "Cast":
+      return castRange(node, a);
+    case "Mul":
+      return node.inputs[0] === node.inputs[1] ? squareRange(a) : cornersOf(a, b, (x, y) => x * y);
+    case "Pow":
+      return !varies[1] && b.low.every((v, i) => v === 2 && b.high[i] === 2)
+        ? squareRange(a)
+        : byBehaviour(node, inputs, varies);
+    case "Div":
+      return quotientRange(node, a, b);
+    case "Softmax":
+      return softmaxRange(node, a);
+    default:
+      return chooses.has(name) || adds.has(name) ? monotone(node, inputs) : byBehaviour(node, inputs, varies);
+  }
+}
+
+function byBehaviour(node: Node, inputs: readonly Range[], varies: readonly boolean[]): Range {
+  const everything = anything(sizeOf(node.shape));
+  const whole = node.op.behaviour(
+    node,
+    node.inputs.map(() => true),
+  );
+  if (whole.kind === "unbounded" && whole.local?.kind === "product") return productRange(node, inputs);
+  const own = node.op.behaviour(node, varies);
+  const which = varies.indexOf(true);
+  const alone = varies.lastIndexOf(true) === which;
+  const slopeOn = slopesOf(own);
+  // The other operands of a function of one number are weights; a range of theirs has no middle to take.
+  const held = inputs.every((r, i) => i === which || r.low.every((v, k) => v === r.high[k]));
+  if (slopeOn && alone && held) {
+    const apply = (z: Float64Array) =>
+      node.op.evaluate(
+        node,
+        inputs.map((r, i) => (i === which ? z : r.low)),
+      );
+    const found = pointwiseRange(apply, slopeOn, inputs[which]);
+    return notNegative.has(node.op.name) ? { ...found, low: found.low.map((v) => Math.max(0, v)) } : found;
+  }
+  if (own.kind === "smooth") {
+    // Nothing moves by more than the largest move times the constant.
+    const parts = inputs.map(middleOf);
+    const values = node.op.evaluate(
+      node,
+      parts.map((p) => p.mid),
+    );
+    const size = inputs.map(sizesOf).reduce((top, s) => s.reduce((t, v) => Math.max(t, v), top), 0);
+    const move = parts.reduce((top, p) => p.radius.reduce((t, v) => Math.max(t, v), top), 0);
+    const terms = inputs.reduce((n, r) => n + r.low.length, 16);
+    const reach = (v: number) =>
+      up(up(own.lipschitz.inf * move) + 2 * (valueError + gamma(terms)) * (size + Math.abs(v) + Math.log(terms)));
+    return { low: values.map((v) => down(v - reach(v))), high: values.map((v) => up(v + reach(v))) };
+  }
+  return everything;
+}
+
+const slopesOf = (behaviour: Behaviour) =>
+  behaviour.kind === "pointwise"
+    ? behaviour.slopeOn
+    : behaviour.kind === "unbounded" && behaviour.local?.kind === "slopes"
+      ? behaviour.local.slopeOn
+      : null;
+
+/** At both ends, and what adding may have rounded. */
+function monotone(node: Node, inputs: readonly Range[]): Range {
+  const at = (side: "low" | "high") =>
+    node.op.evaluate(
+      node,
+      inputs.map((r) => r[side]),
+    );
+  const [low, high] = [at("low"), at("high")];
+  if (chooses.has(node.op.name) || !isFloat(node.dtype)) return { low, high };
+  const g = 2 * gamma(inputs.reduce((n, r) => n + r.low.length, 8));
+  const spread = node.op
+    .evaluate(
+      node,
+      inputs.map((r, i) => (isFloat(node.inputs[i].dtype) ? sizesOf(r) : r.low)),
+    )
+    .map((v) => g * v + tiny);
+  // A sum of what is not negative is not, and a sum of nothing but zeros is exact.
+  const positive = inputs.every((r) => r.low.every((v) => v >= 0));
+  return {
+    low: low.map((v, i) => Math.max(positive ? 0 : Number.NEGATIVE_INFINITY, down(v - spread[i]))),
+    high: high.map((v, i) => up(v + spread[i])),
+  };
+}
+
+function castRange(node: Node, x: Range): Range {
+  if (node.dtype !== "bool") {
+    const at = (v: Float64Array) => node.op.evaluate(node, [v]);
+    return { low: at(x.low), high: at(x.high) };
+  }
+  const off = (i: number) => x.low[i] <= 0 && x.high[i] >= 0;
+  return {
+    low: x.low.map((_, i) => (off(i) ? 0 : 1)),
+    high: x.low.map((l, i) => (l === 0 && x.high[i] === 0 ? 0 : 1)),
+  };
+}
