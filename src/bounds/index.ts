@@ -203,13 +203,12 @@ function sharedWork(
       return tail;
     },
     behind() {
-      behind ??= self
-        .walk()
-        .then(({ propagation }) =>
-          propagation.lastBlock && norm === 2 && domain.kind === "global"
-            ? questionTail(propagation.flow, propagation, domain, propagation.lastBlock)
-            : self.tail(),
-        );
+      behind ??= self.walk().then(({ propagation }) => {
+        const { flow, lastBlock } = propagation;
+        const inside = lastBlock && norm === 2 && domain.kind === "global";
+        const short = inside ? questionTail(flow, propagation, domain, lastBlock) : "no block";
+        return typeof short === "string" ? self.tail() : short;
+      });
       return behind;
     },
   };
