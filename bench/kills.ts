@@ -51,7 +51,7 @@ function finish(out: string): SpawnSyncReturns<string> {
 /** Times are what may differ. */
 function tableOf({ stdout }: SpawnSyncReturns<string>): string {
   const lines = stdout.split("\n").filter((line) => !/^Written|^and in/.test(line));
-  return lines.map((line) => line.replace(/ +[\d.]+x$/, "")).join("\n");
+  return lines.map((line) => line.replace(/ +(time|[\d.]+x)$/, "")).join("\n");
 }
 
 function filesIn(out: string): string[] {
