@@ -78,6 +78,9 @@ describe("renderReport()", () => {
     const text = await renderReport([run("plain", 1), run("plain", 2), run("clip", 1), run("clip", 2)]);
     const seen = shown(text);
     expect(seen).toContain("Means over up to 2 seeds");
+    expect(seen).toContain(
+      "Of 2 methods on digits (means over 2 seeds) clip has the largest average certified radius, 0.4321 in l2 by lipsdp: of 4 test samples",
+    );
     // Accuracies of the seeds are 0.902 and 0.912 for plain, 0.912 and 0.922 for clip.
     expect(text).toMatch(/<strong>91\.7<\/strong><br><small>±0\.5</);
     expect(text.match(/<section id="run-/g)).toHaveLength(2);

@@ -52,7 +52,9 @@ export function comparisonVerdict(groups: readonly Group[]): string {
     radius === undefined
       ? ""
       : `, ${showPercent(part(best.group, at))} proved to stay right under every move of length at most ${radius}`;
-  const largest = `${where} largest average certified radius, ${best.value} in ${showNorm(norm)}`;
+  const { upper } = best.group.runs[0].record.bracket;
+  const by = upper?.proved ? ` by ${upper.method}` : "";
+  const largest = `${where} largest average certified radius, ${best.value} in ${showNorm(norm)}${by}`;
   return `${largest}: of ${data.samples.test} test samples ${right(best.group)} decided right${proved}${plain ? ` (plain: ${words(plain)})` : ""}.`;
 }
 
