@@ -34,7 +34,7 @@ describe("effortFor()", () => {
     const network = await frozen(mlp([5, 7, 3]), [5]);
     expect(effortFor(network, 20)).toMatchObject({ attacked: 20, curved: 20 });
     const large = effortFor(await frozen(mlp([2000, 2000, 3]), [2000]), 5000);
-    expect(large).toMatchObject({ attacked: 99, curved: 49, rounds: 18 });
+    expect(large).toMatchObject({ attacked: 199, curved: 74, rounds: 18 });
     expect(effortFor(await frozen(mlp([4000, 4000, 4000, 3]), [4000]), 5000)).toMatchObject({
       attacked: 32,
       curved: 16,

@@ -48,11 +48,11 @@ interface Share {
 
 /**
  * An attack makes about five hundred passes in float32, a curvature a hundred in float64, which is ten times slower, a round of both searches
- * about fifteen hundred: in sum some 1e12 multiply-adds, a minute on two cores.
+ * about fifteen hundred: in sum some 1e12 multiply-adds, half a minute to a minute on two cores.
  */
 const shares = {
-  attacked: { most: 1000, least: 32, budget: 4e8 },
-  curved: { most: 200, least: 16, budget: 2e8 },
+  attacked: { most: 1000, least: 32, budget: 8e8 },
+  curved: { most: 200, least: 16, budget: 3e8 },
   rounds: { most: 40, least: 5, budget: 7.5e7 },
 } as const satisfies Readonly<Record<string, Share>>;
 
