@@ -97,7 +97,7 @@ function tableOf({ columns, best, rows, data, seeds, samples, machine }: Results
       `\`${method}\``,
       ...cells.map((spread, i) => {
         if (!spread) return "-";
-        const mean = spread.mean.toFixed(spread.mean < 100 && !/accuracy|cert|attacked|time/.test(columns[i]) ? 2 : 1);
+        const mean = shown(spread.mean, columns[i]);
         return best[i].includes(method) ? `**${mean}**` : mean;
       }),
     ]),
@@ -105,4 +105,11 @@ function tableOf({ columns, best, rows, data, seeds, samples, machine }: Results
   const head = [line(["method", ...columns]), line(["---", ...columns.map(() => "---:")])];
   const over = seeds > 1 ? `mean of ${seeds} seeds` : "one seed";
   return [...head, ...body, `\n${samples} test samples of ${data}, ${over}; ${machine}.\n`].join("");
+}
+
+/** Bounds are rounded outward, so that none says more than was found. */
+function shown(value: number, column: string): string {
+  if (column === "lower") return (Math.floor(100 * value) / 100).toFixed(2);
+  if (column === "upper") return (Math.ceil(100 * value) / 100).toFixed(2);
+  return value.toFixed(column === "curvature" ? 2 : 1);
 }

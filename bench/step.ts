@@ -6,7 +6,7 @@ import { inFamily } from "../src/layers/family.ts";
 import type { Layer } from "../src/layers/layer.ts";
 import { convnet } from "../src/models/convnet.ts";
 import { mlp } from "../src/models/mlp.ts";
-import { type Named, within } from "../src/tensor/named.ts";
+import type { Named } from "../src/tensor/named.ts";
 import { random, uniformTensor } from "../src/tensor/random.ts";
 import type { Shape } from "../src/tensor/shape.ts";
 import { scalar, type Tensor, tensor } from "../src/tensor/tensor.ts";
@@ -71,14 +71,17 @@ export interface Stepper {
 export async function stepper(engine: Engine, task: Task): Promise<Stepper> {
   const { outputs, feeds } = stepProgram(task);
   const program = await engine.compile(outputs);
-  const names = Object.keys(program.inputs);
-  let all: Named<Tensor> = feeds;
+  const fed: Record<string, Tensor> = Object.fromEntries(
+    Object.keys(program.inputs).map((name) => [name, feeds[name]]),
+  );
+  // What a method only watches is fed back to nobody.
+  const kept = Object.keys(fed).filter((name) => `next/${name}` in outputs);
   return {
     async steps(count) {
       const start = performance.now();
       for (let i = 0; i < count; i++) {
-        const results = await program.run(Object.fromEntries(names.map((name) => [name, all[name]])));
-        all = { ...all, ...within("next", results) };
+        const results = await program.run(fed);
+        for (const name of kept) fed[name] = results[`next/${name}`];
       }
       return (performance.now() - start) / 1000;
     },
