@@ -16,7 +16,7 @@ const all: [string, Scalar][] = [
 
 const places = Array.from({ length: 801 }, (_, i) => (i - 400) / 40 + Math.sin(i) / 1000);
 
-describe.each(all)("%s", (_, { slope, bend, value, derivative }) => {
+describe.each(all)("%s", (_, { slope, value }) => {
   it("has all its slopes between the two", () => {
     for (let i = 1; i < places.length; i++) {
       const quotient = (value(places[i]) - value(places[i - 1])) / (places[i] - places[i - 1]);
@@ -24,20 +24,21 @@ describe.each(all)("%s", (_, { slope, bend, value, derivative }) => {
       expect(quotient).toBeLessThan(slope[1] + 1e-9);
     }
   });
+});
 
-  it.skipIf(bend === Number.POSITIVE_INFINITY)(
-    "has the derivative it says, which bends by no more than it says",
-    () => {
-      let steepest = 0;
-      for (let i = 1; i < places.length; i++) {
-        const [a, b] = [places[i - 1], places[i]];
-        const h = 1e-5;
-        expect(Math.abs(derivative(b) - (value(b + h) - value(b - h)) / (2 * h))).toBeLessThan(h * bend + 1e-9);
-        steepest = Math.max(steepest, Math.abs((derivative(b) - derivative(a)) / (b - a)));
-      }
-      expect(steepest).toBeLessThan(bend * (1 + 1e-9));
-      // And not by much less.
-      expect(steepest).toBeGreaterThan(0.9 * bend);
-    },
-  );
+const smooth = all.filter(([, { bend }]) => bend < Number.POSITIVE_INFINITY);
+
+describe.each(smooth)("%s", (_, { bend, value, derivative }) => {
+  it("has the derivative it says, which bends by no more than it says", () => {
+    let steepest = 0;
+    for (let i = 1; i < places.length; i++) {
+      const [a, b] = [places[i - 1], places[i]];
+      const h = 1e-5;
+      expect(Math.abs(derivative(b) - (value(b + h) - value(b - h)) / (2 * h))).toBeLessThan(h * bend + 1e-9);
+      steepest = Math.max(steepest, Math.abs((derivative(b) - derivative(a)) / (b - a)));
+    }
+    expect(steepest).toBeLessThan(bend * (1 + 1e-9));
+    // And not by much less.
+    expect(steepest).toBeGreaterThan(0.9 * bend);
+  });
 });
