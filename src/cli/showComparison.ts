@@ -24,14 +24,16 @@ export async function showComparison(
   });
   await writeWhole(join(folder, "report.html"), await renderReport(await readRunFolder(folder)));
   const each = join(folder, "<method>", ...(spec.seeds.length > 1 ? ["seed-<n>"] : []));
-  const why = best.records[0].accuracy === null ? "smallest test loss" : "largest average certified radius";
+  const decides = best.records[0].accuracy !== null;
+  const why = decides ? "largest average certified radius" : "smallest test loss";
+  const files = decides ? "model.onnx, record.json and certificate.json" : "model.onnx and record.json";
   result(record, () =>
     [
       renderComparison(rows, spec.paper),
       ...alarmLines(record.runs),
       ...claimLines(rows),
       `Written to ${folder}: report.html, record.json and model.onnx (${best.label}: the ${why}),`,
-      `and in ${each} those of every run.`,
+      `and in ${each} ${files} of every run.`,
     ].join("\n"),
   );
   for (const run of record.runs) kept(run.spec.method.name, run.claim);
