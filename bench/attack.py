@@ -6,20 +6,12 @@ import numpy
 import torch
 from torch import nn
 
+from networks import NETWORKS
 from serve import serve
 
 IMAGES = torch.from_numpy(numpy.load(sys.argv[2]))
 RADIUS, STEPS = float(sys.argv[3]), int(sys.argv[4])
-
-NETWORKS = {
-    "fashion": nn.Sequential(
-        nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10)
-    ),
-    "convnet": nn.Sequential(
-        nn.Conv2d(1, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(), nn.Flatten(),
-        nn.Linear(32 * 49, 100), nn.ReLU(), nn.Linear(100, 10),
-    ),
-}
+MODELS = {name: build() for name, build in NETWORKS.items()}
 
 
 def lengths(v):
@@ -41,7 +33,7 @@ def pgd(model, x, label):
 
 
 def attack(network, rows):
-    model = NETWORKS[network]
+    model = MODELS[network]
     with torch.no_grad():
         labels = model(IMAGES).argmax(1)
     start = time.perf_counter()

@@ -6,20 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from networks import NETWORKS
 from serve import serve
-
-NETWORKS = {
-    "mlp": lambda: nn.Sequential(
-        nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10)
-    ),
-    "fashion": lambda: nn.Sequential(
-        nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10)
-    ),
-    "convnet": lambda: nn.Sequential(
-        nn.Conv2d(1, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(), nn.Flatten(),
-        nn.Linear(32 * 49, 100), nn.ReLU(), nn.Linear(100, 10),
-    ),
-}
 
 
 class Trainer:

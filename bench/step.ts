@@ -35,7 +35,7 @@ export interface StepProgram {
 const batch = 128;
 const image = [1, 28, 28];
 
-/** The same networks stand in step.py and methods.py. */
+/** The same networks stand in networks.py. */
 export const tasks: Named<Task> = {
   mlp: { model: mlp([784, 256, 256, 10]), sample: [784], batch },
   fashion: { model: mlp([784, 128, 64, 10]), sample: [784], batch },

@@ -49,12 +49,7 @@ export const windowed: Operators = {
     read(a) {
       a.only("ceil_mode", 0);
       const x = a.varying(0);
-      const kernel = a.list("kernel_shape");
-      check(
-        a,
-        kernel !== undefined && kernel.length === x.shape.length - 2 && kernel.length <= 2,
-        "it must be in one or two dimensions",
-      );
+      const kernel = kernelOf(a, x);
       const pads = a.number("count_include_pad", 0);
       check(a, pads === 0 || pads === 1, "count_include_pad must be 0 or 1");
       const { matrix, shape } = meanMatrix(windowGeometry(a, x, kernel), x.shape, pads === 1);
@@ -95,12 +90,7 @@ export const windowed: Operators = {
       a.only("ceil_mode", 0);
       a.only("storage_order", 0);
       const x = a.varying(0);
-      const kernel = a.list("kernel_shape");
-      check(
-        a,
-        kernel !== undefined && kernel.length === x.shape.length - 2 && kernel.length <= 2,
-        "it must be in one or two dimensions",
-      );
+      const kernel = kernelOf(a, x);
       const windows = windowGeometry(a, x, kernel);
       const read = [x.shape[1], ...windows.out, ...kernel].reduce((n, d) => n * d, 1);
       check(a, read <= largestTensor, "its windows must not read that much");
@@ -127,6 +117,14 @@ function mean(a: Arguments, x: Varying, inner: number, shape: readonly number[])
       2,
     ),
   );
+}
+
+/** The window of a pool, in one or two dimensions. */
+function kernelOf(a: Arguments, x: Varying): readonly number[] {
+  const kernel = a.list("kernel_shape");
+  const fits = kernel !== undefined && kernel.length === x.shape.length - 2 && kernel.length <= 2;
+  check(a, fits, "it must be in one or two dimensions");
+  return kernel;
 }
 
 function windowGeometry(a: Arguments, x: Varying, kernel: readonly number[]) {
