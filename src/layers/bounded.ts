@@ -77,6 +77,23 @@ export function settled(pending: Pending, z: Node): Node {
   }
 }
 
+/** The scale that is pending, null for none. Layers that keep their width are never behind one that leaves a map over. */
+export function pendingScale(pending: Pending): Node | null {
+  if (pending.kind === "scale") return pending.factor;
+  throw new UsageError(
+    `bounded: a residual layer must not follow one that leaves a map over (${pending.kind}); build all layers of one family`,
+  );
+}
+
+/**
+ * The two maps of a residual layer behind a pending scale c, which stays pending: h + V s(c h U + b) / c in the place of c h + V s(c h U + b).
+ * So the layer trains as if the scale came before it.
+ */
+export function conjugated(pending: Pending, inner: Node, outer: Node): Named<Node> {
+  const scale = pendingScale(pending);
+  return scale === null ? { inner, outer } : { inner: mul(inner, scale), outer: div(outer, scale) };
+}
+
 /** A layer whose weights are those of its link. */
 export function linked(layer: Omit<Bounded, "weights">): Bounded {
   return { ...layer, weights: (variables, mode) => layer.link(variables, nothing, mode).weights };

@@ -1,22 +1,26 @@
 /**
  * @file Residual layers that are 1-Lipschitz: a gradient step on a convex function of x, with a step size that the weights bound. They
- * keep the width; a change of width comes before them, by zeros or by an orthonormal map.
+ * keep the width; a change of width comes before them, by zeros or by an orthonormal map, and the last layer takes what comes first.
  */
 import type { Node } from "../graph/graph.ts";
+import { constant } from "../graph/leaf.ts";
 import { add, div, mul, neg } from "../ops/arith.ts";
 import { matmul } from "../ops/matmul.ts";
-import { pad, reshape, transpose } from "../ops/movement.ts";
-import { under, within } from "../tensor/named.ts";
+import { pad, reshape, sliceAxis, transpose } from "../ops/movement.ts";
+import { UsageError } from "../tensor/errors.ts";
+import { type Named, under, within } from "../tensor/named.ts";
 import { zeros } from "../tensor/tensor.ts";
 import { type Activation, activation } from "./activation.ts";
 import {
   type Bounded,
   boundedFamily,
   checkActivation,
+  conjugated,
   type FamilyOptions,
   isMonotone,
   linked,
   nothing,
+  pendingScale,
 } from "./bounded.ts";
 import { drawFree } from "./cayley.ts";
 import { checkVector } from "./dense.ts";
@@ -24,7 +28,6 @@ import { gramBounds, weightedRowSums } from "./dominate.ts";
 import type { Family } from "./family.ts";
 import { glorotUniform } from "./initializer.ts";
 import { checkCount, evalRun } from "./layer.ts";
-import { orthogonalDense } from "./orthogonal.ts";
 import { reduction } from "./reduce.ts";
 import { residualConv } from "./sllConv.ts";
 
@@ -35,7 +38,7 @@ export const sll = (options: FamilyOptions = {}): Family =>
       name: "sll",
       dense: (width, act) => residualDense("sll", width, act),
       conv: (channels, conv, act) => residualConv("sll", channels, conv, act),
-      last: orthogonalDense,
+      last: firstOutputs,
     },
     options,
   );
@@ -47,7 +50,7 @@ export const cpl = (options: FamilyOptions = {}): Family =>
       name: "cpl",
       dense: (width, act) => residualDense("cpl", width, act),
       conv: (channels, conv, act) => residualConv("cpl", channels, conv, act),
-      last: orthogonalDense,
+      last: firstOutputs,
     },
     options,
   );
@@ -80,17 +83,42 @@ export function residualDense(kind: "sll" | "cpl", width: number, name: Activati
       const T = kind === "sll" ? weightedRowSums(matmul(transpose(W), W), logScale) : largestEigenvalue(W);
       const outer = neg(mul(transpose(div(W, T)), 2));
       const free = within("reduce", variables);
-      const reduced = free.direction ? reduction(free, pending) : null;
-      return {
-        weights: { inner: W, bias, outer, ...(reduced ? { reduce: reduced } : {}) },
-        // Without a map of its own the layer leaves a scale to the next: the order does not matter to the constant.
-        pending: reduced ? nothing : pending,
-      };
+      const reduce = free.direction && reduction(free, pending);
+      const weights: Named<Node> = reduce
+        ? { inner: W, bias, outer, reduce }
+        : { ...conjugated(pending, W, outer), bias };
+      return { weights, pending: reduce ? nothing : pending };
     },
     forward(x, w) {
       const h = w.reduce ? matmul(x, w.reduce) : pad(x, [0, 0], [0, width - x.shape[1]]);
       return add(h, matmul(act.forward(add(matmul(h, w.inner), w.bias), {}, evalRun), w.outer));
     },
+  });
+}
+
+/**
+ * y = the first outputs of x, + b: [batch, in] -> [batch, outputs]. Residual layers before it turn whatever counts to that place; they begin
+ * near the identity, and so does the network. Throws UsageError where the input is narrower.
+ */
+export function firstOutputs(outputs: number): Bounded {
+  checkCount("firstOutputs", "outputs", outputs);
+  return linked({
+    name: "firstOutputs",
+    shape(input) {
+      checkVector("firstOutputs", input);
+      if (input[0] < outputs) {
+        throw new UsageError(
+          `firstOutputs: the layer before the last must be at least as wide as the outputs, got ${input[0]} for ${outputs}; make it wider`,
+        );
+      }
+      return [outputs];
+    },
+    init: () => ({ params: { bias: zeros([outputs]) }, state: {} }),
+    link: ({ bias }, pending) => ({
+      weights: { weight: pendingScale(pending) ?? constant(1), bias },
+      pending: nothing,
+    }),
+    forward: (x, w) => add(mul(sliceAxis(x, 1, 0, outputs), w.weight), w.bias),
   });
 }
 

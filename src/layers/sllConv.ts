@@ -11,7 +11,7 @@ import { type Named, under, within } from "../tensor/named.ts";
 import { type Tensor, zeros } from "../tensor/tensor.ts";
 import { type Activation, activation } from "./activation.ts";
 import { correlations } from "./aol.ts";
-import { type Bounded, checkActivation, isMonotone, linked, nothing, type Pending } from "./bounded.ts";
+import { type Bounded, checkActivation, conjugated, isMonotone, linked, nothing, type Pending } from "./bounded.ts";
 import { drawFree } from "./cayley.ts";
 import type { ConvOptions } from "./conv.ts";
 import { gramBounds, weightedRowSums } from "./dominate.ts";
@@ -57,11 +57,12 @@ export function residualConv(kind: "sll" | "cpl", channels: number, options: Con
       const { inner, bias } = variables;
       const T = kind === "sll" ? correlationScale(inner, variables.logScale) : largestSquare(inner, variables.plane);
       const outer = neg(mul(div(inner, T), 2));
-      const reduce = reduceKernel(within("reduce", variables), pending);
-      return {
-        weights: { inner, bias, outer, ...(reduce ? { reduce } : {}) },
-        pending: reduce ? nothing : pending,
-      };
+      const free = within("reduce", variables);
+      const reduce = free.direction && reduceKernel(free, pending);
+      const weights: Named<Node> = reduce
+        ? { inner, bias, outer, reduce }
+        : { ...conjugated(pending, inner, outer), bias };
+      return { weights, pending: reduce ? nothing : pending };
     },
     forward(x, w) {
       const parts = unshuffled(x, stride);
@@ -89,8 +90,7 @@ function largestSquare(kernel: Node, plane: Node): Node {
 }
 
 /** The map over channels that makes them fewer, as a kernel, with what is pending. */
-function reduceKernel(free: Named<Node>, pending: Pending): Node | null {
-  if (!free.direction) return null;
+function reduceKernel(free: Named<Node>, pending: Pending): Node {
   const map = reduction(free, pending);
   return reshape(transpose(map), [map.shape[1], map.shape[0], 1, 1]);
 }
