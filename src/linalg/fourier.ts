@@ -1,13 +1,14 @@
 /** @file The spectral norm of a zero-padded convolution bounded through Fourier, without the matrix. The circular grid is at least as large as the padded image needs; a grid of the kernel's size would give a number that is not a bound. */
 import type { FillRow } from "./autocorrelation.ts";
 import { frobeniusUp } from "./enclosure.ts";
-import { type Hermitian, inverseSteps, powerSteps, provedBelow } from "./hermitian.ts";
+import { hermitian, hermitianBytes, inverseSteps, powerSteps, provedBelow, roomFor } from "./hermitian.ts";
 import type { Matrix } from "./matrix.ts";
 import { spectralNorm } from "./norm.ts";
 import { matrixOperator } from "./operator.ts";
 import { powerIteration } from "./power.ts";
 import { scaleUp, up } from "./rounding.ts";
-import { axesOf, type Convolution } from "./stencil.ts";
+import { type Arena, withArena } from "./simd.ts";
+import { type Axis, axesOf, type Convolution } from "./stencil.ts";
 import { gridOf, type Place, type Symbols, symbols } from "./symbols.ts";
 
 export interface FourierBound {
@@ -46,7 +47,9 @@ export interface FourierBound {
 export function fourierBound(conv: Convolution, tolerance = 1e-9): FourierBound {
   const axes = axesOf(conv);
   const plan = symbols(conv, axes);
-  const { first, within } = plan.rankOne ? byRows(plan) : byGrams(plan, tolerance);
+  const { first, within } = plan.rankOne
+    ? byRows(plan)
+    : withArena(arenaBytes(conv, axes, plan), (arena) => byGrams(plan, tolerance, arena));
   return {
     // The error of the symbols is in the radius of their Gram matrices too, but not in the other norms.
     upper: scaleUp(up(within + plan.error), plan.exponent),
@@ -79,17 +82,24 @@ function byRows(plan: Symbols): Swept {
   return { first: top.place, within: top.size };
 }
 
+function arenaBytes(conv: Convolution, [a, b]: readonly [Axis, Axis], plan: Symbols): number {
+  const rows = conv.outChannels / conv.groups;
+  const n = Math.min(rows, conv.inChannels * a.stride * b.stride);
+  const { matrix, room } = hermitianBytes(n + (n % 2));
+  return plan.gramBytes() + matrix + room;
+}
+
 /** Sweep over Gram matrices: a look at the frequencies for the steepest, then a proof for each. */
-function byGrams(plan: Symbols, tolerance: number): Swept {
-  const grams = plan.grams();
+function byGrams(plan: Symbols, tolerance: number, arena: Arena): Swept {
+  const grams = plan.grams(arena);
   const { n } = grams[0];
-  const empty = (): Hermitian => ({ n, re: new Float64Array(n * n), im: new Float64Array(n * n) });
-  const [H, work] = [empty(), empty()];
+  const H = hermitian(arena, n);
+  const room = roomFor(arena, n);
   // The leading vectors of neighbours are alike: each frequency begins where the one before it ended.
   const vector = Float64Array.from({ length: 2 * n }, (_, k) => 1 + (k % 7) / 7);
   const steps = (count: number): number => {
     for (let k = 0; k < n; k++) vector[k] += 1e-3 * (1 + (k % 5));
-    return powerSteps(H, vector, count);
+    return powerSteps(H, room, vector, count);
   };
   let row: { readonly group: number; readonly ma: number; readonly fill: FillRow } | undefined;
   const load = ({ group, ma, mb }: Place): void => {
@@ -119,12 +129,12 @@ function byGrams(plan: Symbols, tolerance: number): Swept {
       if (upper <= Math.max(lower, refused) * (1 + tolerance)) return upper;
       while (lower * (1 + gap) <= refused) gap *= 8;
       const s = lower * (1 + gap) < upper ? lower * (1 + gap) : refused + (upper - refused) / 2;
-      if (!provedBelow(H, radius, s, work)) {
+      if (!provedBelow(H, radius, s, room, "double")) {
         refused = s;
         continue;
       }
       upper = s;
-      if (s > lower * (1 + tolerance)) lower = Math.max(lower, Math.sqrt(inverseSteps(H, work, vector, 6)));
+      if (s > lower * (1 + tolerance)) lower = Math.max(lower, Math.sqrt(inverseSteps(H, room, vector, 6)));
       gap = tolerance;
     }
     return Math.min(upper, spectralNorm(plan.symbol(place)).upper);
@@ -133,7 +143,9 @@ function byGrams(plan: Symbols, tolerance: number): Swept {
   let within = above(first);
   for (const place of plan.places("all")) {
     load(place);
-    if (!provedBelow(H, grams[place.group].radius, within, work)) within = Math.max(within, above(place));
+    const { radius } = grams[place.group];
+    const proved = provedBelow(H, radius, within, room, "single") || provedBelow(H, radius, within, room, "double");
+    if (!proved) within = Math.max(within, above(place));
   }
   return { first, within };
 }

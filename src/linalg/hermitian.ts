@@ -1,11 +1,57 @@
 /** @file Complex Hermitian matrices, for the symbols of convolutions: half the work of their real form, and the same proof, because the factor of the real form has the form of a complex matrix itself. */
-import { down, gamma, tiny, up } from "./rounding.ts";
+import { down, gamma, sumUp, tiny, up } from "./rounding.ts";
+import { type Arena, blockVectors, bytesOf } from "./simd.ts";
 
-/** The lower triangle of a Hermitian matrix, row by row in a full square; the diagonal is real. */
+/** The lower triangle of a Hermitian matrix of even side n, row by row, in an arena; the diagonal is real. */
 export interface Hermitian {
   readonly n: number;
   readonly re: Float64Array;
   readonly im: Float64Array;
+}
+
+/** Full rows of complex numbers in an arena, `pitch` apart. */
+export interface Rows<T extends Float32Array | Float64Array> {
+  readonly pitch: number;
+  readonly re: T;
+  readonly im: T;
+}
+
+/** Room for the factors of Hermitian matrices of side n. */
+export interface Room {
+  readonly arena: Arena;
+  readonly double: Rows<Float64Array>;
+  readonly single: Rows<Float32Array>;
+  readonly sums: Float64Array;
+  readonly vectors: readonly [Float64Array, Float64Array];
+}
+
+export type Precision = "single" | "double";
+
+/** A matrix of zeros. */
+export function hermitian(arena: Arena, n: number): Hermitian {
+  const length = (n * (n + 1)) / 2;
+  return { n, re: arena.float64(length), im: arena.float64(length) };
+}
+
+/** Room for the factors of matrices of even side n. */
+export function roomFor(arena: Arena, n: number): Room {
+  const wide = 4 * Math.ceil(n / 4);
+  return {
+    arena,
+    double: { pitch: n, re: arena.float64(n * n), im: arena.float64(n * n) },
+    single: { pitch: wide, re: arena.float32(n * wide), im: arena.float32(n * wide) },
+    sums: arena.float64(8),
+    vectors: [arena.float64(2 * n), arena.float64(2 * n)],
+  };
+}
+
+/** Bytes of an arena that a matrix takes, and that its room takes. */
+export function hermitianBytes(n: number): { readonly matrix: number; readonly room: number } {
+  const wide = 4 * Math.ceil(n / 4);
+  return {
+    matrix: 2 * bytesOf((n * (n + 1)) / 2, 8),
+    room: 2 * bytesOf(n * n, 8) + 2 * bytesOf(n * wide, 4) + bytesOf(8, 8) + 2 * bytesOf(2 * n, 8),
+  };
 }
 
 /**
@@ -14,29 +60,60 @@ export interface Hermitian {
  * Write each entry a + ib of a matrix as the block [[a, -b], [b, a]]. The floating Cholesky factor of the real matrix has this form
  * again, if the sums are taken in the order used here: the entry beside the diagonal is a sum of products x y - y x, which vanish in
  * floating point too. What is computed below is therefore a factor of a real matrix of side 2 n, and the proof is that of
- * `provedFactor` with 2 n in place of n. `work` holds the factor.
+ * `provedFactor` with 2 n in place of n, and the trace itself in place of its bound.
+ *
+ * With "single" the factor is one of 32 bits, u = 2^-24, in half of the time. A product is rounded at most `blockVectors` + 2 times
+ * before its block goes over to 64 bits, an entry once more when it is stored and one on the diagonal twice as often in its square:
+ * e = gamma_{blockVectors + 4}, where one u more covers all that is rounded in 64 bits, is in the place of gamma_{2 n + 1}. Underflow
+ * is of 2^-150 in each of at most 4 n steps and of s 2^-149 in a quotient; `tinySingle` covers it for n and s up to 2^20.
  */
-export function provedBelow(H: Hermitian, radius: number, s: number, work: Hermitian): boolean {
+export function provedBelow(H: Hermitian, radius: number, s: number, room: Room, precision: Precision): boolean {
   const { n } = H;
+  const single = precision === "single";
+  if (single && !(n <= largestSingle && s <= largestSingle)) return false;
   const square = down(s * s);
-  const g = up(gamma(2 * n + 1) / down(1 - gamma(2 * n + 1)));
-  const c = up(up(up(g * up(2 * n * up(s * s))) + radius) + tiny);
+  let trace = 0;
+  for (let i = 0; i < n; i++) {
+    const entry = up(s * s) - H.re[diagonal(i)];
+    if (!(entry > 0)) return false;
+    trace += entry;
+  }
+  const e = single ? up(((blockVectors + 4) * unitSingle) / (1 - 64 * unitSingle)) : gamma(2 * n + 8);
+  const g = up(e / down(1 - e));
+  const c = up(up(up(g * up(2 * sumUp(trace, 2 * n))) + radius) + (single ? tinySingle : tiny));
+  const { pitch, re, im } = single ? room.single : room.double;
+  const { sums } = room;
+  const { eliminate32, eliminate64 } = room.arena.routines;
+  const eliminate = single ? eliminate32 : eliminate64;
+  const gap = im.byteOffset - re.byteOffset;
+  const gapOfH = H.im.byteOffset - H.re.byteOffset;
+  const pivot = (i: number) => down(down(square - H.re[diagonal(i)]) - c);
   for (let i = 0; i < n; i += 2) {
-    for (let j = 0; j < i; j += 2) eliminateTile(H, work, i, j);
-    for (let row = i; row < Math.min(i + 2, n); row++) {
-      if (row > i) eliminateBeside(H, work, row);
-      const pivot = pivotOf(work, row, down(down(square - H.re[row * (n + 1)]) - c));
-      // The comparison also refuses NaN, and infinity stands for an overflow.
-      if (!(pivot > 0 && pivot < Number.POSITIVE_INFINITY)) return false;
-      work.re[row * (n + 1)] = Math.sqrt(pivot);
-      work.im[row * (n + 1)] = 0;
-    }
+    const row = (i * (i + 1)) / 2;
+    const bytes = pitch * re.BYTES_PER_ELEMENT;
+    eliminate(re.byteOffset, bytes, gap, i, H.re.byteOffset + 8 * row, gapOfH, sums.byteOffset);
+    const own = i * (pitch + 1);
+    // The comparison also refuses NaN, and infinity stands for an overflow.
+    const first = pivot(i) - sums[0];
+    if (!(first > 0 && first < Number.POSITIVE_INFINITY)) return false;
+    re[own] = Math.sqrt(first);
+    im[own] = 0;
+    const beside = diagonal(i + 1) - 1;
+    re[own + pitch] = (-H.re[beside] - sums[4]) / re[own];
+    im[own + pitch] = (-H.im[beside] - sums[5]) / re[own];
+    const [x, y] = [re[own + pitch], im[own + pitch]];
+    const second = pivot(i + 1) - sums[6] - (x * x + y * y);
+    if (!(second > 0 && second < Number.POSITIVE_INFINITY)) return false;
+    re[own + pitch + 1] = Math.sqrt(second);
+    im[own + pitch + 1] = 0;
   }
   return true;
 }
 
-/** Steps of inverse iteration with the factor that `provedBelow` left, from a vector [re, im] that is overwritten; gives the Rayleigh quotient of H. */
-export function inverseSteps(H: Hermitian, { n, re, im }: Hermitian, vector: Float64Array, steps: number): number {
+/** Steps of inverse iteration with the factor that `provedBelow` left in 64 bits, from a vector [re, im] that is overwritten; gives the Rayleigh quotient of H. */
+export function inverseSteps(H: Hermitian, room: Room, vector: Float64Array, steps: number): number {
+  const { n } = H;
+  const { re, im } = room.double;
   for (let step = 0; step < steps; step++) {
     for (let i = 0; i < n; i++) {
       let x = vector[i];
@@ -64,162 +141,44 @@ export function inverseSteps(H: Hermitian, { n, re, im }: Hermitian, vector: Flo
     size = Math.sqrt(size);
     for (let k = 0; k < 2 * n; k++) vector[k] /= size;
   }
-  return powerSteps(H, vector, 1);
+  return powerSteps(H, room, vector, 1);
 }
 
 /** Power steps on a Hermitian matrix from a vector [re, im] that is overwritten; an estimate of the largest eigenvalue. */
-export function powerSteps({ n, re, im }: Hermitian, vector: Float64Array, steps: number): number {
+export function powerSteps(H: Hermitian, room: Room, vector: Float64Array, steps: number): number {
+  const { n, re, im } = H;
+  const [from, to] = room.vectors;
+  from.set(vector);
   let value = 0;
-  const next = new Float64Array(2 * n);
   for (let step = 0; step < steps; step++) {
-    next.fill(0);
-    for (let i = 0; i < n; i++) {
-      const row = i * n;
-      const [xr, xi] = [vector[i], vector[n + i]];
-      let yr = re[row + i] * xr;
-      let yi = re[row + i] * xi;
-      for (let j = 0; j < i; j++) {
-        const [a, b] = [re[row + j], im[row + j]];
-        yr += a * vector[j] - b * vector[n + j];
-        yi += a * vector[n + j] + b * vector[j];
-        next[j] += a * xr + b * xi;
-        next[n + j] += a * xi - b * xr;
-      }
-      next[i] += yr;
-      next[n + i] += yi;
-    }
+    to.fill(0);
+    room.arena.routines.multiply(re.byteOffset, im.byteOffset - re.byteOffset, n, from.byteOffset, to.byteOffset);
     let size = 0;
-    for (let k = 0; k < 2 * n; k++) size += next[k] * next[k];
+    for (let k = 0; k < 2 * n; k++) size += to[k] * to[k];
     value = Math.sqrt(size);
     if (!(value > 0)) return 0;
-    for (let k = 0; k < 2 * n; k++) vector[k] = next[k] / value;
+    for (let k = 0; k < 2 * n; k++) from[k] = to[k] / value;
   }
+  vector.set(from);
   return value;
 }
 
-/** H = F F^H of a complex matrix of H.n rows of m numbers; each coordinate of an entry is one sum of 2 m products. */
-export function rowGramOf(
-  { re, im }: { readonly re: Float64Array; readonly im: Float64Array },
-  m: number,
-  H: Hermitian,
-): void {
-  const { n } = H;
-  for (let i = 0; i < n; i += 2) {
-    const a = i * m;
-    const b = Math.min(i + 1, n - 1) * m;
-    for (let j = 0; j <= i; j += 2) {
-      const c = j * m;
-      const d = Math.min(j + 1, n - 1) * m;
-      let acr = 0;
-      let aci = 0;
-      let adr = 0;
-      let adi = 0;
-      let bcr = 0;
-      let bci = 0;
-      let bdr = 0;
-      let bdi = 0;
-      for (let k = 0; k < m; k++) {
-        const x = re[a + k];
-        const y = im[a + k];
-        const z = re[b + k];
-        const w = im[b + k];
-        const p = re[c + k];
-        const q = im[c + k];
-        const u = re[d + k];
-        const v = im[d + k];
-        acr += x * p + y * q;
-        aci += y * p - x * q;
-        adr += x * u + y * v;
-        adi += y * u - x * v;
-        bcr += z * p + w * q;
-        bci += w * p - z * q;
-        bdr += z * u + w * v;
-        bdi += w * u - z * v;
-      }
-      // On the diagonal the entry above it is written too, and not read; in the last tile of an odd n the same number twice.
-      put(H, i, j, acr, aci);
-      if (j + 1 < n) put(H, i, j + 1, adr, adi);
-      if (i + 1 < n) put(H, i + 1, j, bcr, bci);
-      if (i + 1 < n && j + 1 < n) put(H, i + 1, j + 1, bdr, bdi);
-    }
+/** H = F F^H of a complex matrix in an arena, rows of an even pitch; each coordinate of an entry is one sum of 2 pitch products. */
+export function rowGramOf({ pitch, re, im }: Rows<Float64Array>, H: Hermitian, { routines }: Arena): void {
+  const gap = im.byteOffset - re.byteOffset;
+  const gapOfH = H.im.byteOffset - H.re.byteOffset;
+  for (let i = 0; i < H.n; i += 2) {
+    const row = H.re.byteOffset + 4 * i * (i + 1);
+    routines.gram(re.byteOffset, 8 * pitch, gap, 8 * pitch, i, row, gapOfH);
   }
 }
 
 // --- internal ---
 
-function put({ n, re, im }: Hermitian, i: number, j: number, x: number, y: number): void {
-  re[i * n + j] = x;
-  im[i * n + j] = y;
-}
+/** Unit roundoff of 32 bits, and more than the underflow of a factorisation in them. */
+const unitSingle = 2 ** -24;
+const tinySingle = 2 ** -100;
+const largestSingle = 2 ** 20;
 
-/** Entries j and j + 1 of rows i and i + 1 of the factor, j + 1 < i; without a row i + 1 those of row i twice. */
-function eliminateTile(H: Hermitian, { re: lr, im: li }: Hermitian, i: number, j: number): void {
-  const { n, re, im } = H;
-  const r = i * n;
-  const t = i + 1 < n ? r + n : r;
-  const c = j * n;
-  const d = c + n;
-  let acr = -re[r + j];
-  let aci = -im[r + j];
-  let adr = -re[r + j + 1];
-  let adi = -im[r + j + 1];
-  let bcr = -re[t + j];
-  let bci = -im[t + j];
-  let bdr = -re[t + j + 1];
-  let bdi = -im[t + j + 1];
-  for (let k = 0; k < j; k++) {
-    const x = lr[r + k];
-    const y = li[r + k];
-    const z = lr[t + k];
-    const w = li[t + k];
-    const p = lr[c + k];
-    const q = li[c + k];
-    const u = lr[d + k];
-    const v = li[d + k];
-    acr -= x * p + y * q;
-    aci -= y * p - x * q;
-    adr -= x * u + y * v;
-    adi -= y * u - x * v;
-    bcr -= z * p + w * q;
-    bci -= w * p - z * q;
-    bdr -= z * u + w * v;
-    bdi -= w * u - z * v;
-  }
-  const first = lr[c + j];
-  const second = lr[d + j + 1];
-  const er = lr[d + j];
-  const ei = li[d + j];
-  acr /= first;
-  aci /= first;
-  bcr /= first;
-  bci /= first;
-  lr[r + j] = acr;
-  li[r + j] = aci;
-  lr[t + j] = bcr;
-  li[t + j] = bci;
-  lr[r + j + 1] = (adr - (acr * er + aci * ei)) / second;
-  li[r + j + 1] = (adi - (aci * er - acr * ei)) / second;
-  lr[t + j + 1] = (bdr - (bcr * er + bci * ei)) / second;
-  li[t + j + 1] = (bdi - (bci * er - bcr * ei)) / second;
-}
-
-/** The entry left of the diagonal in row i. */
-function eliminateBeside({ n, re, im }: Hermitian, { re: lr, im: li }: Hermitian, i: number): void {
-  const row = i * n;
-  const above = row - n;
-  const j = i - 1;
-  let x = -re[row + j];
-  let y = -im[row + j];
-  for (let k = 0; k < j; k++) {
-    x -= lr[row + k] * lr[above + k] + li[row + k] * li[above + k];
-    y -= li[row + k] * lr[above + k] - lr[row + k] * li[above + k];
-  }
-  lr[row + j] = x / lr[above + j];
-  li[row + j] = y / lr[above + j];
-}
-
-function pivotOf({ n, re, im }: Hermitian, i: number, diagonal: number): number {
-  let pivot = diagonal;
-  for (let k = i * n; k < i * n + i; k++) pivot -= re[k] * re[k] + im[k] * im[k];
-  return pivot;
-}
+/** Where the diagonal entry of row i is. */
+const diagonal = (i: number): number => (i * (i + 3)) / 2;

@@ -101,8 +101,10 @@ export function bandsOf({ rows, cols, data }: Matrix): Bands {
 
 /** Throw a UsageError at the first entry that is NaN or infinite. */
 export function checkFinite(who: string, data: Float64Array): void {
-  const at = data.findIndex((x) => !Number.isFinite(x));
-  if (at >= 0) throw new UsageError(`${who}: entries must be finite, got ${data[at]} at position ${at}`);
+  for (let at = 0; at < data.length; at++) {
+    if (Number.isFinite(data[at])) continue;
+    throw new UsageError(`${who}: entries must be finite, got ${data[at]} at position ${at}`);
+  }
 }
 
 // --- internal ---

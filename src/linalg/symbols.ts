@@ -1,9 +1,10 @@
 /** @file The symbols of a zero-padded convolution on a circular grid that embeds it: the steps that `fourierBound` describes, numbered as there. */
-import { type ShiftedTap, type SymbolGram, symbolGram } from "./autocorrelation.ts";
+import { gramBytes, type ShiftedTap, type SymbolGram, symbolGram } from "./autocorrelation.ts";
 import { normalised } from "./enclosure.ts";
-import { type Matrix, transpose } from "./matrix.ts";
+import type { Matrix } from "./matrix.ts";
 import { type Roots, rootError, rootsOfUnity } from "./roots.ts";
 import { gamma, sqrtUp, sumUp, tiny, up } from "./rounding.ts";
+import type { Arena } from "./simd.ts";
 import type { Axis, Convolution } from "./stencil.ts";
 
 /** A frequency of a group, on the grid of sides Ma and Mb. */
@@ -24,7 +25,9 @@ export interface Symbols {
   /** The real form of the symbol of a frequency, at a scale of 2^exponent. */
   symbol(place: Place): Matrix;
   /** The Gram matrices of the symbols, group by group. */
-  grams(): readonly SymbolGram[];
+  grams(arena: Arena): readonly SymbolGram[];
+  /** Bytes of an arena that they take. */
+  gramBytes(): number;
   /** The image that a frequency and a vector of the real form stand for. */
   wave(place: Place, vector: Float64Array): Float64Array;
 }
@@ -98,28 +101,31 @@ export function symbols(conv: Convolution, axes: readonly [Axis, Axis]): Symbols
     return image;
   };
 
+  const shifts = [...new Map(taps.map(({ qa, qb }) => [`${qa},${qb}`, [qa, qb] as const])).values()];
+  const sides = [Math.min(rows, cols), Math.max(rows, cols)] as const;
   /** The taps of a group by their shift on the coarse grid, the shorter side of the symbol as rows. */
   const shifted = (group: number): ShiftedTap[] => {
-    const found = new Map<string, { readonly shift: readonly [number, number]; readonly data: Float64Array }>();
-    for (const [t, { qa, qb, residue }] of taps.entries()) {
-      const own = found.get(`${qa},${qb}`) ?? { shift: [qa, qb] as const, data: new Float64Array(rows * cols) };
-      found.set(`${qa},${qb}`, own);
-      for (let o = 0; o < rows; o++) {
-        const from = (group * rows + o) * conv.inChannels * taps.length + t;
-        for (let i = 0; i < conv.inChannels; i++) {
-          own.data[o * cols + residue * conv.inChannels + i] += kernel[from + i * taps.length];
-        }
+    const [across, down] = rows <= cols ? [1, cols] : [rows, 1];
+    const data = shifts.map(() => new Float64Array(rows * cols));
+    const parts = taps.map(({ qa, qb, residue }, t) => ({
+      t,
+      at: residue * conv.inChannels * across,
+      to: data[shifts.findIndex(([a, b]) => a === qa && b === qb)],
+    }));
+    for (let o = 0; o < rows; o++) {
+      let from = (group * rows + o) * conv.inChannels * taps.length;
+      for (let i = 0; i < conv.inChannels; i++, from += taps.length) {
+        for (const { t, at, to } of parts) to[at + o * down + i * across] += kernel[from + t];
       }
     }
-    return Array.from(found.values(), ({ shift, data }) => {
-      const X = { rows, cols, data };
-      return { shift, X: rows <= cols ? X : transpose(X) };
-    });
+    return shifts.map((shift, k) => ({ shift, X: { rows: sides[0], cols: sides[1], data: data[k] } }));
   };
-  const grams = () => Array.from({ length: conv.groups }, (_, group) => symbolGram(shifted(group), [Ma, Mb]));
+  const grams = (arena: Arena) =>
+    Array.from({ length: conv.groups }, (_, group) => symbolGram(shifted(group), [Ma, Mb], arena));
+  const bytes = () => conv.groups * gramBytes(shifts, sides, [Ma, Mb]);
 
   const error = symbolError(kernel, taps);
-  return { exponent, error, rankOne: Math.min(rows, cols) === 1, places, symbol, grams, wave };
+  return { exponent, error, rankOne: Math.min(rows, cols) === 1, places, symbol, grams, gramBytes: bytes, wave };
 }
 
 /** The side M of the coarse circular grid: the least with stride M >= size + max(begin, end) and M >= out. */
