@@ -1,7 +1,9 @@
 /** @file Chains for tests of what depends on slopes alone: random ones, known ones, and the largest norm over activation patterns. */
 import { readFileSync } from "node:fs";
+import type { Norm } from "../src/bounds/bound.ts";
 import type { Chain } from "../src/bounds/chain.ts";
 import { type Matrix, matrix, multiply } from "../src/linalg/matrix.ts";
+import { inducedNorm } from "../src/linalg/norm.ts";
 import { singularValues } from "../src/linalg/svd.ts";
 import { type Random, random } from "../src/tensor/random.ts";
 import { sharedData } from "./shared.ts";
@@ -58,7 +60,7 @@ export function randomChain(seed: number): Chain {
 }
 
 /** The norm of W_L D ... D W_1 for diagonals drawn from the ends of the slope ranges, the largest of `tries`. */
-export function patternNorm({ affine, activations }: Chain, r: Random, tries: number): number {
+export function patternNorm({ affine, activations }: Chain, r: Random, tries: number, norm: Norm = 2): number {
   let top = 0;
   for (let t = 0; t < tries; t++) {
     let M = affine[0].weight;
@@ -67,7 +69,7 @@ export function patternNorm({ affine, activations }: Chain, r: Random, tries: nu
       const { cols } = M;
       M = multiply(affine[i + 1].weight, { ...M, data: M.data.map((x, k) => x * D[Math.floor(k / cols)]) });
     });
-    top = Math.max(top, singularValues(M)[0]);
+    top = Math.max(top, norm === 2 ? singularValues(M)[0] : inducedNorm(M, norm).lower);
   }
   return top;
 }

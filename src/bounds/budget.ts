@@ -35,3 +35,14 @@ export function budget(options: BudgetOptions = {}): Budget {
     },
   };
 }
+
+/** The same clock, which expires early enough for one more thing of known cost. */
+export function reserving(clock: Budget, seconds: number | undefined, cost: () => number): Budget {
+  return {
+    elapsed: () => clock.elapsed(),
+    get expired() {
+      return clock.expired || (seconds !== undefined && clock.elapsed() + cost() > seconds);
+    },
+    pause: () => clock.pause(),
+  };
+}

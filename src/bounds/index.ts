@@ -89,6 +89,7 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
   }
   for (const [k, name] of turns(names, domain).entries()) {
     options.signal?.throwIfAborted();
+    if (name === "branch" && options.methods === undefined && !(await worthBranching(shared, bracketNow()))) continue;
     const progress = (part: number) => onProgress?.((k + part) / names.length);
     const entry: MethodEntry = methods[name];
     const { lower } = bracketNow();
@@ -114,6 +115,25 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
 
 /** A bound on the way. */
 const stopped = (bound: Bound): Bound => ({ ...bound, status: "stopped" });
+
+/** Of its own accord `branch` is asked where it may close what is open: on a domain, and on the whole space for chains of few neurons. */
+async function worthBranching(
+  { domain, seconds = 0, tail }: Pick<Question, "domain" | "seconds" | "tail">,
+  { lower, upper }: Pick<Bracket, "lower" | "upper">,
+): Promise<boolean> {
+  if (domain.kind !== "global") return true;
+  // On small networks it can go on for ever all the same.
+  if (seconds === Number.POSITIVE_INFINITY || (lower && upper && upper.value <= closed * lower.value)) return false;
+  const made = await tail();
+  if (typeof made === "string" || !made.exact || made.before !== 1) return false;
+  return made.chain.activations.reduce((n, { low }) => n + low.length, 0) <= fewNeurons;
+}
+
+/** Upper over lower bound below which nothing is open. */
+const closed = 1.001;
+
+/** In chains of so many hidden neurons branch and bound is likely to end in seconds. */
+const fewNeurons = 32;
 
 /** The order in which methods are asked: on the whole space what is quick first, so that there are two sides soon. */
 function turns(names: readonly BoundName[], domain: Domain): readonly BoundName[] {
@@ -157,7 +177,9 @@ function chosen(asked: LipschitzOptions["methods"], norm: Norm, domain: Domain):
   // On a domain the methods that know it are the ones that are meant.
   if (asked === undefined) {
     const local: readonly BoundName[] = ["autolip", "interval", "recurjac", "lipsdp", "branch", "jacobian", "pairs"];
-    return fitting.filter((name) => (domain.kind === "global" ? methods[name].quick : local.includes(name)));
+    const everywhere = (name: BoundName) =>
+      methods[name].quick || name === "branch" || (norm !== 2 && name === "recurjac");
+    return fitting.filter((name) => (domain.kind === "global" ? everywhere(name) : local.includes(name)));
   }
   return asked.map((word) => {
     const name = boundNames.find((known) => known === word);
@@ -175,8 +197,10 @@ function sharedWork(
   subject: Subject,
   norm: Norm,
   domain: Domain,
-  { engine, data, seconds, rounds, seed = 0, signal }: LipschitzOptions,
+  options: LipschitzOptions,
 ): Omit<Question, "progress" | "improve"> {
+  const { engine, data, seconds, rounds, seed = 0, signal } = options;
+  let inTwo: ReturnType<Question["inTwo"]> | undefined;
   let walk: ReturnType<Question["walk"]> | undefined;
   let tail: ReturnType<Question["tail"]> | undefined;
   let behind: ReturnType<Question["behind"]> | undefined;
@@ -190,6 +214,11 @@ function sharedWork(
     ...(seconds === undefined ? {} : { seconds }),
     ...(rounds === undefined ? {} : { rounds }),
     ...(signal ? { signal } : {}),
+    inTwo() {
+      const silent = { progress() {}, improve() {} };
+      inTwo ??= norm === 2 ? { ...self, ...silent } : { ...sharedWork(subject, 2, domain, options), ...silent };
+      return inTwo;
+    },
     walk() {
       walk ??= autoLip(subject, norm, {
         domain,

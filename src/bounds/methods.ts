@@ -3,6 +3,7 @@ import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Flow } from "../graph/behaviour.ts";
 import type { Node } from "../graph/graph.ts";
+import { sqrtUp } from "../linalg/rounding.ts";
 import { UsageError } from "../tensor/errors.ts";
 import type { Named } from "../tensor/named.ts";
 import type { Propagation } from "./autoLip.ts";
@@ -11,7 +12,7 @@ import { jacobian } from "./below/jacobian.ts";
 import { pairs } from "./below/pairs.ts";
 import type { Bound, Norm, UpperBound, Witness } from "./bound.ts";
 import { branchAndBound } from "./branch/branch.ts";
-import { budget } from "./budget.ts";
+import { type Budget, budget } from "./budget.ts";
 import { circularStages, reducedChain } from "./chain/circularTail.ts";
 import { uniformChain } from "./chain/circularUniform.ts";
 import { combettesPesquet } from "./chain/combettesPesquet.ts";
@@ -23,6 +24,7 @@ import type { Multipliers } from "./chain/matrix.ts";
 import { seqLip } from "./chain/seqLip.ts";
 import { storedLists, storedStarts } from "./chain/stored.ts";
 import { type Tail, tailOf } from "./chain/tail.ts";
+import { weighedLipsdp } from "./chain/weighed.ts";
 import type { Chain } from "./chain.ts";
 import { type Domain, hasInterior, type Range } from "./domain.ts";
 import { intervalBound } from "./local/interval.ts";
@@ -55,6 +57,8 @@ export interface Question {
   tail(): Promise<TailQuestion | string>;
   /** The same behind the last residual block that the walk proves as a whole, in l2 on the whole space: as a chain it would be worth less. */
   behind(): Promise<TailQuestion | string>;
+  /** The same question in l2. */
+  inTwo(): Question;
 }
 
 /** The part of a network that is a chain, and the constant of what is before it. */
@@ -87,13 +91,7 @@ export const methods = {
     ),
     quick: true,
   },
-  lipsdp: {
-    norms: "2",
-    domains: "all",
-    quick: true,
-    ask: async (question) =>
-      (await circularLipsdp(question)) ?? onChain("lipsdp", (tail, q) => lipsdpOf(tail, q)).ask(question),
-  },
+  lipsdp: { norms: "all", domains: "all", quick: true, ask: askLipsdp },
   interval: { ...onChain("interval", slopeBound(intervalBound)), norms: "all", domains: "all" },
   recurjac: { ...onChain("recurjac", slopeBound(recurJacBound)), norms: "all", domains: "all" },
   branch: { norms: "all", domains: "all", quick: false, ask: branch },
@@ -193,6 +191,37 @@ const narrowed = ({ chain, slopes }: TailQuestion, { domain }: Question): Chain 
     ? chain
     : { ...chain, activations: chain.activations.map((layer, i) => ({ ...layer, ...slopes[i] })) };
 
+async function askLipsdp(question: Question): Promise<readonly Bound[]> {
+  const { norm, subject, improve } = question;
+  if (norm === 2) {
+    return (await circularLipsdp(question)) ?? onChain("lipsdp", (tail, q) => lipsdpOf(tail, q)).ask(question);
+  }
+  const tail = await question.tail();
+  const whole = typeof tail !== "string" && tail.from === (await question.walk()).propagation.flow.input;
+  // What is before a chain may have a small norm in l2 only.
+  const seconds = (question.seconds ?? 3) / (whole ? 1 : 2);
+  const [own] = await onChain("lipsdp", (t, { signal, progress, improve: tell }) => {
+    const clock = budget();
+    return weighedLipsdp(narrowed(t, question), norm, {
+      seconds,
+      ...(signal ? { signal } : {}),
+      onPoint: () => progress(Math.min(1, clock.elapsed() / seconds)),
+      onImprove: (value) => tell(onTheWay(value, clock)),
+    });
+  }).ask(question);
+  if (whole) return [own];
+  const inNorm = (bound: Bound): Bound => ({ ...bound, value: timesUp(widthFactor(subject, norm), bound.value) });
+  const { metadata = {} } = question;
+  const inTwo = { ...question.inTwo(), metadata, seconds, improve: (bound: Bound) => improve(inNorm(bound)) };
+  const [two] = await askLipsdp(inTwo);
+  const other = inNorm(two);
+  const elapsed = own.seconds + other.seconds;
+  return [{ ...(other.value < own.value ? other : own), seconds: elapsed }];
+}
+
+/** |x|_2 <= n^(1/2) |x|_inf for n inputs, |y|_1 <= m^(1/2) |y|_2 for m outputs. */
+const widthFactor = ({ size, outputs }: Subject, norm: 1 | "inf"): number => sqrtUp(norm === 1 ? outputs : size);
+
 /** With wrapped convolutions before the chain, by stored multipliers, or without any by one number for all neurons; null where there are none or nothing is proved. */
 async function circularLipsdp(question: Question): Promise<readonly Bound[] | null> {
   if (question.domain.kind !== "global") return null;
@@ -218,6 +247,17 @@ async function circularLipsdp(question: Question): Promise<readonly Bound[] | nu
   return [behind(await lipsdpOf({ ...tail, ...reduced }, asked, guess ? [guess.multipliers] : undefined))];
 }
 
+/** What lipsdp has proved while it goes on. */
+const onTheWay = (value: number, clock: Budget): UpperBound => ({
+  method: "lipsdp",
+  side: "upper",
+  proved: true,
+  value,
+  seconds: clock.elapsed(),
+  status: "stopped",
+  why: "on the way",
+});
+
 async function lipsdpOf(
   tail: TailQuestion,
   question: Question,
@@ -232,18 +272,7 @@ async function lipsdpOf(
     starts,
     ...(signal ? { signal } : {}),
     onProgress: () => progress(Math.min(1, clock.elapsed() / seconds)),
-    onImprove(value) {
-      const why = "on the way";
-      improve({
-        method: "lipsdp",
-        side: "upper",
-        proved: true,
-        value,
-        seconds: clock.elapsed(),
-        status: "stopped",
-        why,
-      });
-    },
+    onImprove: (value) => improve(onTheWay(value, clock)),
   });
   return bound;
 }

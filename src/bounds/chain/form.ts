@@ -37,6 +37,8 @@ export interface ChainForm {
 export interface ChainFormOptions {
   /** Whether the output map may be replaced by a square one, default "square"; "rows" keeps its rows, for those who need them one by one. */
   readonly output?: "square" | "rows";
+  /** The same of the input map: "columns" for those who weigh the inputs one by one. */
+  readonly input?: "square" | "columns";
 }
 
 /**
@@ -45,7 +47,10 @@ export interface ChainFormOptions {
  * If W W^T <= C C^T then W = C K with ||K|| <= 1, hence f o W has at most the constant of f o C; likewise at the other end. C is a
  * floating Cholesky factor of W W^T + c I with c above the error of both: relative 1e-10 at width 1,000.
  */
-export function chainForm(chain: Chain, { output = "square" }: ChainFormOptions = {}): ChainForm | null {
+export function chainForm(
+  chain: Chain,
+  { output = "square", input = "square" }: ChainFormOptions = {},
+): ChainForm | null {
   checkChain(chain);
   let weights = chain.affine.map((a) => a.weight);
   const slopes = chain.activations.map(({ low, high }) => ({ low, high }));
@@ -73,7 +78,7 @@ export function chainForm(chain: Chain, { output = "square" }: ChainFormOptions 
   });
   const last = weights.length - 1;
   if (last > 0) {
-    if (weights[0].cols > weights[0].rows) weights[0] = dominating(weights[0]);
+    if (input === "square" && weights[0].cols > weights[0].rows) weights[0] = dominating(weights[0]);
     if (output === "square" && weights[last].rows > weights[last].cols)
       weights[last] = transpose(dominating(transpose(weights[last])));
   }

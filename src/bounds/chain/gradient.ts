@@ -6,13 +6,24 @@ import { symmetricEigen } from "../../linalg/eigh.ts";
 import { frobeniusNorm, type Matrix, multiply, transpose } from "../../linalg/matrix.ts";
 import type { Budget } from "../budget.ts";
 import type { ChainForm } from "./form.ts";
-import { type Factor, factorChain, type Multipliers, solveRows } from "./matrix.ts";
+import { type Factor, factorChain, gramOf, type Multipliers, solveRows } from "./matrix.ts";
 
 export interface ChainValue {
   /** ln (tr R^p)^(1/p) >= ln lambda_max(R): with r = exp(value), K(multipliers, r) >= 0. */
   readonly value: number;
   /** In ln lambda, layer by layer. */
   readonly gradient: readonly Float64Array[];
+}
+
+/** With the directions of the inputs that it is steepest in: where |x|^2 is the sum of q_j x_j^2, -y_j^2 summed over the rows is the gradient in ln q at q = 1. */
+export interface DirectedValue extends ChainValue {
+  readonly directions: Matrix;
+}
+
+export interface ChainValueOptions {
+  readonly clock?: Budget;
+  /** What counts of R, default its largest eigenvalue: "each" is its largest diagonal entry, which is that of the worst single output. */
+  readonly outputs?: "together" | "each";
 }
 
 /**
@@ -28,13 +39,14 @@ export function chainValue(
   form: ChainForm,
   multipliers: Multipliers,
   doublings: number,
-  clock?: Budget,
-): ChainValue | undefined {
+  { clock, outputs = "together" }: ChainValueOptions = {},
+): DirectedValue | undefined {
   const factor = factorChain(form, multipliers, clock);
   if (factor === undefined) return undefined;
-  const { value, weight } = softTop(factor.R, doublings);
+  const { value, weight } =
+    outputs === "together" ? softTop(gramOf(factor), doublings) : softLargest(factor.T, doublings);
   if (!Number.isFinite(value)) return undefined;
-  return { value, gradient: pullBack(form, multipliers, factor, weight) };
+  return { value, ...pullBack(form, multipliers, factor, weight) };
 }
 
 /** ln (tr R^p)^(1/p) with p = 2^doublings + 1, and rows v with sum v^T v = R^(p-1) / tr R^p. */
@@ -57,7 +69,42 @@ export function softTop(R: Matrix, doublings: number): { readonly value: number;
   };
 }
 
+/** Rows x with x C C^T = a. */
+export function inverseRows(C: Matrix, A: Matrix): Matrix {
+  const half = solveRows(C, A);
+  const n = C.rows;
+  const X = half.data;
+  for (let r = 0; r < A.rows; r++) {
+    const row = r * n;
+    for (let i = n - 1; i >= 0; i--) {
+      const x = X[row + i] / C.data[i * n + i];
+      X[row + i] = x;
+      for (let j = 0; j < i; j++) X[row + j] -= C.data[i * n + j] * x;
+    }
+  }
+  return half;
+}
+
 // --- internal ---
+
+/** ln (sum R_ii^p)^(1/p), R = T T^T, and the diagonal rows v with v_i^2 = R_ii^(p-1) / sum; those of no weight are left out. */
+function softLargest(T: Matrix, doublings: number): { readonly value: number; readonly weight: Matrix } {
+  const power = 2 ** doublings + 1;
+  const n = T.rows;
+  const sizes = new Float64Array(n);
+  T.data.forEach((t, k) => {
+    sizes[Math.floor(k / T.cols)] += t * t;
+  });
+  const top = sizes.reduce((a, b) => Math.max(a, b), 0);
+  const sum = sizes.reduce((total, s) => total + (s / top) ** power, 0);
+  const shares = sizes.map((s) => (s / top) ** (power - 1) / (sum * top));
+  const counted = Array.from(shares.keys()).filter((i) => shares[i] * top > 1e-9);
+  const data = new Float64Array(counted.length * n);
+  counted.forEach((i, k) => {
+    data[k * n + i] = Math.sqrt(shares[i]);
+  });
+  return { value: Math.log(top) + Math.log(sum) / power, weight: { rows: counted.length, cols: n, data } };
+}
 
 /** The same by repeated squaring, where eigenvectors would take long: R^((p-1)/2) itself has the rows. */
 function squaredTop(R: Matrix, doublings: number): { readonly value: number; readonly weight: Matrix } {
@@ -111,21 +158,5 @@ function pullBack({ weights, sectors }: ChainForm, multipliers: Multipliers, { b
     gradient[i] = slope;
     y = before;
   }
-  return gradient;
-}
-
-/** Rows x with x C C^T = a. */
-function inverseRows(C: Matrix, A: Matrix): Matrix {
-  const half = solveRows(C, A);
-  const n = C.rows;
-  const X = half.data;
-  for (let r = 0; r < A.rows; r++) {
-    const row = r * n;
-    for (let i = n - 1; i >= 0; i--) {
-      const x = X[row + i] / C.data[i * n + i];
-      X[row + i] = x;
-      for (let j = 0; j < i; j++) X[row + j] -= C.data[i * n + j] * x;
-    }
-  }
-  return half;
+  return { gradient, directions: y };
 }

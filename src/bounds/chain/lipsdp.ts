@@ -2,7 +2,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import { scaleUp, sqrtUp } from "../../linalg/rounding.ts";
 import type { UpperBound } from "../bound.ts";
-import { type Budget, budget } from "../budget.ts";
+import { budget, reserving } from "../budget.ts";
 import type { Chain } from "../chain.ts";
 import { type ChainForm, formOf, multipliersOfChain, multipliersOfForm } from "./form.ts";
 import { atMostProduct, atMostQuickProduct, normProduct } from "./frobenius.ts";
@@ -117,14 +117,3 @@ const firstProof = 4;
 
 /** A proof on the way must lower r to this part of what is proved. */
 const worthwhile = 0.99;
-
-/** The same clock, which expires early enough for one more thing of known cost. */
-function reserving(clock: Budget, seconds: number | undefined, cost: () => number): Budget {
-  return {
-    elapsed: () => clock.elapsed(),
-    get expired() {
-      return clock.expired || (seconds !== undefined && clock.elapsed() + cost() > seconds);
-    },
-    pause: () => clock.pause(),
-  };
-}

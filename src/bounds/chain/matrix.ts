@@ -23,10 +23,10 @@ export interface FactorBlock {
   readonly T: Matrix;
 }
 
-/** Blocks 0..L-1 of the factor of K, and the Gram matrix R = W_L (...)^-1 W_L^T: K >= 0 exactly where r >= lambda_max(R). */
+/** Blocks 0..L-1 of the factor of K, and T with R = T T^T = W_L (...)^-1 W_L^T: K >= 0 exactly where r >= lambda_max(R). */
 export interface Factor {
   readonly blocks: readonly FactorBlock[];
-  readonly R: Matrix;
+  readonly T: Matrix;
 }
 
 /** Factor K without its last block; nothing where that is not positive definite, or where time is out. */
@@ -51,9 +51,11 @@ export function factorChain(
     blocks.push(block);
   }
   const last = weights[weights.length - 1];
-  const T = solveRows(blocks[blocks.length - 1].C, last);
-  return { blocks, R: multiply(T, transpose(T)) };
+  return { blocks, T: solveRows(blocks[blocks.length - 1].C, last) };
 }
+
+/** R of a factor. */
+export const gramOf = ({ T }: Factor): Matrix => multiply(T, transpose(T));
 
 /**
  * The rows that belong to a block, given the triangle before it; `own` is read in its lower half.

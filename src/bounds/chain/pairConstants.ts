@@ -3,7 +3,7 @@ import { frobeniusUp } from "../../linalg/enclosure.ts";
 import { identity, type Matrix, multiply } from "../../linalg/matrix.ts";
 import { down, gamma, scaleUp, sqrtUp, sumUp, tiny, unit, up } from "../../linalg/rounding.ts";
 import type { Chain } from "../chain.ts";
-import { chainForm, multipliersOfForm } from "./form.ts";
+import { type ChainForm, chainForm, multipliersOfForm } from "./form.ts";
 import { type Multipliers, solveRows } from "./matrix.ts";
 import { type ProvedSignal, provedSignal } from "./proof.ts";
 
@@ -18,24 +18,14 @@ import { type ProvedSignal, provedSignal } from "./proof.ts";
  */
 export function pairConstants(chain: Chain, multipliers: Multipliers): Matrix | null {
   const outputs = chain.affine[chain.affine.length - 1].weight.rows;
-  const form = chainForm(chain, { output: "rows" });
-  if (form === null) return { rows: outputs, cols: outputs, data: new Float64Array(outputs * outputs) };
-  const W = form.weights[form.weights.length - 1];
-  let solutions = W;
-  let error = 0;
-  let underflow = 0;
-  if (form.sectors.length > 0) {
-    if (multipliers.length !== form.sectors.length) return null;
-    const signal = provedSignal(form, multipliersOfForm(form, multipliers));
-    const inverse = signal && inverseUp(signal.C);
-    if (signal === undefined || inverse === undefined) return null;
-    solutions = solveRows(signal.C, columnsScaled(W, signal));
-    underflow = up(inverse * tiny);
-    error = up(up(inverse * up(gamma(W.cols + 1) * frobeniusUp(signal.C.data))) * (1 + 4 * unit));
-  }
-  const n = solutions.cols;
-  const sizes = Array.from({ length: outputs }, (_, y) => frobeniusUp(solutions.data.subarray(y * n, (y + 1) * n)));
   const data = new Float64Array(outputs * outputs);
+  const form = chainForm(chain, { output: "rows" });
+  if (form === null) return { rows: outputs, cols: outputs, data };
+  if (form.sectors.length > 0 && multipliers.length !== form.sectors.length) return null;
+  const solved = solvedRows(form, form.sectors.length > 0 ? multipliersOfForm(form, multipliers) : []);
+  if (solved === null) return null;
+  const { solutions, sizes, error, underflow } = solved;
+  const n = solutions.cols;
   for (let y = 0; y < outputs; y++) {
     for (let j = 0; j < y; j++) {
       let sum = 0;
@@ -53,7 +43,41 @@ export function pairConstants(chain: Chain, multipliers: Multipliers): Matrix | 
   return { rows: outputs, cols: outputs, data };
 }
 
+/** Bound the constant of every single output of a form whose output map keeps its rows, |C^-1 D w_y|, by multipliers of the form; null where they prove nothing. */
+export function outputConstants(form: ChainForm, multipliers: Multipliers): Float64Array | null {
+  const solved = solvedRows(form, multipliers);
+  if (solved === null) return null;
+  const { sizes, error, underflow } = solved;
+  return Float64Array.from(sizes, (size) => scaleUp(up(size + up(up(error * size) + underflow)), form.exponent));
+}
+
 // --- internal ---
+
+/** The solutions t_y, row by row, their lengths from above, and what they err by: |t - t'| <= error |t'| + underflow. */
+interface SolvedRows {
+  readonly solutions: Matrix;
+  readonly sizes: readonly number[];
+  readonly error: number;
+  readonly underflow: number;
+}
+
+function solvedRows(form: ChainForm, multipliers: Multipliers): SolvedRows | null {
+  const W = form.weights[form.weights.length - 1];
+  let solutions = W;
+  let error = 0;
+  let underflow = 0;
+  if (form.sectors.length > 0) {
+    const signal = provedSignal(form, multipliers);
+    const inverse = signal && inverseUp(signal.C);
+    if (signal === undefined || inverse === undefined) return null;
+    solutions = solveRows(signal.C, columnsScaled(W, signal));
+    underflow = up(inverse * tiny);
+    error = up(up(inverse * up(gamma(W.cols + 1) * frobeniusUp(signal.C.data))) * (1 + 4 * unit));
+  }
+  const { rows, cols } = solutions;
+  const sizes = Array.from({ length: rows }, (_, y) => frobeniusUp(solutions.data.subarray(y * cols, (y + 1) * cols)));
+  return { solutions, sizes, error, underflow };
+}
 
 /** W D; powers of two, hence exact. */
 function columnsScaled(W: Matrix, { scales }: ProvedSignal): Matrix {

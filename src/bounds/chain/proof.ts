@@ -8,7 +8,16 @@ import { spectralNorm } from "../../linalg/norm.ts";
 import { down, exponentOf, gamma, powerOfTwo, sumUp, tiny, unit, up } from "../../linalg/rounding.ts";
 import type { Budget } from "../budget.ts";
 import type { ChainForm } from "./form.ts";
-import { addSectorTerm, coupling, diagonal, factorBlock, factorChain, isIdentity, type Multipliers } from "./matrix.ts";
+import {
+  addSectorTerm,
+  coupling,
+  diagonal,
+  factorBlock,
+  factorChain,
+  gramOf,
+  isIdentity,
+  type Multipliers,
+} from "./matrix.ts";
 
 /**
  * Prove that the constant of a form is at most sqrt(r). True is a proof; false says only that there was none.
@@ -48,6 +57,12 @@ export function provedSignal(form: ChainForm, multipliers: Multipliers): ProvedS
   return eliminated(form, multipliers, []);
 }
 
+/** The multipliers that leave e X_i over in every block, as `settle` says. */
+export function movedInward(multipliers: Multipliers, e: number): Multipliers {
+  const L = multipliers.length + 1;
+  return multipliers.map((lambda, i) => lambda.map((l) => (l * (1 + (L - i - 1) * e)) / (1 + L * e)));
+}
+
 /**
  * The smallest r that is proved near what the multipliers give, with the multipliers that prove it.
  *
@@ -58,14 +73,13 @@ export function provedSignal(form: ChainForm, multipliers: Multipliers): ProvedS
 export function settle(form: ChainForm, multipliers: Multipliers, clock?: Budget): Proved | undefined {
   const factor = factorChain(form, multipliers, clock);
   if (factor === undefined) return undefined;
-  const { upper: top } = spectralNorm(factor.R, { tolerance: 1e-10 });
+  const { upper: top } = spectralNorm(gramOf(factor), { tolerance: 1e-10 });
   const L = form.weights.length;
   const widest = Math.max(...form.weights.map((W) => W.cols));
   for (let e = 4 * gamma(2 * widest) * widest; e < 0.1; e *= 4) {
-    const whole = 1 + L * e;
     if (clock?.expired) return undefined;
-    const moved = multipliers.map((lambda, i) => lambda.map((l) => (l * (1 + (L - i - 1) * e)) / whole));
-    const r = up(top * whole * (1 + e));
+    const moved = movedInward(multipliers, e);
+    const r = up(top * (1 + L * e) * (1 + e));
     if (provedChain(form, moved, r, clock)) return { r, multipliers: moved };
   }
   return undefined;

@@ -36,7 +36,7 @@ export async function searchMultipliers(
   let best: { readonly x: Float64Array; readonly value: number } | undefined;
   const offer = async (start: Multipliers, limit?: Budget) => {
     await clock.pause();
-    const value = chainValue(form, start, final, limit)?.value;
+    const value = chainValue(form, start, final, limit ? { clock: limit } : {})?.value;
     if (value !== undefined && (best === undefined || value < best.value)) best = { x: logarithms(start), value };
   };
   // What was brought along may be all that is needed: it is looked at whatever the time.
