@@ -22,7 +22,7 @@ for (const network of ["mlp", "convnet"]) {
 }
 torch?.close();
 await showSmooth();
-showSpectral(findTorch());
+showSpectral(findTorch(), ["one", "small"]);
 showStartup();
 showMemory();
 
