@@ -66,19 +66,16 @@ export const stacks = {
 } as const;
 
 /** Time both, one after the other. */
-export function spectral(python: string | null, sizes: readonly Size[]): readonly SpectralRow[] {
+export function* spectral(python: string | null, sizes: readonly Size[]): Generator<SpectralRow> {
   const source = random(0);
-  const kernels = sizes.map(({ inner, out }, k) => {
-    const deviation = Math.sqrt(2 / (9 * inner));
-    return normalTensor(source.fork(k), [out, inner, 3, 3], deviation).data as Float32Array;
-  });
-  const warm = measure({ inner: 64, out: 64, side: 32 }, normalTensor(source, [64, 64, 3, 3]).data as Float32Array);
-  if (!(warm.upper > 0)) throw new Error("spectral: no bound");
-  return sizes.map((size, k) => {
-    const other = python ? powerMethod(python, size, kernels[k]) : null;
-    const own = measure(size, kernels[k]);
-    return { ...size, seconds: own.seconds, above: own.upper / (other?.lower ?? own.lower()), theirs: other };
-  });
+  measure({ inner: 64, out: 64, side: 32 }, normalTensor(source, [64, 64, 3, 3]).data as Float32Array); // warming up
+  for (const [k, size] of sizes.entries()) {
+    const deviation = Math.sqrt(2 / (9 * size.inner));
+    const kernel = normalTensor(source.fork(k), [size.out, size.inner, 3, 3], deviation).data as Float32Array;
+    const other = python ? powerMethod(python, size, kernel) : null;
+    const own = measure(size, kernel);
+    yield { ...size, seconds: own.seconds, above: own.upper / (other?.lower ?? own.lower()), theirs: other };
+  }
 }
 
 /** The same as text. */
