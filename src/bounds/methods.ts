@@ -13,8 +13,10 @@ import { pairs } from "./below/pairs.ts";
 import type { Bound, Norm, UpperBound, Witness } from "./bound.ts";
 import { branchAndBound } from "./branch/branch.ts";
 import { type Budget, budget } from "./budget.ts";
-import { circularStages, reducedChain } from "./chain/circularTail.ts";
-import { uniformChain } from "./chain/circularUniform.ts";
+import type { CircularStage } from "./chain/circular.ts";
+import { circularJudge, circularSearch, normStart } from "./chain/circularSearch.ts";
+import { circularStages, type Found, provedBy, reducedChain } from "./chain/circularTail.ts";
+import { uniformMultipliers } from "./chain/circularUniform.ts";
 import { combettesPesquet } from "./chain/combettesPesquet.ts";
 import { eclipseFast } from "./chain/eclipse.ts";
 import { frobenius } from "./chain/frobenius.ts";
@@ -222,29 +224,61 @@ async function askLipsdp(question: Question): Promise<readonly Bound[]> {
 /** |x|_2 <= n^(1/2) |x|_inf for n inputs, |y|_1 <= m^(1/2) |y|_2 for m outputs. */
 const widthFactor = ({ size, outputs }: Subject, norm: 1 | "inf"): number => sqrtUp(norm === 1 ? outputs : size);
 
-/** With wrapped convolutions before the chain, by stored multipliers, or without any by one number for all neurons; null where there are none or nothing is proved. */
+/** With wrapped convolutions before the chain, by stored multipliers, or without any by those that a search finds; null where there are none or nothing is proved. */
 async function circularLipsdp(question: Question): Promise<readonly Bound[] | null> {
   if (question.domain.kind !== "global") return null;
   const { seconds = 3, signal } = question;
   const clock = budget({ seconds, ...(signal ? { signal } : {}) });
   const [tail, { propagation }] = [await question.tail(), await question.walk()];
-  if (typeof tail === "string" || tail.slack(2) !== 0) return null;
+  if (typeof tail === "string") return null;
   const stages = circularStages(propagation.flow, tail.from, propagation.norms);
   if (!stages || stages.length === 0) return null;
   const { chain } = tail;
   const lists = storedLists(question.metadata ?? {});
   const stored =
     lists && lists.length === stages.length + chain.activations.length ? reducedChain(stages, chain, lists) : null;
-  const guess = stored
-    ? null
-    : await uniformChain(stages, chain, propagation.constantOf(propagation.flow.output), clock);
-  const reduced = stored ?? guess?.reduced;
+  const searched = stored ? null : await circularMultipliers(question, stages, tail, propagation);
+  const reduced = stored ?? searched?.found.reduced;
   if (!reduced) return null;
-  const behind = <B extends Bound>(bound: B): B => ({ ...bound, value: timesUp(reduced.before, bound.value) });
+  // What the rounding of the chain's matrices adds comes after all that is before it.
+  const added = timesUp(tail.before, tail.slack(2));
+  const behind = <B extends Bound>(bound: B): B => ({
+    ...bound,
+    value: addUp(timesUp(reduced.before, bound.value), added),
+  });
   const improve: Question["improve"] = (bound) => question.improve(behind(bound));
   const left = Math.max(0.1 * seconds, seconds - clock.elapsed());
-  const asked = { ...question, improve, ...(guess ? { seconds: left } : {}) };
-  return [behind(await lipsdpOf({ ...tail, ...reduced }, asked, guess ? [guess.multipliers] : undefined))];
+  const asked = { ...question, improve, ...(searched ? { seconds: left } : {}) };
+  const starts = searched ? [searched.found.multipliers.slice(stages.length)] : undefined;
+  const bound = { ...behind(await lipsdpOf({ ...tail, ...reduced }, asked, starts)), seconds: clock.elapsed() };
+  const cut = searched?.ended === false && bound.side === "upper" && bound.status === "done";
+  return [cut ? { ...bound, status: "stopped", why: "out of time: more would lower it" } : bound];
+}
+
+/**
+ * Multipliers that prove something, by a search in most of the time: from one number for all neurons, or from the product of the norms of the
+ * convolutions with the best multipliers of the chain behind them, whichever gives less.
+ */
+async function circularMultipliers(
+  { engine, seconds = 3, signal }: Question,
+  stages: readonly CircularStage[],
+  { chain }: TailQuestion,
+  { flow, constantOf }: Propagation,
+): Promise<{ readonly found: Found; readonly ended: boolean } | null> {
+  const limit = (part: number) => ({ seconds: part * seconds, ...(signal ? { signal } : {}) });
+  const clock = budget(limit(0.75));
+  const judge = await circularJudge(engine, stages, chain, 13);
+  if (judge === null) return null;
+  const guess = await uniformMultipliers(judge, stages, chain, constantOf(flow.output), clock).finally(judge.dispose);
+  const { bound, multipliers } = await lipsdp(chain, { engine, ...limit(0.1) });
+  const norms = multipliers.length === chain.activations.length ? normStart(stages, multipliers) : null;
+  const start = norms && !(guess && guess.value <= norms.before * bound.value) ? norms : guess;
+  if (start === null) return null;
+  const more = await circularSearch(engine, stages, chain, start.multipliers, clock);
+  const found = more && provedBy(stages, chain, more.multipliers);
+  if (found) return { found, ended: more.ended };
+  const first = provedBy(stages, chain, start.multipliers);
+  return first && { found: first, ended: true };
 }
 
 /** What lipsdp has proved while it goes on. */

@@ -12,14 +12,18 @@ import { convnet } from "../../models/convnet.ts";
 import { freeze } from "../../models/freeze.ts";
 import { conv } from "../../ops/conv.ts";
 import { relu } from "../../ops/pointwise.ts";
+import { mapNamed } from "../../tensor/named.ts";
 import { normalTensor, random } from "../../tensor/random.ts";
 import { budget } from "../budget.ts";
 import { lipschitz } from "../index.ts";
 import { nodeNorms } from "../norm/node.ts";
 import { subjectOf } from "../subject.ts";
 import { circularNorm, circularProof } from "./circular.ts";
-import { circularStages, reducedChain } from "./circularTail.ts";
-import { uniformChain } from "./circularUniform.ts";
+import { circularJudge, circularSearch, normStart } from "./circularSearch.ts";
+import { circularStages, provedBy, reducedChain } from "./circularTail.ts";
+import { uniformMultipliers } from "./circularUniform.ts";
+import { chainForm, multipliersOfForm } from "./form.ts";
+import { chainValue } from "./gradient.ts";
 import { lipsdp } from "./lipsdp.ts";
 import { storedLists, storedStarts } from "./stored.ts";
 import { tailOf } from "./tail.ts";
@@ -73,23 +77,111 @@ describe("circularNorm()", () => {
   );
 });
 
-describe("uniformChain()", () => {
+/** The stages before the dense layers of a network, and the chain of these. */
+function halves(own: Network) {
+  const { flow, norms } = flowOfNetwork(own);
+  const tail = tailOf(flow, norms);
+  if (typeof tail === "string") throw new Error(tail);
+  const second = flow.varying.filter(({ op }) => op.name === "Relu" || op.name === "Tanh")[1];
+  const stages = circularStages(flow, second, norms);
+  if (!stages) throw new Error("no stages");
+  const behind = { affine: tail.chain.affine.slice(2), activations: tail.chain.activations.slice(2) };
+  return { whole: tail.chain, stages, behind };
+}
+
+describe("circularJudge()", () => {
+  it("gives what the chain of the network written out gives, and its gradient", async () => {
+    for (const sample of [
+      [2, 8, 8],
+      [1, 12, 4],
+    ]) {
+      const { whole, stages, behind } = halves(await network("relu", sample));
+      const judge = await circularJudge(engine, stages, behind, 7);
+      const form = chainForm(whole);
+      if (!judge || !form) throw new Error("no judge");
+      const r = random(3);
+      const sizes = [...stages.map(({ channels }) => channels), ...behind.activations.map(({ low }) => low.length)];
+      // Half of what proves gamma, and less.
+      const lists = sizes.map((n) => Float64Array.from({ length: n }, () => (1 / 3) * Math.exp(-r.uniform())));
+      // A number of a channel is that of all its pixels.
+      const spread = whole.activations.map(({ low }, i) =>
+        Float64Array.from(low, (_, j) => lists[i][Math.floor((j * sizes[i]) / low.length)]),
+      );
+      const want = chainValue(form, multipliersOfForm(form, spread), 7);
+      const got = await judge.at(Float64Array.from(lists.flatMap((l) => Array.from(l, Math.log))));
+      if (!want || !got) throw new Error("not feasible");
+      expect(Math.abs(got.value - (want.value + 2 * form.exponent * Math.LN2))).toBeLessThan(1e-8);
+      const gradient = want.gradient.flatMap((g, i) => {
+        const pixels = g.length / sizes[i];
+        return Array.from({ length: sizes[i] }, (_, c) =>
+          g.subarray(c * pixels, (c + 1) * pixels).reduce((a, b) => a + b, 0),
+        );
+      });
+      gradient.forEach((g, k) => {
+        expect(Math.abs(got.gradient[k] - g)).toBeLessThan(1e-7);
+      });
+      expect(await judge.at(got.gradient.map(() => 5))).toBeUndefined();
+      await judge.dispose();
+    }
+  });
+});
+
+describe("uniformMultipliers()", () => {
   it("comes without multipliers to what the stored ones prove", async () => {
     const own = await network("relu", [2, 8, 8]);
-    const { flow, norms } = flowOfNetwork(own);
-    const tail = tailOf(flow, norms);
-    if (typeof tail === "string") throw new Error(tail);
-    const second = flow.varying.filter((node) => node.op.name === "Relu")[1];
-    const stages = circularStages(flow, second, norms);
-    if (!stages) throw new Error("no stages");
-    const behind = { affine: tail.chain.affine.slice(2), activations: tail.chain.activations.slice(2) };
-    const found = await uniformChain(stages, behind, 100, budget());
-    if (!found) throw new Error("no proof");
-    const { bound } = await lipsdp(found.reduced.chain, { seconds: 2, starts: [found.multipliers] });
-    expect(found.reduced.before * bound.value).toBeLessThan(3 * 1.01);
+    const { stages, behind } = halves(own);
+    const judge = await circularJudge(engine, stages, behind, 13);
+    if (!judge) throw new Error("no judge");
+    const found = await uniformMultipliers(judge, stages, behind, 100, budget());
+    const proof = found && provedBy(stages, behind, found.multipliers);
+    if (!proof) throw new Error("no proof");
+    expect(proof.value).toBeLessThan(3 * 1.01);
     const { lower } = await lipschitz(own, { engine, methods: ["jacobian"], seconds: 0.3 });
-    expect(found.reduced.before * bound.value).toBeGreaterThanOrEqual(lower?.value as number);
-    expect(await uniformChain(stages, behind, Number.POSITIVE_INFINITY, budget())).toBeNull();
+    expect(proof.value).toBeGreaterThanOrEqual(lower?.value as number);
+    expect(await uniformMultipliers(judge, stages, behind, Number.POSITIVE_INFINITY, budget())).toBeNull();
+    await judge.dispose();
+  });
+});
+
+describe("circularSearch()", () => {
+  /** As training leaves them: no number is right for all neurons. */
+  async function moved(channels: readonly [number, number], sample: readonly number[]): Promise<Network> {
+    const model = inFamily(convnet(4, { channels, hidden: 6, activation: "tanh" }), sandwich({ gamma: 3 }));
+    const { params, state } = model.init(random(2), sample);
+    const r = random(4);
+    const drawn = mapNamed(params, (t, name) =>
+      name.endsWith("logPsi") ? normalTensor(r.fork(name), t.shape, 0.7) : t,
+    );
+    return freeze(engine, model, { params: drawn, state }, sample);
+  }
+
+  it("comes below gamma without stored multipliers, from the product of norms, and no number for all does", async () => {
+    const own = await moved([3, 4], [2, 8, 8]);
+    const { stages, behind } = halves(own);
+    const judge = await circularJudge(engine, stages, behind, 13);
+    const guess = judge && (await uniformMultipliers(judge, stages, behind, 100, budget()));
+    await judge?.dispose();
+    expect(guess?.value ?? 100).toBeGreaterThan(3 * 1.5);
+    const { bound, multipliers } = await lipsdp(behind);
+    const start = normStart(stages, multipliers);
+    expect(start.before * bound.value).toBeGreaterThan(3 * 1.5);
+    expect(provedBy(stages, behind, start.multipliers)?.value).toBeLessThan(start.before * bound.value * (1 + 1e-3));
+    const found = await circularSearch(engine, stages, behind, start.multipliers, budget());
+    expect(found?.ended).toBe(true);
+    const proof = found && provedBy(stages, behind, found.multipliers);
+    expect(proof?.value).toBeLessThan(3);
+    const { lower } = await lipschitz(own, { engine, methods: ["jacobian"], seconds: 0.3 });
+    expect(proof?.value).toBeGreaterThan(lower?.value as number);
+  }, 60_000);
+
+  it("is what lipsdp asks where images are too large to write out", async () => {
+    const own = { ...(await moved([6, 4], [1, 28, 28])), metadata: {} };
+    const { upper } = await lipschitz(own, { engine, methods: ["lipsdp"], seconds: 2 });
+    const { upper: norms } = await lipschitz(own, { engine, methods: ["autolip"] });
+    expect(upper?.proved).toBe(true);
+    expect(upper?.value).toBeLessThan(0.5 * (norms?.value as number));
+    const { lower } = await lipschitz(own, { engine, methods: ["jacobian"], seconds: 0.3 });
+    expect(upper?.value).toBeGreaterThan(lower?.value as number);
   });
 });
 

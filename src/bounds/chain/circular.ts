@@ -8,6 +8,7 @@ import { type Matrix, matrix, multiply, transpose } from "../../linalg/matrix.ts
 import { spectralNorm } from "../../linalg/norm.ts";
 import { rootError, rootsOfUnity } from "../../linalg/roots.ts";
 import { down, gamma, sqrtUp, sumUp, unit, up } from "../../linalg/rounding.ts";
+import { once } from "../once.ts";
 import { solveRows } from "./matrix.ts";
 
 /** A circular convolution before an activation with slopes in [0, 1]: kernel [channels, inputs, height, width] as large as its image. */
@@ -252,7 +253,24 @@ function at(factors: readonly Matrix[], u: number, v: number, [m, n]: Grid, chan
  * The symbols sum over t of K[t] exp(2 pi i f t) of kernels [rows, cols, ...grid] in the real form [2 rows, 2 cols]. Each coordinate errs by at
  * most (e + gamma_T (1 + e)) sum_t |K[t]|, e = rootError; `error` bounds the Frobenius norm of the error of the real form.
  */
-function symbolsOf(kernel: Float64Array, rows: number, cols: number, grid: Grid) {
+export function symbolsOf(kernel: Float64Array, rows: number, cols: number, grid: Grid): Symbols {
+  const known = symbolsBySides(kernel);
+  const key = [rows, cols, ...grid].join();
+  const symbols = known.get(key) ?? transformed(kernel, rows, cols, grid);
+  known.set(key, symbols);
+  return symbols;
+}
+
+interface Symbols {
+  readonly error: number;
+  /** At one frequency of the whole grid. */
+  at(u: number, v: number): Matrix;
+}
+
+/** Searches ask for those of one kernel again and again. */
+const symbolsBySides = once((_: Float64Array) => new Map<string, Symbols>());
+
+function transformed(kernel: Float64Array, rows: number, cols: number, grid: Grid): Symbols {
   const [m, n] = grid;
   const taps = m * n;
   const half = Math.floor(n / 2) + 1;

@@ -4,10 +4,16 @@
  */
 import type { Flow } from "../../graph/behaviour.ts";
 import type { Node } from "../../graph/graph.ts";
+import { scaleUp, sqrtUp } from "../../linalg/rounding.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { Chain } from "../chain.ts";
 import type { NodeNorms } from "../norm/node.ts";
+import { timesUp } from "../norm/region.ts";
 import { type CircularStage, circularProof } from "./circular.ts";
+import { formOf, multipliersOfForm } from "./form.ts";
+import { normProduct } from "./frobenius.ts";
+import type { Multipliers } from "./matrix.ts";
+import { settle } from "./proof.ts";
 
 /** A chain with a constant before it: together they bound the network. */
 export interface ReducedChain {
@@ -52,6 +58,29 @@ export function reducedChain(
     }
   }
   return null;
+}
+
+/** What multipliers prove. */
+export interface Found {
+  readonly reduced: ReducedChain;
+  /** Of the channels of each stage, then of the neurons of the chain behind. */
+  readonly multipliers: Multipliers;
+  /** The constant of the network. */
+  readonly value: number;
+}
+
+/** What multipliers of channels, then of neurons, prove; null for nothing. */
+export function provedBy(stages: readonly CircularStage[], chain: Chain, multipliers: Multipliers): Found | null {
+  const lists = multipliers.map((list) => Array.from(list));
+  const reduced = reducedChain(stages, chain, lists);
+  const form = reduced && formOf(reduced.chain);
+  if (!reduced || !form) return null;
+  if (form.sectors.length === 0) {
+    return { reduced, multipliers, value: timesUp(reduced.before, normProduct(reduced.chain).value) };
+  }
+  const proof = settle(form, multipliersOfForm(form, multipliers.slice(stages.length)));
+  if (!proof) return null;
+  return { reduced, multipliers, value: timesUp(reduced.before, scaleUp(sqrtUp(proof.r), form.exponent)) };
 }
 
 /** A convolution whose kernel is as large as the image, and that reads the image as if it went on where it ends. */

@@ -95,7 +95,7 @@ function chainGraph({ weights, sectors }: ChainForm, doublings: number): Record<
 }
 
 /** `softTop` by repeated squaring. */
-function softTopGraph(R: Node, doublings: number): { readonly value: Node; readonly weight: Node } {
+export function softTopGraph(R: Node, doublings: number): { readonly value: Node; readonly weight: Node } {
   let H = R;
   let scale: Node | undefined;
   for (let k = 0; k < doublings; k++) {
