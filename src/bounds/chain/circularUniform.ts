@@ -5,7 +5,7 @@
 import type { Budget } from "../budget.ts";
 import type { Chain } from "../chain.ts";
 import type { CircularStage } from "./circular.ts";
-import type { CircularJudge } from "./circularSearch.ts";
+import { type CircularJudge, sizesOf } from "./circularGraph.ts";
 import type { Multipliers } from "./matrix.ts";
 
 /** Multipliers, and the constant that they give, not proved. */
@@ -25,7 +25,7 @@ export async function uniformMultipliers(
   upper: number,
   clock: Budget,
 ): Promise<Uniform | null> {
-  const sizes = [...stages.map(({ channels }) => channels), ...chain.activations.map(({ low }) => low.length)];
+  const sizes = sizesOf(stages, chain);
   const count = sizes.reduce((sum, n) => sum + n, 0);
   let best: { readonly g: number; readonly value: number } | null = null;
   let [low, high] = [0, upper];
