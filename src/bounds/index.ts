@@ -126,7 +126,9 @@ async function worthBranching(
   if (seconds === Number.POSITIVE_INFINITY || (lower && upper && upper.value <= closed * lower.value)) return false;
   const made = await tail();
   if (typeof made === "string" || !made.exact || made.before !== 1) return false;
-  return made.chain.activations.reduce((n, { low }) => n + low.length, 0) <= fewNeurons;
+  // Pieces are cut at kinks; what is smooth has none, and the whole space no sides.
+  const bent = made.curvatures.some((layer) => layer.some((c) => c > 0 && c < Number.POSITIVE_INFINITY));
+  return !bent && made.chain.activations.reduce((n, { low }) => n + low.length, 0) <= fewNeurons;
 }
 
 /** Upper over lower bound below which nothing is open. */

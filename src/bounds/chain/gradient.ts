@@ -22,9 +22,12 @@ export interface DirectedValue extends ChainValue {
 
 export interface ChainValueOptions {
   readonly clock?: Budget;
-  /** What counts of R, default its largest eigenvalue: "each" is its largest diagonal entry, which is that of the worst single output. */
-  readonly outputs?: "together" | "each";
+  /** Default "together". */
+  readonly outputs?: Outputs;
 }
+
+/** What counts of R: its largest eigenvalue, or its largest diagonal entry, which is that of the worst single output. */
+export type Outputs = "together" | "each";
 
 /**
  * ln (tr R^p)^(1/p), p = 2^doublings + 1, R = W_L D_{L-1}^-1 W_L^T, and its gradient in the logarithms of the multipliers; nothing where they are infeasible or time is out.

@@ -60,6 +60,20 @@ describe("lipsdp()", () => {
     );
   }, 60_000);
 
+  it("gives one output what it gives it among others, or less", async () => {
+    // A descent on a single output got stuck where signals that it does not see grow without end: 20 % and more above.
+    for (let seed = 20; seed < 23; seed++) {
+      const r = random(seed);
+      const hidden = [normalMatrix(r, 20, 4), normalMatrix(r, 20, 20), normalMatrix(r, 20, 20)];
+      const last = normalMatrix(r, 3, 20);
+      const all = (await lipsdp(chainOf([...hidden, last]))).bound.value;
+      for (let row = 0; row < 3; row++) {
+        const own = { rows: 1, cols: 20, data: last.data.slice(20 * row, 20 * row + 20) };
+        expect((await lipsdp(chainOf([...hidden, own]))).bound.value).toBeLessThan(all * (1 + 1e-3));
+      }
+    }
+  });
+
   it("is caught by the activation patterns where a slope is wrong", async () => {
     let caught = 0;
     for (let seed = 0; seed < 20; seed++) {
@@ -209,7 +223,11 @@ describe("chainValue()", () => {
       [0.3, 1],
       [-1, 1],
     ] as const) {
-      for (const outputs of [3, 60]) {
+      for (const [outputs, of] of [
+        [3, "together"],
+        [60, "together"],
+        [3, "each"],
+      ] as const) {
         const form = chainForm(
           chainOf([normalMatrix(r, 5, 9), normalMatrix(r, 70, 5), normalMatrix(r, outputs, 70)], slopes),
         );
@@ -221,8 +239,9 @@ describe("chainValue()", () => {
             form,
             base.map((l, i) => l.map((x, j) => (i === layer && j === neuron ? x * Math.exp(by) : x))),
             3,
+            { outputs: of },
           )?.value ?? Number.NaN;
-        const gradient = chainValue(form, base, 3)?.gradient ?? [];
+        const gradient = chainValue(form, base, 3, { outputs: of })?.gradient ?? [];
         for (const [layer, neuron] of [
           [0, 0],
           [0, 4],
@@ -248,19 +267,21 @@ describe("chainProgram()", () => {
       const form = chainForm(chainOf([normalMatrix(r, 12, 5), normalMatrix(r, 9, 12), normalMatrix(r, 3, 9)], slopes));
       const start = form && closedForm(form, "norm");
       if (!form || !start) throw new Error("no start");
-      const program = await chainProgram(nodeEngine(), form, 5);
-      const [plain, onEngine] = [chainValue(form, start, 5), await program.value(start)];
-      if (!plain || !onEngine) throw new Error("infeasible");
-      expect(onEngine.value).toBeCloseTo(plain.value, 10);
-      plain.gradient.forEach((layer, i) => {
-        layer.forEach((g, j) => {
-          expect(onEngine.gradient[i][j]).toBeCloseTo(g, 10);
+      for (const outputs of ["together", "each"] as const) {
+        const program = await chainProgram(nodeEngine(), form, 5, outputs);
+        const [plain, onEngine] = [chainValue(form, start, 5, { outputs }), await program.value(start)];
+        if (!plain || !onEngine) throw new Error("infeasible");
+        expect(onEngine.value).toBeCloseTo(plain.value, 10);
+        plain.gradient.forEach((layer, i) => {
+          layer.forEach((g, j) => {
+            expect(onEngine.gradient[i][j]).toBeCloseTo(g, 8);
+          });
         });
-      });
-      const outside = start.map((lambda) => lambda.map((l) => 100 * l));
-      expect(chainValue(form, outside, 5)).toBeUndefined();
-      expect(await program.value(outside)).toBeUndefined();
-      await program.dispose();
+        const outside = start.map((lambda) => lambda.map((l) => 100 * l));
+        expect(chainValue(form, outside, 5, { outputs })).toBeUndefined();
+        expect(await program.value(outside)).toBeUndefined();
+        await program.dispose();
+      }
     }
   });
 

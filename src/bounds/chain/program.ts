@@ -13,10 +13,11 @@ import { sum } from "../../ops/broadcast.ts";
 import { inverse } from "../../ops/inverse.ts";
 import { matmul } from "../../ops/matmul.ts";
 import { reshape, transpose } from "../../ops/movement.ts";
-import { sqrt } from "../../ops/pointwise.ts";
+import { exp, sqrt } from "../../ops/pointwise.ts";
+import { reduceMax } from "../../ops/reduce.ts";
 import { toFloat64 } from "../../tensor/tensor.ts";
 import type { ChainForm } from "./form.ts";
-import type { ChainValue } from "./gradient.ts";
+import type { ChainValue, Outputs } from "./gradient.ts";
 import { isIdentity, type Multipliers } from "./matrix.ts";
 
 export interface ChainProgram {
@@ -26,8 +27,13 @@ export interface ChainProgram {
 }
 
 /** Compile `chainValue` for one form and one power. */
-export async function chainProgram(engine: Engine, form: ChainForm, doublings: number): Promise<ChainProgram> {
-  const program = await engine.compile(chainGraph(form, doublings));
+export async function chainProgram(
+  engine: Engine,
+  form: ChainForm,
+  doublings: number,
+  outputs: Outputs = "together",
+): Promise<ChainProgram> {
+  const program = await engine.compile(chainGraph(form, doublings, outputs));
   return {
     async value(multipliers) {
       const feeds = multipliers.map(
@@ -51,7 +57,7 @@ export async function chainProgram(engine: Engine, form: ChainForm, doublings: n
 // --- internal ---
 
 /** The formulas of `chainValue`, with D^-1 in the place of factors. */
-function chainGraph({ weights, sectors }: ChainForm, doublings: number): Record<string, Node> {
+function chainGraph({ weights, sectors }: ChainForm, doublings: number, of: Outputs): Record<string, Node> {
   const W = weights.map(constantOf);
   const lambda = sectors.map(({ mu }, i) => input(`lambda${i}`, [mu.length], "float64"));
   const scaledMu = sectors.map(({ mu }, i) => mul(lambda[i], vector(mu)));
@@ -79,10 +85,9 @@ function chainGraph({ weights, sectors }: ChainForm, doublings: number): Record<
     through.push(matmul(W[i], inverse(D)));
   }
   const last = weights.length - 1;
-  const R = matmul(through[last], transpose(W[last]));
-  const { value, weight } = softTopGraph(R, doublings);
+  const { value, directions } = (of === "together" ? together : each)(through[last], W[last], doublings);
   outputs.value = value;
-  let y = matmul(weight, through[last]);
+  let y = directions;
   for (let i = last - 1; i >= 0; i--) {
     const before = matmul(mul(y, scaledMu[i]), through[i]);
     const q = matmul(before, transpose(W[i]));
@@ -92,6 +97,31 @@ function chainGraph({ weights, sectors }: ChainForm, doublings: number): Record<
     y = before;
   }
   return outputs;
+}
+
+/** ln r, and the rows of weight times W_L D^-1. */
+interface Outcome {
+  readonly value: Node;
+  readonly directions: Node;
+}
+
+function together(through: Node, W: Node, doublings: number): Outcome {
+  const { value, weight } = softTopGraph(matmul(through, transpose(W)), doublings);
+  return { value, directions: matmul(weight, through) };
+}
+
+/** `softLargest`: the diagonal alone, each row of W_L D^-1 with its own weight. */
+function each(through: Node, W: Node, doublings: number): Outcome {
+  const power = 2 ** doublings + 1;
+  const logs = log(sum(mul(through, W), [1]));
+  const top = reduceMax(logs, [0]);
+  const below = sub(logs, top);
+  const total = sum(exp(mul(below, power)));
+  const shares = div(exp(mul(below, power - 1)), mul(total, exp(top)));
+  return {
+    value: add(top, div(log(total), power)),
+    directions: mul(reshape(sqrt(shares), [W.shape[0], 1]), through),
+  };
 }
 
 /** `softTop` by repeated squaring. */

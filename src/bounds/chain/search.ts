@@ -3,7 +3,8 @@ import type { Engine } from "../../engine/engine.ts";
 import type { Budget } from "../budget.ts";
 import { descend, type Objective } from "./descent.ts";
 import type { ChainForm } from "./form.ts";
-import { type ChainValue, chainValue } from "./gradient.ts";
+import { type ChainValue, chainValue, type Outputs } from "./gradient.ts";
+import { guarded } from "./guard.ts";
 import type { Multipliers } from "./matrix.ts";
 import { chainProgram } from "./program.ts";
 import { closedForms } from "./start.ts";
@@ -48,10 +49,15 @@ export async function searchMultipliers(
   const sizes = form.sectors.map((s) => s.mu.length);
   let from = best.x;
   let ended = !clock.expired;
+  // Several outputs guard each other: together they see every signal.
+  const single = form.weights[form.weights.length - 1].rows === 1;
   let onEngine = isWide(form) ? engine : undefined;
-  for (let stage = 0; stage < stages.length && ended; stage++) {
-    const { doublings, gain } = stages[stage];
-    const judge = await judgeOf(form, doublings, onEngine);
+  for (let stage = 0; stage < (single ? stages.length : unguarded) && ended; stage++) {
+    const { doublings, gain, guard } = stages[stage];
+    const judge =
+      guard > 0 && single
+        ? await judgeOf(guarded(form, guard), doublings, "each", onEngine)
+        : await judgeOf(form, doublings, "together", onEngine);
     let begun = false;
     const objective: Objective = async (x) => {
       await clock.pause();
@@ -93,13 +99,17 @@ export async function searchMultipliers(
 
 // --- internal ---
 
-/** How well the power of the trace stands for the largest eigenvalue, and the gain over ten steps below which the next stage begins. */
+/** How well the power of the trace stands for the largest eigenvalue, the gain over ten steps below which the next stage begins, and the guard of a single output. */
 const stages = [
-  { doublings: 5, gain: 1e-4 },
-  { doublings: 9, gain: 1e-5 },
-  { doublings: 13, gain: 1e-6 },
-  { doublings: 17, gain: 1e-7 },
+  { doublings: 5, gain: 1e-4, guard: 1 },
+  { doublings: 9, gain: 1e-5, guard: 0.3 },
+  { doublings: 13, gain: 1e-6, guard: 0.1 },
+  { doublings: 17, gain: 1e-7, guard: 0.03 },
+  { doublings: 17, gain: 1e-7, guard: 0 },
 ];
+
+/** Stages of several outputs, which need no guard: the last would be the one before it again. */
+const unguarded = stages.length - 1;
 
 /** From here on the engine is the faster way, two to three times (`bench/lipsdp.ts`); below, calls to it cost more than they save. */
 const widthForEngine = 64;
@@ -111,9 +121,17 @@ interface Judge {
   dispose(): Promise<void>;
 }
 
-async function judgeOf(form: ChainForm, doublings: number, engine: Engine | undefined): Promise<Judge> {
-  if (engine) return chainProgram(engine, form, doublings);
-  return { value: (multipliers) => chainValue(form, multipliers, doublings), dispose: async () => undefined };
+async function judgeOf(
+  form: ChainForm,
+  doublings: number,
+  outputs: Outputs,
+  engine: Engine | undefined,
+): Promise<Judge> {
+  if (engine) return chainProgram(engine, form, doublings, outputs);
+  return {
+    value: (multipliers) => chainValue(form, multipliers, doublings, { outputs }),
+    dispose: async () => undefined,
+  };
 }
 
 const logarithms = (multipliers: Multipliers): Float64Array => joined(multipliers).map((x) => Math.log(x));
