@@ -126,7 +126,7 @@ async function once(layer: LayerKind, gamma: number, seed: number): Promise<Resu
 function wave(seed: number): Split {
   const drawn = squareWave(seed);
   if (points === "seed") return drawn;
-  const url = new URL("square-wave-points.json", import.meta.url);
+  const url = new URL("data/square-wave.json", import.meta.url);
   const x = Float32Array.from(JSON.parse(readFileSync(url, "utf8")) as number[]);
   return { ...drawn, train: { ...drawn.train, x, targets: x.map((v) => (v <= -1 || (v > 0 && v <= 1) ? 1 : 0)) } };
 }
@@ -200,7 +200,7 @@ function text(): string {
 
 Steepest slope of the written network over the prescribed gamma, in %: the mean of ${seeds.length} seeds (smallest to largest), beside table 1 of Wang and Manchester
 2023. Nine hidden layers (sandwich 86 wide, the others 128), 200 epochs, batch 50, their schedule, and their 300 points: their code draws
-them once, after \`torch.manual_seed(123)\`, and they lie in \`square-wave-points.json\`. Biases begin at zero, as in the library, or are drawn from
+them once, after \`torch.manual_seed(123)\`, and they lie in \`data/square-wave.json\`. Biases begin at zero, as in the library, or are drawn from
 U(-1, 1) / sqrt(fan in), as in the authors' code.
 Made by \`npx tsx bench/studies/lbdn-square-wave.mts sandwich orthogonal aol sll\`, and the same with \`drawn\`.
 
