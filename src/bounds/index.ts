@@ -8,6 +8,7 @@ import { jacobian } from "./below/jacobian.ts";
 import { type Bound, type Bracket, maybeNorm, type Norm, printNorm } from "./bound.ts";
 import { type Budget, budget } from "./budget.ts";
 import { checkDomain, type Domain, printDomain } from "./domain.ts";
+import { headedTail } from "./head.ts";
 import {
   applies,
   type BoundName,
@@ -125,7 +126,7 @@ async function worthBranching(
   // On small networks it can go on for ever all the same.
   if (seconds === Number.POSITIVE_INFINITY || (lower && upper && upper.value <= closed * lower.value)) return false;
   const made = await tail();
-  if (typeof made === "string" || !made.exact || made.before !== 1) return false;
+  if (typeof made === "string" || !made.exact || made.before !== 1 || made.after !== 1) return false;
   // Pieces are cut at kinks; what is smooth has none, and the whole space no sides.
   const bent = made.curvatures.some((layer) => layer.some((c) => c > 0 && c < Number.POSITIVE_INFINITY));
   return !bent && made.chain.activations.reduce((n, { low }) => n + low.length, 0) <= fewNeurons;
@@ -188,7 +189,8 @@ function chosen(asked: LipschitzOptions["methods"], norm: Norm, domain: Domain):
     if (!name) throw new UsageError(`lipschitz: unknown method "${word}"; known: ${boundNames.join(", ")}`);
     if (!applies(name, norm, domain)) {
       const where = domain.kind === "global" ? "" : ` on a ${domain.kind}`;
-      throw new UsageError(`lipschitz: ${name} has no bound in l${norm}${where}; there are ${fitting.join(", ")}`);
+      const inNorm = norm === "inf" ? "l-inf" : `l${norm}`;
+      throw new UsageError(`lipschitz: ${name} has no bound in ${inNorm}${where}; there are ${fitting.join(", ")}`);
     }
     return name;
   });
@@ -230,7 +232,11 @@ function sharedWork(
       return walk;
     },
     tail() {
-      tail ??= self.walk().then(({ propagation }) => questionTail(propagation.flow, propagation, domain));
+      tail ??= self.walk().then(async ({ propagation }) => {
+        const own = questionTail(propagation.flow, propagation, domain);
+        if (typeof own !== "string" && own.chain.activations.length > 0) return own;
+        return (await headedTail(propagation, norm, domain)) ?? own;
+      });
       return tail;
     },
     behind() {

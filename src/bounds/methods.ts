@@ -64,9 +64,10 @@ export interface Question {
   inTwo(): Question;
 }
 
-/** The part of a network that is a chain, and the constant of what is before it. */
+/** The part of a network that is a chain, and the constants of what is before it and after it. */
 export interface TailQuestion extends Tail {
   readonly before: number;
+  readonly after: number;
   /** The slopes that the domain allows, layer by layer; those of the activations where the domain is everything. */
   readonly slopes: readonly Range[];
 }
@@ -127,13 +128,13 @@ export function questionTail(
   if (typeof tail === "string") return tail;
   const before = propagation.constantOf(tail.from);
   if (domain.kind === "global") {
-    return { ...tail, before, slopes: tail.chain.activations.map(({ low, high }) => ({ low, high })) };
+    return { ...tail, before, after: 1, slopes: tail.chain.activations.map(({ low, high }) => ({ low, high })) };
   }
   if (tail.from !== flow.input) return "the chain does not begin at the input, where the domain is";
   const rounding = (i: number) => ({ matrix: tail.error(i, "inf"), shift: tail.shifts[i] });
   const found = ranges(tail.chain, domain, tail.exact ? {} : { rounding });
   if (!found) throw new UsageError("domain: it holds no point");
-  return { ...tail, before, slopes: slopesOn(tail.chain, found) };
+  return { ...tail, before, after: 1, slopes: slopesOn(tail.chain, found) };
 }
 
 // --- internal ---
@@ -164,7 +165,7 @@ function onChain(method: string, bound: (tail: TailQuestion, question: Question)
       }
       const ofNetwork = (own: Bound): Bound => {
         const slack = own.side === "estimate" ? 0 : tail.slack(question.norm);
-        const value = timesUp(tail.before, addUp(own.value, slack));
+        const value = timesUp(timesUp(tail.before, tail.after), addUp(own.value, slack));
         // Infinity is no bound, whoever says it.
         return own.side === "upper"
           ? { ...own, value, proved: own.proved && value < Number.POSITIVE_INFINITY }
@@ -241,11 +242,11 @@ async function circularLipsdp(question: Question): Promise<readonly Bound[] | nu
   const searched = stored ? null : await circularMultipliers(question, stages, tail, propagation);
   const reduced = stored ?? searched?.found.reduced;
   if (!reduced) return null;
-  // What the rounding of the chain's matrices adds comes after all that is before it.
+  // What the rounding of the chain's matrices adds comes after all that is before it, and before what follows.
   const added = timesUp(tail.before, tail.slack(2));
   const behind = <B extends Bound>(bound: B): B => ({
     ...bound,
-    value: addUp(timesUp(reduced.before, bound.value), added),
+    value: timesUp(tail.after, addUp(timesUp(reduced.before, bound.value), added)),
   });
   const improve: Question["improve"] = (bound) => question.improve(behind(bound));
   const left = Math.max(0.1 * seconds, seconds - clock.elapsed());
@@ -350,8 +351,8 @@ async function branch({
   const chain =
     typeof made === "string"
       ? made
-      : made.from !== propagation.flow.input
-        ? "the chain does not begin at the input"
+      : made.from !== propagation.flow.input || made.after !== 1
+        ? "the chain does not begin at the input, or does not end at the output"
         : made.exact
           ? made.chain
           : "its matrices or offsets carry rounding, which moves the kinks";

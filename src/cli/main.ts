@@ -52,7 +52,8 @@ async function run(words: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     const { message, code } = describeFailure(error);
-    process.stderr.write(`lipschitz: ${message}\n`);
+    // Errors of the library begin with the function, which may have the name of the program.
+    process.stderr.write(`lipschitz: ${message.replace(/^lipschitz: /, "")}\n`);
     return code;
   }
 }

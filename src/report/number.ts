@@ -27,9 +27,20 @@ export const showAtMost = (value: number | null | undefined, show: Show = showNu
 export const showAtLeast = (value: number | null | undefined, show: Show = showNumber): string =>
   outward(value, -1, show);
 
-/** A bound's value, rounded to the side on which what is proved or witnessed stays true. */
-export const showBound = ({ side, proved, value }: Pick<Bound, "side" | "proved" | "value">): string =>
-  side === "lower" ? showAtLeast(value) : side === "upper" && proved ? showAtMost(value) : showNumber(value);
+/** A bound's value, rounded to the side on which what is proved or witnessed stays true; a dash where the method does not fit the network. */
+export const showBound = ({
+  side,
+  proved,
+  value,
+  status,
+}: Pick<Bound, "side" | "proved" | "value" | "status">): string =>
+  status === "not a chain"
+    ? "-"
+    : side === "lower"
+      ? showAtLeast(value)
+      : side === "upper" && proved
+        ? showAtMost(value)
+        : showNumber(value);
 
 export const showPercent = (part: number | null | undefined): string =>
   part === null || part === undefined ? "-" : `${(100 * part).toFixed(1)} %`;

@@ -18,4 +18,24 @@ describe("renderBracket()", () => {
       "No constant proved on the box: product of two varying branches at node MatMul 3; try a smaller one.",
     );
   });
+
+  it("says once why methods for chains do not fit, and shows no value of theirs", () => {
+    const unfit = {
+      side: "upper",
+      proved: false,
+      value: Number.POSITIVE_INFINITY,
+      seconds: 0,
+      status: "not a chain",
+    } as const;
+    const bounds = ["lipsdp", "recurjac"].map((method) => ({
+      ...unfit,
+      method,
+      why: "Div is neither affine nor element by element",
+    }));
+    const text = renderBracket({ ...none, bounds });
+    expect(text.split("\n").filter((line) => line.startsWith("Not a chain"))).toEqual([
+      "Not a chain: Div is neither affine nor element by element.",
+    ]);
+    expect(text).not.toContain("unbounded");
+  });
 });

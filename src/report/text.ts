@@ -67,6 +67,8 @@ export function renderBracket(bracket: Bracket): string {
     methods.push([b.method, b.side, b.proved ? "yes" : "no", showBound(b), b.seconds.toFixed(2), b.status]);
   }
   lines.push(methods.toString());
+  const unfit = new Set(bounds.flatMap(({ status, why }) => (status === "not a chain" && why ? [why] : [])));
+  for (const why of unfit) lines.push(`Not a chain: ${why}.`);
   if (layers.length > 0) {
     const table = newTable(["node", "op", "shape", "upper", "lower", "share of log L"]);
     for (const l of layers) {

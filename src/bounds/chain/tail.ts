@@ -45,7 +45,7 @@ const largest = { entries: 4e6, width: 1024, cubes: 2.2e9 };
 /** The longest tail that is a chain, beginning no sooner than at `first` if that is told; a string says why there is none. */
 export function tailOf(flow: Flow, norms: NodeNorms = nodeNorms(flow), first: Node = flow.input): Tail | string {
   let why = "the output does not depend on the input";
-  const all = gates(flow);
+  const all = gatesOf(flow);
   for (const from of all.slice(Math.max(0, all.indexOf(first)))) {
     const rest = flowOf(from, flow.output);
     const stages = stagesOf(rest);
@@ -60,10 +60,8 @@ export function tailOf(flow: Flow, norms: NodeNorms = nodeNorms(flow), first: No
   return why;
 }
 
-// --- internal ---
-
 /** The nodes through which every path from the input to the output passes, the input first. */
-function gates(flow: Flow): Node[] {
+export function gatesOf(flow: Flow): Node[] {
   const place = new Map(flow.varying.map((node, i) => [node, i]));
   // The furthest reader of each node, as seen from the nodes before it: a gate is where none reaches past.
   let reach = 0;
@@ -82,6 +80,20 @@ function gates(flow: Flow): Node[] {
   return found;
 }
 
+/** Why a node stands in a chain's way: it is neither affine nor an activation with finite slopes; null where it does not. */
+export function hindrance(node: Node, flow: Flow): string | null {
+  if (node === flow.input || isAffine(node, flow.varies)) return null;
+  const varies = node.inputs.map((x) => flow.varies.has(x));
+  const behaviour = node.op.behaviour(node, varies);
+  if (varies.filter(Boolean).length !== 1 || (behaviour.kind !== "pointwise" && !sortedPairs(node))) {
+    return `${node.op.name} is neither affine nor element by element`;
+  }
+  if (behaviour.kind !== "pointwise") return null;
+  return behaviour.slope.every(Number.isFinite) ? null : `the slope of ${node.op.name} has no limit`;
+}
+
+// --- internal ---
+
 /** One activation of the chain: the node, the affine region that feeds it, and what is still needed later. */
 interface Stage {
   readonly node: Node;
@@ -95,20 +107,10 @@ function stagesOf(flow: Flow): Stage[] | string {
   const stages: Stage[] = [];
   for (const node of flow.varying) {
     if (node === flow.input || isAffine(node, flow.varies)) continue;
-    const varying = node.inputs.filter((x) => flow.varies.has(x));
+    const why = hindrance(node, flow);
+    if (why !== null) return why;
     const pairs = sortedPairs(node);
-    const behaviour = node.op.behaviour(
-      node,
-      node.inputs.map((x) => flow.varies.has(x)),
-    );
-    if (varying.length !== 1 || (behaviour.kind !== "pointwise" && !pairs)) {
-      return `${node.op.name} is neither affine nor element by element`;
-    }
-    if (behaviour.kind === "pointwise") {
-      const [low, high] = behaviour.slope;
-      if (!(Number.isFinite(low) && Number.isFinite(high))) return `the slope of ${node.op.name} has no limit`;
-    }
-    const [z] = varying;
+    const z = node.inputs.find((x) => flow.varies.has(x)) as Node;
     stages.push({ node, region: z === flow.input || !isAffine(z, flow.varies) ? null : regionOf(z, flow), pairs });
   }
   return stages;
