@@ -45,6 +45,7 @@ export async function searchWeights(
   let points = 0;
   let next = firstProof;
   for (const { doublings, gain, guard } of stages) {
+    if (clock.expired) break;
     const from = x;
     const whole = guarded(form, guard);
     const objective = async (at: Float64Array): Promise<Sample | undefined> => {
@@ -108,6 +109,8 @@ async function startOf(
       const edge = closedForm(own, measure);
       // A descent that begins at the edge of what is feasible ends there.
       const multipliers = edge && movedInward(edge, inward);
+      // Where there is no time to compare, the first will do.
+      if (multipliers && best === undefined && clock.elapsed() > patience * seconds) return { q, multipliers };
       const value = multipliers && sampleAt(form, { q, multipliers }, doublings)?.value;
       if (multipliers && value !== undefined && value < least) [best, least] = [{ q, multipliers }, value];
     }
