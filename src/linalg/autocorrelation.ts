@@ -1,9 +1,9 @@
 /** @file The Gram matrices of all symbols of a convolution: trigonometric polynomials of known degree, so that a few of them, computed from their symbols, give the others by interpolation. */
+import { type Arena, bytesOf } from "./arena.ts";
 import { type Hermitian, hermitian, hermitianBytes, type Rows, rowGramOf } from "./hermitian.ts";
 import type { Matrix } from "./matrix.ts";
 import { type Roots, rootError, rootsOfUnity } from "./roots.ts";
 import { gamma, sqrtUp, sumUp, tiny, up } from "./rounding.ts";
-import { type Arena, bytesOf } from "./simd.ts";
 
 /** F(m) = sum over the taps of X_q w^(m . q), X_q of few rows. */
 export interface ShiftedTap {
@@ -150,16 +150,11 @@ function symbolsOf(taps: readonly ShiftedTap[], n: number, pitch: number, arena:
 }
 
 /** y += sum of weights times terms, two at a time. */
-function addAll(
-  y: Float64Array,
-  terms: readonly Float64Array[],
-  weights: readonly number[],
-  { routines }: Arena,
-): void {
+function addAll(y: Float64Array, terms: readonly Float64Array[], weights: readonly number[], { kernels }: Arena): void {
   for (let k = 0; k < terms.length; k += 2) {
     const [a, b] = [terms[k], terms[Math.min(k + 1, terms.length - 1)]];
     const second = k + 1 < terms.length ? weights[k + 1] : 0;
-    routines.combine(y.byteOffset, a.byteOffset, b.byteOffset, y.byteLength, weights[k], second);
+    kernels.combine(y.byteOffset, a.byteOffset, b.byteOffset, y.byteLength, weights[k], second);
   }
 }
 

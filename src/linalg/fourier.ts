@@ -1,4 +1,5 @@
 /** @file The spectral norm of a zero-padded convolution bounded through Fourier, without the matrix. The circular grid is at least as large as the padded image needs; a grid of the kernel's size would give a number that is not a bound. */
+import { type Arena, withArena } from "./arena.ts";
 import type { FillRow } from "./autocorrelation.ts";
 import { frobeniusUp } from "./enclosure.ts";
 import { hermitian, hermitianBytes, inverseSteps, powerSteps, provedBelow, roomFor } from "./hermitian.ts";
@@ -7,7 +8,6 @@ import { spectralNorm } from "./norm.ts";
 import { matrixOperator } from "./operator.ts";
 import { powerIteration } from "./power.ts";
 import { scaleUp, up } from "./rounding.ts";
-import { type Arena, withArena } from "./simd.ts";
 import { type Axis, axesOf, type Convolution } from "./stencil.ts";
 import { gridOf, type Place, type Symbols, symbols } from "./symbols.ts";
 

@@ -1,12 +1,12 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { random } from "../tensor/random.ts";
+import { type Arena, withArena } from "./arena.ts";
 import { symbolGram } from "./autocorrelation.ts";
 import { symmetricEigen } from "./eigh.ts";
 import { hermitian, inverseSteps, powerSteps, provedBelow, roomFor } from "./hermitian.ts";
 import { matrix } from "./matrix.ts";
 import { rootsOfUnity } from "./roots.ts";
-import { type Arena, withArena } from "./simd.ts";
 
 /** Far more than any of these matrices takes; what is left in the memory by one is there for the next. */
 const inArena = <T>(use: (arena: Arena) => T): T => withArena(2 ** 23, use);

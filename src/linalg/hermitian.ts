@@ -1,6 +1,6 @@
 /** @file Complex Hermitian matrices, for the symbols of convolutions: half the work of their real form, and the same proof, because the factor of the real form has the form of a complex matrix itself. */
+import { type Arena, bytesOf } from "./arena.ts";
 import { down, gamma, sumUp, tiny, up } from "./rounding.ts";
-import { type Arena, blockVectors, bytesOf } from "./simd.ts";
 
 /** The lower triangle of a Hermitian matrix of even side n, row by row, in an arena; the diagonal is real. */
 export interface Hermitian {
@@ -78,12 +78,12 @@ export function provedBelow(H: Hermitian, radius: number, s: number, room: Room,
     if (!(entry > 0)) return false;
     trace += entry;
   }
-  const e = single ? up(((blockVectors + 4) * unitSingle) / (1 - 64 * unitSingle)) : gamma(2 * n + 8);
+  const { blockVectors, eliminate32, eliminate64 } = room.arena.kernels;
+  const e = single ? up(((blockVectors.value + 4) * unitSingle) / (1 - 64 * unitSingle)) : gamma(2 * n + 8);
   const g = up(e / down(1 - e));
   const c = up(up(up(g * up(2 * sumUp(trace, 2 * n))) + radius) + (single ? tinySingle : tiny));
   const { pitch, re, im } = single ? room.single : room.double;
   const { sums } = room;
-  const { eliminate32, eliminate64 } = room.arena.routines;
   const eliminate = single ? eliminate32 : eliminate64;
   const gap = im.byteOffset - re.byteOffset;
   const gapOfH = H.im.byteOffset - H.re.byteOffset;
@@ -152,7 +152,7 @@ export function powerSteps(H: Hermitian, room: Room, vector: Float64Array, steps
   let value = 0;
   for (let step = 0; step < steps; step++) {
     to.fill(0);
-    room.arena.routines.multiply(re.byteOffset, im.byteOffset - re.byteOffset, n, from.byteOffset, to.byteOffset);
+    room.arena.kernels.multiply(re.byteOffset, im.byteOffset - re.byteOffset, n, from.byteOffset, to.byteOffset);
     let size = 0;
     for (let k = 0; k < 2 * n; k++) size += to[k] * to[k];
     value = Math.sqrt(size);
@@ -164,12 +164,12 @@ export function powerSteps(H: Hermitian, room: Room, vector: Float64Array, steps
 }
 
 /** H = F F^H of a complex matrix in an arena, rows of an even pitch; each coordinate of an entry is one sum of 2 pitch products. */
-export function rowGramOf({ pitch, re, im }: Rows<Float64Array>, H: Hermitian, { routines }: Arena): void {
+export function rowGramOf({ pitch, re, im }: Rows<Float64Array>, H: Hermitian, { kernels }: Arena): void {
   const gap = im.byteOffset - re.byteOffset;
   const gapOfH = H.im.byteOffset - H.re.byteOffset;
   for (let i = 0; i < H.n; i += 2) {
     const row = H.re.byteOffset + 4 * i * (i + 1);
-    routines.gram(re.byteOffset, 8 * pitch, gap, 8 * pitch, i, row, gapOfH);
+    kernels.gram(re.byteOffset, 8 * pitch, gap, 8 * pitch, i, row, gapOfH);
   }
 }
 

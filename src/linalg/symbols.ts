@@ -1,10 +1,10 @@
 /** @file The symbols of a zero-padded convolution on a circular grid that embeds it: the steps that `fourierBound` describes, numbered as there. */
+import type { Arena } from "./arena.ts";
 import { gramBytes, type ShiftedTap, type SymbolGram, symbolGram } from "./autocorrelation.ts";
 import { normalised } from "./enclosure.ts";
 import type { Matrix } from "./matrix.ts";
 import { type Roots, rootError, rootsOfUnity } from "./roots.ts";
 import { gamma, sqrtUp, sumUp, tiny, up } from "./rounding.ts";
-import type { Arena } from "./simd.ts";
 import type { Axis, Convolution } from "./stencil.ts";
 
 /** A frequency of a group, on the grid of sides Ma and Mb. */

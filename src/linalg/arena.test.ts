@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { random } from "../tensor/random.ts";
-import { withArena } from "./simd.ts";
+import { withArena } from "./arena.ts";
 
 describe("withArena()", () => {
   it("gives zeros, whatever the user before has left", () => {
@@ -27,11 +27,11 @@ describe("withArena()", () => {
   });
 });
 
-describe("routines", () => {
+describe("kernels", () => {
   it("combine and multiply as plain loops do", () => {
     const r = random(5);
     for (const n of [2, 4, 6, 18]) {
-      withArena(2 ** 16, ({ float64, routines }) => {
+      withArena(2 ** 16, ({ float64, kernels }) => {
         const drawn = (length: number) => {
           const numbers = float64(length);
           for (let k = 0; k < length; k++) numbers[k] = r.normal();
@@ -53,10 +53,10 @@ describe("routines", () => {
             expected[n + i] += a * x[n + j] + b * x[j];
           }
         }
-        routines.multiply(re.byteOffset, im.byteOffset - re.byteOffset, n, x.byteOffset, y.byteOffset);
+        kernels.multiply(re.byteOffset, im.byteOffset - re.byteOffset, n, x.byteOffset, y.byteOffset);
         for (const [k, value] of expected.entries()) expect(y[k]).toBeCloseTo(value, 12);
         const sum = Array.from(y, (v, k) => v + (0.3 * x[k] - 7 * x[k]));
-        routines.combine(y.byteOffset, x.byteOffset, x.byteOffset, y.byteLength, 0.3, -7);
+        kernels.combine(y.byteOffset, x.byteOffset, x.byteOffset, y.byteLength, 0.3, -7);
         expect(Array.from(y)).toEqual(sum);
       });
     }
