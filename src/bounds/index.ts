@@ -138,9 +138,10 @@ const closed = 1.001;
 /** In chains of so many hidden neurons branch and bound is likely to end in seconds. */
 const fewNeurons = 32;
 
-/** The order in which methods are asked: on the whole space what is quick first, so that there are two sides soon. */
+/** The order in which methods are asked: on the whole space what is quick first, so that there are two sides soon, and the rest of the time for what can go on. */
 function turns(names: readonly BoundName[], domain: Domain): readonly BoundName[] {
-  const first: readonly BoundName[] = domain.kind === "global" ? ["autolip", "eclipse-fast", "jacobian", "pairs"] : [];
+  const first: readonly BoundName[] =
+    domain.kind === "global" ? ["autolip", "eclipse-fast", "jacobian", "pairs", "recurjac"] : [];
   return [...first.filter((name) => names.includes(name)), ...names.filter((name) => !first.includes(name))];
 }
 

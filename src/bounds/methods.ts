@@ -332,7 +332,7 @@ function slopeBound(of: typeof recurJacBound) {
       value,
       seconds: clock.elapsed(),
       ...(stopped
-        ? { status: "stopped", why: "out of time: some rows are those of the interval" }
+        ? { status: "stopped", why: "out of time: some entries are those of the interval" }
         : { status: "done" }),
     };
   };

@@ -180,6 +180,37 @@ describe("recurJacBound() and intervalBound()", () => {
     },
   );
 
+  it("stops within a row when time is up, between the interval and the whole", () => {
+    const chain = randomChain(random(5), [600, 60, 200, 2], ["relu"]);
+    const slopes = slopesIn(chain, { kind: "global" }, false);
+    const [whole, interval] = [recurJacBound, intervalBound].map((of) => of(chain, slopes, "inf"));
+    let looks = 0;
+    const counting = {
+      get expired() {
+        looks++;
+        return false;
+      },
+    };
+    expect(recurJacBound(chain, slopes, "inf", counting)).toBe(whole);
+    // Two rows, and the layer: more looks than these are within rows.
+    expect(looks).toBeGreaterThan(4);
+    const cut = (after: number) => {
+      let left = after;
+      return {
+        get expired() {
+          return --left < 0;
+        },
+      };
+    };
+    const bounds = Array.from({ length: looks + 1 }, (_, k) => recurJacBound(chain, slopes, "inf", cut(k)));
+    expect(bounds[0]).toBeCloseTo(interval, 9);
+    expect(bounds[looks]).toBe(whole);
+    bounds.forEach((b, k) => {
+      if (k > 0) expect(b).toBeLessThanOrEqual(bounds[k - 1] * (1 + 1e-12));
+    });
+    expect(bounds.some((b) => b < interval * 0.999 && b > whole * 1.001)).toBe(true);
+  });
+
   it("notices the lower slope of SiLU that a known tool states as -0.0734", () => {
     const one = { weight: matrix(1, 1, [1]), bias: Float64Array.of(0) };
     const chain = chainOf([one, one], [["silu"]]);

@@ -28,7 +28,7 @@ export type Clock = Pick<Budget, "expired">;
  *
  * The result is linear in y = Y_(t+2) D W, and so on to the last weight. Numbers and chords are both tried, and the smaller of the two kept.
  *
- * Rows that are not begun when time is up stay those of the interval.
+ * Entries that are not begun when time is up stay those of the interval.
  *
  * Reference: Zhang, Zhang, Hsieh 2019, "RecurJac" (chords as Shi et al. 2022).
  */
@@ -60,23 +60,64 @@ function recursive(
   const outputs = found[t + 1].mid.rows;
   const mid = plain.mid.data.slice();
   const radius = plain.radius.slice();
-  const minus = { ...weight, data: weight.data.map((w) => -w) };
+  const strips = stripsOf(chain, t);
   for (let r = 0; r < outputs && !clock?.expired; r++) {
     const rows = found.map((Y) => Y && rowOf(Y, r));
-    const upper = (W: Matrix) => {
-      const [numbers, chords] = [false, true].map((chord) => upperOf(chain, slopes, rows, t, W, chord));
-      return numbers.map((v, k) => Math.min(v, chords[k]));
-    };
-    const high = upper(weight);
-    const low = upper(minus).map((v) => -v);
-    for (let k = 0; k < weight.cols; k++) {
-      mid[r * weight.cols + k] = low[k] + (high[k] - low[k]) / 2;
-      radius[r * weight.cols + k] = up(
-        Math.max(0, high[k] - low[k]) / 2 + (Math.abs(low[k]) + Math.abs(high[k])) * 2 ** -50 + tiny,
-      );
+    const sizes = sizesOf(chain, slopes, rows, t);
+    for (const { from, columns } of strips) {
+      if (clock?.expired) break;
+      const upper = (W: Matrix) => {
+        const [numbers, chords] = [false, true].map((chord) => upperOf(chain, slopes, rows, sizes, t, W, chord));
+        return numbers.map((v, k) => Math.min(v, chords[k]));
+      };
+      const high = upper(columns);
+      const low = upper({ ...columns, data: columns.data.map((w) => -w) }).map((v) => -v);
+      for (let k = 0; k < columns.cols; k++) {
+        const at = r * weight.cols + from + k;
+        mid[at] = low[k] + (high[k] - low[k]) / 2;
+        radius[at] = up(Math.max(0, high[k] - low[k]) / 2 + (Math.abs(low[k]) + Math.abs(high[k])) * 2 ** -50 + tiny);
+      }
     }
   }
   return { mid: matrix(outputs, weight.cols, mid), radius };
+}
+
+interface Strip {
+  readonly from: number;
+  readonly columns: Matrix;
+}
+
+/** Multiply-adds between two looks at the clock, roughly. */
+const atOnce = 1e7;
+
+/** The columns of W_t, as many at a time as may go by without a look at the clock: each is on its own. */
+function stripsOf({ affine }: Chain, t: number): readonly Strip[] {
+  const { rows, cols, data } = affine[t].weight;
+  const work = affine.slice(t + 1).reduce((sum, { weight }) => sum + weight.rows * weight.cols, rows);
+  const width = Math.max(1, Math.floor(atOnce / work));
+  return Array.from({ length: Math.ceil(cols / width) }, (_, s) => {
+    const from = s * width;
+    const n = Math.min(width, cols - from);
+    const columns = new Float64Array(rows * n);
+    for (let j = 0; j < rows; j++) columns.set(data.subarray(j * cols + from, j * cols + from + n), j * n);
+    return { from, columns: { rows, cols: n, data: columns } };
+  });
+}
+
+/** For each layer from t on what |D y| meets behind it, for `upperOf`. */
+function sizesOf(
+  chain: Chain,
+  slopes: readonly Range[],
+  rows: readonly (Range | undefined)[],
+  t: number,
+): readonly Float64Array[] {
+  const last = chain.affine.length - 1;
+  const sizes: Float64Array[] = [];
+  for (let layer = t; layer < last; layer++) {
+    const { high } = rows[layer + 1] as Range;
+    sizes[layer] = layer + 1 === last ? high.map((h) => Math.abs(h)) : meeting(chain, slopes, rows, layer + 1);
+  }
+  return sizes;
 }
 
 /**
@@ -87,6 +128,7 @@ function upperOf(
   chain: Chain,
   slopes: readonly Range[],
   rows: readonly (Range | undefined)[],
+  sizes: readonly Float64Array[],
   t: number,
   W: Matrix,
   chord: boolean,
@@ -102,7 +144,7 @@ function upperOf(
     const n = w.rows;
     const s = new Float64Array(n * cols);
     const { low: a, high: b } = slopes[layer];
-    const size = layer + 1 === last ? y.high.map((h) => Math.abs(h)) : meeting(chain, slopes, rows, layer + 1);
+    const size = sizes[layer];
     for (let j = 0; j < n; j++) {
       const [l, u] = [y.low[j], y.high[j]];
       for (let k = 0; k < cols; k++) {
