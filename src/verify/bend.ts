@@ -2,9 +2,9 @@
 import type { Steps } from "./network.ts";
 import { sampleName } from "./network.ts";
 import { rowDistance } from "./norm.ts";
-import { type Region, regions } from "./region.ts";
 import { addUp, gamma, sqrtUp, timesUp, underflow, up } from "./rounding.ts";
 import type { Sparse } from "./sparse.ts";
+import { quickNorm } from "./sparseNorm.ts";
 import { stretch, type Walk } from "./walk.ts";
 
 /** An upper bound of the norm of the Hessian of output y less output j, everywhere; Infinity where there is none. */
@@ -14,6 +14,8 @@ export type Bend = (y: number, j: number) => number;
 interface Gain {
   readonly each: Float64Array;
   length: number;
+  /** The length of what the tensor passes on by itself; what it does within a block, the block passes on. */
+  onward: number;
 }
 
 /**
@@ -22,18 +24,18 @@ interface Gain {
  *     || H || <= sum over l of  c_l  max_k |g_lk|  L_l^2,
  *
  * c_l what the slope of the activation can change by, L_l the constant of u_l, and g_l the derivative of the difference in the values of l,
- * which is bounded number by number: by the absolute values of the maps behind it, or by the length of a column times the l2 gain there.
+ * which is bounded number by number: by the absolute values of the maps behind it, or by the length of a column times the l2 gain there. What
+ * comes back through a block is longer by its constant at most, on both of its ways together.
  */
 export function bendsOf(steps: Steps, walk: Walk): Bend {
   if (walk.norm !== 2 || !isSmooth(steps)) return (y, j) => (y === j ? 0 : Number.POSITIVE_INFINITY);
-  const regionOf = regions(steps, "source");
-  const sizesOf = cached((tensor) => new Map([...regionOf(tensor)].map(([from, M]) => [from, sizes(M)])));
+  const sizesOf = cached((tensor) => new Map([...walk.regionOf(tensor)].map(([from, M]) => [from, sizes(M)])));
   const known = new Map<string, number>();
   return function bend(y, j): number {
     if (y === j) return 0;
     if (y > j) return bend(j, y);
     const key = `${y} ${j}`;
-    const found = known.get(key) ?? pass(steps, walk, regionOf, sizesOf, y, j);
+    const found = known.get(key) ?? pass(steps, walk, sizesOf, y, j);
     known.set(key, found);
     return found;
   };
@@ -58,54 +60,75 @@ const isSmooth = ({ steps }: Steps): boolean =>
 function pass(
   { steps, byTensor, output, size }: Steps,
   walk: Walk,
-  regionOf: (tensor: string) => Region,
   sizesOf: (tensor: string) => ReadonlyMap<string, Sizes>,
   y: number,
   j: number,
 ): number {
+  const { regionOf } = walk;
   const gains = new Map<string, Gain>();
   const gainOf = (tensor: string): Gain => {
     const width = byTensor.get(tensor)?.shape.reduce((n, d) => n * d, 1) ?? size;
-    const gain = gains.get(tensor) ?? { each: new Float64Array(width), length: 0 };
+    const gain = gains.get(tensor) ?? { each: new Float64Array(width), length: 0, onward: 0 };
     gains.set(tensor, gain);
     return gain;
+  };
+  const lengthen = (gain: Gain, length: number) => {
+    gain.length = addUp(gain.length, length);
+    gain.onward = addUp(gain.onward, length);
+  };
+  /** Back through the affine map that ends in a tensor. */
+  const back = (to: string, slope: number, gain: Gain) => {
+    for (const [from, M] of regionOf(to)) {
+      if (from === sampleName) continue;
+      const before = gainOf(from);
+      const own = sizesOf(to).get(from) as Sizes;
+      carried(M, own, slope, gain.each, timesUp(slope, gain.length), before.each);
+      const norm = walk.normsOf(to)?.find((p) => p.tensor === from)?.norm ?? Number.POSITIVE_INFINITY;
+      lengthen(before, timesUp(norm, timesUp(slope, gain.onward)));
+    }
   };
   const last = regionOf(output);
   for (const [from, M] of last) {
     const gain = gainOf(from);
     difference(M, y, j, gain.each);
-    gain.length = addUp(gain.length, rowDistance(M, y, j, 2));
+    lengthen(gain, rowDistance(M, y, j, 2));
   }
   if (last.size === 0) {
     const gain = gainOf(output);
     gain.each[y] = gain.each[j] = 1;
-    gain.length = sqrtUp(2);
+    lengthen(gain, sqrtUp(2));
   }
   let total = 0;
   for (const step of [...steps].reverse()) {
     const gain = gains.get(step.tensor);
-    if (!gain || step.kind === "affine") continue;
+    if (!gain) continue;
+    const block = walk.blockOf(step.tensor);
+    if (block) {
+      const V = regionOf(step.tensor).get(block.activation) as Sparse;
+      const [bent, start] = [gainOf(block.activation), gainOf(block.from)];
+      const own = sizesOf(step.tensor).get(block.activation) as Sizes;
+      carried(V, own, 1, gain.each, gain.length, bent.each);
+      bent.length = addUp(bent.length, timesUp(quickNorm(V, 2), gain.length));
+      for (let k = 0; k < start.each.length; k++) start.each[k] += gain.each[k];
+      lengthen(start, timesUp(block.constant, gain.onward));
+      continue;
+    }
+    if (step.kind === "affine") {
+      back(step.tensor, 1, gain);
+      continue;
+    }
     if (step.kind !== "pointwise") return Number.POSITIVE_INFINITY;
     const L = walk.constantOf(step.from);
     const largest = gain.each.reduce((top, g) => Math.max(top, g), 0) * hair;
     const own = timesUp(timesUp(step.scalar.bend, Math.min(largest, gain.length)), timesUp(L, L));
     total = addUp(total, own);
     const slope = stretch(step, 2);
-    const length = timesUp(slope, gain.length);
-    const region = regionOf(step.from);
-    if (region.size === 0 && step.from !== sampleName) {
+    // What is a source itself has no map.
+    if (step.from !== sampleName && (regionOf(step.from).size === 0 || walk.blockOf(step.from))) {
       const before = gainOf(step.from);
       for (let k = 0; k < before.each.length; k++) before.each[k] += slope * gain.each[k];
-      before.length = addUp(before.length, length);
-    }
-    for (const [from, M] of region) {
-      if (from === sampleName) continue;
-      const own = sizesOf(step.from).get(from) as Sizes;
-      const before = gainOf(from);
-      carried(M, own, slope, gain.each, length, before.each);
-      const norm = walk.normsOf(step.from)?.find((p) => p.tensor === from)?.norm ?? Number.POSITIVE_INFINITY;
-      before.length = addUp(before.length, timesUp(norm, length));
-    }
+      lengthen(before, timesUp(slope, gain.onward));
+    } else back(step.from, slope, gain);
   }
   return addUp(up(total * hair), underflow);
 }

@@ -122,6 +122,8 @@ const object =
 
 const affine = object({ to: text, from: list(object({ tensor: text, norm: positive }), 1) });
 
+const block = object({ to: text, from: text, activation: text, multipliers: list(positive, 1), norm: positive });
+
 const chain: Check = (path, value) => {
   if (value === null) return;
   const activation = object({ tensor: text, multipliers: list(positive) });
@@ -143,7 +145,7 @@ const shape: Readonly<Record<string, Check>> = {
   certified: list(object({ radius: positive, accuracy: part })),
   averageRadius: radius,
   samples: list(object({ index: whole, label: whole, predicted: whole, margin: finite, radius })),
-  witness: object({ affine: list(affine), chain }),
+  witness: object({ blocks: list(block), affine: list(affine), chain }),
   tool: object({ name: text, version: text }),
   digest: hash,
 };

@@ -3,12 +3,11 @@ import { type Steps, sampleName } from "./network.ts";
 import type { Norm } from "./norm.ts";
 import { errorOf } from "./pointwise.ts";
 import { must } from "./refusal.ts";
-import { endsOf } from "./region.ts";
 import { addUp, gamma, sqrtUp, sumUp, timesUp, unit32, unit64, up } from "./rounding.ts";
 import type { Run } from "./run.ts";
 import type { Sparse } from "./sparse.ts";
 import { absoluteNorm, longestRow, quickNorm } from "./sparseNorm.ts";
-import { type Affine, count, readsOf } from "./step.ts";
+import { type Affine, count, readsOf, type Step } from "./step.ts";
 import { stretch, type Walk } from "./walk.ts";
 
 /**
@@ -17,7 +16,7 @@ import { stretch, type Walk } from "./walk.ts";
  *     e_k = sum_i ||A_ki|| e_i + gamma (|| |A| v + |b| || + || |A| || (L_i reach + 2 e_i)),   v the largest values at the samples
  *
  * Sums may be in any order, with or without fused operations; at the end of an affine region the norms are the proved ones, and
- * what was lost inside it is added. Elementary functions err as `Scalar.error` says.
+ * what was lost inside it is added. So it is at the end of a block, by its constant. Elementary functions err as `Scalar.error` says.
  */
 export const forwardError = (...question: Parameters<typeof forwardErrors>): number =>
   forwardErrors(...question)(question[0].output);
@@ -35,10 +34,11 @@ export function forwardErrors(
   // What a float32 runtime may lose by flushing to zero, for each operation: a number below 2^-126 times one below `overflow`, and a
   // factor in front of the sum.
   const flushed = arithmetic === 64 ? 2 ** -900 : 2 ** -50;
-  const ends = new Set(endsOf(steps));
   const error = new Map<string, number>([[sampleName, 0]]);
   /** Of what happens inside an affine region. */
   const inner = new Map<string, number>();
+  /** Of a step alone. */
+  const own = new Map<string, number>();
   const around = (tensor: string) =>
     addUp(timesUp(constantOf(walk, tensor), reach), up(2 * (error.get(tensor) as number)));
   /** Anything that is read may be this large, and no sum is larger: float32 has room for what is multiplied on the way. */
@@ -61,7 +61,9 @@ export function forwardErrors(
         timesUp(stretch(step, norm), around(step.from)),
       );
       const rounded = timesUp(relative, up(onesUp(size, norm) + addUp(before, after)));
-      error.set(step.tensor, addUp(carried, addUp(rounded, timesUp(flushed, onesUp(size, norm)))));
+      const local = addUp(rounded, timesUp(flushed, onesUp(size, norm)));
+      own.set(step.tensor, local);
+      error.set(step.tensor, addUp(carried, local));
       continue;
     }
     let carried = 0;
@@ -83,16 +85,23 @@ export function forwardErrors(
     bounded(step.tensor, read);
     const rounded = addUp(timesUp(gamma(terms, unit), read), timesUp(terms * flushed, onesUp(size, norm)));
     const local = onlyMoves(step) ? 0 : rounded;
+    own.set(step.tensor, local);
     within = addUp(within, local);
-    inner.set(step.tensor, within);
+    const block = walk.blockOf(step.tensor);
+    // Behind a block its error is that of a source.
+    inner.set(step.tensor, block ? 0 : within);
     let whole = addUp(carried, local);
-    if (ends.has(step.tensor)) {
-      const parts = walk.normsOf(step.tensor) ?? [];
+    const parts = walk.normsOf(step.tensor);
+    if (parts) {
       const far = parts.reduce((sum, p) => addUp(sum, timesUp(p.norm, error.get(p.tensor) as number)), within);
       whole = Math.min(whole, far);
     }
     // A runtime sorts without rounding; here the distances are rounded, by less than what is local.
     if (step.sorts !== undefined) whole = Math.min(whole, addUp(error.get(step.sorts) as number, up(2 * local)));
+    if (block) {
+      const far = timesUp(block.constant, error.get(block.from) as number);
+      whole = Math.min(whole, addUp(far, lostSince(block.from, step, steps, norm, own)));
+    }
     error.set(step.tensor, whole);
   }
   return (tensor) => error.get(tensor) as number;
@@ -117,6 +126,30 @@ export function lengthUp(v: Float64Array, norm: Norm): number {
 const overflow = 2 ** 64;
 
 const constantOf = (walk: Walk, tensor: string): number => walk.constantOf(tensor);
+
+/** What a step and all steps between it and a tensor lose, carried to the step. */
+function lostSince(
+  from: string,
+  step: Step,
+  { byTensor }: Pick<Steps, "byTensor">,
+  norm: Norm,
+  own: ReadonlyMap<string, number>,
+): number {
+  const known = new Map<string, number>([[from, 0]]);
+  const lost = (tensor: string): number => {
+    const found = known.get(tensor);
+    if (found !== undefined) return found;
+    const step = byTensor.get(tensor) as Step;
+    const carried =
+      step.kind === "affine"
+        ? step.parts.reduce((sum, part) => addUp(sum, timesUp(quickNorm(part.matrix, norm), lost(part.from))), 0)
+        : timesUp(stretch(step, norm), lost(step.from));
+    const all = addUp(carried, own.get(tensor) as number);
+    known.set(tensor, all);
+    return all;
+  };
+  return lost(step.tensor);
+}
 
 /** Is every result a number that was read, or 0? */
 const onlyMoves = ({ parts, bias, roundings }: Affine): boolean =>

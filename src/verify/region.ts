@@ -9,14 +9,18 @@ import { readsOf, type Step } from "./step.ts";
 export type Region = ReadonlyMap<string, Sparse>;
 
 /**
- * Regions of tensors, each found once. A tensor that no affine step makes is its own source; so is one whose numbers were sorted, unless
- * sorting is to be seen as the affine map of distances that it is too.
+ * Regions of tensors, each found once. A tensor that no affine step makes is its own source; so is one of `sources`, and one whose numbers
+ * were sorted, unless sorting is to be seen as the affine map of distances that it is too.
  */
-export function regions({ byTensor }: Steps, sorting: "source" | "affine"): (tensor: string) => Region {
+export function regions(
+  { byTensor }: Steps,
+  sorting: "source" | "affine",
+  sources: ReadonlySet<string> = new Set(),
+): (tensor: string) => Region {
   const known = new Map<string, Region>();
   const goesOn = (from: string) => {
     const step = byTensor.get(from);
-    return step?.kind === "affine" && (sorting === "affine" || step.sorts === undefined);
+    return !sources.has(from) && step?.kind === "affine" && (sorting === "affine" || step.sorts === undefined);
   };
   const regionOf = (tensor: string): Region => {
     const found = known.get(tensor);
@@ -39,22 +43,26 @@ export function regions({ byTensor }: Steps, sorting: "source" | "affine"): (ten
   return regionOf;
 }
 
-/** The affine tensors that something bent or sorted reads, and the output if it is one: where norms are needed. In the order of the steps. */
-export function endsOf({ steps, byTensor, output }: Steps): readonly string[] {
+/** The affine tensors that something bent or sorted or a block reads, and the output if it is one: where norms are needed. In the order of the steps. */
+export function endsOf(
+  { steps, byTensor, output }: Steps,
+  blocks: ReadonlyMap<string, { readonly from: string; readonly activation: string }>,
+): readonly string[] {
   const ends = new Set<string>();
   const seen = new Set<string>();
   const stack = [output];
   const end = (tensor: string) => {
     const step = byTensor.get(tensor);
-    if (step?.kind === "affine" && step.sorts === undefined) ends.add(tensor);
+    if (step?.kind === "affine" && step.sorts === undefined && !blocks.has(tensor)) ends.add(tensor);
   };
   end(output);
   for (let name = stack.pop(); name !== undefined; name = stack.pop()) {
     const step = byTensor.get(name);
     if (seen.has(name) || !step) continue;
     seen.add(name);
-    const reads = lengthsFrom(step);
-    if (step.kind !== "affine" || step.sorts !== undefined) reads.forEach(end);
+    const block = blocks.get(name);
+    const reads = block ? [block.from, block.activation] : lengthsFrom(step);
+    if (block || step.kind !== "affine" || step.sorts !== undefined) reads.forEach(end);
     stack.push(...reads);
   }
   return steps.map((s) => s.tensor).filter((tensor) => ends.has(tensor));

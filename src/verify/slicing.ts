@@ -23,15 +23,19 @@ export const slicings: Operators = {
       );
       check(
         a,
-        steps.every((s) => Number.isInteger(s) && s >= 1) && [...starts, ...ends].every(Number.isInteger),
-        "it must go forward in whole steps",
+        steps.every((s) => Number.isInteger(s) && s !== 0) && [...starts, ...ends].every(Number.isInteger),
+        "it must go in whole steps",
       );
       const kept = x.shape.map((d, axis) => {
         const k = axes.indexOf(axis);
         const all = Array.from({ length: d }, (_, i) => i);
         if (k < 0) return all;
-        const at = (v: number) => Math.min(d, Math.max(0, v < 0 ? v + d : v));
-        return all.filter((i) => i >= at(starts[k]) && i < at(ends[k]) && (i - at(starts[k])) % steps[k] === 0);
+        // Backward, the end may be in front of the first.
+        const [least, most] = steps[k] > 0 ? [0, d] : [-1, d - 1];
+        const at = (v: number) => Math.min(most, Math.max(least, v < 0 ? v + d : v));
+        const [start, end, step] = [at(starts[k]), at(ends[k]), steps[k]];
+        const kept = all.filter((i) => (step > 0 ? i >= start && i < end : i <= start && i > end));
+        return (step > 0 ? kept : kept.reverse()).filter((i) => (i - start) % step === 0);
       });
       const shape = kept.map((list) => list.length);
       check(a, count(shape) > 0, "it must keep something");

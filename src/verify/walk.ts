@@ -1,5 +1,6 @@
 /** @file The constant of a network by one walk over its steps, each norm of the witness proved on the way. */
 
+import { type Block, provedBlock } from "./block.ts";
 import { provedChain } from "./chain.ts";
 import { type ChainPairs, chainPairs } from "./chainPairs.ts";
 import { kernelBetween } from "./fourier.ts";
@@ -10,7 +11,7 @@ import { endsOf, type Region, regions } from "./region.ts";
 import { addUp, sqrtUp, timesUp } from "./rounding.ts";
 import { quickNorm } from "./sparseNorm.ts";
 import type { Step } from "./step.ts";
-import type { ChainWitness, NormClaim, Witness } from "./witness.ts";
+import type { BlockWitness, ChainWitness, NormClaim, Witness } from "./witness.ts";
 import type { Work } from "./work.ts";
 
 export interface Walk {
@@ -23,6 +24,10 @@ export interface Walk {
   pair(y: number, j: number): number;
   /** The proved norms of the region that ends in a tensor; undefined where none ends. */
   normsOf(tensor: string): readonly NormClaim[] | undefined;
+  /** The proved block that ends in a tensor. */
+  blockOf(tensor: string): Block | undefined;
+  /** With the ends of blocks as sources: what the norms are of. */
+  readonly regionOf: (tensor: string) => Region;
 }
 
 /** Prove the constant from a witness, telling how far it is from 0 to 1. Throws Refusal where a step has no proof. */
@@ -32,8 +37,11 @@ export function* walk(
   witness: Witness,
   onProgress: (fraction: number) => void = () => undefined,
 ): Work<Walk> {
-  const regionOf = regions(steps, "source");
-  const proved = yield* provedNorms(steps, norm, witness, regionOf, (part) => onProgress(0.5 * part));
+  must(norm === 2 || witness.blocks.length === 0, () => "the witness: blocks are proved in l2 only");
+  const blocks = yield* provedBlocks(steps, witness.blocks, (part) => onProgress(0.2 * part));
+  const regionOf = regions(steps, "source", new Set(blocks.keys()));
+  const ends = endsOf(steps, blocks);
+  const proved = yield* provedNorms(steps, norm, witness, ends, regionOf, (part) => onProgress(0.2 + 0.3 * part));
   const constants = new Map<string, number>([[sampleName, 1]]);
   const constantOf = (tensor: string): number => constants.get(tensor) as number;
   for (const step of steps.steps) {
@@ -45,6 +53,8 @@ export function* walk(
         parts.reduce((sum, part) => addUp(sum, timesUp(part.norm, constantOf(part.tensor))), 0),
       );
     if (step.kind === "affine" && step.sorts !== undefined) value = Math.min(value, constantOf(step.sorts));
+    const block = blocks.get(step.tensor);
+    if (block) value = Math.min(value, timesUp(block.constant, constantOf(block.from)));
     constants.set(step.tensor, value);
   }
   let constant = constantOf(steps.output);
@@ -65,7 +75,8 @@ export function* walk(
   }
   must(constant < Number.POSITIVE_INFINITY, () => "the constant is not finite");
   const pair = pairs(regionOf(steps.output), norm, constant, constantOf, behind);
-  return { norm, constant, constantOf, pair, normsOf: (tensor) => proved.get(tensor) };
+  const blockOf = (tensor: string) => blocks.get(tensor);
+  return { norm, constant, constantOf, pair, normsOf: (tensor) => proved.get(tensor), blockOf, regionOf };
 }
 
 /** The dual length of e_y - e_j: what the difference of two numbers can be, over the p-length of the vector that they are in. */
@@ -88,14 +99,31 @@ function plainConstant(step: Step, norm: Norm, constantOf: (tensor: string) => n
   );
 }
 
+function* provedBlocks(
+  steps: Steps,
+  claims: readonly BlockWitness[],
+  onProgress: (fraction: number) => void,
+): Work<ReadonlyMap<string, Block>> {
+  const proved = new Map<string, Block>();
+  for (const [i, claim] of claims.entries()) {
+    onProgress(i / claims.length);
+    const { to, from, activation, norm } = claim;
+    must(!proved.has(to), () => `the witness: the block of "${to}" is there twice`);
+    const constant = yield* provedBlock(steps, claim);
+    must(constant !== null, () => `the block of "${to}": its norm is not proved to be at most ${norm}`);
+    proved.set(to, { from, activation, constant });
+  }
+  return proved;
+}
+
 function* provedNorms(
   steps: Steps,
   norm: Norm,
   { affine }: Witness,
+  ends: readonly string[],
   regionOf: (tensor: string) => Region,
   onProgress: (fraction: number) => void,
 ): Work<ReadonlyMap<string, readonly NormClaim[]>> {
-  const ends = endsOf(steps);
   const proved = new Map<string, readonly NormClaim[]>();
   const shapeOf = (tensor: string) => steps.byTensor.get(tensor)?.shape ?? [steps.size];
   for (const [i, { to, from }] of affine.entries()) {

@@ -19,8 +19,20 @@ export interface ChainWitness {
   readonly activations: readonly { readonly tensor: string; readonly multipliers: readonly number[] }[];
 }
 
+/** A residual block, from the tensor `from` to the sum `to`: multipliers of its activation show in l2 that it lengthens next to nothing. */
+export interface BlockWitness {
+  readonly to: string;
+  readonly from: string;
+  readonly activation: string;
+  /** One for each number of the activation, or one for each channel. */
+  readonly multipliers: readonly number[];
+  /** Not below that of V D, see block.ts. */
+  readonly norm: number;
+}
+
 /** All that a second program needs. */
 export interface Witness {
+  readonly blocks: readonly BlockWitness[];
   readonly affine: readonly AffineWitness[];
   readonly chain: ChainWitness | null;
 }

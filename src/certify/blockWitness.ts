@@ -1,0 +1,139 @@
+/** @file The residual blocks of a network that the checker will take as one, with multipliers read off their weights and moved until it accepts them. */
+import { type BlockParts, blockParts, provedBlock, scaledParts, scalesOf } from "../verify/block.ts";
+import { transposed } from "../verify/compose.ts";
+import type { Steps } from "../verify/network.ts";
+import { Refusal } from "../verify/refusal.ts";
+import type { Sparse } from "../verify/sparse.ts";
+import type { BlockWitness } from "../verify/witness.ts";
+import { within } from "../verify/work.ts";
+import { largestSingular } from "./largest.ts";
+
+/** Find the blocks whose constant is below what the norms of their parts say; until a time in seconds of `performance.now()`. */
+export async function blockWitness(
+  steps: Steps,
+  until: number,
+  signal?: AbortSignal,
+): Promise<readonly BlockWitness[]> {
+  const found: BlockWitness[] = [];
+  for (const place of placesOf(steps)) {
+    if (performance.now() > 1000 * until) break;
+    const parts = partsAt(steps, place);
+    const multipliers = parts && multipliersOf(parts);
+    const witness = multipliers && (await accepted(steps, parts, { ...place, multipliers }, until, signal));
+    if (witness) found.push(witness);
+  }
+  return found;
+}
+
+// --- internal ---
+
+type Place = Pick<BlockWitness, "to" | "from" | "activation">;
+
+/** The sums h + v where v is made of an activation, and that of h, by nothing but affine maps. */
+function placesOf(steps: Steps): readonly Place[] {
+  return steps.steps.flatMap((step) => {
+    if (step.kind !== "affine" || step.parts.length !== 2) return [];
+    const [a, b] = step.parts.map((part) => part.from);
+    const places = [
+      [a, b],
+      [b, a],
+    ].flatMap(([from, branch]): Place[] => {
+      const bent = sourcesOf(steps, branch, from).filter((source) => source !== from);
+      const activation = bent.length === 1 ? steps.byTensor.get(bent[0]) : undefined;
+      if (activation?.kind !== "pointwise") return [];
+      const own = sourcesOf(steps, activation.from, from);
+      return own.join() === from ? [{ to: step.tensor, from, activation: bent[0] }] : [];
+    });
+    return places.slice(0, 1);
+  });
+}
+
+/** What a tensor is made of by affine steps, as far back as they go or to `end`. */
+function sourcesOf({ byTensor }: Steps, tensor: string, end: string): readonly string[] {
+  const sources = new Set<string>();
+  const seen = new Set<string>();
+  const stack = [tensor];
+  for (let name = stack.pop(); name !== undefined; name = stack.pop()) {
+    const step = byTensor.get(name);
+    if (name === end || step?.kind !== "affine" || step.sorts !== undefined) sources.add(name);
+    else if (!seen.has(name)) stack.push(...step.parts.map((part) => part.from));
+    seen.add(name);
+  }
+  return [...sources];
+}
+
+function partsAt(steps: Steps, place: Place): BlockParts | null {
+  try {
+    return blockParts(steps, place);
+  } catch (error) {
+    if (error instanceof Refusal) return null;
+    throw error;
+  }
+}
+
+/** The multipliers for which V + U^T L is least, one for each channel of a convolution; null where there are none. */
+function multipliersOf({ U, V, kernel }: BlockParts): readonly number[] | null {
+  const columns = transposed(V);
+  const count = kernel?.inChannels ?? U.rows;
+  const each = U.rows / count;
+  const multipliers: number[] = [];
+  for (let i = 0; i < count; i++) {
+    let [product, square, own] = [0, 0, 0];
+    for (let r = i * each; r < (i + 1) * each; r++) {
+      product += dot(U, columns, r);
+      square += dot(U, U, r);
+      own += dot(columns, columns, r);
+    }
+    // A neuron that does not move, or that nothing reads.
+    const still = square === 0 || own === 0;
+    if (!still && !(product < 0)) return null;
+    multipliers.push(still ? 0 : -product / square);
+  }
+  return multipliers;
+}
+
+/** Row r of A times row r of B. */
+function dot(A: Sparse, B: Sparse, r: number): number {
+  let sum = 0;
+  let m = B.start[r];
+  for (let k = A.start[r]; k < A.start[r + 1]; k++) {
+    while (m < B.start[r + 1] && B.index[m] < A.index[k]) m++;
+    if (m < B.start[r + 1] && B.index[m] === A.index[k]) sum += A.value[k] * B.value[m];
+  }
+  return sum;
+}
+
+/** Norms of V D that are tried for the multipliers of `multipliersOf`, less 1. */
+const above = [-(2 ** -6), 2 ** -32, 2 ** -22, 2 ** -18, 2 ** -13, 2 ** -9, 2 ** -5];
+
+/**
+ * Multipliers times 1 + t bring a norm s of V D below 1, to s / sqrt(1 + t), and let |E D| grow to about e + t s: the best t for every s that
+ * is tried, and the first s that is proved.
+ */
+async function accepted(
+  steps: Steps,
+  parts: BlockParts,
+  plain: Omit<BlockWitness, "norm">,
+  until: number,
+  signal?: AbortSignal,
+): Promise<BlockWitness | null> {
+  const { VD, offset } = scaledParts(parts, scalesOf(parts, plain.multipliers));
+  // No proof is tried for less than is there.
+  const near = largestSingular(VD);
+  for (const more of above) {
+    const s = 1 + more;
+    if (s < near * (1 - 1e-9)) continue;
+    const square = (t: number) => (offset * (1 + t) + t * s) ** 2 / (1 - (s * s) / (1 + t));
+    const least = Math.max(0, s * s - 1);
+    const t = [0, ...Array.from({ length: 80 }, (_, k) => 2 ** (k / 2 - 40))]
+      .map((room) => 2 * least + room)
+      .reduce((best, room) => (square(room) < square(best) ? room : best));
+    const norm = (s / Math.sqrt(1 + t)) * (1 + 2 ** -40);
+    const witness = { ...plain, multipliers: plain.multipliers.map((l) => l * (1 + t)), norm };
+    if (!(norm < 1)) continue;
+    const constant = await within(provedBlock(steps, witness), 1000 * until, signal);
+    if (constant === null) continue;
+    return constant < 1 + largestSingular(parts.U) * largestSingular(parts.V) ? witness : null;
+  }
+  return null;
+}
