@@ -17,10 +17,15 @@ export async function blockWitness(
   const found: BlockWitness[] = [];
   for (const place of placesOf(steps)) {
     if (performance.now() > 1000 * until) break;
-    const parts = partsAt(steps, place);
-    const multipliers = parts && multipliersOf(parts);
-    const witness = multipliers && (await accepted(steps, parts, { ...place, multipliers }, until, signal));
-    if (witness) found.push(witness);
+    try {
+      const parts = blockParts(steps, place);
+      const multipliers = multipliersOf(parts);
+      const witness = multipliers && (await accepted(steps, parts, { ...place, multipliers }, until, signal));
+      if (witness) found.push(witness);
+    } catch (error) {
+      // Of another form than it looked.
+      if (!(error instanceof Refusal)) throw error;
+    }
   }
   return found;
 }
@@ -62,19 +67,10 @@ function sourcesOf({ byTensor }: Steps, tensor: string, end: string): readonly s
   return [...sources];
 }
 
-function partsAt(steps: Steps, place: Place): BlockParts | null {
-  try {
-    return blockParts(steps, place);
-  } catch (error) {
-    if (error instanceof Refusal) return null;
-    throw error;
-  }
-}
-
 /** The multipliers for which V + U^T L is least, one for each channel of a convolution; null where there are none. */
-function multipliersOf({ U, V, kernel }: BlockParts): readonly number[] | null {
+function multipliersOf({ U, V, kernel, shapes }: BlockParts): readonly number[] | null {
   const columns = transposed(V);
-  const count = kernel?.inChannels ?? U.rows;
+  const count = kernel && shapes.s.length >= 3 ? kernel.inChannels : U.rows;
   const each = U.rows / count;
   const multipliers: number[] = [];
   for (let i = 0; i < count; i++) {
@@ -103,8 +99,14 @@ function dot(A: Sparse, B: Sparse, r: number): number {
   return sum;
 }
 
-/** Norms of V D that are tried for the multipliers of `multipliersOf`, less 1. */
-const above = [-(2 ** -6), 2 ** -32, 2 ** -22, 2 ** -18, 2 ** -13, 2 ** -9, 2 ** -5];
+/** Norms of V D that are tried for the multipliers of `multipliersOf`: near what is found, and near 1, which symbols can be above and it below. */
+const triedFor = (near: number): readonly number[] =>
+  [
+    ...[2 ** -34, 2 ** -26].map((hair) => near * (1 + hair)),
+    ...[-(2 ** -6), 2 ** -32, 2 ** -22, 2 ** -18, 2 ** -13, 2 ** -9, 2 ** -5].map((more) => 1 + more),
+  ]
+    .filter((s) => s > near)
+    .sort((a, b) => a - b);
 
 /**
  * Multipliers times 1 + t bring a norm s of V D below 1, to s / sqrt(1 + t), and let |E D| grow to about e + t s: the best t for every s that
@@ -118,11 +120,7 @@ async function accepted(
   signal?: AbortSignal,
 ): Promise<BlockWitness | null> {
   const { VD, offset } = scaledParts(parts, scalesOf(parts, plain.multipliers));
-  // No proof is tried for less than is there.
-  const near = largestSingular(VD);
-  for (const more of above) {
-    const s = 1 + more;
-    if (s < near * (1 - 1e-9)) continue;
+  for (const s of triedFor(largestSingular(VD))) {
     const square = (t: number) => (offset * (1 + t) + t * s) ** 2 / (1 - (s * s) / (1 + t));
     const least = Math.max(0, s * s - 1);
     const t = [0, ...Array.from({ length: 80 }, (_, k) => 2 ** (k / 2 - 40))]

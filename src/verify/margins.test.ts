@@ -3,6 +3,8 @@ import { bytesOf, certificateOf, engine, points } from "../../test/certificates.
 import { claimed, recount, refused } from "../../test/forgeries.ts";
 import { certify } from "../certify/evaluate.ts";
 import { witnessOf } from "../certify/witness.ts";
+import { inFamily } from "../layers/family.ts";
+import { cpl, sll } from "../layers/sll.ts";
 import { convnet } from "../models/convnet.ts";
 import { mlp } from "../models/mlp.ts";
 import { resnet } from "../models/resnet.ts";
@@ -23,6 +25,8 @@ const models = [
   ["silu convnet", convnet(3, { channels: [2], hidden: 4, activation: "silu" })],
   ["gelu resnet", resnet(3, { channels: [2], activation: "gelu" })],
   ["sigmoid mlp", mlp([16, 6, 6, 6, 3], { activation: "sigmoid" })],
+  ["tanh sll mlp", inFamily(mlp([16, 7, 7, 5, 3], { activation: "tanh" }), sll({ gamma: 5 }))],
+  ["softplus cpl convnet", inFamily(convnet(3, { channels: [2], hidden: 4, activation: "softplus" }), cpl())],
 ] as const;
 
 describe.each(models)("of a %s", (_, model) => {

@@ -75,4 +75,63 @@ describe("readNode()", () => {
     });
     near(results.ours, results.theirs);
   });
+
+  it("slices forward and backward, a constant and what varies", async () => {
+    const whole = (graph: GraphProto, name: string, values: readonly bigint[]) => {
+      const rawData = new Uint8Array(BigInt64Array.from(values).buffer);
+      graph.initializer.push(create(TensorProtoSchema, { name, dataType: 7, dims: [BigInt(values.length)], rawData }));
+      return name;
+    };
+    const sliced = (starts: readonly bigint[], ends: readonly bigint[], steps: readonly bigint[], of: 0 | 1) =>
+      both((graph) => {
+        const node = convolution(graph);
+        const lists = { starts, ends, axes: [2n, 3n], steps };
+        const names = Object.entries(lists).map(([name, values]) => whole(graph, name, values));
+        const slice = { opType: "Slice", name: "slice", input: [node.input[of], ...names], output: ["sliced"] };
+        graph.node.splice(graph.node.indexOf(node), 0, create(NodeProtoSchema, slice));
+        node.input[of] = "sliced";
+      });
+    const last = -(2n ** 63n);
+    for (const of of [0, 1] as const) {
+      for (const [starts, ends, steps] of [
+        [
+          [-1n, -1n],
+          [-100n, last],
+          [-1n, -1n],
+        ],
+        [
+          [100n, 0n],
+          [last, 100n],
+          [-1n, 1n],
+        ],
+      ] as const) {
+        const { ours, theirs } = await sliced(starts, ends, steps, of);
+        near(ours, theirs);
+      }
+    }
+    await expect(sliced([0n, 0n], [9n, 9n], [0n, 1n], 0)).rejects.toThrow(/whole steps/);
+  });
+
+  it("slices every second number, backward from anywhere", async () => {
+    const results = await both((graph) => {
+      const [first] = graph.node;
+      const lists = { starts: [5n, 4n], ends: [-7n, 0n], axes: [2n, 3n], steps: [-2n, -3n] };
+      for (const [name, values] of Object.entries(lists)) {
+        const rawData = new Uint8Array(BigInt64Array.from(values).buffer);
+        graph.initializer.push(create(TensorProtoSchema, { name, dataType: 7, dims: [2n], rawData }));
+      }
+      const pads = new BigInt64Array([0n, 0n, 2n, 2n, 0n, 0n, 2n, 2n]);
+      graph.initializer.push(
+        create(TensorProtoSchema, { name: "pads", dataType: 7, dims: [8n], rawData: new Uint8Array(pads.buffer) }),
+      );
+      const input = [first.input[0], ...Object.keys(lists)];
+      const nodes = [
+        { opType: "Slice", name: "slice", input, output: ["sliced"] },
+        { opType: "Pad", name: "pad", input: ["sliced", "pads"], output: ["padded"] },
+      ].map((node) => create(NodeProtoSchema, node));
+      first.input[0] = "padded";
+      graph.node.unshift(...nodes);
+    });
+    near(results.ours, results.theirs);
+  });
 });

@@ -2,7 +2,9 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { bytesOf, certificateOf, engine, points } from "../../test/certificates.ts";
 import { certify, logitsOf } from "../certify/evaluate.ts";
 import type { Activation } from "../layers/activation.ts";
+import { inFamily } from "../layers/family.ts";
 import type { Layer } from "../layers/layer.ts";
+import { cpl, sll } from "../layers/sll.ts";
 import { convnet } from "../models/convnet.ts";
 import { withPreprocessing } from "../models/preprocess.ts";
 import { buildModel, type ModelSpec } from "../models/spec.ts";
@@ -25,6 +27,8 @@ const models: readonly (readonly [string, Layer])[] = [
   ["convnet with pools", convnet(4, { channels: [2, 3], hidden: 8, shrink: "pool" })],
   ["resnet", spec("resnet", [2, 3])],
   ["elu resnet", spec("resnet", [2], "elu")],
+  ["sll mlp", inFamily(spec("mlp", [12, 12, 9, 8]), sll({ gamma: 2 }))],
+  ["cpl convnet", inFamily(convnet(4, { channels: [3], hidden: 8 }), cpl())],
 ];
 const shape = [1, 6, 6];
 const data = points(shape, 20, 4);

@@ -35,6 +35,7 @@ async function checked(bytes: Uint8Array) {
   certificate.samples.forEach((s, i) => {
     expect(s.radius).toBeLessThanOrEqual(certification.samples[i].radius);
   });
+  return certificate;
 }
 
 describe.each(methodNames)("a certificate of a model trained by %s", (name) => {
@@ -66,11 +67,9 @@ const models: readonly (readonly [string, () => Layer])[] = [
     (["bounded", "normalized"] as const).flatMap((last): [string, () => Layer][] => {
       const { family } = lbdn({ layer, last });
       const of = (model: Layer) => () => (family ? inFamily(model, family) : model);
-      const convolutions =
-        layer === "sll" || layer === "cpl" ? [] : [[`${layer} ${last} convnet`, of(plain())] as const];
       return [
         [`${layer} ${last} mlp`, of(mlp([36, 8, 4, 3]))],
-        ...convolutions.map(([a, b]): [string, () => Layer] => [a, b]),
+        [`${layer} ${last} convnet`, of(plain())],
       ];
     }),
   ),
@@ -95,5 +94,27 @@ const orthogonal = () => {
 };
 
 describe.each(models)("a certificate of a %s", (_, model) => {
-  it("is accepted", async () => checked(await bytesOf(model(), shape)));
+  it("is accepted", async () => void (await checked(await bytesOf(model(), shape))));
+});
+
+describe.each(["sll", "cpl"] as const)("a certificate of a network of %s layers", (layer) => {
+  it.each([
+    ["mlp", "relu"],
+    ["mlp", "tanh"],
+    ["convnet", "relu"],
+    ["convnet", "softplus"],
+  ] as const)("has its prescribed constant: %s, %s", async (kind, activation) => {
+    const { family } = lbdn({ layer, gamma: 3 });
+    if (!family) throw new Error("it has no family");
+    const model =
+      kind === "mlp"
+        ? mlp([36, 12, 12, 9, 8, 3], { activation })
+        : convnet(3, { channels: [3], hidden: 5, activation });
+    const certificate = await checked(await bytesOf(inFamily(model, family), shape));
+    expect(certificate.witness.blocks.length).toBe(kind === "mlp" ? 4 : 2);
+    expect(certificate.witness.chain).toBeNull();
+    expect(certificate.constant.value).toBeLessThan(3 * (1 + 1e-5));
+    // All that a difference of two outputs may move.
+    for (const row of certificate.constant.pairs ?? []) for (const K of row) expect(K).toBeLessThan(3 * 1.41423);
+  });
 });

@@ -4,6 +4,8 @@ import { provedUpper } from "../../src/bounds/bound.ts";
 import { lipschitz } from "../../src/bounds/index.ts";
 import { type Certification, certify } from "../../src/certify/evaluate.ts";
 import { type Dataset, hashDataset } from "../../src/data/dataset.ts";
+import { inFamily } from "../../src/layers/family.ts";
+import { cpl, sll } from "../../src/layers/sll.ts";
 import { convnet } from "../../src/models/convnet.ts";
 import { mlp } from "../../src/models/mlp.ts";
 import { withPreprocessing } from "../../src/models/preprocess.ts";
@@ -28,6 +30,9 @@ beforeAll(async () => {
     [await bytesOf(mlp([5, 6, 3], { activation: "softplus" }), [5]), flat, {}],
     [await bytesOf(mlp([5, 6, 4, 3], { activation: "maxMin" }), [5]), flat, {}],
     [await bytesOf(convnet(3, { channels: [2], hidden: 4, activation: "silu" }), [1, 4, 4]), images, {}],
+    [await bytesOf(inFamily(mlp([5, 6, 4, 3]), sll({ gamma: 2 })), [5]), flat, {}],
+    [await bytesOf(inFamily(mlp([5, 6, 6, 3], { activation: "tanh" }), cpl()), [5]), flat, {}],
+    [await bytesOf(inFamily(convnet(3, { channels: [2], hidden: 4 }), sll()), [1, 4, 4]), images, {}],
   ] as const;
   for (const [bytes, data, preprocessing] of models) {
     const { text, certificate } = await certificateOf(bytes, data, { preprocessing });
