@@ -8,26 +8,30 @@ import type { BlockWitness } from "../verify/witness.ts";
 import { within } from "../verify/work.ts";
 import { largestSingular } from "./largest.ts";
 
+export interface FoundBlocks {
+  readonly blocks: readonly BlockWitness[];
+  /** The sums that may end blocks, for which there was no time. */
+  readonly late: readonly string[];
+}
+
 /** Find the blocks whose constant is below what the norms of their parts say; until a time in seconds of `performance.now()`. */
-export async function blockWitness(
-  steps: Steps,
-  until: number,
-  signal?: AbortSignal,
-): Promise<readonly BlockWitness[]> {
-  const found: BlockWitness[] = [];
+export async function blockWitness(steps: Steps, until: number, signal?: AbortSignal): Promise<FoundBlocks> {
+  const blocks: BlockWitness[] = [];
+  const late: string[] = [];
+  const isLate = () => performance.now() > 1000 * until;
   for (const place of placesOf(steps)) {
-    if (performance.now() > 1000 * until) break;
     try {
-      const parts = blockParts(steps, place);
-      const multipliers = multipliersOf(parts);
+      const parts = isLate() ? null : blockParts(steps, place);
+      const multipliers = parts && multipliersOf(parts);
       const witness = multipliers && (await accepted(steps, parts, { ...place, multipliers }, until, signal));
-      if (witness) found.push(witness);
+      if (witness) blocks.push(witness);
+      else if (isLate()) late.push(place.to);
     } catch (error) {
       // Of another form than it looked.
       if (!(error instanceof Refusal)) throw error;
     }
   }
-  return found;
+  return { blocks, late };
 }
 
 // --- internal ---

@@ -37,9 +37,10 @@ export interface FoundWitness {
 export async function witnessOf(steps: Steps, options: WitnessOptions): Promise<FoundWitness> {
   const { norm, signal, onProgress, limit = 60 } = options;
   const now = () => performance.now() / 1000;
-  // Multipliers need time too.
-  const until = { norms: now() + 0.6 * limit, all: now() + limit };
-  const blocks = norm === 2 ? await blockWitness(steps, until.norms, signal) : [];
+  // What comes later needs time too.
+  const until = { blocks: now() + 0.3 * limit, norms: now() + 0.6 * limit, all: now() + limit };
+  const { blocks, late } = norm === 2 ? await blockWitness(steps, until.blocks, signal) : { blocks: [], late: [] };
+  onProgress?.(0.2);
   const byEnd = new Map(blocks.map((block) => [block.to, block]));
   const regionOf = regions(steps, "source", new Set(byEnd.keys()));
   const shapeOf = (tensor: string) => steps.byTensor.get(tensor)?.shape ?? [steps.size];
@@ -47,7 +48,7 @@ export async function witnessOf(steps: Steps, options: WitnessOptions): Promise<
   const affine = new Map(endsOf(steps, byEnd).map((to) => [to, [] as { tensor: string; norm: number }[]]));
   const by = new Map<string, string[]>();
   for (const [i, { to, from, map }] of maps.entries()) {
-    onProgress?.((0.6 * i) / maps.length);
+    onProgress?.(0.2 + (0.4 * i) / maps.length);
     const kernel = norm === 2 ? kernelBetween(steps, regionOf, from, to) : null;
     // No map takes more than twice its share, so that the last ones have time too.
     const share = Math.min(until.norms, now() + (2 * (until.norms - now())) / (maps.length - i));
@@ -64,6 +65,7 @@ export async function witnessOf(steps: Steps, options: WitnessOptions): Promise<
   return {
     witness: { blocks, affine: [...affine].map(([to, from]) => ({ to, from })), chain: chain?.witness ?? null },
     notes: [
+      ...(late.length > 0 ? [`no time for the blocks that end in ${late.map((to) => `"${to}"`).join(", ")}`] : []),
       ...[...by].map(([way, tensors]) => `${way}: the norms of the maps to ${tensors.join(", ")}`),
       ...(chain?.note ? [chain.note] : []),
     ],

@@ -34,7 +34,7 @@ function stepsOf(n: number, A: readonly number[], B: readonly number[], s: (x: N
 /** What is proved of it, with multipliers read off the weights. */
 async function constantOf(...block: Parameters<typeof stepsOf>): Promise<number | null> {
   const steps = stepsOf(...block);
-  const [witness] = await blockWitness(steps, never);
+  const [witness] = (await blockWitness(steps, never)).blocks;
   return witness ? finish(provedBlock(steps, witness)) : null;
 }
 
@@ -82,7 +82,7 @@ describe("provedBlock()", () => {
       );
       const least = steepest(n, A, B) * (1 - 1e-12);
       const steps = stepsOf(n, A, B);
-      const [witness] = await blockWitness(steps, never);
+      const [witness] = (await blockWitness(steps, never)).blocks;
       if (!witness) continue;
       found++;
       const own = finish(provedBlock(steps, witness));
@@ -109,7 +109,7 @@ describe("provedBlock()", () => {
       [-1, 5, 0],
     ];
     const steps = stepsOf(1, A, B);
-    const [witness] = await blockWitness(steps, never);
+    const [witness] = (await blockWitness(steps, never)).blocks;
     expect(witness.multipliers.slice(1)).toEqual([0, 0]);
     expect(finish(provedBlock(steps, witness))).toBeCloseTo(1, 12);
     const none = { ...witness, multipliers: [0, 0, 0] };
@@ -129,7 +129,7 @@ describe("provedBlock()", () => {
       return reshape(add(x, convTranspose(s, weight(x, scaled, [r, n, 3, 3]), { pads })), [-1, n * size * size]);
     });
     const steps = readSteps(writeNetwork(network), {}, [n, size, size]);
-    const [witness] = await blockWitness(steps, never);
+    const [witness] = (await blockWitness(steps, never)).blocks;
     expect(witness.multipliers.length).toBe(r);
     expect(blockParts(steps, witness).kernel).not.toBeNull();
     expect(finish(provedBlock(steps, witness))).toBeLessThan(1 + 1e-6);

@@ -61,7 +61,9 @@ export function blockParts(
   must(V !== undefined, () => `${who}: it does not read "${activation}"`);
   const U = bent.from === from ? identity(count(shapes.h)) : only(bent.from, [from]).get(from);
   must(U !== undefined, () => `${who}: its activation does not read "${from}"`);
-  const kernel = kernelBetween(steps, regionOf, activation, to);
+  // What lies before the block does not matter.
+  const within = (tensor: string) => (tensor === from ? new Map<string, Sparse>() : regionOf(tensor));
+  const kernel = kernelBetween(steps, within, activation, to);
   return { U, V, kernel: kernel?.groups === 1 ? kernel : null, shapes };
 }
 
