@@ -38,9 +38,9 @@ export async function bytesOf(layer: Layer, sample: Shape, seed = 1): Promise<Ui
 export async function certificateOf(
   bytes: Uint8Array,
   data: Dataset,
-  options: { readonly norm?: 1 | 2 | "inf"; readonly preprocessing?: Preprocessing } = {},
+  options: { readonly norm?: 1 | 2 | "inf"; readonly preprocessing?: Preprocessing; readonly seconds?: number } = {},
 ) {
-  const { preprocessing = {}, norm = 2 } = options;
+  const { preprocessing = {}, norm = 2, seconds = 0.1 } = options;
   const network = withPreprocessing(parseOnnx(bytes), preprocessing, data.shape);
   const made = await makeCertificate(network, {
     engine,
@@ -51,7 +51,7 @@ export async function certificateOf(
     model: "model.onnx",
     radii: [0.001, 0.01, 0.1],
     tool: { name: "lipschitz", version: "0" },
-    seconds: 0.1,
+    seconds,
   });
   if ("unverifiable" in made.certificate) throw new Error(made.certificate.unverifiable);
   const { certification, certificate } = made;
