@@ -4,7 +4,7 @@ import { transposed } from "../verify/compose.ts";
 import type { Steps } from "../verify/network.ts";
 import { Refusal } from "../verify/refusal.ts";
 import type { Sparse } from "../verify/sparse.ts";
-import type { BlockWitness } from "../verify/witness.ts";
+import type { BlockPlace, BlockWitness } from "../verify/witness.ts";
 import { within } from "../verify/work.ts";
 import { largestSingular } from "./largest.ts";
 
@@ -36,17 +36,15 @@ export async function blockWitness(steps: Steps, until: number, signal?: AbortSi
 
 // --- internal ---
 
-type Place = Pick<BlockWitness, "to" | "from" | "activation">;
-
 /** The sums h + v where v is made of an activation, and that of h, by nothing but affine maps. */
-function placesOf(steps: Steps): readonly Place[] {
+function placesOf(steps: Steps): readonly BlockPlace[] {
   return steps.steps.flatMap((step) => {
     if (step.kind !== "affine" || step.parts.length !== 2) return [];
     const [a, b] = step.parts.map((part) => part.from);
     const places = [
       [a, b],
       [b, a],
-    ].flatMap(([from, branch]): Place[] => {
+    ].flatMap(([from, branch]): BlockPlace[] => {
       const bent = sourcesOf(steps, branch, from).filter((source) => source !== from);
       const activation = bent.length === 1 ? steps.byTensor.get(bent[0]) : undefined;
       if (activation?.kind !== "pointwise") return [];

@@ -12,7 +12,7 @@ import { addUp, down, sqrtUp, timesUp, up } from "./rounding.ts";
 import { identity, type Sparse } from "./sparse.ts";
 import { absoluteNorm, roundingNorm } from "./sparseNorm.ts";
 import { count, type Kernel } from "./step.ts";
-import type { BlockWitness } from "./witness.ts";
+import type { BlockPlace, BlockWitness } from "./witness.ts";
 import type { Work } from "./work.ts";
 
 /** A block whose constant is proved. */
@@ -35,10 +35,7 @@ export interface BlockParts {
 }
 
 /** A block by its tensors, wherever it lies in a network. Throws Refusal where it is of another form, or anything goes around it. */
-export function blockParts(
-  steps: Steps,
-  { to, from, activation }: Pick<BlockWitness, "to" | "from" | "activation">,
-): BlockParts {
+export function blockParts(steps: Steps, { to, from, activation }: BlockPlace): BlockParts {
   const { byTensor } = steps;
   const who = `the block of "${to}"`;
   const [end, bent, start] = [to, activation, from].map((tensor) => byTensor.get(tensor));

@@ -4,6 +4,7 @@ import { plus, product } from "./compose.ts";
 import type { Steps } from "./network.ts";
 import type { Sparse } from "./sparse.ts";
 import { readsOf, type Step } from "./step.ts";
+import type { BlockPlace } from "./witness.ts";
 
 /** tensor = sum over sources of matrix x source + a constant. */
 export type Region = ReadonlyMap<string, Sparse>;
@@ -46,7 +47,7 @@ export function regions(
 /** The affine tensors that something bent or sorted or a block reads, and the output if it is one: where norms are needed. In the order of the steps. */
 export function endsOf(
   { steps, byTensor, output }: Steps,
-  blocks: ReadonlyMap<string, { readonly from: string; readonly activation: string }>,
+  blocks: ReadonlyMap<string, Omit<BlockPlace, "to">>,
 ): readonly string[] {
   const ends = new Set<string>();
   const seen = new Set<string>();

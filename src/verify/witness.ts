@@ -19,11 +19,15 @@ export interface ChainWitness {
   readonly activations: readonly { readonly tensor: string; readonly multipliers: readonly number[] }[];
 }
 
-/** A residual block, from the tensor `from` to the sum `to`: multipliers of its activation show in l2 that it lengthens next to nothing. */
-export interface BlockWitness {
+/** A residual block by its tensors: the sum that ends it, what that is added to, and what its activation makes. */
+export interface BlockPlace {
   readonly to: string;
   readonly from: string;
   readonly activation: string;
+}
+
+/** Multipliers of the activation show in l2 that a block lengthens next to nothing. */
+export interface BlockWitness extends BlockPlace {
   /** One for each number of the activation, or one for each channel. */
   readonly multipliers: readonly number[];
   /** Not below that of V D, see block.ts. */
