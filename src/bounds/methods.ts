@@ -213,6 +213,7 @@ async function askLipsdp(question: Question): Promise<readonly Bound[]> {
     const clock = budget();
     return weighedLipsdp(narrowed(t, question), norm, {
       seconds,
+      engine: question.engine,
       ...(signal ? { signal } : {}),
       onPoint: () => progress(Math.min(1, clock.elapsed() / seconds)),
       onImprove: (value) => tell(onTheWay(value, clock)),

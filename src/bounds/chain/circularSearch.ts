@@ -4,7 +4,7 @@ import type { Budget } from "../budget.ts";
 import type { Chain } from "../chain.ts";
 import { type CircularStage, circularNorm } from "./circular.ts";
 import { circularJudge, joined, sizesOf, split } from "./circularGraph.ts";
-import { descend, type Objective } from "./descent.ts";
+import { goDown } from "./judge.ts";
 import type { Multipliers } from "./matrix.ts";
 
 /** Go down on ln r over ln Lambda from a start, as far as there is time; `ended` says whether there was to the end. Null where there is no judge or the start is not feasible. */
@@ -21,22 +21,12 @@ export async function circularSearch(
     const judge = await circularJudge(engine, stages, chain, doublings);
     if (judge === null) return null;
     try {
-      const first = await judge.at(from);
-      feasible ||= first !== undefined;
+      const last = await goDown(judge, from, clock, gain);
+      feasible ||= last !== undefined;
       // At the edge of what is feasible rounding may decide.
-      if (first === undefined || clock.expired) break;
-      const objective: Objective = async (x) => {
-        await clock.pause();
-        return x === from ? first : clock.expired ? undefined : judge.at(x);
-      };
-      const values: number[] = [];
-      let last = from;
-      for await (const point of descend(objective, from)) {
-        values.push(point.value);
-        last = point.x;
-        if (clock.expired || (values.length > 10 && values[values.length - 11] - point.value < gain)) break;
-      }
+      if (last === undefined) break;
       from = last;
+      if (clock.expired) break;
     } finally {
       await judge.dispose();
     }

@@ -268,7 +268,7 @@ describe("chainProgram()", () => {
       const start = form && closedForm(form, "norm");
       if (!form || !start) throw new Error("no start");
       for (const outputs of ["together", "each"] as const) {
-        const program = await chainProgram(nodeEngine(), form, 5, outputs);
+        const program = await chainProgram(nodeEngine(), form, 5, { outputs });
         const [plain, onEngine] = [chainValue(form, start, 5, { outputs }), await program.value(start)];
         if (!plain || !onEngine) throw new Error("infeasible");
         expect(onEngine.value).toBeCloseTo(plain.value, 10);

@@ -1,12 +1,11 @@
 /** @file The search for the best multipliers of a chain. What it finds is as good as what it is given time for, and a proof must follow. */
 import type { Engine } from "../../engine/engine.ts";
 import type { Budget } from "../budget.ts";
-import { descend, type Objective } from "./descent.ts";
 import type { ChainForm } from "./form.ts";
-import { type ChainValue, chainValue, type Outputs } from "./gradient.ts";
+import { chainValue } from "./gradient.ts";
 import { guarded } from "./guard.ts";
+import { exponentials, goDown, isWide, judgeOf, logarithms, sizesOf } from "./judge.ts";
 import type { Multipliers } from "./matrix.ts";
-import { chainProgram } from "./program.ts";
 import { closedForms } from "./start.ts";
 
 export interface SearchOptions {
@@ -46,7 +45,7 @@ export async function searchMultipliers(
     if (best === undefined || !clock.expired) await offer(start, patience);
   }
   if (best === undefined) return undefined;
-  const sizes = form.sectors.map((s) => s.mu.length);
+  const sizes = sizesOf(form, "alike");
   let from = best.x;
   let ended = !clock.expired;
   // Several outputs guard each other: together they see every signal.
@@ -56,36 +55,16 @@ export async function searchMultipliers(
     const { doublings, gain, guard } = stages[stage];
     const judge =
       guard > 0 && single
-        ? await judgeOf(guarded(form, guard), doublings, "each", onEngine)
-        : await judgeOf(form, doublings, "together", onEngine);
-    let begun = false;
-    const objective: Objective = async (x) => {
-      await clock.pause();
-      // Where the descent begins there must be a value.
-      if (begun && clock.expired) return undefined;
-      begun = true;
-      const sample = await judge.value(exponentials(x, sizes));
-      return sample && { value: sample.value, gradient: joined(sample.gradient) };
-    };
-    const values: number[] = [];
-    let last = from;
-    try {
-      for await (const point of descend(objective, from)) {
-        values.push(point.value);
-        last = point.x;
-        onPoint(Math.exp(point.value), exponentials(point.x, sizes));
-        ended = !clock.expired;
-        if (!ended) break;
-        if (values.length > 10 && values[values.length - 11] - point.value < Math.max(gain, tolerance)) break;
-      }
-    } finally {
-      await judge.dispose();
-    }
-    ended &&= !clock.expired;
+        ? await judgeOf(guarded(form, guard), doublings, { outputs: "each", inputs: "alike", engine: onEngine })
+        : await judgeOf(form, doublings, { outputs: "together", inputs: "alike", engine: onEngine });
+    const last = await goDown(judge, from, clock, Math.max(gain, tolerance), ({ x, value }) =>
+      onPoint(Math.exp(value), exponentials(x, sizes)),
+    ).finally(judge.dispose);
+    ended = !clock.expired;
     // A stage judges by its own power; the last one's counts.
-    const value = chainValue(form, exponentials(last, sizes), final)?.value;
-    if (value === undefined) {
-      if (!ended) break;
+    const value = last && chainValue(form, exponentials(last, sizes), final)?.value;
+    if (last === undefined || value === undefined) {
+      if (!ended || onEngine === undefined) break;
       // At the edge of what is feasible rounding decides, and the engine's is another: the stage is done again without it.
       onEngine = undefined;
       stage--;
@@ -110,46 +89,3 @@ const stages = [
 
 /** Stages of several outputs, which need no guard: the last would be the one before it again. */
 const unguarded = stages.length - 1;
-
-/** From here on the engine is the faster way, two to three times (`bench/lipsdp.ts`); below, calls to it cost more than they save. */
-const widthForEngine = 64;
-
-const isWide = ({ weights }: ChainForm): boolean => weights.some(({ rows }) => rows >= widthForEngine);
-
-interface Judge {
-  value(multipliers: Multipliers): ChainValue | undefined | Promise<ChainValue | undefined>;
-  dispose(): Promise<void>;
-}
-
-async function judgeOf(
-  form: ChainForm,
-  doublings: number,
-  outputs: Outputs,
-  engine: Engine | undefined,
-): Promise<Judge> {
-  if (engine) return chainProgram(engine, form, doublings, outputs);
-  return {
-    value: (multipliers) => chainValue(form, multipliers, doublings, { outputs }),
-    dispose: async () => undefined,
-  };
-}
-
-const logarithms = (multipliers: Multipliers): Float64Array => joined(multipliers).map((x) => Math.log(x));
-
-function joined(parts: readonly Float64Array[]): Float64Array {
-  const all = new Float64Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const p of parts) {
-    all.set(p, at);
-    at += p.length;
-  }
-  return all;
-}
-
-function exponentials(x: Float64Array, sizes: readonly number[]): Multipliers {
-  let at = 0;
-  return sizes.map((n) => {
-    at += n;
-    return x.subarray(at - n, at).map((v) => Math.exp(v));
-  });
-}

@@ -2,6 +2,7 @@
  * @file LipSDP for l1 and l-inf: the chain inequality with a weight for every input, which is sought together with the multipliers.
  * l1 is l-inf of the chain from its other end, since nothing but ranges of slopes is known of the activations.
  */
+import type { Engine } from "../../engine/engine.ts";
 import { transpose } from "../../linalg/matrix.ts";
 import { inducedNorm } from "../../linalg/norm.ts";
 import { sqrtUp, sumUp, unit, up } from "../../linalg/rounding.ts";
@@ -13,12 +14,15 @@ import { type ChainForm, chainForm, multipliersOfChain, multipliersOfForm } from
 import { steepestOf } from "./frobenius.ts";
 import { outputConstants } from "./pairConstants.ts";
 import { movedInward } from "./proof.ts";
-import { searchWeights, type WeighedPoint } from "./weightSearch.ts";
+import type { WeighedPoint } from "./weigh.ts";
+import { searchWeights } from "./weightSearch.ts";
 
 export interface WeighedOptions {
   /** Time for descent and proofs; what was found by then is proved all the same. */
   readonly seconds?: number;
   readonly signal?: AbortSignal;
+  /** Where the descent computes; plain loops unless told. */
+  readonly engine?: Engine;
   /** After each step. */
   onPoint?(): void;
   /** Each smaller value as soon as it is proved. */
@@ -58,7 +62,11 @@ export async function weighedLipsdp(chain: Chain, norm: 1 | "inf", options: Weig
     options.onImprove?.(value);
   };
   const inTime = reserving(clock, options.seconds, () => cost);
-  const { found, ended } = await searchWeights(form, turned, inTime, seconds, { prove, onPoint: options.onPoint });
+  const { found, ended } = await searchWeights(form, turned, inTime, seconds, {
+    prove,
+    onPoint: options.onPoint,
+    engine: options.engine,
+  });
   const why = found
     ? "out of time: more would lower it"
     : "no multipliers could be proved: the bound is the product of norms";

@@ -1,28 +1,22 @@
 /** @file The search for weights of the inputs and multipliers together: what `weighedLipsdp` proves. */
-import { cholesky } from "../../linalg/cholesky.ts";
-import { type Matrix, multiply, rowGram, transpose } from "../../linalg/matrix.ts";
+import type { Engine } from "../../engine/engine.ts";
 import type { Budget } from "../budget.ts";
 import type { Chain } from "../chain.ts";
 import { intervalJacobians } from "../local/interval.ts";
-import { descend, type Sample } from "./descent.ts";
 import type { ChainForm } from "./form.ts";
-import { chainValue, inverseRows } from "./gradient.ts";
 import { guarded } from "./guard.ts";
-import type { Multipliers } from "./matrix.ts";
+import { exponentials, goDown, isWide, judgeOf, logarithms, sizesOf } from "./judge.ts";
 import { movedInward } from "./proof.ts";
 import { closedForm } from "./start.ts";
-
-/** Weights q of the inputs and multipliers of a form. */
-export interface WeighedPoint {
-  readonly q: Float64Array;
-  readonly multipliers: Multipliers;
-}
+import { type WeighedPoint, weigh, weighedValue } from "./weigh.ts";
 
 export interface WeightSearchHooks {
   /** Points that are worth it, the last one among them. */
   prove(point: WeighedPoint): void;
   /** After each step. */
   readonly onPoint?: (() => void) | undefined;
+  /** Where values and gradients are computed if the layers are wide enough for it; plain loops unless told. */
+  readonly engine?: Engine | undefined;
 }
 
 /**
@@ -34,39 +28,34 @@ export async function searchWeights(
   chain: Chain,
   clock: Budget,
   seconds: number,
-  { prove, onPoint = () => {} }: WeightSearchHooks,
+  { prove, onPoint = () => {}, engine }: WeightSearchHooks,
 ): Promise<{ readonly found: boolean; readonly ended: boolean }> {
   const start = await startOf(form, chain, clock, seconds);
   if (start === undefined) return { found: false, ended: true };
   prove(start);
-  const sizes = [start.q.length, ...start.multipliers.map((l) => l.length)];
-  let x: Float64Array = joined([start.q, ...start.multipliers]).map((v) => Math.log(v));
+  const sizes = sizesOf(form, "weighed");
+  let x = logarithms([start.q, ...start.multipliers]);
   let proved = x;
   let points = 0;
   let next = firstProof;
-  for (const { doublings, gain, guard } of stages) {
-    if (clock.expired) break;
-    const from = x;
+  let onEngine = isWide(form) ? engine : undefined;
+  for (let stage = 0; stage < stages.length && !clock.expired; stage++) {
+    const { doublings, gain, guard } = stages[stage];
     const whole = guarded(form, guard);
-    const objective = async (at: Float64Array): Promise<Sample | undefined> => {
-      await clock.pause();
-      // Where the descent begins there must be a value.
-      return clock.expired && at !== from ? undefined : sampleAt(whole, parted(at, sizes), doublings);
-    };
-    const values: number[] = [];
-    for await (const point of descend(objective, from)) {
-      values.push(point.value);
+    const judge = await judgeOf(whole, doublings, { outputs: "each", inputs: "weighed", engine: onEngine });
+    const last = await goDown(judge, x, clock, gain, (point) => {
       x = point.x;
       onPoint();
-      if (clock.expired) break;
-      if (++points >= next) {
-        next = 2 * points;
-        proved = x;
-        prove(parted(x, sizes));
-      }
-      if (values.length > 10 && values[values.length - 11] - point.value < gain) break;
-    }
-    if (clock.expired) break;
+      if (clock.expired || ++points < next) return;
+      next = 2 * points;
+      proved = x;
+      prove(parted(x, sizes));
+    }).finally(judge.dispose);
+    if (last !== undefined) continue;
+    if (onEngine === undefined) break;
+    // At the edge of what is feasible rounding decides, and the engine's is another: the stage is done without it.
+    onEngine = undefined;
+    stage--;
   }
   const ended = !clock.expired;
   if (x !== proved) prove(parted(x, sizes));
@@ -111,7 +100,7 @@ async function startOf(
       const multipliers = edge && movedInward(edge, inward);
       // Where there is no time to compare, the first will do.
       if (multipliers && best === undefined && clock.elapsed() > patience * seconds) return { q, multipliers };
-      const value = multipliers && sampleAt(form, { q, multipliers }, doublings)?.value;
+      const value = multipliers && weighedValue(form, { q, multipliers }, doublings, "each")?.value;
       if (multipliers && value !== undefined && value < least) [best, least] = [{ q, multipliers }, value];
     }
   }
@@ -135,44 +124,7 @@ function startWeights({ weights }: ChainForm, chain: Chain): readonly Float64Arr
   return [worst.map((v) => (Math.max(v, least) * n) / most), ones];
 }
 
-/** The form as a function of q^(1/2) x. */
-interface Weighed {
-  readonly form: ChainForm;
-  /** W_1 q^(-1/2). */
-  readonly V: Matrix;
-  /** V = C K with K K^T = 1, where that makes C the smaller one: it stands for V in the form, and the values are the same. */
-  readonly C?: Matrix;
-}
-
-function weigh(form: ChainForm, q: Float64Array): Weighed {
-  const [first, ...rest] = form.weights;
-  const V = { ...first, data: first.data.map((w, k) => w / Math.sqrt(q[k % first.cols])) };
-  const C = V.cols > V.rows ? cholesky(rowGram(V)) : undefined;
-  return { form: { ...form, weights: [C ?? V, ...rest] }, V, ...(C && { C }) };
-}
-
-/** ln (sum q) + ln max_r K_r^2 and its gradient in ln q and ln Lambda. */
-function sampleAt(whole: ChainForm, { q, multipliers }: WeighedPoint, doublings: number): Sample | undefined {
-  const { form, V, C } = weigh(whole, q);
-  const made = chainValue(form, multipliers, doublings, { outputs: "each" });
-  if (made === undefined) return undefined;
-  const { value, gradient, directions } = made;
-  const y = C ? multiply(inverseRows(C, multiply(directions, transpose(C))), V) : directions;
-  const sum = q.reduce((a, b) => a + b, 0);
-  const inputs = q.map((v) => v / sum);
-  y.data.forEach((v, k) => {
-    inputs[k % y.cols] -= v * v;
-  });
-  return { value: value + Math.log(sum), gradient: joined([inputs, ...gradient]) };
-}
-
-const joined = (parts: readonly Float64Array[]): Float64Array => Float64Array.from(parts.flatMap((p) => Array.from(p)));
-
 function parted(x: Float64Array, sizes: readonly number[]): WeighedPoint {
-  let at = 0;
-  const [q, ...multipliers] = sizes.map((n) => {
-    at += n;
-    return x.subarray(at - n, at).map((v) => Math.exp(v));
-  });
+  const [q, ...multipliers] = exponentials(x, sizes);
   return { q, multipliers };
 }
