@@ -152,7 +152,7 @@ function shareOf(name: BoundName, clock: Budget): number | undefined {
     case "pairs":
       return 0.7;
     case "recurjac":
-      return 1;
+      return 0.6;
     case "lipsdp":
     case "branch":
       return Math.max(1.5, 4 - clock.elapsed());

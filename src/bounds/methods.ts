@@ -201,32 +201,41 @@ const narrowed = ({ chain, slopes }: TailQuestion, { domain }: Question): Chain 
     : { ...chain, activations: chain.activations.map((layer, i) => ({ ...layer, ...slopes[i] })) };
 
 async function askLipsdp(question: Question): Promise<readonly Bound[]> {
-  const { norm, subject, improve } = question;
+  const { norm } = question;
   if (norm === 2) {
     return (await circularLipsdp(question)) ?? onChain("lipsdp", (tail, q) => lipsdpOf(tail, q)).ask(question);
   }
+  const { seconds = 3 } = question;
+  const clock = budget();
   const tail = await question.tail();
-  const whole = typeof tail !== "string" && tail.from === (await question.walk()).propagation.flow.input;
   // What is before a chain may have a small norm in l2 only.
-  const seconds = (question.seconds ?? 3) / (whole ? 1 : 2);
-  const [own] = await onChain("lipsdp", (t, { signal, progress, improve: tell }) => {
-    const clock = budget();
-    return weighedLipsdp(narrowed(t, question), norm, {
-      seconds,
+  const whole = typeof tail !== "string" && tail.from === (await question.walk()).propagation.flow.input;
+  const other = whole
+    ? null
+    : await fromTwo(question, norm, () => Math.max(0.2 * seconds, (seconds - clock.elapsed()) / 2));
+  const left = seconds - clock.elapsed();
+  if (other?.proved && left <= 0) return [{ ...other, seconds: clock.elapsed() }];
+  const [own] = await onChain("lipsdp", (t, { signal, progress, improve: tell }) =>
+    weighedLipsdp(narrowed(t, question), norm, {
+      seconds: left,
       engine: question.engine,
+      ...(other && t.before * t.after > 0 ? { known: other.value / (t.before * t.after) } : {}),
       ...(signal ? { signal } : {}),
       onPoint: () => progress(Math.min(1, clock.elapsed() / seconds)),
       onImprove: (value) => tell(onTheWay(value, clock)),
-    });
-  }).ask(question);
-  if (whole) return [own];
+    }),
+  ).ask(question);
+  return [{ ...(other && other.value < own.value ? other : own), seconds: clock.elapsed() }];
+}
+
+/** `lipsdp` in l2 as a bound in l1 or l-inf. How long it may take is asked when the walk and the chain in l2 are there. */
+async function fromTwo(question: Question, norm: 1 | "inf", seconds: () => number): Promise<Bound> {
+  const { metadata = {}, subject, improve } = question;
   const inNorm = (bound: Bound): Bound => ({ ...bound, value: timesUp(widthFactor(subject, norm), bound.value) });
-  const { metadata = {} } = question;
-  const inTwo = { ...question.inTwo(), metadata, seconds, improve: (bound: Bound) => improve(inNorm(bound)) };
-  const [two] = await askLipsdp(inTwo);
-  const other = inNorm(two);
-  const elapsed = own.seconds + other.seconds;
-  return [{ ...(other.value < own.value ? other : own), seconds: elapsed }];
+  const two = { ...question.inTwo(), metadata, improve: (bound: Bound) => improve(inNorm(bound)) };
+  await two.tail();
+  const [bound] = await askLipsdp({ ...two, seconds: seconds() });
+  return inNorm(bound);
 }
 
 /** |x|_2 <= n^(1/2) |x|_inf for n inputs, |y|_1 <= m^(1/2) |y|_2 for m outputs. */

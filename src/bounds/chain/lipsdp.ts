@@ -4,12 +4,12 @@ import { scaleUp, sqrtUp } from "../../linalg/rounding.ts";
 import type { UpperBound } from "../bound.ts";
 import { budget, reserving } from "../budget.ts";
 import type { Chain } from "../chain.ts";
-import { type ChainForm, formOf, multipliersOfChain, multipliersOfForm } from "./form.ts";
+import { formOf, multipliersOfChain, multipliersOfForm } from "./form.ts";
 import { atMostProduct, atMostQuickProduct, normProduct } from "./frobenius.ts";
 import type { Multipliers } from "./matrix.ts";
 import { type Proved, settle } from "./proof.ts";
 import { searchMultipliers } from "./search.ts";
-import { closedProof } from "./start.ts";
+import { closedProof, isSmall } from "./start.ts";
 
 export interface LipsdpOptions {
   /** Time for descent and proof together; what was found by then is proved all the same. */
@@ -67,8 +67,7 @@ export async function lipsdp(chain: Chain, options: LipsdpOptions = {}): Promise
     best = proof;
     onImprove(scaled(proof.r));
   };
-  // What is small takes no time worth asking for.
-  const patience = workOf(form) < smallWork ? undefined : clock;
+  const patience = isSmall(form) ? undefined : clock;
   prove(() => closedProof(form, patience));
   await clock.pause();
   const found = await searchMultipliers(
@@ -104,10 +103,6 @@ export async function lipsdp(chain: Chain, options: LipsdpOptions = {}): Promise
 }
 
 // --- internal ---
-
-/** Multiply-adds of one elimination, roughly, and what is done without a look at the clock. */
-const workOf = ({ weights }: ChainForm): number => weights.reduce((sum, W) => sum + W.rows * W.cols * W.cols, 0);
-const smallWork = 1e7;
 
 /**
  * Points of the descent before the first proof on the way; each later one waits for twice as many. A proof costs three to ten points.

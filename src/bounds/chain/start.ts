@@ -70,6 +70,12 @@ export const closedProof = onceInTime((form: ChainForm, clock?: Budget): Proved 
   return multipliers && settle(form, multipliers, clock);
 });
 
+/** Is one elimination so little work that there is no need to look at the clock? */
+export function isSmall({ weights }: ChainForm): boolean {
+  const work = weights.map(({ rows, cols }, i) => rows * cols * (i === 0 ? Math.min(rows, cols) : cols));
+  return work.reduce((sum, w) => sum + w, 0) < 1e7;
+}
+
 // --- internal ---
 
 const byNorm = onceInTime((form: ChainForm, clock?: Budget) => closedForm(form, "norm", clock));

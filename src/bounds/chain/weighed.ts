@@ -5,7 +5,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import { transpose } from "../../linalg/matrix.ts";
 import { inducedNorm } from "../../linalg/norm.ts";
-import { sqrtUp, sumUp, unit, up } from "../../linalg/rounding.ts";
+import { scale, sqrtUp, sumUp, unit, up } from "../../linalg/rounding.ts";
 import type { UpperBound } from "../bound.ts";
 import { budget, reserving } from "../budget.ts";
 import type { Chain } from "../chain.ts";
@@ -23,6 +23,8 @@ export interface WeighedOptions {
   readonly signal?: AbortSignal;
   /** Where the descent computes; plain loops unless told. */
   readonly engine?: Engine;
+  /** What is known of the constant already: what does not promise less is not proved. */
+  readonly known?: number;
   /** After each step. */
   onPoint?(): void;
   /** Each smaller value as soon as it is proved. */
@@ -53,7 +55,9 @@ export async function weighedLipsdp(chain: Chain, norm: 1 | "inf", options: Weig
   }
   let best = product;
   let cost = 0;
-  const prove = (point: WeighedPoint) => {
+  const { known = Number.POSITIVE_INFINITY } = options;
+  const prove = (point: WeighedPoint, square?: number) => {
+    if (square !== undefined && scale(Math.exp(square / 2), form.exponent) > promising * known) return;
     const began = clock.elapsed();
     const value = provedInf(turned, form, point, product);
     cost = clock.elapsed() - began;
@@ -67,14 +71,18 @@ export async function weighedLipsdp(chain: Chain, norm: 1 | "inf", options: Weig
     onPoint: options.onPoint,
     engine: options.engine,
   });
-  const why = found
-    ? "out of time: more would lower it"
-    : "no multipliers could be proved: the bound is the product of norms";
+  const why =
+    !found && ended
+      ? "no multipliers could be proved: the bound is the product of norms"
+      : "out of time: more would lower it";
   const end = found && ended ? ({ status: "done" } as const) : ({ status: "stopped", why } as const);
   return { ...stated, value: best, seconds: clock.elapsed(), ...end };
 }
 
 // --- internal ---
+
+/** The search takes a constant for larger than it is, by its guard and its power: by so much, roughly. */
+const promising = 1.1;
 
 /** The chain with all matrices transposed, from the last to the first. */
 function fromBehind({ affine, activations }: Chain): Chain {

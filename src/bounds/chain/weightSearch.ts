@@ -5,14 +5,14 @@ import type { Chain } from "../chain.ts";
 import { intervalJacobians } from "../local/interval.ts";
 import type { ChainForm } from "./form.ts";
 import { guarded } from "./guard.ts";
-import { exponentials, goDown, isWide, judgeOf, logarithms, sizesOf } from "./judge.ts";
+import { exponentials, goDown, isWide, type Judge, judgeOf, logarithms, sizesOf } from "./judge.ts";
 import { movedInward } from "./proof.ts";
-import { closedForm } from "./start.ts";
-import { type WeighedPoint, weigh, weighedValue } from "./weigh.ts";
+import { closedForm, isSmall } from "./start.ts";
+import { type WeighedPoint, weigh } from "./weigh.ts";
 
 export interface WeightSearchHooks {
-  /** Points that are worth it, the last one among them. */
-  prove(point: WeighedPoint): void;
+  /** Points that are worth it, the last one among them, with ln of the square that the search takes for their constant, if it has looked: at most a little less. */
+  prove(point: WeighedPoint, value?: number): void;
   /** After each step. */
   readonly onPoint?: (() => void) | undefined;
   /** Where values and gradients are computed if the layers are wide enough for it; plain loops unless told. */
@@ -30,36 +30,46 @@ export async function searchWeights(
   seconds: number,
   { prove, onPoint = () => {}, engine }: WeightSearchHooks,
 ): Promise<{ readonly found: boolean; readonly ended: boolean }> {
-  const start = await startOf(form, chain, clock, seconds);
-  if (start === undefined) return { found: false, ended: true };
-  prove(start);
-  const sizes = sizesOf(form, "weighed");
-  let x = logarithms([start.q, ...start.multipliers]);
-  let proved = x;
-  let points = 0;
-  let next = firstProof;
+  // What is small takes no time worth asking for.
+  if (!isSmall(form) && clock.expired) return { found: false, ended: false };
   let onEngine = isWide(form) ? engine : undefined;
-  for (let stage = 0; stage < stages.length && !clock.expired; stage++) {
-    const { doublings, gain, guard } = stages[stage];
-    const whole = guarded(form, guard);
-    const judge = await judgeOf(whole, doublings, { outputs: "each", inputs: "weighed", engine: onEngine });
-    const last = await goDown(judge, x, clock, gain, (point) => {
-      x = point.x;
-      onPoint();
-      if (clock.expired || ++points < next) return;
-      next = 2 * points;
-      proved = x;
-      prove(parted(x, sizes));
-    }).finally(judge.dispose);
-    if (last !== undefined) continue;
-    if (onEngine === undefined) break;
-    // At the edge of what is feasible rounding decides, and the engine's is another: the stage is done without it.
-    onEngine = undefined;
-    stage--;
+  const judgeAt = ({ doublings, guard }: (typeof stages)[number]) =>
+    judgeOf(guarded(form, guard), doublings, { outputs: "each", inputs: "weighed", engine: onEngine });
+  let judge: Judge | undefined = await judgeAt(stages[0]);
+  try {
+    const start = await startOf(form, chain, clock, seconds, judge);
+    if (start === undefined) return { found: false, ended: !clock.expired };
+    prove(start.point, start.value);
+    const sizes = sizesOf(form, "weighed");
+    let x = logarithms([start.point.q, ...start.point.multipliers]);
+    let value = start.value;
+    let proved = x;
+    let points = 0;
+    let next = firstProof;
+    for (let stage = 0; stage < stages.length && !clock.expired; stage++) {
+      judge ??= await judgeAt(stages[stage]);
+      const last = await goDown(judge, x, clock, stages[stage].gain, (point) => {
+        ({ x, value } = point);
+        onPoint();
+        if (clock.expired || ++points < next) return;
+        next = 2 * points;
+        proved = x;
+        prove(parted(x, sizes), value);
+      });
+      await judge.dispose();
+      judge = undefined;
+      if (last !== undefined) continue;
+      if (onEngine === undefined) break;
+      // At the edge of what is feasible rounding decides, and the engine's is another: the search goes on without it.
+      onEngine = undefined;
+      stage--;
+    }
+    const ended = !clock.expired;
+    if (x !== proved) prove(parted(x, sizes), value);
+    return { found: true, ended };
+  } finally {
+    await judge?.dispose();
   }
-  const ended = !clock.expired;
-  if (x !== proved) prove(parted(x, sizes));
-  return { found: true, ended };
 }
 
 // --- internal ---
@@ -81,27 +91,35 @@ const inward = 0.05;
 /** The part of the time in which further places to start from are looked at. */
 const patience = 0.1;
 
+interface Start {
+  readonly point: WeighedPoint;
+  /** What the judge says of it; nothing where it was not asked. */
+  readonly value?: number;
+}
+
 async function startOf(
   form: ChainForm,
   chain: Chain,
   clock: Budget,
   seconds: number,
-): Promise<WeighedPoint | undefined> {
-  const { doublings } = stages[stages.length - 1];
-  let best: WeighedPoint | undefined;
-  let least = Number.POSITIVE_INFINITY;
+  judge: Judge,
+): Promise<Start | undefined> {
+  const limit = isSmall(form) ? undefined : clock;
+  let best: Start | undefined;
   for (const q of startWeights(form, chain)) {
+    if (limit?.expired) return best;
     const own = weigh(form, q).form;
     for (const measure of ["norm", "rows"] as const) {
       await clock.pause();
       if (best && clock.elapsed() > patience * seconds) return best;
-      const edge = closedForm(own, measure);
+      const edge = closedForm(own, measure, limit);
+      if (edge === undefined) continue;
       // A descent that begins at the edge of what is feasible ends there.
-      const multipliers = edge && movedInward(edge, inward);
+      const point = { q, multipliers: movedInward(edge, inward) };
       // Where there is no time to compare, the first will do.
-      if (multipliers && best === undefined && clock.elapsed() > patience * seconds) return { q, multipliers };
-      const value = multipliers && weighedValue(form, { q, multipliers }, doublings, "each")?.value;
-      if (multipliers && value !== undefined && value < least) [best, least] = [{ q, multipliers }, value];
+      if (best === undefined && clock.elapsed() > patience * seconds) return { point };
+      const value = (await judge.at(logarithms([q, ...point.multipliers])))?.value;
+      if (value !== undefined && !(best?.value !== undefined && best.value <= value)) best = { point, value };
     }
   }
   return best;
