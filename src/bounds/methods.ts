@@ -1,7 +1,7 @@
 /** @file The bounds by name: for which norms and domains each is, and how it is asked. */
 import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { Flow } from "../graph/behaviour.ts";
+import { type Flow, flowOf } from "../graph/behaviour.ts";
 import type { Node } from "../graph/graph.ts";
 import { sqrtUp } from "../linalg/rounding.ts";
 import { UsageError } from "../tensor/errors.ts";
@@ -15,8 +15,9 @@ import { branchAndBound } from "./branch/branch.ts";
 import { type Budget, budget } from "./budget.ts";
 import type { CircularStage } from "./chain/circular.ts";
 import { circularJudge } from "./chain/circularGraph.ts";
+import { paddedStages } from "./chain/circularPadded.ts";
 import { circularSearch, normStart } from "./chain/circularSearch.ts";
-import { circularStages, type Found, provedBy, reducedChain } from "./chain/circularTail.ts";
+import { activated, circularStages, type Found, provedBy, reducedChain } from "./chain/circularTail.ts";
 import { uniformMultipliers } from "./chain/circularUniform.ts";
 import { combettesPesquet } from "./chain/combettesPesquet.ts";
 import { eclipseFast } from "./chain/eclipse.ts";
@@ -26,7 +27,7 @@ import { lipsdp } from "./chain/lipsdp.ts";
 import type { Multipliers } from "./chain/matrix.ts";
 import { seqLip } from "./chain/seqLip.ts";
 import { storedLists, storedStarts } from "./chain/stored.ts";
-import { type Tail, tailOf } from "./chain/tail.ts";
+import { gatesOf, type Tail, tailOf } from "./chain/tail.ts";
 import { weighedLipsdp } from "./chain/weighed.ts";
 import type { Chain } from "./chain.ts";
 import { type Domain, hasInterior, type Range } from "./domain.ts";
@@ -66,6 +67,8 @@ export interface Question {
 
 /** The part of a network that is a chain, and the constants of what is before it and after it. */
 export interface TailQuestion extends Tail {
+  /** Where the chain ends: the output of the network, or a node that everything passes through. */
+  readonly end: Node;
   readonly before: number;
   readonly after: number;
   /** The slopes that the domain allows, layer by layer; those of the activations where the domain is everything. */
@@ -127,14 +130,15 @@ export function questionTail(
   const tail = tailOf(flow, propagation.norms, first);
   if (typeof tail === "string") return tail;
   const before = propagation.constantOf(tail.from);
+  const end = flow.output;
   if (domain.kind === "global") {
-    return { ...tail, before, after: 1, slopes: tail.chain.activations.map(({ low, high }) => ({ low, high })) };
+    return { ...tail, end, before, after: 1, slopes: tail.chain.activations.map(({ low, high }) => ({ low, high })) };
   }
   if (tail.from !== flow.input) return "the chain does not begin at the input, where the domain is";
   const rounding = (i: number) => ({ matrix: tail.error(i, "inf"), shift: tail.shifts[i] });
   const found = ranges(tail.chain, domain, tail.exact ? {} : { rounding });
   if (!found) throw new UsageError("domain: it holds no point");
-  return { ...tail, before, after: 1, slopes: slopesOn(tail.chain, found) };
+  return { ...tail, end, before, after: 1, slopes: slopesOn(tail.chain, found) };
 }
 
 // --- internal ---
@@ -241,27 +245,61 @@ async function fromTwo(question: Question, norm: 1 | "inf", seconds: () => numbe
 /** |x|_2 <= n^(1/2) |x|_inf for n inputs, |y|_1 <= m^(1/2) |y|_2 for m outputs. */
 const widthFactor = ({ size, outputs }: Subject, norm: 1 | "inf"): number => sqrtUp(norm === 1 ? outputs : size);
 
-/** With wrapped convolutions before the chain, by stored multipliers, or without any by those that a search finds; null where there are none or nothing is proved. */
-async function circularLipsdp(question: Question): Promise<readonly Bound[] | null> {
+/** Convolutions before a chain, the first map of which reads the grid of the last of them. */
+interface Head {
+  readonly stages: readonly CircularStage[];
+  readonly tail: TailQuestion;
+  /** The constant of what is before the convolutions. */
+  readonly before: number;
+  /** Whether the convolutions themselves wrap around; they have zeros around otherwise. */
+  readonly wraps: boolean;
+}
+
+/** The convolutions before the chain, in l2 on the whole space; null for none. */
+async function headOf(question: Question): Promise<Head | null> {
   if (question.domain.kind !== "global") return null;
+  const [tail, { propagation }] = [await question.tail(), await question.walk()];
+  const { flow, norms, constantOf } = propagation;
+  if (typeof tail === "string" || tail.from === flow.input) return null;
+  const wrapped = circularStages(flow, tail.from, norms);
+  if (wrapped && wrapped.length > 0) return { stages: wrapped, tail, before: 1, wraps: true };
+  const cut = flowOf(flow.input, tail.end);
+  const gates = gatesOf(cut);
+  const last = gates.slice(gates.indexOf(tail.from)).find((node) => activated(cut, node) !== null);
+  const padded = last && paddedStages(cut, last, norms);
+  if (!padded) return null;
+  const behind = last === tail.from ? tail : questionTail(cut, propagation, question.domain, last);
+  if (typeof behind === "string" || behind.from !== last) return null;
+  const [first, ...rest] = behind.chain.affine;
+  const affine = [{ ...first, weight: padded.spread(first.weight) }, ...rest];
+  return {
+    stages: padded.stages,
+    tail: { ...behind, after: tail.after, chain: { ...behind.chain, affine } },
+    before: constantOf(padded.from),
+    wraps: false,
+  };
+}
+
+/** With convolutions before the chain, by stored multipliers, or without any by those that a search finds; null where there are none or nothing is proved. */
+async function circularLipsdp(question: Question): Promise<readonly Bound[] | null> {
   const { seconds = 3, signal } = question;
   const clock = budget({ seconds, ...(signal ? { signal } : {}) });
-  const [tail, { propagation }] = [await question.tail(), await question.walk()];
-  if (typeof tail === "string") return null;
-  const stages = circularStages(propagation.flow, tail.from, propagation.norms);
-  if (!stages || stages.length === 0) return null;
+  const head = await headOf(question);
+  if (!head) return null;
+  const { stages, tail } = head;
   const { chain } = tail;
   const lists = storedLists(question.metadata ?? {});
   const stored =
     lists && lists.length === stages.length + chain.activations.length ? reducedChain(stages, chain, lists) : null;
-  const searched = stored ? null : await circularMultipliers(question, stages, tail, propagation);
+  const searched = stored ? null : await circularMultipliers(question, head, await question.walk());
   const reduced = stored ?? searched?.found.reduced;
   if (!reduced) return null;
   // What the rounding of the chain's matrices adds comes after all that is before it, and before what follows.
   const added = timesUp(tail.before, tail.slack(2));
+  const before = timesUp(head.before, reduced.before);
   const behind = <B extends Bound>(bound: B): B => ({
     ...bound,
-    value: timesUp(tail.after, addUp(timesUp(reduced.before, bound.value), added)),
+    value: timesUp(tail.after, addUp(timesUp(before, bound.value), added)),
   });
   const improve: Question["improve"] = (bound) => question.improve(behind(bound));
   const left = Math.max(0.1 * seconds, seconds - clock.elapsed());
@@ -278,15 +316,15 @@ async function circularLipsdp(question: Question): Promise<readonly Bound[] | nu
  */
 async function circularMultipliers(
   { engine, seconds = 3, signal }: Question,
-  stages: readonly CircularStage[],
-  { chain }: TailQuestion,
-  { flow, constantOf }: Propagation,
+  { stages, tail: { chain, after }, before }: Head,
+  { bound: walked }: { readonly bound: UpperBound },
 ): Promise<{ readonly found: Found; readonly ended: boolean } | null> {
   const limit = (part: number) => ({ seconds: part * seconds, ...(signal ? { signal } : {}) });
   const clock = budget(limit(0.75));
   const judge = await circularJudge(engine, stages, chain, 13);
   if (judge === null) return null;
-  const guess = await uniformMultipliers(judge, stages, chain, constantOf(flow.output), clock).finally(judge.dispose);
+  const most = walked.value / (before * after);
+  const guess = await uniformMultipliers(judge, stages, chain, most, clock).finally(judge.dispose);
   const { bound, multipliers } = await lipsdp(chain, { engine, ...limit(0.1) });
   const norms = multipliers.length === chain.activations.length ? normStart(stages, multipliers) : null;
   const start = norms && !(guess && guess.value <= norms.before * bound.value) ? norms : guess;

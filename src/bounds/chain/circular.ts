@@ -19,6 +19,8 @@ export interface CircularStage {
   readonly height: number;
   readonly width: number;
   readonly stride: number;
+  /** Where the kernel was computed: a bound of the Frobenius norm of what its symbol may be off at any frequency, in the real form. */
+  readonly error?: number;
 }
 
 /**
@@ -68,8 +70,9 @@ export function circularProof(
  * The norm of a circular convolution, proved: the largest over the frequencies f of the coarse grid of the norms of the matrices [K_a / stride]_a,
  * a over the frequencies that the stride lets fall onto f.
  */
-export function circularNorm({ kernel, channels, inputs, height, width, stride }: CircularStage): number {
-  const fine = symbolsOf(kernel, channels, inputs, [height, width]);
+export function circularNorm(stage: CircularStage): number {
+  const { channels, inputs, height, width, stride } = stage;
+  const fine = symbolsOfStage(stage);
   const [m, n] = [height / stride, width / stride];
   const half = Math.floor(n / 2) + 1;
   const aliases = stride * stride;
@@ -108,7 +111,7 @@ type Grid = readonly [number, number];
 
 function carried(signal: Signal, stage: CircularStage, lambda: Float64Array): Signal | undefined {
   const { channels, inputs, height, width, stride } = stage;
-  const fine = symbolsOf(stage.kernel, channels, inputs, [height, width]);
+  const fine = symbolsOfStage(stage);
   const [m, n] = [height / stride, width / stride];
   const half = Math.floor(n / 2) + 1;
   const side = 2 * channels;
@@ -261,6 +264,11 @@ export function symbolsOf(kernel: Float64Array, rows: number, cols: number, grid
   return symbols;
 }
 
+function symbolsOfStage({ kernel, channels, inputs, height, width, error = 0 }: CircularStage): Symbols {
+  const symbols = symbolsOf(kernel, channels, inputs, [height, width]);
+  return error === 0 ? symbols : { ...symbols, error: up(symbols.error + error) };
+}
+
 interface Symbols {
   readonly error: number;
   /** At one frequency of the whole grid. */
@@ -283,27 +291,32 @@ function transformed(kernel: Float64Array, rows: number, cols: number, grid: Gri
     for (let t = 0; t < taps; t++) sum += Math.abs(kernel[k * taps + t]);
     squares += sum * sum;
   }
+  // A kernel that is smaller than its image is 0 at most places.
+  const places = Array.from({ length: taps }, (_, t) => t).filter((t) => {
+    for (let k = 0; k < count; k++) if (kernel[k * taps + t] !== 0) return true;
+    return false;
+  });
   const all = sumUp(sqrtUp(sumUp(squares, count + 2)), taps + 2);
   const error = up(2 * up(up(rootError + up(gamma(taps + 1) * up(1 + rootError))) * all));
   const own = (u: number, v: number): Matrix => {
     const key = u * half + v;
     const known = made.get(key);
     if (known) return known;
-    const cos = new Float64Array(taps);
-    const sin = new Float64Array(taps);
-    for (let t = 0; t < taps; t++) {
+    const cos = new Float64Array(places.length);
+    const sin = new Float64Array(places.length);
+    places.forEach((t, p) => {
       const turn = (u * Math.floor(t / n) * n + v * (t % n) * m) % taps;
-      cos[t] = roots.cos[turn];
-      sin[t] = roots.sin[turn];
-    }
+      cos[p] = roots.cos[turn];
+      sin[p] = roots.sin[turn];
+    });
     const data = new Float64Array(4 * count);
     for (let k = 0; k < count; k++) {
       let re = 0;
       let im = 0;
-      for (let t = 0; t < taps; t++) {
-        const x = kernel[k * taps + t];
-        re += x * cos[t];
-        im += x * sin[t];
+      for (let p = 0; p < places.length; p++) {
+        const x = kernel[k * taps + places[p]];
+        re += x * cos[p];
+        im += x * sin[p];
       }
       const [i, j] = [Math.floor(k / cols), k % cols];
       data[i * 2 * cols + j] = re;

@@ -106,16 +106,16 @@ export function wrappedConvolution(
   return { stage: { kernel: held.data, channels, inputs, height, width, stride }, source };
 }
 
-// --- internal ---
-
 /** What an activation reads, if its slopes are in [0, 1]. */
-function activated(flow: Flow, node: Node): Node | null {
+export function activated(flow: Flow, node: Node): Node | null {
   const varies = node.inputs.map((x) => flow.varies.has(x));
   const behaviour = node.op.behaviour(node, varies);
   if (behaviour.kind !== "pointwise" || varies.filter(Boolean).length !== 1) return null;
   const [low, high] = behaviour.slope;
   return low >= 0 && high <= 1 ? node.inputs[varies.indexOf(true)] : null;
 }
+
+// --- internal ---
 
 /** The node before constants that are added. */
 function unshifted(flow: Flow, node: Node): Node {

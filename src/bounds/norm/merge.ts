@@ -33,21 +33,38 @@ export function mergedNorm(flow: Flow, norms: NodeNorms, region: Region, source:
   );
 }
 
-// --- internal ---
+/**
+ * The region from one source as the taps of one convolution with zeros around, and the relative error of each entry against its sum of absolute values: 0 where
+ * one kernel of the file is only moved. Null where it is none.
+ */
+export function regionTaps(
+  flow: Flow,
+  norms: NodeNorms,
+  region: Region,
+  source: Node,
+): { readonly taps: Taps; readonly error: number } | null {
+  const whole = merged(flow, norms, region, source);
+  if (whole?.kind !== "taps") return null;
+  const inside = new Set([source, ...region.nodes]);
+  const computing = region.nodes.filter((node) => {
+    const varies = node.inputs.map((x) => inside.has(x));
+    const behaviour = node.op.behaviour(node, varies);
+    return behaviour.kind !== "isometry" || varies.filter(Boolean).length > 1;
+  });
+  const [only] = computing;
+  const held = computing.length === 1 ? only.inputs.filter((x) => !inside.has(x)) : [];
+  const copied = held.length > 0 && held.every((x) => norms.fixed(x).error === 0);
+  return { taps: whole, error: copied ? 0 : 2 * (region.nodes.length + 1) * computedError };
+}
 
 /** Entries, and the sums of absolute values that they were added up from. */
-interface Entries {
+export interface Entries {
   readonly values: Float64Array;
   readonly sums: Float64Array;
 }
 
-/** One factor for each channel. */
-interface Factors extends Entries {
-  readonly kind: "factors";
-}
-
 /** Matrices [outChannels, inChannels] at offsets: output j reads the places strides j + offset. */
-interface Taps {
+export interface Taps {
   readonly kind: "taps";
   readonly outChannels: number;
   /** Per group. */
@@ -55,6 +72,13 @@ interface Taps {
   readonly groups: number;
   readonly strides: readonly number[];
   readonly at: ReadonlyMap<string, Entries & { readonly offset: readonly number[] }>;
+}
+
+// --- internal ---
+
+/** One factor for each channel. */
+interface Factors extends Entries {
+  readonly kind: "factors";
 }
 
 type Part = Factors | Taps;
