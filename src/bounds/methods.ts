@@ -14,10 +14,10 @@ import type { Bound, Norm, UpperBound, Witness } from "./bound.ts";
 import { branchAndBound } from "./branch/branch.ts";
 import { type Budget, budget } from "./budget.ts";
 import type { CircularStage } from "./chain/circular.ts";
-import { circularJudge } from "./chain/circularGraph.ts";
+import { circularJudge, isTooLarge } from "./chain/circularGraph.ts";
 import { paddedStages } from "./chain/circularPadded.ts";
-import { circularSearch, normStart } from "./chain/circularSearch.ts";
-import { activated, circularStages, type Found, provedBy, reducedChain } from "./chain/circularTail.ts";
+import { circularSearch, normStart, productStart } from "./chain/circularSearch.ts";
+import { circularStages, type Found, provedBy, reducedChain } from "./chain/circularTail.ts";
 import { uniformMultipliers } from "./chain/circularUniform.ts";
 import { combettesPesquet } from "./chain/combettesPesquet.ts";
 import { eclipseFast } from "./chain/eclipse.ts";
@@ -123,7 +123,7 @@ export function applies(name: BoundName, norm: Norm, domain: Domain): boolean {
 /** The chain at the end of a network, no sooner than at `first`, with what the domain says of its slopes. */
 export function questionTail(
   flow: Flow,
-  propagation: Propagation,
+  propagation: Pick<Propagation, "norms" | "constantOf">,
   domain: Domain,
   first: Node = flow.input,
 ): TailQuestion | string {
@@ -206,9 +206,7 @@ const narrowed = ({ chain, slopes }: TailQuestion, { domain }: Question): Chain 
 
 async function askLipsdp(question: Question): Promise<readonly Bound[]> {
   const { norm } = question;
-  if (norm === 2) {
-    return (await circularLipsdp(question)) ?? onChain("lipsdp", (tail, q) => lipsdpOf(tail, q)).ask(question);
-  }
+  if (norm === 2) return lipsdpInTwo(question);
   const { seconds = 3 } = question;
   const clock = budget();
   const tail = await question.tail();
@@ -259,33 +257,61 @@ interface Head {
 async function headOf(question: Question): Promise<Head | null> {
   if (question.domain.kind !== "global") return null;
   const [tail, { propagation }] = [await question.tail(), await question.walk()];
-  const { flow, norms, constantOf } = propagation;
-  if (typeof tail === "string" || tail.from === flow.input) return null;
-  const wrapped = circularStages(flow, tail.from, norms);
-  if (wrapped && wrapped.length > 0) return { stages: wrapped, tail, before: 1, wraps: true };
-  const cut = flowOf(flow.input, tail.end);
-  const gates = gatesOf(cut);
-  const last = gates.slice(gates.indexOf(tail.from)).find((node) => activated(cut, node) !== null);
-  const padded = last && paddedStages(cut, last, norms);
-  if (!padded) return null;
-  const behind = last === tail.from ? tail : questionTail(cut, propagation, question.domain, last);
-  if (typeof behind === "string" || behind.from !== last) return null;
-  const [first, ...rest] = behind.chain.affine;
-  const affine = [{ ...first, weight: padded.spread(first.weight) }, ...rest];
-  return {
-    stages: padded.stages,
-    tail: { ...behind, after: tail.after, chain: { ...behind.chain, affine } },
-    before: constantOf(padded.from),
-    wraps: false,
-  };
+  const { flow, norms } = propagation;
+  if (typeof tail === "string") return null;
+  const stages = circularStages(flow, tail.from, norms);
+  if (stages && stages.length > 0) return { stages, tail, before: 1, wraps: true };
+  return paddedHead(propagation, tail, question.domain);
 }
 
-/** With convolutions before the chain, by stored multipliers, or without any by those that a search finds; null where there are none or nothing is proved. */
-async function circularLipsdp(question: Question): Promise<readonly Bound[] | null> {
+/** Convolutions with zeros around, as many as there are: a chain is searched sooner than its first maps written out, and often comes to less. */
+function paddedHead({ flow, norms, constantOf }: Propagation, tail: TailQuestion, domain: Domain): Head | null {
+  const written = tail.from === flow.input;
+  const cubes = tail.chain.activations.reduce((sum, { low }) => sum + low.length ** 3, 0);
+  if (written && cubes < quicklySearched) return null;
+  const cut = flowOf(flow.input, tail.end);
+  const found = gatesOf(cut).flatMap((last) => {
+    const padded = paddedStages(cut, last, norms);
+    return padded ? [{ last, ...padded }] : [];
+  });
+  const best =
+    found.findLast(({ used }) => used >= leastUsed) ??
+    (written ? undefined : found.toSorted((a, b) => b.used - a.used)[0]);
+  if (!best) return null;
+  const { last, from, stages, spread } = best;
+  const behind = last === tail.from ? tail : questionTail(cut, { norms, constantOf }, domain, last);
+  if (typeof behind === "string" || behind.from !== last) return null;
+  const [first, ...rest] = behind.chain.affine;
+  const chain: Chain = { ...behind.chain, affine: [{ ...first, weight: spread(first.weight) }, ...rest] };
+  return { stages: stages(), tail: { ...behind, after: tail.after, chain }, before: constantOf(from), wraps: false };
+}
+
+/** Sum of the cubes of the widths of a chain below which its multipliers, neuron by neuron, are found in no time. */
+const quicklySearched = 3e7;
+
+/** Part of the last grid that should be image. */
+const leastUsed = 0.2;
+
+/** By the convolutions before the chain; by the chain alone where there are none, nothing is proved, or zeros stand around them and there is time left. */
+async function lipsdpInTwo(question: Question): Promise<readonly Bound[]> {
+  const onTail = (q: Question) => onChain("lipsdp", (tail, own) => lipsdpOf(tail, own)).ask(q);
+  const clock = budget();
+  const head = await headOf(question);
+  const found = head && (await circularLipsdp(question, head));
+  if (!found) return onTail(question);
+  if (head.wraps) return [found];
+  const { seconds = 3 } = question;
+  const left = seconds - clock.elapsed();
+  const { bound: walked } = await question.walk();
+  const value = Math.min(found.value, walked.proved ? walked.value : Number.POSITIVE_INFINITY);
+  const [own] = left > 0.3 * seconds ? await onTail({ ...question, seconds: left }) : [found];
+  return [{ ...(own.value < value ? own : { ...found, value }), seconds: clock.elapsed() }];
+}
+
+/** With convolutions before the chain, by stored multipliers, or without any by those that a search finds; null where nothing is proved. */
+async function circularLipsdp(question: Question, head: Head): Promise<Bound | null> {
   const { seconds = 3, signal } = question;
   const clock = budget({ seconds, ...(signal ? { signal } : {}) });
-  const head = await headOf(question);
-  if (!head) return null;
   const { stages, tail } = head;
   const { chain } = tail;
   const lists = storedLists(question.metadata ?? {});
@@ -307,7 +333,7 @@ async function circularLipsdp(question: Question): Promise<readonly Bound[] | nu
   const starts = searched ? [searched.found.multipliers.slice(stages.length)] : undefined;
   const bound = { ...behind(await lipsdpOf({ ...tail, ...reduced }, asked, starts)), seconds: clock.elapsed() };
   const cut = searched?.ended === false && bound.side === "upper" && bound.status === "done";
-  return [cut ? { ...bound, status: "stopped", why: "out of time: more would lower it" } : bound];
+  return cut ? { ...bound, status: "stopped", why: "out of time: more would lower it" } : bound;
 }
 
 /**
@@ -316,19 +342,23 @@ async function circularLipsdp(question: Question): Promise<readonly Bound[] | nu
  */
 async function circularMultipliers(
   { engine, seconds = 3, signal }: Question,
-  { stages, tail: { chain, after }, before }: Head,
+  { stages, tail: { chain, after }, before, wraps }: Head,
   { bound: walked }: { readonly bound: UpperBound },
 ): Promise<{ readonly found: Found; readonly ended: boolean } | null> {
+  if (isTooLarge(stages, chain)) return null;
   const limit = (part: number) => ({ seconds: part * seconds, ...(signal ? { signal } : {}) });
   const clock = budget(limit(0.75));
-  const judge = await circularJudge(engine, stages, chain, 13);
-  if (judge === null) return null;
-  const most = walked.value / (before * after);
-  const guess = await uniformMultipliers(judge, stages, chain, most, clock).finally(judge.dispose);
+  const guessed = async () => {
+    const judge = await circularJudge(engine, stages, chain, 13);
+    const most = walked.value / (before * after);
+    return judge && uniformMultipliers(judge, stages, chain, most, clock).finally(judge.dispose);
+  };
+  // Layers that one number suits were made for it, and wrap around.
+  const guess = wraps ? await guessed() : null;
   const { bound, multipliers } = await lipsdp(chain, { engine, ...limit(0.1) });
-  const norms = multipliers.length === chain.activations.length ? normStart(stages, multipliers) : null;
-  const start = norms && !(guess && guess.value <= norms.before * bound.value) ? norms : guess;
-  if (start === null) return null;
+  const known = multipliers.length === chain.activations.length;
+  const norms = known ? normStart(stages, multipliers) : productStart(stages, chain);
+  const start = guess && guess.value <= norms.before * bound.value ? guess : norms;
   const more = await circularSearch(engine, stages, chain, start.multipliers, clock);
   const found = more && provedBy(stages, chain, more.multipliers);
   if (found) return { found, ended: more.ended };

@@ -39,7 +39,7 @@ export async function circularJudge(
   chain: Chain,
   doublings: number,
 ): Promise<CircularJudge | null> {
-  if (chain.activations.some(({ low }) => low.some((a) => a < 0)) || workOf(stages, chain) > mostWork) return null;
+  if (chain.activations.some(({ low }) => low.some((a) => a < 0)) || isTooLarge(stages, chain)) return null;
   const program = await engine.compile(circularGraph(stages, chain, doublings));
   const sizes = sizesOf(stages, chain);
   return {
@@ -56,6 +56,10 @@ export async function circularJudge(
     dispose: () => program.dispose(),
   };
 }
+
+/** Would a point take seconds, or the symbols more memory than there may be? */
+export const isTooLarge = (stages: readonly CircularStage[], chain: Chain): boolean =>
+  workOf(stages, chain) > mostWork || entriesOf(stages, chain) > mostEntries;
 
 /** How many multipliers there are of each stage, then of each layer of the chain. */
 export const sizesOf = (stages: readonly CircularStage[], { activations }: Chain): readonly number[] => [
@@ -87,6 +91,16 @@ function workOf(stages: readonly CircularStage[], { affine }: Chain): number {
     return half * (2 * channels) ** 3;
   });
   return [...circular, ...affine.map(({ weight }) => weight.rows ** 3)].reduce((total, work) => total + work, 0);
+}
+
+/** Entries of all symbols, at half of the frequencies. */
+const mostEntries = 4e7;
+
+function entriesOf(stages: readonly CircularStage[], { affine }: Chain): number {
+  const last = stages[stages.length - 1];
+  const frequencies = (last.height * last.width) / last.stride ** 2;
+  const own = stages.map(({ channels, inputs, height, width }) => 2 * channels * inputs * height * width);
+  return own.reduce((total, n) => total + n, 2 * affine[0].weight.rows * last.channels * frequencies);
 }
 
 /** Are all matrices [..., n, n] positive definite? */

@@ -15,7 +15,9 @@ import { activated } from "./circularTail.ts";
 export interface PaddedStages {
   /** What the first stage reads; it keeps the constant that it has. */
   readonly from: Node;
-  readonly stages: readonly CircularStage[];
+  stages(): readonly CircularStage[];
+  /** Which part of the last grid is the image; where it is small, what is proved of the grid says little of the image. */
+  readonly used: number;
   /** A map of the last activations as one of the grid that these lie on. */
   spread(map: Matrix): Matrix;
 }
@@ -40,10 +42,12 @@ export function paddedStages(flow: Flow, to: Node, norms: NodeNorms): PaddedStag
   const [rows, columns] = [0, 1].map((axis) => gridsOf(links.map(({ axes, stride }) => ({ ...axes[axis], stride }))));
   const last = links[links.length - 1];
   const size: Place = [last.axes[0].out, last.axes[1].out];
+  const grid: Place = [rows[links.length], columns[links.length]];
   return {
     from,
-    stages: links.map((link, i) => stageOf(link, [rows[i], columns[i]])),
-    spread: (map) => spreadOver(map, last.taps.outChannels, size, [rows[links.length], columns[links.length]]),
+    stages: () => links.map((link, i) => stageOf(link, [rows[i], columns[i]])),
+    used: (size[0] * size[1]) / (grid[0] * grid[1]),
+    spread: (map) => spreadOver(map, last.taps.outChannels, size, grid),
   };
 }
 
@@ -189,6 +193,7 @@ function spreadOver({ rows, cols, data }: Matrix, channels: number, [m, n]: Plac
     const [plane, y] = [Math.floor(line / m), line % m];
     made.set(data.subarray(line * n, (line + 1) * n), (plane * height + y) * width);
   }
-  if (cols !== channels * m * n) throw new RangeError(`spread: the map must have ${channels * m * n} columns, got ${cols}`);
+  if (cols !== channels * m * n)
+    throw new RangeError(`spread: the map must have ${channels * m * n} columns, got ${cols}`);
   return matrix(rows, channels * height * width, made);
 }

@@ -1,5 +1,6 @@
 /** @file The search for multipliers of wrapped convolutions before a chain, and where it may begin. What is found must be proved. */
 import type { Engine } from "../../engine/engine.ts";
+import { spectralNorm } from "../../linalg/norm.ts";
 import type { Budget } from "../budget.ts";
 import type { Chain } from "../chain.ts";
 import { type CircularStage, circularNorm } from "./circular.ts";
@@ -58,6 +59,17 @@ export function normStart(stages: readonly CircularStage[], behind: Multipliers)
     return list.map((l) => (Math.max(l, 1e-9 * top) * (1 - hair)) / T);
   });
   return { multipliers: [...own, ...rest], before: Math.sqrt(T) };
+}
+
+/** The same where nothing is known of the chain but the norms of its maps. */
+export function productStart(stages: readonly CircularStage[], { affine, activations }: Chain): NormStart {
+  let T = 1;
+  const behind = activations.map(({ high }, i) => {
+    const slope = high.reduce((a, b) => Math.max(a, b), 1e-9);
+    T *= (spectralNorm(affine[i].weight, { tolerance: 1e-3 }).upper * slope) ** 2;
+    return new Float64Array(high.length).fill(2 / T);
+  });
+  return normStart(stages, behind);
 }
 
 // --- internal ---
