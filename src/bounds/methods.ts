@@ -304,7 +304,7 @@ async function lipsdpInTwo(question: Question): Promise<readonly Bound[]> {
   const left = seconds - clock.elapsed();
   const { bound: walked } = await question.walk();
   const value = Math.min(found.value, walked.proved ? walked.value : Number.POSITIVE_INFINITY);
-  const [own] = left > 0.3 * seconds ? await onTail({ ...question, seconds: left }) : [found];
+  const [own] = left >= 0.3 * seconds ? await onTail({ ...question, seconds: left }) : [found];
   return [{ ...(own.value < value ? own : { ...found, value }), seconds: clock.elapsed() }];
 }
 

@@ -234,6 +234,18 @@ describe("circularProof()", () => {
     expect(circularProof(stages, lambda(1), { ...W, rows: 1, cols: 32 })).toBeUndefined();
   });
 
+  it("pays for what a kernel that was computed may be off", async () => {
+    const { stages } = halves(await network("relu", [2, 8, 8]));
+    const W = { rows: 2, cols: 4 * 4, data: new Float64Array(32).map((_, i) => Math.sin(i)) };
+    const lambda = stages.map(({ channels }) => new Float64Array(channels).fill((2 / 3) * (1 - 1e-4)));
+    const off = stages.map((stage) => ({ ...stage, error: 1e-4 }));
+    const [exact, loose] = [stages, off].map((own) => circularProof(own, lambda, W)?.length as number);
+    expect(exact).toBeLessThan(1 + 1e-6);
+    // Each layer adds max(Lambda) |E| a a' to the square.
+    expect(loose).toBeGreaterThan(1 + 2e-5);
+    expect(circularNorm(off[0])).toBeGreaterThan(circularNorm(stages[0]) + 1e-4);
+  });
+
   it("sees no wrapped convolution where zeros stand around the image, or the kernel is smaller", () => {
     const stagesOf = (pads: readonly number[], kernel: number) => {
       const K = constant(normalTensor(random(1), [2, 1, kernel, kernel]));

@@ -77,7 +77,7 @@ function randomConvnet(seed: number) {
     const first = matmul(flat, draw(x, r, "dense", [flat.shape[1], 3], 1 / Math.sqrt(flat.shape[1])));
     return pick("deep", 0, 1) === 1 ? matmul(relu(first), draw(x, r, "last", [3, 2], 1)) : first;
   });
-  return { network, words: () => words.join("; ") };
+  return { network, words: () => words.join("; "), scaled: layers.map(({ scaled }) => scaled) };
 }
 
 /** The stages before the last activation on images, the regions that they stand for, and the chain on the last grid. */
@@ -129,7 +129,7 @@ describe("paddedStages()", () => {
   it("are the network's own convolutions in the corners of grids that go on from one another", () => {
     let count = 0;
     for (let seed = 0; seed < 100; seed++) {
-      const { network, words } = randomConvnet(seed);
+      const { network, words, scaled } = randomConvnet(seed);
       const parts = partsOf(network);
       if (!parts) continue;
       count++;
@@ -143,6 +143,8 @@ describe("paddedStages()", () => {
         const { data } = whole.affine[i].weight;
         const off = made.reduce((most, v, k) => Math.max(most, Math.abs(v - data[k])), 0);
         expect(off, words()).toBeLessThanOrEqual(stage.error === undefined ? 0 : stage.error);
+        // Factors make products of what is in the file.
+        expect((stage.error ?? 0) > 0).toBe(scaled[i]);
         expect(stage.error ?? 0).toBeLessThan(1e-10);
       });
       // The map behind reads the same corner.
