@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { bytesOf, certificateOf, engine, points } from "../../test/certificates.ts";
+import { inFamily } from "../layers/family.ts";
+import { sll } from "../layers/sll.ts";
 import { matrix } from "../linalg/matrix.ts";
 import { spectralNorm } from "../linalg/norm.ts";
+import { mlp } from "../models/mlp.ts";
 import { buildModel } from "../models/spec.ts";
 import { random } from "../tensor/random.ts";
 import { sparse } from "../verify/sparse.ts";
@@ -25,6 +28,21 @@ describe("witnessOf()", () => {
     // Both are accepted; time is worth something.
     const [slow, quick] = [whole, hasty].map(({ witness }) => finish(walk(steps, 2, witness)).constant);
     expect(slow).toBeLessThan(0.9 * quick);
+  });
+
+  it("takes blocks as the products of their parts where there is no time, and says so", async () => {
+    const blocks = inFamily(mlp([9, 8, 8, 3]), sll());
+    const steps = readSteps(await bytesOf(blocks, [9]), {}, [9]);
+    const hasty = await witnessOf(steps, { norm: 2, engine, limit: 0 });
+    expect(hasty.notes.join("\n")).toMatch(/no time for the blocks that end in "[a-z_0-9]+", "[a-z_0-9]+"$/m);
+    const whole = await witnessOf(steps, { norm: 2, engine, seconds: 0.3 });
+    expect(whole.notes).toEqual([]);
+    const [slow, quick] = [whole, hasty].map(({ witness }) => finish(walk(steps, 2, witness)).constant);
+    expect(slow).toBeLessThan(1 + 1e-5);
+    expect(quick).toBeGreaterThan(1.1);
+    // Norms other than l2 know no blocks.
+    const other = await witnessOf(steps, { norm: "inf", engine });
+    expect(other.witness.blocks).toEqual([]);
   });
 
   it("takes the symbols of a wide convolution and says so; a network too wide has no multipliers", async () => {
