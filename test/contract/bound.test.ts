@@ -2,7 +2,6 @@
 import { describe, expect, it } from "vitest";
 import { autoLip } from "../../src/bounds/autoLip.ts";
 import { power } from "../../src/bounds/below/ascent.ts";
-import { jacobian } from "../../src/bounds/below/jacobian.ts";
 import { preciseSlopes } from "../../src/bounds/below/slopes.ts";
 import { judge } from "../../src/bounds/below/witness.ts";
 import type { Norm } from "../../src/bounds/bound.ts";
@@ -17,12 +16,12 @@ import { mul } from "../../src/ops/arith.ts";
 import { relu } from "../../src/ops/pointwise.ts";
 import { UsageError } from "../../src/tensor/errors.ts";
 import { random } from "../../src/tensor/random.ts";
-import { activations, affine, functionOf, randomNetwork } from "../functions.ts";
+import { affine, functionOf } from "../functions.ts";
 
 const engine = nodeEngine({ threads: 1 });
 const norms: readonly Norm[] = [1, 2, "inf"];
 
-/** Lower over upper, by few evaluations and without an engine: what a thousand networks can afford. */
+/** Lower over upper, by few evaluations and without an engine. */
 async function tightness(network: Network, norm: Norm, seed: number): Promise<number> {
   const subject = subjectOf(network);
   const slopes = await preciseSlopes(engine, subject);
@@ -41,18 +40,6 @@ async function tightness(network: Network, norm: Norm, seed: number): Promise<nu
 }
 
 describe("bounds", () => {
-  it.each(["dense", "image"] as const)("keep their sides on 500 random networks: %s", async (kind) => {
-    let best = 0;
-    for (let seed = 0; seed < 500; seed++) {
-      const norm = norms[seed % 3];
-      const ratio = await tightness(randomNetwork(random(seed), kind), norm, seed);
-      expect(ratio, `seed ${seed}, norm ${norm}`).toBeLessThanOrEqual(1);
-      best = Math.max(best, ratio);
-    }
-    // Sides that are far apart would be kept by anything.
-    expect(best).toBeGreaterThan(0.5);
-  });
-
   it.each<[string, Behaviour]>([
     ["an isometry that doubles", { kind: "isometry" }],
     ["a slope of at most 1.9", { kind: "pointwise", slope: [0, 1.9], slopeOn: () => [0, 1.9], curvature: 0 }],
@@ -61,19 +48,6 @@ describe("bounds", () => {
     const network = functionOf([3], (x) => doubled(relu(doubled(x, claimed)), claimed));
     for (const norm of norms) expect(await tightness(network, norm, 0)).toBeGreaterThan(1.05);
   });
-
-  it.each(activations.map((act, k) => [k, act] as const))(
-    "are caught with a slope constant 2 % too small: activation %i",
-    async (_, act) => {
-      const honest = functionOf([1], act);
-      const planted = functionOf([1], (x) => withSlope(act(x), 0.98));
-      const asked = { engine, points: 16, rounds: 60, seconds: 20 };
-      const lower = await jacobian(subjectOf(honest), 2, asked);
-      const at = async (network: Network) => (await autoLip(subjectOf(network), 2)).bound.value;
-      expect(lower.value).toBeLessThanOrEqual(await at(honest));
-      expect(lower.value).toBeGreaterThan(await at(planted));
-    },
-  );
 });
 
 describe("lipschitz()", () => {
@@ -119,17 +93,6 @@ describe("lipschitz()", () => {
     await expect(lipschitz(open, { engine })).rejects.toThrow("no dimension but the first may be free");
   });
 });
-
-/** The same value, with all slopes of its op said to be smaller. */
-function withSlope(y: Node, factor: number): Node {
-  const behaviour = (node: Node, varies: readonly boolean[]): Behaviour => {
-    const own = y.op.behaviour(node, varies);
-    if (own.kind !== "pointwise") throw new Error(`${y.op.name} is not pointwise`);
-    const less = ([low, high]: readonly [number, number]) => [factor * low, factor * high] as const;
-    return { ...own, slope: less(own.slope), slopeOn: (low, high) => less(own.slopeOn(low, high)) };
-  };
-  return apply({ ...y.op, behaviour }, y.inputs, y.attrs);
-}
 
 /** 2 x, with a claim about it. */
 function doubled(x: Node, claimed: Behaviour): Node {

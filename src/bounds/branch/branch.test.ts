@@ -5,9 +5,9 @@ import { inducedNorm } from "../../linalg/norm.ts";
 import { random } from "../../tensor/random.ts";
 import type { Norm } from "../bound.ts";
 import type { Chain } from "../chain.ts";
-import type { Domain } from "../domain.ts";
+import { type Domain, holds } from "../domain.ts";
 import { branchAndBound } from "./branch.ts";
-import { jacobianAt } from "./steepness.ts";
+import { jacobianAt, witnessOf } from "./steepness.ts";
 
 const everywhere: Domain = { kind: "global" };
 const unitBox: Domain = { kind: "box", low: [0, 0, 0, 0], high: [1, 1, 1, 1] };
@@ -50,6 +50,24 @@ function steepestOnGrid(chain: Chain, low: number, high: number, norm: Norm): nu
   }
   return best;
 }
+
+describe("witnessOf()", () => {
+  it("keeps both ends in the domain, also where both ways lead out of it", () => {
+    const corners: readonly (readonly [Domain, number[], number[]])[] = [
+      [{ kind: "box", low: [0.3, -1], high: [1, -0.5] }, [1, -0.5], [1, -1]],
+      [{ kind: "ball", center: [0, 0], radius: 0.4, norm: "inf" }, [-0.4, 0.4], [1, 1]],
+      [{ kind: "ball", center: [0, 0], radius: 2, norm: 2 }, [0, 2], [1, 0]],
+      [everywhere, [0, 2], [1, 0]],
+    ];
+    for (const [domain, point, direction] of corners) {
+      const { x, v } = witnessOf(Float64Array.from(point), direction, domain);
+      for (const end of [x, x.map((c, k) => c + v[k])]) expect(holds(domain, Float64Array.from(end))).toBe(true);
+      expect(Math.hypot(...x.map((c, k) => c - point[k]))).toBeLessThan(1e-5);
+      expect(v[0] / v[1]).toBeCloseTo(direction[0] / direction[1], 9);
+      expect(Math.max(...v.map(Math.abs))).toBeGreaterThan(1e-8);
+    }
+  });
+});
 
 describe("branchAndBound()", () => {
   it.each(["tanh", "silu", "clip", "hardSwish", "leaky"] as const)("closes boxes of %s", async (name) => {
