@@ -3,10 +3,11 @@ import type { Engine } from "../../engine/engine.ts";
 import type { Budget } from "../budget.ts";
 import type { ChainForm } from "./form.ts";
 import { chainValue } from "./gradient.ts";
-import { guarded } from "./guard.ts";
+import { guarded, hasSymmetry } from "./guard.ts";
 import { exponentials, goDown, isWide, judgeOf, logarithms, sizesOf } from "./judge.ts";
 import type { Multipliers } from "./matrix.ts";
-import { closedForms } from "./start.ts";
+import { movedInward } from "./proof.ts";
+import { closedForm, closedForms } from "./start.ts";
 
 export interface SearchOptions {
   /** Beside the closed forms. */
@@ -50,14 +51,26 @@ export async function searchMultipliers(
   let ended = !clock.expired;
   // Several outputs guard each other: together they see every signal.
   const single = form.weights[form.weights.length - 1].rows === 1;
+  const symmetric = hasSymmetry(form);
+  const needsGuard = single || symmetric;
+  // There a guard is all that holds the descent, which creeps along it.
+  const enough = symmetric ? 10 : 1;
+  if (symmetric && ended) {
+    const start = closedForm({ ...guarded(form, stages[0].guard), weights: form.weights }, "norm", patience);
+    if (start) from = logarithms(movedInward(start, inward));
+  }
   let onEngine = isWide(form) ? engine : undefined;
-  for (let stage = 0; stage < (single ? stages.length : unguarded) && ended; stage++) {
+  for (let stage = 0; stage < (needsGuard ? stages.length : unguarded) && ended; stage++) {
     const { doublings, gain, guard } = stages[stage];
     const judge =
-      guard > 0 && single
-        ? await judgeOf(guarded(form, guard), doublings, { outputs: "each", inputs: "alike", engine: onEngine })
+      guard > 0 && needsGuard
+        ? await judgeOf(guarded(form, guard), doublings, {
+            outputs: single ? "each" : "together",
+            inputs: "alike",
+            engine: onEngine,
+          })
         : await judgeOf(form, doublings, { outputs: "together", inputs: "alike", engine: onEngine });
-    const last = await goDown(judge, from, clock, Math.max(gain, tolerance), ({ x, value }) =>
+    const last = await goDown(judge, from, clock, Math.max(enough * gain, tolerance), ({ x, value }) =>
       onPoint(Math.exp(value), exponentials(x, sizes)),
     ).finally(judge.dispose);
     ended = !clock.expired;
@@ -86,6 +99,9 @@ const stages = [
   { doublings: 17, gain: 1e-7, guard: 0.03 },
   { doublings: 17, gain: 1e-7, guard: 0 },
 ];
+
+/** How far the closed form is moved inwards where the edge is what a descent must keep away from. */
+const inward = 0.05;
 
 /** Stages of several outputs, which need no guard: the last would be the one before it again. */
 const unguarded = stages.length - 1;

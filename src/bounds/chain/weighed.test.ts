@@ -23,12 +23,10 @@ describe("weighedLipsdp()", () => {
           expect({ proved, status }).toEqual({ proved: true, status: "done" });
           expect(patternNorm(chain, random(seed), 30, norm) * (1 - 1e-12)).toBeLessThanOrEqual(value);
           const n = norm === "inf" ? affine[0].weight.cols : affine[affine.length - 1].weight.rows;
-          // Where slopes are symmetric about 0 nothing but the edge of what is feasible holds a descent, and it ends there.
-          const { low, high } = chain.activations[0];
-          if (low[0] !== -high[0]) expect(value).toBeLessThanOrEqual(Math.sqrt(n) * bound.value * 1.01);
+          expect(value).toBeLessThanOrEqual(Math.sqrt(n) * bound.value * 1.01);
         }
       }),
-      { numRuns: 50, seed: 1 },
+      { numRuns: 20, seed: 1 },
     );
   }, 60_000);
 

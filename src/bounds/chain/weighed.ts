@@ -12,8 +12,11 @@ import type { Chain } from "../chain.ts";
 import { addUp, timesUp } from "../norm/region.ts";
 import { type ChainForm, chainForm, multipliersOfChain, multipliersOfForm } from "./form.ts";
 import { steepestOf } from "./frobenius.ts";
+import { hasSymmetry } from "./guard.ts";
 import { outputConstants } from "./pairConstants.ts";
 import { movedInward } from "./proof.ts";
+import { searchMultipliers } from "./search.ts";
+import { isSmall } from "./start.ts";
 import type { WeighedPoint } from "./weigh.ts";
 import { searchWeights } from "./weightSearch.ts";
 
@@ -26,7 +29,7 @@ export interface WeighedOptions {
   /** What is known of the constant already: what does not promise less is not proved. */
   readonly known?: number;
   /** After each step. */
-  onPoint?(): void;
+  readonly onPoint?: (() => void) | undefined;
   /** Each smaller value as soon as it is proved. */
   onImprove?(value: number): void;
 }
@@ -37,8 +40,8 @@ export interface WeighedOptions {
  *     |f_r(x) - f_r(x')| <= K_r (sum_j q_j (x - x')_j^2)^(1/2) <= K_r (sum_j q_j)^(1/2) ||x - x'||_inf,   q > 0
  *
  * K_r is what multipliers prove of output r in l2 where |q^(1/2) x| stands for |x|. L-BFGS goes down on ln (sum q) + ln max_r K_r^2 over ln q and
- * ln Lambda together; q = 1 alone would be the l2 bound of the worst output times the root of the number of inputs. The value is at
- * most that of the product of norms.
+ * ln Lambda together; q = 1 alone would be the l2 bound of the worst output times the root of the number of inputs, which is looked at as well
+ * where slopes are symmetric about 0. The value is at most that of the product of norms.
  *
  * Reference: Wang, Prakriya, Tan and Parrilo 2022, "A quantitative geometric approach to neural-network smoothness" (there by a solver).
  */
@@ -65,12 +68,17 @@ export async function weighedLipsdp(chain: Chain, norm: 1 | "inf", options: Weig
     best = value;
     options.onImprove?.(value);
   };
-  const inTime = reserving(clock, options.seconds, () => cost);
-  const { found, ended } = await searchWeights(form, turned, inTime, seconds, {
-    prove,
-    onPoint: options.onPoint,
-    engine: options.engine,
-  });
+  const { onPoint, engine } = options;
+  const reserve = (limit: number) => reserving(clock, limit, () => cost);
+  // Where slopes are symmetric about 0 the descent may end early, and weights that are all alike be better.
+  const alike = hasSymmetry(form) ? chainForm(turned, { output: "rows" }) : null;
+  const part = alike ? seconds / 2 : seconds;
+  const search = await searchWeights(form, turned, reserve(part), part, { prove, onPoint, engine });
+  const limits = { ...(engine && { engine }), ...(alike && !isSmall(alike) && { patience: clock }) };
+  const two = alike && (await searchMultipliers(alike, reserve(seconds), { ...limits, onPoint }));
+  if (two) prove({ q: new Float64Array(form.weights[0].cols).fill(1), multipliers: two.multipliers });
+  const found = search.found || !!two;
+  const ended = search.ended && (two?.ended ?? true);
   const why =
     !found && ended
       ? "no multipliers could be proved: the bound is the product of norms"

@@ -105,10 +105,11 @@ async function startOf(
   judge: Judge,
 ): Promise<Start | undefined> {
   const limit = isSmall(form) ? undefined : clock;
+  const first = guarded(form, stages[0].guard);
   let best: Start | undefined;
   for (const q of startWeights(form, chain)) {
     if (limit?.expired) return best;
-    const own = weigh(form, q).form;
+    const own = weigh({ ...first, weights: form.weights }, q).form;
     for (const measure of ["norm", "rows"] as const) {
       await clock.pause();
       if (best && clock.elapsed() > patience * seconds) return best;
