@@ -13,7 +13,7 @@ import { pairs } from "./below/pairs.ts";
 import type { Bound, Norm, UpperBound, Witness } from "./bound.ts";
 import { branchAndBound } from "./branch/branch.ts";
 import { type Budget, budget } from "./budget.ts";
-import type { CircularStage } from "./chain/circular.ts";
+import { type CircularStage, proofWork } from "./chain/circular.ts";
 import { circularJudge, isTooLarge } from "./chain/circularGraph.ts";
 import { paddedStages } from "./chain/circularPadded.ts";
 import { circularSearch, normStart, productStart } from "./chain/circularSearch.ts";
@@ -261,17 +261,31 @@ async function headOf(question: Question): Promise<Head | null> {
   if (typeof tail === "string") return null;
   const stages = circularStages(flow, tail.from, norms);
   if (stages && stages.length > 0) return { stages, tail, before: 1, wraps: true };
-  return paddedHead(propagation, tail, question.domain);
+  const { seconds = 3 } = question;
+  let head = paddedHead(propagation, tail, question.domain);
+  // A search that leaves no time for its proof is worth nothing.
+  while (head && proofSeconds(head) > 0.15 * seconds) {
+    head = paddedHead(propagation, tail, question.domain, head.stages.length - 1);
+  }
+  return head;
 }
 
+/** What a proof takes on a slow machine. */
+const proofSeconds = ({ stages, tail }: Head): number => proofWork(stages, tail.chain.affine[0].weight.rows) / 1.5e9;
+
 /** Convolutions with zeros around, as many as there are: a chain is searched sooner than its first maps written out, and often comes to less. */
-function paddedHead({ flow, norms, constantOf }: Propagation, tail: TailQuestion, domain: Domain): Head | null {
+function paddedHead(
+  { flow, norms, constantOf }: Propagation,
+  tail: TailQuestion,
+  domain: Domain,
+  most?: number,
+): Head | null {
   const written = tail.from === flow.input;
   const cubes = tail.chain.activations.reduce((sum, { low }) => sum + low.length ** 3, 0);
   if (written && cubes < quicklySearched) return null;
   const cut = flowOf(flow.input, tail.end);
   const found = gatesOf(cut).flatMap((last) => {
-    const padded = paddedStages(cut, last, norms);
+    const padded = paddedStages(cut, last, norms, most);
     return padded ? [{ last, ...padded }] : [];
   });
   const best =
@@ -342,12 +356,15 @@ async function circularLipsdp(question: Question, head: Head): Promise<Bound | n
  */
 async function circularMultipliers(
   { engine, seconds = 3, signal }: Question,
-  { stages, tail: { chain, after }, before, wraps }: Head,
+  head: Head,
   { bound: walked }: { readonly bound: UpperBound },
 ): Promise<{ readonly found: Found; readonly ended: boolean } | null> {
+  const { stages, before, wraps } = head;
+  const { chain, after } = head.tail;
   if (isTooLarge(stages, chain)) return null;
   const limit = (part: number) => ({ seconds: part * seconds, ...(signal ? { signal } : {}) });
-  const clock = budget(limit(0.75));
+  const reserved = wraps ? 0 : proofSeconds(head) / seconds;
+  const clock = budget(limit(0.75 - reserved));
   const guessed = async () => {
     const judge = await circularJudge(engine, stages, chain, 13);
     const most = walked.value / (before * after);

@@ -66,11 +66,23 @@ export function circularProof(
   return ended(signal, last.channels, [last.height / last.stride, last.width / last.stride], W);
 }
 
+/** Multiply-adds of `circularProof` for a map of so many rows, roughly. */
+export function proofWork(stages: readonly CircularStage[], rows: number): number {
+  const own = stages.map(({ channels, inputs, height, width, stride }, i) => {
+    // Before the first stage there is nothing to solve for.
+    const aliases = 8 * channels * inputs * ((i > 0 ? 2 * inputs : 0) + channels) * stride ** 2;
+    return ((height * width) / (2 * stride ** 2)) * (aliases + 20 * channels ** 3);
+  });
+  const { channels, height, width, stride } = stages[stages.length - 1];
+  const end = ((height * width) / (2 * stride ** 2)) * (8 * rows * channels ** 2 + 2 * rows ** 2 * channels);
+  return own.reduce((sum, work) => sum + work, end);
+}
+
 /**
  * The norm of a circular convolution, proved: the largest over the frequencies f of the coarse grid of the norms of the matrices [K_a / stride]_a,
- * a over the frequencies that the stride lets fall onto f.
+ * a over the frequencies that the stride lets fall onto f; to within a relative `tolerance`.
  */
-export function circularNorm(stage: CircularStage): number {
+export function circularNorm(stage: CircularStage, tolerance = 1e-9): number {
   const { channels, inputs, height, width, stride } = stage;
   const fine = symbolsOfStage(stage);
   const [m, n] = [height / stride, width / stride];
@@ -92,7 +104,7 @@ export function circularNorm(stage: CircularStage): number {
       const e = up(fine.error + 2 * unit * frobeniusUp(K.data));
       errors = up(errors + up(e * e));
     }
-    top = Math.max(top, up(spectralNorm(matrix(2 * channels, cols, data)).upper + sqrtUp(errors)));
+    top = Math.max(top, up(spectralNorm(matrix(2 * channels, cols, data), { tolerance }).upper + sqrtUp(errors)));
   }
   return top;
 }
@@ -169,12 +181,12 @@ function ended(signal: Signal, channels: number, grid: Grid, W: Matrix): Circula
   for (let f = 0; f < grid[0] * half; f++) {
     const [u, v] = [Math.floor(f / half), f % half];
     const weight = v === 0 || 2 * v === grid[1] ? 1 : 2;
-    const solved = factored(symbols.at(u, v), signal.factors?.[f] ?? null);
-    for (let i = 0; i < rows; i++) {
-      for (let j = 0; j < rows; j++) N[i * rows + j] += (weight * solved.gram.data[i * 2 * rows + j]) / pixels;
-    }
-    square = up(square + (weight * solved.square) / pixels);
-    const e = up(solved.error + symbols.error);
+    // The lower half of a real form says what the upper one does, and its square is as large.
+    const K = symbols.at(u, v);
+    const solved = factored({ ...K, rows, data: K.data.subarray(0, rows * K.cols) }, signal.factors?.[f] ?? null);
+    for (let k = 0; k < N.length; k++) N[k] += (weight * solved.gram.data[k]) / pixels;
+    square = up(square + (2 * weight * solved.square) / pixels);
+    const e = up(2 * solved.error + symbols.error);
     errors = up(errors + up((weight * up(e * e)) / pixels));
   }
   let trace = 0;

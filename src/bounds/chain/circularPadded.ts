@@ -23,16 +23,22 @@ export interface PaddedStages {
 }
 
 /**
- * As many convolutions with activations of slopes in [0, 1] behind them as there are in a row before `to`, the last of these activations; null for none.
+ * As many convolutions with activations of slopes in [0, 1] behind them as there are in a row before `to`, the last of these activations, or the `most` that
+ * are asked for; null for none.
  *
  * Output j of a convolution reads the places s j + o through taps at offsets o. On a circle of G places it reads s j + o mod G. Both are the same if a place
  * outside the image is never one inside it modulo G: the rest of the grid is 0 before the first stage, and stays so if activations
  * behind it are taken to be constant. With G' = G / s for the next stage, the smallest such grids are taken, axis by axis.
  */
-export function paddedStages(flow: Flow, to: Node, norms: NodeNorms): PaddedStages | null {
+export function paddedStages(
+  flow: Flow,
+  to: Node,
+  norms: NodeNorms,
+  most = Number.POSITIVE_INFINITY,
+): PaddedStages | null {
   const links: Link[] = [];
   let from = to;
-  while (from !== flow.input) {
+  while (from !== flow.input && links.length < most) {
     const link = linkTo(flow, from, norms);
     if (!link) break;
     links.unshift(link);

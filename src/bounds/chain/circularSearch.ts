@@ -50,7 +50,7 @@ export interface NormStart {
 export function normStart(stages: readonly CircularStage[], behind: Multipliers): NormStart {
   let T = 1;
   const own = stages.map((stage) => {
-    T *= circularNorm(stage) ** 2;
+    T *= circularNorm(stage, 1e-3) ** 2;
     return new Float64Array(stage.channels).fill((2 * (1 - hair)) / T);
   });
   // 0 is for neurons that cannot matter.
