@@ -45,6 +45,19 @@ describe("lipschitz()", () => {
     expect(seen[0].upper?.value).toBeGreaterThan(0);
   });
 
+  it("ends where time has none, and does so in the same numbers", async () => {
+    for (const kind of ["dense", "image"] as const) {
+      for (const norm of [1, "inf"] as const) {
+        const network = randomNetwork(random(7), kind);
+        const ask = () =>
+          lipschitz(network, { engine, norm, seconds: Number.POSITIVE_INFINITY, methods: ["lipsdp", "recurjac"] });
+        const [once, again] = [await ask(), await ask()];
+        expect(once.bounds.map(({ status }) => status)).toEqual(["done", "done"]);
+        expect(again.bounds.map(({ value }) => value)).toEqual(once.bounds.map(({ value }) => value));
+      }
+    }
+  });
+
   it("gives the bounds in the order of the table, whatever was asked first", async () => {
     const { bounds } = await lipschitz(randomNetwork(random(5), "dense"), { engine });
     const order = ["autolip", "eclipse-fast", "lipsdp", "jacobian", "pairs"];

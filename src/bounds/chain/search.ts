@@ -53,8 +53,8 @@ export async function searchMultipliers(
   const single = form.weights[form.weights.length - 1].rows === 1;
   const symmetric = hasSymmetry(form);
   const needsGuard = single || symmetric;
-  // There a guard is all that holds the descent, which creeps along it.
-  const enough = symmetric ? 10 : 1;
+  // There a guard is all that holds the descent, which would creep along it for long.
+  const enough = (gain: number) => Math.max(tolerance, symmetric ? Math.max(10 * gain, 1e-4) : gain);
   if (symmetric && ended) {
     const start = closedForm({ ...guarded(form, stages[0].guard), weights: form.weights }, "norm", patience);
     if (start) from = logarithms(movedInward(start, inward));
@@ -70,7 +70,7 @@ export async function searchMultipliers(
             engine: onEngine,
           })
         : await judgeOf(form, doublings, { outputs: "together", inputs: "alike", engine: onEngine });
-    const last = await goDown(judge, from, clock, Math.max(enough * gain, tolerance), ({ x, value }) =>
+    const last = await goDown(judge, from, clock, enough(gain), ({ x, value }) =>
       onPoint(Math.exp(value), exponentials(x, sizes)),
     ).finally(judge.dispose);
     ended = !clock.expired;
