@@ -300,8 +300,8 @@ function paddedHead(
   return { stages: stages(), tail: { ...behind, after: tail.after, chain }, before: constantOf(from), wraps: false };
 }
 
-/** Sum of the cubes of the widths of a chain below which its multipliers, neuron by neuron, are found in no time. */
-const quicklySearched = 3e7;
+/** Sum of the cubes of the widths of a chain below which its multipliers, neuron by neuron, are found in seconds. */
+const quicklySearched = 3e8;
 
 /** Part of the last grid that should be image. */
 const leastUsed = 0.2;
