@@ -166,9 +166,14 @@ export async function propagate(
     }
   }
   onProgress(1);
-  // A node of another graph is not known to have a constant.
-  const constantOf = (node: Node) =>
-    constants.get(node) ?? (dependents(topological([node]), [flow.input]).has(node) ? Number.POSITIVE_INFINITY : 0);
+  const inGraph = new Set(topological([flow.output]));
+  const constantOf = (node: Node) => {
+    // A node of another graph does not depend on this input either: it would be proved to have a constant of 0.
+    if (!inGraph.has(node)) throw new Error(`constantOf: ${node.op.name} must be a node of the graph that was walked`);
+    return (
+      constants.get(node) ?? (dependents(topological([node]), [flow.input]).has(node) ? Number.POSITIVE_INFINITY : 0)
+    );
+  };
   const common = { flow, norms, constantOf, layers: withShares(entries), ...(lastBlock && { lastBlock }) };
   // A region may have been bounded as a whole although one of its nodes was not.
   if (!failure || constantOf(flow.output) < Number.POSITIVE_INFINITY) return { ...common, status };
