@@ -5,8 +5,8 @@ import type { Propagation } from "./autoLip.ts";
 import type { UpperBound } from "./bound.ts";
 import { lipsdp } from "./chain/lipsdp.ts";
 import { pairConstants } from "./chain/pairConstants.ts";
-import { questionTail } from "./methods.ts";
 import { addUp, timesUp } from "./norm/region.ts";
+import { questionTail } from "./question.ts";
 
 export interface ChainPairs {
   /** Of all outputs as one vector. */

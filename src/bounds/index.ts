@@ -8,16 +8,9 @@ import { jacobian } from "./below/jacobian.ts";
 import { type Bound, type Bracket, maybeNorm, type Norm, printNorm } from "./bound.ts";
 import { type Budget, budget } from "./budget.ts";
 import { checkDomain, type Domain, printDomain } from "./domain.ts";
-import { headedTail } from "./head.ts";
-import {
-  applies,
-  type BoundName,
-  boundNames,
-  type MethodEntry,
-  methods,
-  type Question,
-  questionTail,
-} from "./methods.ts";
+import { followedTail } from "./followed.ts";
+import { applies, type BoundName, boundNames, methods } from "./methods.ts";
+import { type MethodEntry, type Question, questionTail } from "./question.ts";
 import { type Subject, subjectOf } from "./subject.ts";
 
 export { type BoundName, boundNames } from "./methods.ts";
@@ -236,7 +229,7 @@ function sharedWork(
       tail ??= self.walk().then(async ({ propagation }) => {
         const own = questionTail(propagation.flow, propagation, domain);
         if (typeof own !== "string" && own.chain.activations.length > 0) return own;
-        return (await headedTail(propagation, norm, domain)) ?? own;
+        return (await followedTail(propagation, norm, domain)) ?? own;
       });
       return tail;
     },

@@ -10,7 +10,7 @@ import { maxPool } from "../ops/pool.ts";
 import { softmax } from "../ops/softmax.ts";
 import { random } from "../tensor/random.ts";
 import { autoLip } from "./autoLip.ts";
-import { headedTail } from "./head.ts";
+import { followedTail } from "./followed.ts";
 import { type LipschitzOptions, lipschitz } from "./index.ts";
 import { subjectOf } from "./subject.ts";
 
@@ -30,7 +30,7 @@ const upper = async (end: (y: Node) => Node, options: Omit<LipschitzOptions, "en
   return { value: bracket.upper?.value as number, lower: bracket.lower?.value ?? 0, bounds: bracket.bounds };
 };
 
-describe("headedTail()", () => {
+describe("followedTail()", () => {
   it.each([
     ["a softmax", (y: Node) => softmax(y, 1), 2, 0.5],
     [
@@ -58,11 +58,11 @@ describe("headedTail()", () => {
   it("is null where what follows has no constant, or nothing but it is there", async () => {
     const of = async (end: (y: Node) => Node) => {
       const { propagation } = await autoLip(subjectOf(network(end)), 2);
-      return headedTail(propagation, 2, { kind: "global" });
+      return followedTail(propagation, 2, { kind: "global" });
     };
     expect(await of((y) => mul(y, softmax(y, 1)))).toBe(null);
     const { propagation } = await autoLip(subjectOf(functionOf([3], (x) => softmax(x, 1))), 2);
-    expect(await headedTail(propagation, 2, { kind: "global" })).toBe(null);
+    expect(await followedTail(propagation, 2, { kind: "global" })).toBe(null);
     expect((await of((y) => softmax(y, 1)))?.chain.affine).toHaveLength(3);
   });
 
