@@ -177,7 +177,7 @@ describe("circularSearch()", () => {
 
   it("is what lipsdp asks where images are too large to write out", async () => {
     const own = { ...(await moved([6, 4], [1, 28, 28])), metadata: {} };
-    const { upper } = await lipschitz(own, { engine, methods: ["lipsdp"], seconds: 2 });
+    const { upper } = await lipschitz(own, { engine, methods: ["lipsdp"], seconds: 10 });
     const { upper: norms } = await lipschitz(own, { engine, methods: ["autolip"] });
     expect(upper?.proved).toBe(true);
     expect(upper?.value).toBeLessThan(0.5 * (norms?.value as number));

@@ -259,7 +259,7 @@ describe("lipschitz()", () => {
       const flat = flatten(averagePool(z, { kernel: [2, 2], strides: [2, 2] }));
       return matmul(flat, draw(x, r, "c", [flat.shape[1], 4], 0.1));
     });
-    const { upper } = await lipschitz(network, { engine, methods: ["lipsdp"], seconds: 3 });
+    const { upper } = await lipschitz(network, { engine, methods: ["lipsdp"], seconds: 30 });
     const { upper: norms } = await lipschitz(network, { engine, methods: ["autolip"] });
     const { lower } = await lipschitz(network, { engine, methods: ["jacobian", "pairs"], seconds: 0.3 });
     expect(upper?.proved).toBe(true);
