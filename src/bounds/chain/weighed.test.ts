@@ -82,7 +82,7 @@ describe("weighedLipsdp()", () => {
     const told: number[] = [];
     const stopped = await weighedLipsdp(chain, "inf", { seconds: 0 });
     expect(stopped).toMatchObject({ status: "stopped", proved: true });
-    const { value } = await weighedLipsdp(chain, "inf", { seconds: 1, onImprove: (v) => told.push(v) });
+    const { value } = await weighedLipsdp(chain, "inf", { seconds: 4, onImprove: (v) => told.push(v) });
     expect(value).toBeLessThanOrEqual(stopped.value);
     expect(told.length).toBeGreaterThan(1);
     expect(told).toEqual(told.toSorted((a, b) => b - a));
