@@ -1,9 +1,10 @@
 /** @file The residual blocks of a network that the checker will take as one, with multipliers read off their weights and moved until it accepts them. */
-import { type BlockParts, blockParts, provedBlock, scaledParts, scalesOf } from "../verify/block.ts";
-import { transposed } from "../verify/compose.ts";
-import type { Steps } from "../verify/network.ts";
+
+import { transposed } from "../verify/algebra/compose.ts";
+import type { Sparse } from "../verify/algebra/sparse.ts";
+import { type BlockParts, blockParts, provedBlock, scaledParts, scalesOf } from "../verify/proof/block.ts";
+import type { Steps } from "../verify/read/network.ts";
 import { Refusal } from "../verify/refusal.ts";
-import type { Sparse } from "../verify/sparse.ts";
 import type { BlockPlace, BlockWitness } from "../verify/witness.ts";
 import { within } from "../verify/work.ts";
 import { largestSingular } from "./largest.ts";

@@ -5,11 +5,11 @@ import type { AffineLayer } from "../bounds/chain.ts";
 import type { Engine } from "../engine/engine.ts";
 import { matrix } from "../linalg/matrix.ts";
 import { up } from "../linalg/rounding.ts";
-import { provedChain } from "../verify/chain.ts";
-import { type Steps, sampleName } from "../verify/network.ts";
-import type { Region } from "../verify/region.ts";
-import type { Sparse } from "../verify/sparse.ts";
-import type { Pointwise, Step } from "../verify/step.ts";
+import type { Sparse } from "../verify/algebra/sparse.ts";
+import { provedChain } from "../verify/proof/chain.ts";
+import type { Region } from "../verify/proof/region.ts";
+import { type Steps, sampleName } from "../verify/read/network.ts";
+import type { Pointwise, Step } from "../verify/read/step.ts";
 import type { ChainWitness } from "../verify/witness.ts";
 import { within } from "../verify/work.ts";
 

@@ -3,8 +3,8 @@
 import { symmetricEigen } from "../linalg/eigh.ts";
 import { matrix } from "../linalg/matrix.ts";
 import { random } from "../tensor/random.ts";
-import { transposed } from "../verify/compose.ts";
-import { multiplyInto, type Sparse } from "../verify/sparse.ts";
+import { transposed } from "../verify/algebra/compose.ts";
+import { multiplyInto, type Sparse } from "../verify/algebra/sparse.ts";
 
 /** Near the largest singular value of A: by the eigenvalues of A^T A, or of A A^T where that is smaller, on Krylov spaces. */
 export function largestSingular(A: Sparse, { steps = 24, restarts = 6 } = {}): number {

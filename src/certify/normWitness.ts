@@ -2,11 +2,11 @@
 import { matrix } from "../linalg/matrix.ts";
 import { spectralNorm } from "../linalg/norm.ts";
 import { up } from "../linalg/rounding.ts";
-import { symbolsOf } from "../verify/fourier.ts";
-import { type Norm, type Origin, provedNorm, wayOf } from "../verify/norm.ts";
-import type { Sparse } from "../verify/sparse.ts";
-import { quickNorm } from "../verify/sparseNorm.ts";
-import type { Kernel } from "../verify/step.ts";
+import type { Sparse } from "../verify/algebra/sparse.ts";
+import { quickNorm } from "../verify/algebra/sparseNorm.ts";
+import { symbolsOf } from "../verify/proof/fourier.ts";
+import { type Norm, type Origin, provedNorm, wayOf } from "../verify/proof/norm.ts";
+import type { Kernel } from "../verify/read/step.ts";
 import { within } from "../verify/work.ts";
 import { largestSingular } from "./largest.ts";
 

@@ -1,9 +1,9 @@
 /** @file The witness of a constant: norms of the affine maps of a model and multipliers of its activations, each offered to the checker that will have to accept it. */
 import type { Engine } from "../engine/engine.ts";
-import { kernelBetween } from "../verify/fourier.ts";
-import type { Steps } from "../verify/network.ts";
-import type { Norm } from "../verify/norm.ts";
-import { endsOf, regions } from "../verify/region.ts";
+import { kernelBetween } from "../verify/proof/fourier.ts";
+import type { Norm } from "../verify/proof/norm.ts";
+import { endsOf, regions } from "../verify/proof/region.ts";
+import type { Steps } from "../verify/read/network.ts";
 import type { Witness } from "../verify/witness.ts";
 import { blockWitness } from "./blockWitness.ts";
 import { chainWitness } from "./chainWitness.ts";

@@ -1,5 +1,5 @@
 /** @file A certificate as plain data, read strictly: every field is known, every number is a number, and the digest is that of the rest. */
-import type { Preprocessing } from "./network.ts";
+import type { Preprocessing } from "./read/network.ts";
 import { must, Refusal } from "./refusal.ts";
 import type { Witness } from "./witness.ts";
 

@@ -10,7 +10,7 @@ import { withPreprocessing } from "../models/preprocess.ts";
 import { buildModel, type ModelSpec } from "../models/spec.ts";
 import { parseOnnx } from "../onnx/read.ts";
 import { digestOf } from "./certificate.ts";
-import { runOn } from "./run.ts";
+import { runOn } from "./proof/run.ts";
 import { readSteps, verify } from "./verify.ts";
 import { finish } from "./work.ts";
 

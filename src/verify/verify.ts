@@ -2,17 +2,18 @@
  * @file The second opinion on a certificate: from the bytes of the model and the numbers of the data, by code that shares nothing with what
  * made it. What it cannot show again, it rejects.
  */
+
+import { timesUp } from "./algebra/rounding.ts";
 import { type Certificate, readCertificate, sha256 } from "./certificate.ts";
 import { checkData, counts, type VerifyData } from "./counts.ts";
-import { forwardError } from "./forward.ts";
-import { checkSamples, marginsLeft } from "./margins.ts";
-import { type Steps, stepsOf } from "./network.ts";
-import type { Norm } from "./norm.ts";
-import { readOnnx } from "./onnx.ts";
+import { forwardError } from "./proof/forward.ts";
+import { checkSamples, marginsLeft } from "./proof/margins.ts";
+import type { Norm } from "./proof/norm.ts";
+import { type Run, runOn } from "./proof/run.ts";
+import { pairLength, type Walk, walk } from "./proof/walk.ts";
+import { type Steps, stepsOf } from "./read/network.ts";
+import { readOnnx } from "./read/onnx.ts";
 import { must, Refusal } from "./refusal.ts";
-import { timesUp } from "./rounding.ts";
-import { type Run, runOn } from "./run.ts";
-import { pairLength, type Walk, walk } from "./walk.ts";
 import { paced } from "./work.ts";
 
 export interface CheckLine {

@@ -8,7 +8,7 @@ import { boundNames } from "../../src/bounds/index.ts";
 import { valueError } from "../../src/bounds/local/ranges.ts";
 import { rootError } from "../../src/linalg/roots.ts";
 import { methodNames } from "../../src/train/methods.ts";
-import { errorOf } from "../../src/verify/pointwise.ts";
+import { errorOf } from "../../src/verify/read/pointwise.ts";
 import { desk, program, shownOf } from "../pageRun.ts";
 import { agrees, blocksOf, firstPage, foldersOf, headingsOf, linksOf, pages, pageText, root } from "../pages.ts";
 

@@ -1,0 +1,99 @@
+/** @file The margins of samples and how far they last: by the constants of differences, and by gradient and curvature where those are no proof. */
+
+import { down } from "../algebra/rounding.ts";
+import type { SampleClaim } from "../certificate.ts";
+import type { Steps } from "../read/network.ts";
+import { must } from "../refusal.ts";
+import type { Work } from "../work.ts";
+import { bendsOf } from "./bend.ts";
+import { lossWithin, reachOf } from "./reach.ts";
+import type { Run } from "./run.ts";
+import { type Slopes, slopesOf } from "./slope.ts";
+import type { Walk } from "./walk.ts";
+
+/** What is known of the margins at samples. */
+export interface Margins {
+  /** Of a sample: its class less another one, less what float64 here and float32 anywhere within the radii may round. */
+  left(index: number, y: number, j: number): number;
+  /** Is less than `left` lost within a radius? In no more than two passes over the network. */
+  lasts(index: number, y: number, j: number, radius: number): boolean;
+  /** A radius for which it lasts, near the largest; `most` where that is enough. */
+  reach(index: number, y: number, j: number, most: number): number;
+}
+
+/** The margins of the samples of a run; `rounding` is what differences of two outputs may err by. */
+export function marginsLeft(
+  steps: Steps,
+  walk: Walk,
+  { outputs, largest }: Run,
+  x: Float32Array,
+  rounding: { readonly float64: number; readonly float32: number },
+): Margins {
+  const n = steps.outputs;
+  const bend = bendsOf(steps, walk);
+  let gradients: ((x: Float32Array) => Slopes) | undefined;
+  let at: { readonly index: number; readonly slopes: Slopes } | undefined;
+  const slope = (index: number, y: number, j: number): number => {
+    gradients ??= slopesOf(steps, walk, largest);
+    if (at?.index !== index) {
+      at = { index, slopes: gradients(x.subarray(index * steps.size, (index + 1) * steps.size)) };
+    }
+    return at.slopes.length(y, j);
+  };
+  const left = (index: number, y: number, j: number) =>
+    down(down(down(outputs[index * n + y] - outputs[index * n + j]) - rounding.float64) - rounding.float32);
+  /** Can curvature add a thousandth to what the constant says? Only then is a gradient worth its time. */
+  const bends = (margin: number, C: number, K: number) => C * margin < 500 * K * K;
+  return {
+    left,
+    lasts(index, y, j, radius) {
+      const margin = left(index, y, j);
+      const K = walk.pair(y, j);
+      if (!(margin > 0)) return false;
+      if (lossWithin(radius, K, Number.POSITIVE_INFINITY, K) < margin) return true;
+      const C = bend(y, j);
+      return bends(margin, C, K) && lossWithin(radius, slope(index, y, j), C, K) < margin;
+    },
+    reach(index, y, j, most) {
+      const margin = left(index, y, j);
+      const K = walk.pair(y, j);
+      const straight = reachOf(margin, K, Number.POSITIVE_INFINITY, K);
+      if (straight >= most) return most;
+      const C = bend(y, j);
+      if (!(margin > 0 && bends(margin, C, K))) return straight;
+      // Another machine may compute another gradient, by less than this.
+      const curved = reachOf(margin, slope(index, y, j), C, K) * (1 - 2 ** -30);
+      return Math.min(most, Math.max(straight, curved));
+    },
+  };
+}
+
+/** Check margins, classes and radii against what is left of the margins. */
+export function* checkSamples(
+  { samples }: { readonly samples: readonly SampleClaim[] },
+  margins: Margins,
+  outputs: Float64Array,
+  error: number,
+  onProgress: (fraction: number) => void,
+): Work<readonly [null, string]> {
+  const n = outputs.length / samples.length;
+  for (const [i, { predicted, margin, radius }] of samples.entries()) {
+    onProgress(i / samples.length);
+    const row = outputs.subarray(i * n, (i + 1) * n);
+    let least = Number.POSITIVE_INFINITY;
+    for (let j = 0; j < n; j++) {
+      if (j === predicted) continue;
+      yield;
+      least = Math.min(least, row[predicted] - row[j]);
+      must(
+        radius === 0 || margins.lasts(i, predicted, j, radius),
+        () =>
+          `sample ${i}: ${radius} is too far for class ${predicted} against ${j}: ${margins.left(i, predicted, j)} is left`,
+      );
+    }
+    // Both runs err by at most that.
+    must(Math.abs(least - margin) <= 2 * error, () => `sample ${i}: its margin is ${least}, claimed ${margin}`);
+    must(least >= -2 * error, () => `sample ${i}: its class is not ${predicted}`);
+  }
+  return [null, `${samples.length} margins, classes and radii`];
+}

@@ -1,0 +1,134 @@
+/** @file How an operator asks for what its node has: operands and attributes by their kind, refused where they are of another. */
+
+import { plus } from "../algebra/compose.ts";
+import type { Sparse } from "../algebra/sparse.ts";
+import { must } from "../refusal.ts";
+import type { Constant } from "./constant.ts";
+import type { Attribute, OnnxNode } from "./onnx.ts";
+import { type Affine, linear, type Step, type Varying } from "./step.ts";
+
+/** What a node reads: nothing where the input is left out. */
+export type Operand = Varying | Constant | undefined;
+
+/** What a node makes of its operands: a step after others that only it needs, a constant, or one of its operands as it is. */
+export type Made = (Step & { readonly before?: readonly Step[] }) | Constant | Varying;
+
+export interface Reading {
+  readonly node: OnnxNode;
+  readonly operands: readonly Operand[];
+  stepOf(tensor: string): Step | undefined;
+}
+
+export interface Operator {
+  readonly attributes: readonly string[];
+  /** Fewest and most. */
+  readonly inputs: readonly [number, number];
+  read(a: Arguments): Made;
+}
+
+/** The operands and attributes of a node, asked for with their kind. */
+export class Arguments {
+  readonly node: OnnxNode;
+  readonly operands: readonly Operand[];
+  /** The step that makes a tensor; undefined for the sample. */
+  readonly stepOf: (tensor: string) => Step | undefined;
+  constructor({ node, operands, stepOf }: Reading) {
+    this.node = node;
+    this.operands = operands;
+    this.stepOf = stepOf;
+  }
+  get out(): string {
+    return this.node.outputs[0];
+  }
+  varying(i: number): Varying {
+    const operand = this.operands[i];
+    must(isVarying(operand), () => `${naming(this.node)}: input ${i} must depend on the data`);
+    return operand;
+  }
+  /** A constant of float32 numbers. */
+  constant(i: number): Constant {
+    return this.#constant(i, "float");
+  }
+  /** A constant of whole numbers, as a list. */
+  whole(i: number): readonly number[] {
+    return Array.from(this.#constant(i, "int").data);
+  }
+  /** What is only moved: anything but nothing. */
+  any(i: number): Varying | Constant {
+    const operand = this.operands[i];
+    must(operand !== undefined, () => `${naming(this.node)}: input ${i} is left out`);
+    return operand;
+  }
+  has(i: number): boolean {
+    return this.operands[i] !== undefined;
+  }
+  number(key: string, otherwise: number): number {
+    const value = this.node.attributes.get(key) ?? otherwise;
+    must(typeof value === "number" && Number.isFinite(value), () => `${naming(this.node)}: ${key} must be a number`);
+    return value;
+  }
+  list(key: string): readonly number[] | undefined {
+    const value = this.node.attributes.get(key);
+    must(value === undefined || Array.isArray(value), () => `${naming(this.node)}: ${key} must be a list`);
+    return value as readonly number[] | undefined;
+  }
+  only(key: string, allowed: Attribute): void {
+    const value = this.node.attributes.get(key) ?? allowed;
+    must(value === allowed, () => `${naming(this.node)}: ${key} must be ${allowed}, got ${String(value)}`);
+  }
+  #constant(i: number, type: Constant["type"]): Constant {
+    const operand = this.operands[i];
+    must(
+      operand !== undefined && !isVarying(operand) && operand.type === type,
+      () => `${naming(this.node)}: input ${i} must be a constant of type ${type === "float" ? "float32" : "int64"}`,
+    );
+    return operand;
+  }
+}
+
+/** Operators by their names. */
+export type Operators = Readonly<Record<string, Operator>>;
+
+export const isVarying = (operand: Operand | Made): operand is Varying => operand !== undefined && "tensor" in operand;
+
+export const naming = (node: OnnxNode): string => `node "${node.name}" (${node.operator})`;
+
+export function check(a: Arguments, holds: boolean, rule: string): asserts holds {
+  must(holds, () => `${naming(a.node)}: ${rule}`);
+}
+
+/** matrix x + bias. */
+export function affine(
+  a: Arguments,
+  shape: readonly number[],
+  from: string,
+  matrix: Sparse,
+  bias: Float64Array,
+  roundings: number,
+): Affine & Varying {
+  const step = linear(a.out, shape, from, matrix);
+  return { ...step, bias, biasSize: bias.map(Math.abs), roundings: Math.max(roundings, matrix.roundings) };
+}
+
+export function axisOf(a: Arguments, axis: number, rank: number): number {
+  check(a, Number.isInteger(axis) && axis >= -rank && axis < rank, `the axis ${axis} is not there`);
+  return axis < 0 ? axis + rank : axis;
+}
+
+/** The axes of a node, as an attribute or as its second input. */
+export function axesOf(a: Arguments, rank: number): readonly number[] | undefined {
+  const given = a.list("axes") ?? (a.has(1) ? a.whole(1) : undefined);
+  const axes = given?.map((axis) => axisOf(a, axis, rank));
+  check(a, axes === undefined || new Set(axes).size === axes.length, "an axis is there twice");
+  return axes;
+}
+
+/** Parts that read the same tensor as one. */
+export function joined(parts: Affine["parts"]): Affine["parts"] {
+  const by = new Map<string, Sparse>();
+  for (const { from, matrix } of parts) {
+    const other = by.get(from);
+    by.set(from, other ? plus(other, matrix) : matrix);
+  }
+  return [...by].map(([from, matrix]) => ({ from, matrix }));
+}

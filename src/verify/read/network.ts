@@ -1,0 +1,170 @@
+/** @file A model and its preprocessing as steps from a sample to the outputs, every one of which is needed. One sample is one run: a batch of 1. */
+
+import { sparse } from "../algebra/sparse.ts";
+import { must } from "../refusal.ts";
+import { isVarying, naming, type Operand } from "./arguments.ts";
+import type { OnnxGraph } from "./onnx.ts";
+import { readNode } from "./operators.ts";
+import { count, linear, readsOf, type Step } from "./step.ts";
+
+/** What is done to a sample before the model sees it: (x scale - mean) / std with float32 numbers, the layout, a reshape. */
+export interface Preprocessing {
+  readonly scale?: number;
+  readonly mean?: readonly number[];
+  readonly std?: readonly number[];
+  readonly layout?: "nchw" | "nhwc";
+}
+
+export interface Steps {
+  /** Each after what it reads. */
+  readonly steps: readonly Step[];
+  readonly byTensor: ReadonlyMap<string, Step>;
+  /** Numbers in a sample. */
+  readonly size: number;
+  readonly output: string;
+  readonly outputs: number;
+}
+
+/** The name of the sample itself among the tensors; no tensor of a model may have it. */
+export const sampleName = "(sample)";
+
+/** Put the steps of a model in order. Throws Refusal where anything is not known, not there or not used. */
+export function stepsOf(graph: OnnxGraph, preprocessing: Preprocessing, sample: readonly number[]): Steps {
+  must(
+    graph.inputs.length === 1 && graph.outputs.length === 1,
+    () => "the model: it must have one input and one output",
+  );
+  const [port] = graph.inputs;
+  const shape = port.shape.map((d, i) => (i === 0 && typeof d !== "number" ? 1 : d));
+  must(isShape(shape), () => `the input "${port.name}": only its first dimension may be free, got [${shape}]`);
+  must(
+    count(shape) === count(sample),
+    () => `the input "${port.name}": one run must take one sample of ${count(sample)} numbers, got [${shape}]`,
+  );
+  must(!port.name.startsWith("("), () => `the input "${port.name}": the name is kept for the checker`);
+  const first = preprocessingStep(preprocessing, sample, port.name, shape);
+  const operands = new Map<string, Operand>([...graph.constants, [port.name, first]]);
+  operands.set(sampleName, undefined);
+  const made = new Map<string, Step>([[port.name, first]]);
+  const read = new Map<string, Set<string>>();
+  for (const node of graph.nodes) {
+    const given = node.inputs.map((name): Operand => {
+      if (name === "") return undefined;
+      must(operands.has(name) && name !== sampleName, () => `${naming(node)}: its input "${name}" is not there`);
+      return operands.get(name);
+    });
+    const result = readNode({ node, operands: given, stepOf: (tensor) => made.get(tensor) });
+    const [out] = node.outputs;
+    must(!out.startsWith("("), () => `${naming(node)}: the name "${out}" is kept for the checker`);
+    must(!operands.has(out), () => `${naming(node)}: the tensor "${out}" is there already`);
+    operands.set(out, result);
+    read.set(out, new Set(node.inputs.filter((name) => name !== "")));
+    // An operand that is passed on has its step already.
+    if (!isVarying(result) || result.tensor !== out) continue;
+    const { before = [], ...step } = result as Step & { readonly before?: readonly Step[] };
+    for (const own of before) made.set(own.tensor, own);
+    made.set(out, step);
+  }
+  const [end] = graph.outputs;
+  const result = operands.get(end.name);
+  must(result !== undefined && isVarying(result), () => `the output "${end.name}": it must depend on the input`);
+  must(
+    end.shape.length === result.shape.length &&
+      end.shape.every((d, i) => typeof d !== "number" || d === result.shape[i]),
+    () => `the output "${end.name}": it is declared as [${end.shape}] and is [${result.shape}]`,
+  );
+  checkUsed(graph, read, end.name);
+  const needed = neededFor(made, result.tensor);
+  const steps = [...made.values()].filter((step) => needed.has(step.tensor));
+  return {
+    steps,
+    byTensor: new Map(steps.map((step) => [step.tensor, step])),
+    size: count(sample),
+    output: result.tensor,
+    outputs: count(result.shape),
+  };
+}
+
+// --- internal ---
+
+/** What float32 can multiply with and divide by. */
+const isModest = (v: number): boolean => v >= 2 ** -32 && v <= 2 ** 32;
+
+const isShape = (shape: readonly (number | string | null)[]): shape is readonly number[] =>
+  shape.every((d) => typeof d === "number" && Number.isInteger(d) && d > 0);
+
+/** The tensors that an output is made of; what was recognised as a whole does not need its pieces. */
+function neededFor(made: ReadonlyMap<string, Step>, output: string): ReadonlySet<string> {
+  const needed = new Set<string>();
+  const stack = [output];
+  for (let name = stack.pop(); name !== undefined; name = stack.pop()) {
+    const step = made.get(name);
+    if (needed.has(name) || !step) continue;
+    needed.add(name);
+    stack.push(...readsOf(step));
+  }
+  return needed;
+}
+
+function checkUsed(graph: OnnxGraph, read: ReadonlyMap<string, ReadonlySet<string>>, output: string): void {
+  const used = new Set<string>();
+  const stack = [output];
+  for (let name = stack.pop(); name !== undefined; name = stack.pop()) {
+    if (used.has(name)) continue;
+    used.add(name);
+    stack.push(...(read.get(name) ?? []));
+  }
+  for (const node of graph.nodes) {
+    must(used.has(node.outputs[0]), () => `${naming(node)}: it leads nowhere`);
+  }
+  must(used.has(graph.inputs[0].name), () => "the model: nothing reads its input");
+}
+
+function preprocessingStep(
+  { scale = 1, mean = [0], std = [1], layout = "nchw" }: Preprocessing,
+  sample: readonly number[],
+  tensor: string,
+  shape: readonly number[],
+): Step {
+  const [channels] = sample;
+  const inner = count(sample.slice(1));
+  for (const [what, list] of [
+    ["mean", mean],
+    ["std", std],
+  ] as const) {
+    must(
+      list.length === 1 || list.length === channels,
+      () => `the preprocessing: ${what} must have 1 or ${channels} numbers`,
+    );
+  }
+  const at = (list: readonly number[], i: number) => Math.fround(list[list.length === 1 ? 0 : Math.floor(i / inner)]);
+  const factor = (i: number) => Math.fround(scale) / at(std, i);
+  const size = count(sample);
+  for (let i = 0; i < size; i++) {
+    must(
+      isModest(Math.abs(Math.fround(scale))) && isModest(at(std, i)) && Math.abs(at(mean, i)) < 2 ** 32,
+      () => "the preprocessing: scale must not be 0, std positive, and all of them not far from 1",
+    );
+  }
+  must(
+    layout === "nchw" || (layout === "nhwc" && sample.length === 3),
+    () => "the preprocessing: its layout does not fit",
+  );
+  const bare = (s: readonly number[]) => s.filter((d) => d !== 1);
+  const before = layout === "nhwc" ? [sample[1], sample[2], sample[0]] : sample;
+  const [theirs, ours] = [bare(before), bare(shape)];
+  must(
+    theirs.length <= 1 || ours.length <= 1 || theirs.join() === ours.join(),
+    () => `the preprocessing: samples [${before}] do not fit the input [${shape}]`,
+  );
+  // Number i of the model's input is number from(i) of the sample.
+  const from = (i: number) => (layout === "nhwc" ? (i % channels) * inner + Math.floor(i / channels) : i);
+  const plain = scale === 1 && std.every((s) => Math.fround(s) === 1);
+  const matrix = sparse(size, size, (i, put) => put(from(i), factor(from(i))), plain ? 0 : 2);
+  const step = linear(tensor, shape, sampleName, matrix);
+  const bias = Float64Array.from({ length: size }, (_, i) => {
+    const m = at(mean, from(i));
+    return m === 0 ? 0 : -m / at(std, from(i));
+  });
+  return { ...step, bias, biasSize: bias.map(Math.abs), roundings: plain ? 0 : 2 };
+}

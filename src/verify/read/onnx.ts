@@ -1,0 +1,159 @@
+/** @file An ONNX file as a list of nodes and constants, strictly: what this reader does not know it refuses, because what is not understood is not verified. */
+
+import { must } from "../refusal.ts";
+import { type Constant, tensorOf } from "./constant.ts";
+import { type Port, portOf } from "./port.ts";
+import { bytesOf, fieldsOf, floatsOf, integersOf, numberOf, textOf, unknown } from "./wire.ts";
+
+export type Attribute = number | string | readonly number[] | Constant;
+
+export interface OnnxNode {
+  readonly name: string;
+  readonly operator: string;
+  /** "" for an input that is left out. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: ReadonlyMap<string, Attribute>;
+}
+
+export interface OnnxGraph {
+  readonly opset: number;
+  readonly nodes: readonly OnnxNode[];
+  readonly constants: ReadonlyMap<string, Constant>;
+  /** Without those that are constants. */
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+}
+
+/** Read the bytes of a model. */
+export function readOnnx(bytes: Uint8Array): OnnxGraph {
+  const model = fieldsOf(bytes, [8, 14]);
+  let graph: OnnxGraph | undefined;
+  let opset: number | undefined;
+  for (const field of model) {
+    if (field.number === 7) {
+      must(graph === undefined, () => "the model: it has two graphs");
+      graph = graphOf(bytesOf(field));
+    } else if (field.number === 8) {
+      const { domain, version } = operatorSet(bytesOf(field));
+      must(domain === "" || domain === "ai.onnx", () => `the model: the operators of "${domain}" are not known`);
+      must(opset === undefined, () => "the model: it names its operator set twice");
+      opset = version;
+    } else {
+      // Version, producer, names, documentation and metadata say nothing of the function.
+      must([1, 2, 3, 4, 5, 6, 14].includes(field.number), () => `the model: field ${field.number} is not known`);
+    }
+  }
+  must(graph !== undefined && opset !== undefined, () => "the model: it has no graph or no operator set");
+  must(opset >= 7 && opset <= 22, () => `the model: operator sets 7 to 22 are known, got ${opset}`);
+  return { ...graph, opset };
+}
+
+// --- internal ---
+
+function operatorSet(bytes: Uint8Array): { readonly domain: string; readonly version: number } {
+  let domain = "";
+  let version = 0;
+  for (const field of fieldsOf(bytes)) {
+    if (field.number === 1) domain = textOf(field);
+    else if (field.number === 2) version = numberOf(field);
+    else unknown("an operator set", field);
+  }
+  return { domain, version };
+}
+
+function graphOf(bytes: Uint8Array): OnnxGraph {
+  const nodes: OnnxNode[] = [];
+  const names = new Set<string>();
+  const constants = new Map<string, Constant>();
+  const ports: Port[] = [];
+  const outputs: Port[] = [];
+  for (const field of fieldsOf(bytes, [1, 5, 11, 12, 13, 16])) {
+    if (field.number === 1) {
+      const node = nodeOf(bytesOf(field));
+      must(node.name === "" || !names.has(node.name), () => `the model: two nodes are named "${node.name}"`);
+      names.add(node.name);
+      nodes.push(node);
+    } else if (field.number === 5) {
+      const { name, constant } = tensorOf(bytesOf(field));
+      must(name !== "" && !constants.has(name), () => `the model: two constants are named "${name}"`);
+      constants.set(name, constant);
+    } else if (field.number === 11) ports.push(portOf(bytesOf(field)));
+    else if (field.number === 12) outputs.push(portOf(bytesOf(field)));
+    // Name, documentation, what is said of tensors inside, metadata.
+    else if (![2, 10, 13, 16].includes(field.number)) unknown("a graph", field);
+  }
+  return { opset: 0, nodes, constants, inputs: inputsOf(ports, constants), outputs: outputs.map(floating) };
+}
+
+/** The inputs that are not the old way of naming a constant, which must agree with the constant then. */
+function inputsOf(ports: readonly Port[], constants: ReadonlyMap<string, Constant>): readonly Port[] {
+  const own = ports.filter(({ name, shape, type }) => {
+    const constant = constants.get(name);
+    if (!constant) return true;
+    must(
+      type === constant.type && shape.join() === constant.shape.join(),
+      () => `the input "${name}": a constant of another type or shape has its name`,
+    );
+    return false;
+  });
+  return own.map(floating);
+}
+
+function floating(port: Port): Port {
+  must(port.type === "float", () => `the port "${port.name}": it must be float32`);
+  return port;
+}
+
+function nodeOf(bytes: Uint8Array): OnnxNode {
+  let name = "";
+  let operator = "";
+  const inputs: string[] = [];
+  const outputs: string[] = [];
+  const attributes = new Map<string, Attribute>();
+  for (const field of fieldsOf(bytes, [1, 2, 5, 9])) {
+    if (field.number === 1) inputs.push(textOf(field));
+    else if (field.number === 2) outputs.push(textOf(field));
+    else if (field.number === 3) name = textOf(field);
+    else if (field.number === 4) operator = textOf(field);
+    else if (field.number === 5) {
+      const { key, value } = attributeOf(bytesOf(field));
+      must(!attributes.has(key), () => `node "${name}": the attribute ${key} is there twice`);
+      attributes.set(key, value);
+    } else if (field.number === 7) {
+      const domain = textOf(field);
+      must(domain === "" || domain === "ai.onnx", () => `node "${name}": the domain "${domain}" is not known`);
+    } else if (field.number !== 6 && field.number !== 9) unknown(`node "${name}"`, field);
+  }
+  return { name, operator, inputs, outputs, attributes };
+}
+
+function attributeOf(bytes: Uint8Array): { readonly key: string; readonly value: Attribute } {
+  let key = "";
+  let kind = 0;
+  const found = new Map<number, Attribute>();
+  const append = (number: number, values: readonly number[]) => {
+    found.set(number, [...((found.get(number) as readonly number[] | undefined) ?? []), ...values]);
+  };
+  for (const field of fieldsOf(bytes, [7, 8])) {
+    if (field.number === 1) key = textOf(field);
+    else if (field.number === 20) kind = numberOf(field);
+    else if (field.number === 2) found.set(1, floatsOf(field)[0]);
+    else if (field.number === 3) found.set(2, numberOf(field));
+    else if (field.number === 4) found.set(3, textOf(field));
+    else if (field.number === 5) found.set(4, tensorOf(bytesOf(field)).constant);
+    else if (field.number === 7) append(6, floatsOf(field));
+    else if (field.number === 8) append(7, integersOf(field));
+    else if (field.number !== 13) unknown(`the attribute ${key}`, field);
+  }
+  must(found.size <= 1, () => `the attribute ${key}: it has two values`);
+  const [[type, value] = [0, 0 as Attribute]] = [...found];
+  // An empty list and a zero are written as nothing at all.
+  const empty: Readonly<Record<number, Attribute>> = { 1: 0, 2: 0, 3: "", 6: [], 7: [] };
+  if (found.size === 0) {
+    must(kind in empty, () => `the attribute ${key}: it has no value`);
+    return { key, value: empty[kind] };
+  }
+  must(kind === type, () => `the attribute ${key}: it does not have the type that it says`);
+  return { key, value };
+}

@@ -1,0 +1,135 @@
+/** @file Operators that take a part of a tensor, put zeros around one, or put several side by side. */
+
+import { largestTensor, selection, sparse } from "../algebra/sparse.ts";
+import { affine, axisOf, check, isVarying, joined, type Operators } from "./arguments.ts";
+import { sortedBy } from "./sorting.ts";
+import { count, linear } from "./step.ts";
+
+export const slicings: Operators = {
+  Slice: {
+    attributes: ["starts", "ends", "axes"],
+    inputs: [1, 5],
+    read(a) {
+      const x = a.any(0);
+      const asked = (key: string, i: number) => a.list(key) ?? (a.has(i) ? a.whole(i) : undefined);
+      const [starts, ends] = [asked("starts", 1), asked("ends", 2)];
+      check(a, starts !== undefined && ends !== undefined, "it must have starts and ends");
+      const axes = (asked("axes", 3) ?? starts.map((_, i) => i)).map((axis) => axisOf(a, axis, x.shape.length));
+      const steps = a.has(4) ? a.whole(4) : starts.map(() => 1);
+      check(
+        a,
+        [ends, axes, steps].every((l) => l.length === starts.length) && new Set(axes).size === axes.length,
+        "its lists must have one length, and no axis twice",
+      );
+      check(
+        a,
+        steps.every((s) => Number.isInteger(s) && s !== 0) && [...starts, ...ends].every(Number.isInteger),
+        "it must go in whole steps",
+      );
+      const kept = x.shape.map((d, axis) => {
+        const k = axes.indexOf(axis);
+        const all = Array.from({ length: d }, (_, i) => i);
+        if (k < 0) return all;
+        // Backward, the end may be in front of the first.
+        const [least, most] = steps[k] > 0 ? [0, d] : [-1, d - 1];
+        const at = (v: number) => Math.min(most, Math.max(least, v < 0 ? v + d : v));
+        const [start, end, step] = [at(starts[k]), at(ends[k]), steps[k]];
+        const kept = all.filter((i) => (step > 0 ? i >= start && i < end : i <= start && i > end));
+        return (step > 0 ? kept : kept.reverse()).filter((i) => (i - start) % step === 0);
+      });
+      const shape = kept.map((list) => list.length);
+      check(a, count(shape) > 0, "it must keep something");
+      const from = Int32Array.from({ length: count(shape) }, (_, i) => {
+        let [rest, at, stride] = [i, 0, 1];
+        for (let axis = shape.length - 1; axis >= 0; axis--) {
+          at += kept[axis][rest % shape[axis]] * stride;
+          rest = Math.floor(rest / shape[axis]);
+          stride *= x.shape[axis];
+        }
+        return at;
+      });
+      if (isVarying(x)) return linear(a.out, shape, x.tensor, selection(from, count(x.shape)));
+      return { ...x, shape, data: Float64Array.from(from, (k) => x.data[k]) };
+    },
+  },
+  Pad: {
+    attributes: ["mode", "pads", "value"],
+    inputs: [1, 3],
+    read(a) {
+      a.only("mode", "constant");
+      const x = a.varying(0);
+      const rank = x.shape.length;
+      const pads = a.list("pads") ?? (a.has(1) ? a.whole(1) : undefined);
+      check(
+        a,
+        pads !== undefined && pads.length === 2 * rank && pads.every((p) => Number.isInteger(p) && p >= 0),
+        "its pads must be two whole numbers >= 0 for every axis",
+      );
+      const given = a.has(2) ? a.constant(2).data : [a.number("value", 0)];
+      check(a, given.length === 1, "it must fill with one number");
+      const shape = x.shape.map((d, i) => d + pads[i] + pads[rank + i]);
+      check(a, count(shape) <= largestTensor, "it must not be that large");
+      const from = Int32Array.from({ length: count(shape) }, (_, i) => {
+        let [rest, at, stride] = [i, 0, 1];
+        for (let axis = rank - 1; axis >= 0; axis--) {
+          const place = (rest % shape[axis]) - pads[axis];
+          if (place < 0 || place >= x.shape[axis]) return -1;
+          at += place * stride;
+          rest = Math.floor(rest / shape[axis]);
+          stride *= x.shape[axis];
+        }
+        return at;
+      });
+      const matrix = sparse(from.length, count(x.shape), (i, put) => {
+        if (from[i] >= 0) put(from[i], 1);
+      });
+      return affine(
+        a,
+        shape,
+        x.tensor,
+        matrix,
+        Float64Array.from(from, (k) => (k < 0 ? given[0] : 0)),
+        0,
+      );
+    },
+  },
+  Concat: {
+    attributes: ["axis"],
+    inputs: [1, 64],
+    read(a) {
+      const all = a.operands.map((_, i) => a.varying(i));
+      const axis = axisOf(a, a.number("axis", 0), all[0].shape.length);
+      const rest = (s: readonly number[]) => s.filter((_, i) => i !== axis).join();
+      check(
+        a,
+        all.every((x) => x.shape.length === all[0].shape.length && rest(x.shape) === rest(all[0].shape)),
+        "what it joins must fit",
+      );
+      const shape = all[0].shape.map((d, i) => (i === axis ? all.reduce((n, x) => n + x.shape[axis], 0) : d));
+      const inner = count(shape.slice(axis + 1));
+      let before = 0;
+      const parts = all.map((x) => {
+        const [from, wide] = [before, x.shape[axis] * inner];
+        before += wide;
+        const whole = shape[axis] * inner;
+        const matrix = sparse(count(shape), count(x.shape), (i, put) => {
+          const at = (i % whole) - from;
+          if (at >= 0 && at < wide) put(Math.floor(i / whole) * wide + at, 1);
+        });
+        return { from: x.tensor, matrix };
+      });
+      const bias = new Float64Array(count(shape));
+      const sorts = sortedBy(a, all);
+      return {
+        kind: "affine",
+        tensor: a.out,
+        shape,
+        parts: joined(parts),
+        bias,
+        biasSize: bias,
+        roundings: 0,
+        ...(sorts === undefined ? {} : { sorts }),
+      };
+    },
+  },
+};
