@@ -1,5 +1,46 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 
+const limits = { testTimeout: 120_000, hookTimeout: 120_000 };
+const path = (file: string) => fileURLToPath(new URL(file, import.meta.url));
+
+/** A Chromium of the system: Playwright's own is not downloaded. */
+const chromium = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/google-chrome"].find((p) => p && existsSync(p));
+if (!chromium) {
+  console.log(
+    "Tests in a browser are skipped: no Chromium at /usr/bin/chromium or where $CHROMIUM says (apt-get install chromium).",
+  );
+}
+
+/** What every engine is asked, on onnxruntime-web in a real browser. */
+const browser = {
+  resolve: {
+    alias: [{ find: /^.*\/testEngine\.ts$/, replacement: path("test/testEngine.web.ts") }],
+    // Its other builds start threads from the page's own script, which never answers.
+    conditions: ["onnxruntime-web-use-extern-wasm", "import", "module", "browser", "default"],
+  },
+  optimizeDeps: { exclude: ["onnxruntime-web"] },
+  test: {
+    ...limits,
+    name: "browser",
+    include: ["test/contract/{engine,opEngine,onnxForms,attack}.test.ts", "test/browser/*.test.ts"],
+    browser: {
+      enabled: true,
+      headless: true,
+      screenshotFailures: false,
+      provider: playwright({ launchOptions: { executablePath: chromium, args: ["--no-sandbox"] } }),
+      instances: [{ browser: "chromium" as const }],
+    },
+  },
+};
+
 export default defineConfig({
-  test: { include: ["src/**/*.test.ts", "test/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 },
+  test: {
+    projects: [
+      { test: { ...limits, name: "node", include: ["src/**/*.test.ts", "test/{contract,public}/**/*.test.ts"] } },
+      ...(chromium ? [browser] : []),
+    ],
+  },
 });

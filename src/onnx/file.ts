@@ -1,6 +1,6 @@
-/** @file Models by path: the file access of `readOnnx` and `writeOnnx`. Node's modules load only where a path is given, so that a browser never asks for them. */
+/** @file Models by path: the file access of `readOnnx` and `writeOnnx`. Node's modules are asked of the running process where a path is given, so that bundles for a browser have none. */
 import type { Network } from "../graph/network.ts";
-import { ReadError } from "../tensor/errors.ts";
+import { ReadError, UsageError } from "../tensor/errors.ts";
 import { type WriteOptions, writeNetwork } from "./network.ts";
 import { parseOnnx, type ReadOptions } from "./read.ts";
 
@@ -13,9 +13,9 @@ export async function readOnnx(source: string | URL | Uint8Array, options: ReadO
   if (source instanceof Uint8Array) return parseOnnx(source, options);
   if (source instanceof URL && source.protocol !== "file:")
     return parseOnnx(await fetched(source), { name: source.href, ...options });
-  const { readFileSync } = await import("node:fs");
-  const { dirname, isAbsolute, join, normalize } = await import("node:path");
-  const { fileURLToPath } = await import("node:url");
+  const { readFileSync } = ofNode("node:fs", "readOnnx: a path");
+  const { dirname, isAbsolute, join, normalize } = ofNode("node:path", "readOnnx: a path");
+  const { fileURLToPath } = ofNode("node:url", "readOnnx: a path");
   const path = typeof source === "string" ? source : fileURLToPath(source);
   const read = (file: string, what: string): Uint8Array => {
     try {
@@ -40,7 +40,7 @@ export async function readOnnx(source: string | URL | Uint8Array, options: ReadO
 export async function writeOnnx(network: Network, path?: string, options: WriteOptions = {}): Promise<Uint8Array> {
   const bytes = writeNetwork(network, options);
   if (path === undefined) return bytes;
-  const { rename, rm, writeFile } = await import("node:fs/promises");
+  const { rename, rm, writeFile } = ofNode("node:fs/promises", "writeOnnx: a path");
   const beside = `${path}.${Math.trunc(performance.now() * 1000)}.part`;
   try {
     await writeFile(beside, bytes);
@@ -53,6 +53,13 @@ export async function writeOnnx(network: Network, path?: string, options: WriteO
 }
 
 // --- internal ---
+
+/** A module of Node, without an import that a bundler would follow. */
+function ofNode<ID extends "node:fs" | "node:fs/promises" | "node:path" | "node:url">(id: ID, what: string) {
+  const found = globalThis.process?.getBuiltinModule?.(id);
+  if (!found) throw new UsageError(`${what} needs Node 20.16 or later; elsewhere models go in and out as bytes`);
+  return found;
+}
 
 async function fetched(url: URL): Promise<Uint8Array> {
   const response = await fetch(url);

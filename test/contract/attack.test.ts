@@ -4,13 +4,13 @@ import { attack } from "../../src/attack/attack.ts";
 import { consistency } from "../../src/certify/consistency.ts";
 import { type Certification, certify } from "../../src/certify/evaluate.ts";
 import type { Dataset } from "../../src/data/dataset.ts";
-import { nodeEngine } from "../../src/engine/node.ts";
 import type { Network } from "../../src/graph/network.ts";
 import { normalTensor, random } from "../../src/tensor/random.ts";
 import { sizeOf } from "../../src/tensor/shape.ts";
 import { affine, functionOf, randomNetwork } from "../functions.ts";
+import { testEngine } from "../testEngine.ts";
 
-const engine = nodeEngine({ threads: 1 });
+const engine = testEngine({ threads: 1 });
 const norms = [2, "inf"] as const;
 
 function points(network: Network, seed: number, count: number, classes: number): Dataset {

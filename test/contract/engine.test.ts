@@ -1,7 +1,6 @@
 /** @file What every engine is asked: the reference's answers, safe parallel runs, a dispose that may be repeated, clear refusals. */
 import { describe, expect, it } from "vitest";
 import type { Engine } from "../../src/engine/engine.ts";
-import { nodeEngine } from "../../src/engine/node.ts";
 import { evaluate } from "../../src/engine/reference.ts";
 import { grad } from "../../src/graph/gradient.ts";
 import type { Node } from "../../src/graph/graph.ts";
@@ -14,10 +13,11 @@ import { tanh } from "../../src/ops/pointwise.ts";
 import { EngineError } from "../../src/tensor/errors.ts";
 import { normalTensor, random } from "../../src/tensor/random.ts";
 import { cast, type DType, scalar, type Tensor } from "../../src/tensor/tensor.ts";
+import { testEngine } from "../testEngine.ts";
 
 const engines: readonly (readonly [string, () => Engine])[] = [
-  ["nodeEngine()", () => nodeEngine()],
-  ["nodeEngine({ threads: 1 })", () => nodeEngine({ threads: 1 })],
+  ["as many threads as it takes", () => testEngine()],
+  ["one thread", () => testEngine({ threads: 1 })],
 ];
 
 /** One step of gradient descent on |tanh(x w)|^2: forward, backward and update in one graph. */
@@ -108,24 +108,5 @@ describe.each(engines)("%s", (_, make) => {
 
   it("refuses bytes that are no model", async () => {
     await expect(make().load(new Uint8Array([1, 2, 3]))).rejects.toThrow(EngineError);
-  });
-});
-
-describe("other execution providers", () => {
-  it.each(["webgpu", "cuda"] as const)("%s computes, or says why it does not start here", async (provider) => {
-    const attempt = nodeEngine({ provider })
-      .compile({ y: mul(input("a", []), 2) })
-      .then((program) => program.run({ a: scalar(2) }))
-      .then(({ y }) => `computed ${y.data[0]}`)
-      .catch((error: unknown) => (error instanceof EngineError ? error.message : error));
-    expect(await attempt).toMatch(
-      new RegExp(`^computed 4$|execution provider "${provider}" does not start on this machine`),
-    );
-  });
-
-  it("refuses a name that no build has", () => {
-    expect(() => nodeEngine({ provider: "abacus" as "cpu" })).toThrow(
-      /execution provider "abacus" is not in this build.*cpu/,
-    );
   });
 });

@@ -1,14 +1,14 @@
 /** @file The forms that operators take in real models, old and new: ONNX Runtime, loading the same bytes, is the judge. */
 import { describe, expect, it } from "vitest";
-import { nodeEngine } from "../../src/engine/node.ts";
 import { evaluate } from "../../src/engine/reference.ts";
 import { input } from "../../src/graph/leaf.ts";
 import { parseOnnx } from "../../src/onnx/read.ts";
 import { normalTensor, random } from "../../src/tensor/random.ts";
 import { tensor, toFloat64 } from "../../src/tensor/tensor.ts";
 import { type ModelOf, modelOf, type NodeOf, type Value } from "../model.ts";
+import { testEngine } from "../testEngine.ts";
 
-const engine = nodeEngine({ threads: 1 });
+const engine = testEngine({ threads: 1 });
 const ints = (...values: readonly number[]) => tensor(values, [values.length], "int64");
 const floats = (...values: readonly number[]) => tensor(values, [values.length]);
 const number = (value: number) => tensor([value], []);

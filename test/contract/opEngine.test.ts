@@ -3,7 +3,6 @@
  * precisions and in every opset. All rows share one session a precision and opset; a failure names its row by the output.
  */
 import { describe, expect, it } from "vitest";
-import { nodeEngine } from "../../src/engine/node.ts";
 import { evaluate } from "../../src/engine/reference.ts";
 import { vjp } from "../../src/graph/gradient.ts";
 import { type Node, topological } from "../../src/graph/graph.ts";
@@ -15,11 +14,12 @@ import type { Named } from "../../src/tensor/named.ts";
 import { random } from "../../src/tensor/random.ts";
 import { sizeOf } from "../../src/tensor/shape.ts";
 import { cast, type DType, isFloat, type Tensor, tensor } from "../../src/tensor/tensor.ts";
+import { testEngine } from "../testEngine.ts";
 import { type OpCase, opCases } from "./opCases.ts";
 import { draw, feedsOf, instance, normals } from "./probe.ts";
 import { asked, expectClose } from "./questions.ts";
 
-const engine = nodeEngine({ threads: 1 });
+const engine = testEngine({ threads: 1 });
 
 interface Batch {
   readonly outputs: Named<Node>;

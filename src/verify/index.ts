@@ -1,0 +1,5 @@
+/** @file The checker alone, for `lipschitz/verify`. */
+
+export type { Certificate } from "./certificate.ts";
+export type { VerifyData } from "./counts.ts";
+export { type Verdict, verify } from "./verify.ts";

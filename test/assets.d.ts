@@ -1,0 +1,5 @@
+/** Files whose address a bundler gives. */
+declare module "*?url" {
+  const url: string;
+  export default url;
+}
