@@ -8,9 +8,10 @@ import { fitted } from "../experiment/fit.ts";
 import type { RunRecord } from "../experiment/record.ts";
 import { tool } from "../experiment/tool.ts";
 import { CliError } from "./errors.ts";
-import { openFolder, readBytes, writeJson, writeWhole } from "./files.ts";
+import { readBytes } from "./files.ts";
 import type { Job, Word } from "./job.ts";
 import { loadData } from "./options.ts";
+import { openFolder, writeJson, writeWhole } from "./output.ts";
 import type { Bar, Progress } from "./progress.ts";
 import { settled } from "./settle.ts";
 
@@ -152,7 +153,7 @@ function perform(job: Job, progress: Progress, signal: AbortSignal): Promise<voi
           done = true;
           break;
         case "failed":
-          failure = new CliError(word.message, word.code);
+          failure = new CliError(word.message, word.code, { shown: true });
           break;
         default:
           word satisfies never;

@@ -8,7 +8,8 @@ import { ReadError, SpecError } from "../tensor/errors.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { type DType, storage, type Tensor } from "../tensor/tensor.ts";
 import type { Checkpoint, EpochMetrics } from "../train/loop.ts";
-import { readBytes, writeJson, writeWhole } from "./files.ts";
+import { readBytes } from "./files.ts";
+import { writeJson, writeWhole } from "./output.ts";
 
 export interface Saved {
   readonly spec: RunSpec;

@@ -1,6 +1,7 @@
 /** @file What all commands share: --json and --quiet, refusal of unknown options, an example under the help text, progress on stderr. */
 import { type ArgsDef, type CommandDef, defineCommand, type ParsedArgs } from "citty";
 import { CliError } from "./errors.ts";
+import { printJson, printText } from "./print.ts";
 import { openProgress, type Progress } from "./progress.ts";
 
 /** What a command runs with, beside its arguments. */
@@ -47,8 +48,8 @@ export function command<const T extends ArgsDef>(definition: Definition<T>): Com
           signal: controller.signal,
           result(object, text) {
             progress.stop();
-            if (json) process.stdout.write(`${JSON.stringify(object, null, 2)}\n`);
-            else if (!quiet) process.stdout.write(`${text()}\n`);
+            if (json) printJson(object);
+            else if (!quiet) printText(text());
           },
         });
       } finally {

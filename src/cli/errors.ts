@@ -8,6 +8,7 @@ import {
   UnsupportedOperatorError,
   UsageError,
 } from "../tensor/errors.ts";
+import { printable, printableLines } from "../tensor/printable.ts";
 
 export type ExitCode = 0 | 1 | 2 | 3 | 130;
 
@@ -15,9 +16,12 @@ export type ExitCode = 0 | 1 | 2 | 3 | 130;
 export class CliError extends Error {
   override name = "CliError";
   readonly code: ExitCode;
-  constructor(message: string, code: ExitCode = 1) {
+  /** The message is printable already, its line ends are ours. */
+  readonly shown: boolean;
+  constructor(message: string, code: ExitCode = 1, { shown = false }: { readonly shown?: boolean } = {}) {
     super(message);
     this.code = code;
+    this.shown = shown;
   }
 }
 
@@ -27,19 +31,29 @@ export function systemReason(error: unknown): string {
   return (code !== undefined && reasons[code]) || (message ?? String(error));
 }
 
-/** The line to print and the code to exit with; a bug keeps its stack. */
+/**
+ * What to print and the code to exit with. Printable, in one line, but for a list of nodes, which has a line for each, and for a fault of
+ * the program, which keeps its stack.
+ */
 export function describeFailure(error: unknown): { readonly message: string; readonly code: ExitCode } {
-  if (error instanceof CliError) return { message: error.message, code: error.code };
-  if (error instanceof ReadError || error instanceof UnsupportedOperatorError)
-    return { message: error.message, code: 2 };
+  if (error instanceof CliError) {
+    return { message: error.shown ? error.message : printable(error.message), code: error.code };
+  }
+  if (error instanceof UnsupportedOperatorError) {
+    const [head] = error.message.split("\n");
+    return { message: [head, ...error.lines].map(printable).join("\n"), code: 2 };
+  }
+  if (error instanceof ReadError) return { message: printable(error.message), code: 2 };
   if ([UsageError, ShapeError, EngineError, SpecError].some((kind) => error instanceof kind)) {
-    return { message: (error as Error).message, code: 1 };
+    return { message: printable((error as Error).message), code: 1 };
   }
   if (error instanceof Error && error.name === "AbortError") return { message: "interrupted", code: 130 };
-  if (error instanceof Error && error.name === "CLIError") return { message: parserMessage(error.message), code: 1 };
-  if (isSystemError(error)) return { message: fileMessage(error), code: 1 };
+  if (error instanceof Error && error.name === "CLIError") {
+    return { message: printable(parserMessage(error.message)), code: 1 };
+  }
+  if (isSystemError(error)) return { message: printable(fileMessage(error)), code: 1 };
   const stack = error instanceof Error ? error.stack : String(error);
-  return { message: `internal error, please report it: ${stack}`, code: 1 };
+  return { message: printableLines(`internal error, please report it: ${stack}`), code: 1 };
 }
 
 // --- internal ---
@@ -62,6 +76,14 @@ const reasons: Readonly<Record<string, string>> = {
   EISDIR: "it is a folder",
   ENOTDIR: "a part of the path is not a folder",
   EEXIST: "it exists already",
+  EMFILE: "too many files are open",
+  ENAMETOOLONG: "the name is too long",
+  ELOOP: "its links go round in a circle",
+  EDQUOT: "the quota of disk space is used up",
+  EFBIG: "the file would be too large",
+  EIO: "the device failed",
+  EPIPE: "the reader of the pipe is gone",
+  ETXTBSY: "it is a program that runs",
 };
 
 const fileMessage = (error: SystemError): string =>

@@ -14,8 +14,8 @@ import { parseOnnx } from "../onnx/read.ts";
 import { showPercent } from "../report/number.ts";
 import type { EpochMetrics } from "../train/loop.ts";
 import { type Saved, saveCheckpoint } from "./checkpoint.ts";
-import { writeJson, writeWhole } from "./files.ts";
 import { loadMeasured, removeMeasured, saveMeasured } from "./measured.ts";
+import { writeJson, writeWhole } from "./output.ts";
 import type { Progress } from "./progress.ts";
 
 export interface FollowOptions {

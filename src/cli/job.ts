@@ -2,8 +2,8 @@
 import { nodeEngine } from "../engine/node.ts";
 import type { RunSpec } from "../experiment/spec.ts";
 import { describeFailure } from "./errors.ts";
-import { openFolder } from "./files.ts";
 import { loadData } from "./options.ts";
+import { openFolder } from "./output.ts";
 import type { Bar, Progress } from "./progress.ts";
 import { settle } from "./settle.ts";
 

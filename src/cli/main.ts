@@ -3,8 +3,9 @@
 import { stripVTControlCharacters } from "node:util";
 import { type CommandDef, defineCommand, runCommand } from "citty";
 import { tool } from "../experiment/tool.ts";
-import { CliError, describeFailure } from "./errors.ts";
+import { CliError, systemReason } from "./errors.ts";
 import { helpOf } from "./help.ts";
+import { printFailure } from "./print.ts";
 
 const commands = {
   compare: () => import("./commands/compare.ts").then((m) => m.compare as CommandDef),
@@ -27,7 +28,7 @@ const main = defineCommand({
 // A reader that has seen enough (`| head`) closes the pipe: that is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
-  throw error;
+  process.exit(printFailure(new CliError(`stdout: cannot be written: ${systemReason(error)}`)));
 });
 
 process.exitCode = await run(process.argv.slice(2));
@@ -51,10 +52,7 @@ async function run(words: readonly string[]): Promise<number> {
     await runCommand(command, { rawArgs: [...rest] });
     return 0;
   } catch (error) {
-    const { message, code } = describeFailure(error);
-    // Errors of the library begin with the function, which may have the name of the program.
-    process.stderr.write(`lipschitz: ${message.replace(/^lipschitz: /, "")}\n`);
-    return code;
+    return printFailure(error);
   }
 }
 

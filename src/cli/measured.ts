@@ -6,7 +6,8 @@ import { deserialize, serialize } from "node:v8";
 import type { Measured } from "../experiment/measure.ts";
 import type { RunSpec } from "../experiment/spec.ts";
 import { tool } from "../experiment/tool.ts";
-import { readBytes, writeWhole } from "./files.ts";
+import { readBytes } from "./files.ts";
+import { writeWhole } from "./output.ts";
 
 /** Keep it. */
 export const saveMeasured = (folder: string, spec: RunSpec, measured: Measured): Promise<void> =>

@@ -1,5 +1,6 @@
 /** @file Progress bars on stderr, only where it is a terminal. */
 import { MultiBar, Presets, type SingleBar } from "cli-progress";
+import { printable } from "../tensor/printable.ts";
 
 export interface Bar {
   /** Set how far it is, with a few words beside it. */
@@ -23,11 +24,11 @@ export function openProgress(wanted: boolean): Progress {
   const bars = new MultiBar({ format, hideCursor: true, stream: process.stderr, barsize: 24 }, Presets.shades_classic);
   return {
     bar(label, total) {
-      const bar: SingleBar = bars.create(total, 0, { label: label.padEnd(28), words: "" });
+      const bar: SingleBar = bars.create(total, 0, { label: printable(label).padEnd(28), words: "" });
       return {
-        at: (value, words = "") => bar.update(value, { words }),
+        at: (value, words = "") => bar.update(value, { words: printable(words) }),
         done(words = "") {
-          bar.update(total, { words });
+          bar.update(total, { words: printable(words) });
           bar.stop();
         },
       };

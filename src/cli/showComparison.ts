@@ -7,7 +7,7 @@ import { alarmLines, claimLines } from "../report/text.ts";
 import { kept, sound } from "./alarm.ts";
 import { carryOut } from "./carryOut.ts";
 import type { Surroundings } from "./command.ts";
-import { writeWhole } from "./files.ts";
+import { writeWhole } from "./output.ts";
 import { readRunFolder } from "./runFolder.ts";
 
 /** Carry out a comparison into a folder, print its table, and sound the alarm where an attack refuted a certificate. */

@@ -1,8 +1,10 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { create } from "@bufbuild/protobuf";
 import { afterAll, describe, expect, it } from "vitest";
+import { modelOf } from "../../test/model.ts";
 import { nodeEngine } from "../engine/node.ts";
 import { evaluate } from "../engine/reference.ts";
 import { constant, input } from "../graph/leaf.ts";
@@ -11,6 +13,7 @@ import { matmul } from "../ops/matmul.ts";
 import { relu } from "../ops/pointwise.ts";
 import { normalTensor, random } from "../tensor/random.ts";
 import { readOnnx, writeOnnx } from "./file.ts";
+import { TensorProtoSchema } from "./proto.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lipschitz-onnx-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -76,4 +79,47 @@ describe("readOnnx()", () => {
     });
     expect(layers.map((l) => [l.node, l.op])).toEqual([["MatMul_1", "MatMul"]]);
   });
+
+  const external = (location: string): Uint8Array =>
+    modelOf({
+      inputs: { x: [1, 2] },
+      nodes: [{ op: "MatMul", in: ["x", "w"], out: ["y"] }],
+      tensors: {
+        w: create(TensorProtoSchema, {
+          dataType: 1,
+          dims: [2n, 1n],
+          dataLocation: 1,
+          externalData: [{ key: "location", value: location }],
+        }),
+      },
+    });
+
+  it.skipIf(process.platform === "win32")(
+    "takes external data from the model's folder only, links resolved",
+    async () => {
+      const [own, elsewhere] = ["own", "elsewhere"].map((name) => join(folder, name));
+      for (const place of [own, elsewhere]) {
+        mkdirSync(place);
+        writeFileSync(join(place, "w.bin"), new Uint8Array(8));
+      }
+      symlinkSync(join(elsewhere, "w.bin"), join(own, "out.bin"));
+      symlinkSync("w.bin", join(own, "in.bin"));
+      symlinkSync(elsewhere, join(own, "folder"));
+      const read = (location: string, place = own) => {
+        writeFileSync(join(place, "m.onnx"), external(location));
+        return readOnnx(join(place, "m.onnx"));
+      };
+      await expect(read("w.bin")).resolves.toBeDefined();
+      await expect(read("in.bin")).resolves.toBeDefined();
+      await expect(read("out.bin")).rejects.toThrow(/external data "out.bin": must lie beside the model, got a link/);
+      await expect(read("folder/w.bin")).rejects.toThrow(/must lie beside the model, got a link/);
+      await expect(read("../elsewhere/w.bin")).rejects.toThrow(/external data must lie beside/);
+      await expect(read(".")).rejects.toThrow(/m\.onnx/);
+      // A cache keeps model and data in one folder, and links to both from another.
+      writeFileSync(join(elsewhere, "m.onnx"), external("out.bin"));
+      rmSync(join(own, "m.onnx"));
+      symlinkSync(join(elsewhere, "m.onnx"), join(own, "m.onnx"));
+      await expect(readOnnx(join(own, "m.onnx"))).resolves.toBeDefined();
+    },
+  );
 });

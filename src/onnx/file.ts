@@ -13,8 +13,8 @@ export async function readOnnx(source: string | URL | Uint8Array, options: ReadO
   if (source instanceof Uint8Array) return parseOnnx(source, options);
   if (source instanceof URL && source.protocol !== "file:")
     return parseOnnx(await fetched(source), { name: source.href, ...options });
-  const { readFileSync } = ofNode("node:fs", "readOnnx: a path");
-  const { dirname, isAbsolute, join, normalize } = ofNode("node:path", "readOnnx: a path");
+  const { existsSync, readFileSync, realpathSync, statSync } = ofNode("node:fs", "readOnnx: a path");
+  const { dirname, isAbsolute, join, normalize, sep } = ofNode("node:path", "readOnnx: a path");
   const { fileURLToPath } = ofNode("node:url", "readOnnx: a path");
   const path = typeof source === "string" ? source : fileURLToPath(source);
   const read = (file: string, what: string): Uint8Array => {
@@ -31,7 +31,18 @@ export async function readOnnx(source: string | URL | Uint8Array, options: ReadO
     if (isAbsolute(relative) || relative.startsWith("..")) {
       throw new ReadError(`${path}: external data must lie beside the model, got "${location}"`);
     }
-    return read(join(dirname(path), relative), `its external data "${location}": `);
+    const file = join(dirname(path), relative);
+    const what = `its external data "${location}": `;
+    if (existsSync(file)) {
+      // A link may lead anywhere. Where the model is one itself, the folder of what it leads to is as good as the link's.
+      const target = realpathSync(file);
+      const folders = [realpathSync(dirname(path)), dirname(realpathSync(path))];
+      if (!folders.some((folder) => target.startsWith(folder.endsWith(sep) ? folder : folder + sep))) {
+        throw new ReadError(`${path}: ${what}must lie beside the model, got a link that leads out of its folder`);
+      }
+      if (!statSync(target).isFile()) throw new ReadError(`${path}: ${what}must be a file`);
+    }
+    return read(file, what);
   };
   return parseOnnx(read(path, ""), { name: path, external, ...options });
 }

@@ -1,6 +1,7 @@
 /** @file What a model asks for, checked and put in order: true inputs, tensors, the nodes that the outputs need. No graph is built here. */
 import type { Port } from "../graph/network.ts";
 import { ReadError, type UnsupportedNode, UnsupportedOperatorError } from "../tensor/errors.ts";
+import { printable } from "../tensor/printable.ts";
 import type { DType, Tensor } from "../tensor/tensor.ts";
 import { type Attributes, attributesOf } from "./attributes.ts";
 import type { Operator } from "./call.ts";
@@ -213,7 +214,7 @@ const nameOf = (node: NodeProto): string =>
 
 /** A name as it may stand in a message: on one line, and not too long, whatever a corrupt file holds. */
 export function shown(name: string): string {
-  const line = JSON.stringify(name).slice(1, -1);
+  const line = printable(name);
   return line.length > 80 ? `${line.slice(0, 77)}...` : line;
 }
 

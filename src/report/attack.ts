@@ -1,17 +1,14 @@
 /** @file The result of attacks as text for a terminal: what was done, to the letter, and what is left standing. */
-import Table from "cli-table3";
 import type { Attacked } from "../attack/attack.ts";
 import { describeProtocol } from "../attack/protocol.ts";
 import type { Violation } from "../certify/consistency.ts";
 import { showNumber, showPercent } from "./number.ts";
+import { textTable } from "./textTable.ts";
 
 /** Robust accuracy per radius, by all attacks and by each; the exact protocol; the alarm where there is a certificate. */
 export function renderAttack(attacked: Omit<Attacked, "examples">, violations: readonly Violation[] | null): string {
   const { accuracy, robust, attacks, medianDistance, samples, protocol } = attacked;
-  const table = new Table({
-    head: ["radius", "robust accuracy", ...attacks.map((a) => a.name)],
-    style: { head: [], border: [], compact: true },
-  });
+  const table = textTable(["radius", "robust accuracy", ...attacks.map((a) => a.name)]);
   robust.forEach(({ radius, accuracy: left }, k) => {
     table.push([String(radius), showPercent(left), ...attacks.map((a) => showPercent(a.robust[k].accuracy))]);
   });

@@ -1,5 +1,4 @@
 /** @file A comparison as a table for a terminal, at most 100 columns wide. Pure: rows in, text out. */
-import Table from "cli-table3";
 import {
   attackedAt,
   bestBy,
@@ -12,7 +11,9 @@ import {
   type Spread,
   spreadOf,
 } from "../experiment/comparison.ts";
+import { printable } from "../tensor/printable.ts";
 import { showAtLeast, showAtMost, showNorm, showRange, showShort } from "./number.ts";
+import { type TextTable, textTable } from "./textTable.ts";
 
 /** One column: how a row reads in it, with its spread below where there are several seeds. */
 interface Column {
@@ -163,17 +164,16 @@ function renderPaper(rows: readonly Row[], { source, values }: Paper): string {
       table.push([row.label, name, `${ours.value}${spread}`, showShort(theirs)]);
     }
   }
-  return `${table.toString()}\npaper: ${source}.`;
+  return `${table.toString()}\npaper: ${printable(source)}.`;
 }
 
 /** A table without lines between columns, so that many fit into 100 characters. */
-function bareTable(head: readonly string[]): Table.Table {
+function bareTable(head: readonly string[]): TextTable {
   const none = { top: "", "top-mid": "", "top-left": "", "top-right": "", bottom: "", "bottom-mid": "" };
   const sides = { "bottom-left": "", "bottom-right": "", left: "", "left-mid": "", right: "", "right-mid": "" };
-  return new Table({
-    head: [...head],
+  return textTable(head, {
     colAligns: head.map((_, i) => (i === 0 ? "left" : "right")),
     chars: { ...none, ...sides, mid: "", "mid-mid": "", middle: " " },
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
+    style: { "padding-left": 0, "padding-right": 0 },
   });
 }

@@ -1,10 +1,11 @@
 /** @file What was measured and proved of a network's curvature, as text for a terminal. */
-import Table from "cli-table3";
 import type { CurvatureBound } from "../curvature/bound.ts";
 import type { Curvature } from "../curvature/measure.ts";
 import type { RadiusStability } from "../curvature/stability.ts";
 import type { Summary } from "../curvature/summary.ts";
+import { printable } from "../tensor/printable.ts";
 import { showNumber } from "./number.ts";
+import { textTable } from "./textTable.ts";
 
 /** The measured numbers with their spread, what smoothness says of them, gradient stability, and the proved bounds. */
 export function renderCurvature(
@@ -12,14 +13,14 @@ export function renderCurvature(
 ): string {
   const { of, method, samples, bound, stability = [] } = found;
   const lines = [`Curvature of the ${of} at ${samples.length} samples, l2, by ${method} (seen, not proved):`];
-  const table = newTable(["", ...head]);
+  const table = textTable(["", ...head]);
   table.push(["normalised |H| / |g|", ...cells(found.curvature)]);
   table.push(["Hessian norm |H|", ...cells(found.hessian)]);
   table.push(["gradient norm |g|", ...cells(found.gradient)]);
   lines.push(table.toString());
   lines.push(...remarks(found));
   if (stability.length > 0) {
-    const turns = newTable(["change of the gradient at", ...head]);
+    const turns = textTable(["change of the gradient at", ...head]);
     for (const { radius, random, adversarial } of stability) {
       turns.push([`${radius}, random`, ...cells(random)], [`${radius}, searched`, ...cells(adversarial)]);
     }
@@ -52,7 +53,7 @@ function remarks({ of, smoothness: { kind, kinks, jumps } }: Curvature): string[
 }
 
 function proved({ value, loss, pairs, method, missing, domain }: CurvatureBound): string {
-  if (missing) return `No proved bound of the curvature: ${missing.why} at node ${missing.node}.`;
+  if (missing) return `No proved bound of the curvature: ${printable(`${missing.why} at node ${missing.node}`)}.`;
   const margin = pairs ? Math.max(...pairs.flat()) : null;
   const parts = [
     `outputs ${showNumber(value)}`,
@@ -61,8 +62,4 @@ function proved({ value, loss, pairs, method, missing, domain }: CurvatureBound)
   ];
   const where = domain === "global" ? "everywhere" : `on the ${domain}`;
   return `Proved, ${where} (${method}): Hessian norms at most ${parts.join(", ")}.`;
-}
-
-function newTable(columns: readonly string[]): Table.Table {
-  return new Table({ head: [...columns], style: { head: [], border: [], compact: true } });
 }

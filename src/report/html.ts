@@ -1,4 +1,5 @@
 /** @file HTML as text, safe by construction: what is put into a template is escaped unless it is HTML already. */
+import { printableLines } from "../tensor/printable.ts";
 
 /** Text that is HTML already. */
 export interface Html {
@@ -15,7 +16,8 @@ export function html(texts: TemplateStringsArray, ...parts: readonly Part[]): Ht
   return asHtml(texts.reduce((all, text, i) => all + (i > 0 ? markupOf(parts[i - 1]) : "") + text, ""));
 }
 
-export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+export const escapeHtml = (text: string): string =>
+  printableLines(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 export interface Column {
   readonly head: string;

@@ -1,11 +1,12 @@
 /** @file Records as text for a terminal. Pure: strings in, strings out. */
-import Table from "cli-table3";
 import type { Bracket } from "../bounds/bound.ts";
 import type { Claim } from "../experiment/claim.ts";
 import type { Row } from "../experiment/comparison.ts";
 import type { RunRecord } from "../experiment/record.ts";
+import { printable } from "../tensor/printable.ts";
 import type { Verdict } from "../verify/verify.ts";
 import { showAtLeast, showAtMost, showBound, showNorm, showNumber, showPercent, showRange } from "./number.ts";
+import { textTable } from "./textTable.ts";
 
 /** One line that says that attacks and certificates agree, or those that say where they do not. */
 export function alarmLines(records: readonly RunRecord[]): string[] {
@@ -17,7 +18,7 @@ export function alarmLines(records: readonly RunRecord[]): string[] {
   if (refuted.length > 0) {
     return refuted.map(
       (r) =>
-        `ALARM: ${r.method}: ${count(r, "proof")} decisions changed inside their certified radius; a bound is wrong`,
+        `ALARM: ${printable(r.method)}: ${count(r, "proof")} decisions changed inside their certified radius; a bound is wrong`,
     );
   }
   const networks = checked.length > 1 ? ` against each of ${checked.length} networks` : "";
@@ -39,9 +40,10 @@ export function claimLines(rows: readonly Row[]): string[] {
 /** One claim in words. */
 export function claimLine(who: string, { constant, proved, holds }: Claim): string {
   const gamma = showNumber(constant);
-  if (holds) return `${who}: its constant of ${gamma} is proved of the written network, up to float32 rounding.`;
+  if (holds)
+    return `${printable(who)}: its constant of ${gamma} is proved of the written network, up to float32 rounding.`;
   const found = proved === null ? "nothing is" : `${showAtMost(proved)} is all that is`;
-  return `ALARM: ${who}: its constant of ${gamma} is not proved of the written network: ${found}`;
+  return `ALARM: ${printable(who)}: its constant of ${gamma} is not proved of the written network: ${found}`;
 }
 
 /** The bracket, every bound with what it is worth, and the layers with their share of the blame. */
@@ -52,7 +54,7 @@ export function renderBracket(bracket: Bracket): string {
     const { why, node, local } = noConstant;
     const where = bracket.domain === "global" ? "global constant" : `constant proved on the ${bracket.domain}`;
     const advice = bracket.domain === "global" ? "try --box, or --center and --radius" : "try a smaller one";
-    lines.push(`No ${where}: ${why} at node ${node}${local ? `; ${advice}` : ""}.`);
+    lines.push(`No ${where}: ${printable(`${why} at node ${node}`)}${local ? `; ${advice}` : ""}.`);
     if (lower) lines.push(`Slopes up to ${showNumber(lower.value)} were seen (witnessed, ${lower.method}).`);
   } else {
     const low = lower ? `${showAtLeast(lower.value)} (witnessed, ${lower.method})` : "none found";
@@ -62,15 +64,15 @@ export function renderBracket(bracket: Bracket): string {
     const where = bracket.domain === "global" ? "" : ` on the ${bracket.domain}`;
     lines.push(`Lipschitz constant, ${showNorm(norm)}${where}: between ${low} and ${high}`);
   }
-  const methods = newTable(["bound", "side", "proved", "value", "seconds", "status"]);
+  const methods = textTable(["bound", "side", "proved", "value", "seconds", "status"]);
   for (const b of bounds) {
     methods.push([b.method, b.side, b.proved ? "yes" : "no", showBound(b), b.seconds.toFixed(2), b.status]);
   }
   lines.push(methods.toString());
   const unfit = new Set(bounds.flatMap(({ status, why }) => (status === "not a chain" && why ? [why] : [])));
-  for (const why of unfit) lines.push(`Not a chain: ${why}.`);
+  for (const why of unfit) lines.push(`Not a chain: ${printable(why)}.`);
   if (layers.length > 0) {
-    const table = newTable(["node", "op", "shape", "upper", "lower", "share of log L"]);
+    const table = textTable(["node", "op", "shape", "upper", "lower", "share of log L"]);
     for (const l of layers) {
       const share = l.shareOfLog === null ? "-" : showPercent(l.shareOfLog);
       table.push([l.node, l.op, `[${l.shape.join(",")}]`, showNumber(l.upper), showNumber(l.lower), share]);
@@ -87,7 +89,7 @@ export function renderCertification(result: {
   readonly certified: readonly { readonly radius: number; readonly accuracy: number }[];
   readonly samples?: readonly { readonly order?: 2 }[];
 }): string {
-  const table = newTable(["radius", "certified accuracy"]);
+  const table = textTable(["radius", "certified accuracy"]);
   for (const { radius, accuracy } of result.certified) table.push([String(radius), showPercent(accuracy)]);
   const { samples = [] } = result;
   const second = samples.filter((s) => s.order === 2).length;
@@ -109,9 +111,9 @@ export function renderCertified(
 ): string {
   const { unverifiable } = certificate;
   if (unverifiable !== undefined) {
-    return `${renderCertification(library)}\n${file} has no witness, so that no second program can check it: ${unverifiable}.`;
+    return `${renderCertification(library)}\n${printable(`${file} has no witness, so that no second program can check it: ${unverifiable}.`)}`;
   }
-  const table = newTable(["radius", "certified accuracy", `in ${file}`]);
+  const table = textTable(["radius", "certified accuracy", `in ${file}`]);
   library.certified.forEach(({ radius, accuracy }, i) => {
     table.push([String(radius), showPercent(accuracy), showPercent(certificate.certified[i].accuracy)]);
   });
@@ -120,7 +122,7 @@ export function renderCertified(
     `accuracy ${showPercent(library.accuracy)}, average certified radius ${showNumber(library.averageRadius)}`,
     table.toString(),
     `The last column is what lipschitz verify can check: never more, and less what float32 may round.`,
-    ...notes.map((note) => `In ${file}, larger than it need be: ${note}.`),
+    ...notes.map((note) => printable(`In ${file}, larger than it need be: ${note}.`)),
   ].join("\n");
 }
 
@@ -129,7 +131,7 @@ export function renderVerdict({ holds, checks, seconds }: Verdict): string {
   const width = Math.max(...checks.map((check) => check.what.length));
   const lines = checks.map(
     (check) =>
-      `${check.holds ? "ok  " : "FAIL"}  ${check.what.padEnd(width)}  ${check.seconds.toFixed(2).padStart(6)} s  ${check.detail}`,
+      `${check.holds ? "ok  " : "FAIL"}  ${check.what.padEnd(width)}  ${check.seconds.toFixed(2).padStart(6)} s  ${printable(check.detail)}`,
   );
   const data =
     checks.some((check) => check.what === "samples") || !holds ? "" : " (the samples were not checked: no --data)";
@@ -137,11 +139,4 @@ export function renderVerdict({ holds, checks, seconds }: Verdict): string {
     ...lines,
     `${holds ? "The certificate holds" : "The certificate does not hold"}${data}; ${seconds.toFixed(2)} s.`,
   ].join("\n");
-}
-
-// --- internal ---
-
-/** A plain table: colours are the terminal's business, and none are used where output is piped. */
-function newTable(head: readonly string[]): Table.Table {
-  return new Table({ head: [...head], style: { head: [], border: [], compact: true } });
 }

@@ -32,10 +32,15 @@ export interface UnsupportedNode {
 export class UnsupportedOperatorError extends Error {
   override name = "UnsupportedOperatorError";
   readonly nodes: readonly UnsupportedNode[];
+  /** The message without its first line, a line for each node. */
+  readonly lines: readonly string[];
   constructor(nodes: readonly UnsupportedNode[]) {
-    const list = nodes.map((n) => `  node "${n.node}": ${n.operator} (opset ${n.opset}): ${n.why}`);
-    super(`unsupported model: ${nodes.length} node${nodes.length === 1 ? "" : "s"} cannot be read\n${list.join("\n")}`);
+    const lines = nodes.map((n) => `  node "${n.node}": ${n.operator} (opset ${n.opset}): ${n.why}`);
+    super(
+      `unsupported model: ${nodes.length} node${nodes.length === 1 ? "" : "s"} cannot be read\n${lines.join("\n")}`,
+    );
     this.nodes = nodes;
+    this.lines = lines;
   }
 }
 

@@ -12,7 +12,7 @@ import { ReadError } from "../../tensor/errors.ts";
 import { sound } from "../alarm.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
-import { openFile, readBytes, writeJson, writeWhole } from "../files.ts";
+import { readBytes } from "../files.ts";
 import { openModel } from "../network.ts";
 import {
   dataOptions,
@@ -25,6 +25,7 @@ import {
   preprocessingOptions,
   seedOption,
 } from "../options.ts";
+import { openFile, writeJson, writeWhole } from "../output.ts";
 
 export const attack = command({
   name: "attack",

@@ -9,7 +9,7 @@ import { tool } from "../../experiment/tool.ts";
 import { renderCertification, renderCertified } from "../../report/text.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
-import { openFile, readBytes, writeJson } from "../files.ts";
+import { readBytes } from "../files.ts";
 import { openModel } from "../network.ts";
 import {
   dataOptions,
@@ -21,6 +21,7 @@ import {
   preprocessingOptions,
   seedOption,
 } from "../options.ts";
+import { openFile, writeJson } from "../output.ts";
 
 export const certify = command({
   name: "certify",

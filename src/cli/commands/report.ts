@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { renderReport } from "../../report/report.ts";
 import { command } from "../command.ts";
-import { openFile, writeWhole } from "../files.ts";
+import { openFile, writeWhole } from "../output.ts";
 import { readRunFolder } from "../runFolder.ts";
 
 export const report = command({

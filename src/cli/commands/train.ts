@@ -24,7 +24,6 @@ import { kept, sound } from "../alarm.ts";
 import { loadCheckpoint, type Saved } from "../checkpoint.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
-import { openFolder, writeWhole } from "../files.ts";
 import { follow } from "../follow.ts";
 import {
   dataOptions,
@@ -38,6 +37,7 @@ import {
   parseWord,
   sampleOptions,
 } from "../options.ts";
+import { openFolder, writeWhole } from "../output.ts";
 
 /** Settings by name, with the methods that take them. */
 const settings = methodNames.flatMap((method) =>
