@@ -26,13 +26,13 @@ export interface UpperBound extends Stated {
   readonly proved: boolean;
 }
 
-/** A point and a displacement, flat: ||f(x + v) - f(x)|| >= value ||v||, in float64 and up to its rounding. */
+/** Two points of the domain, flat: ||f(y) - f(x)|| >= value ||y - x|| in exact arithmetic, by an enclosure of f(y) - f(x). */
 export interface Witness {
   readonly x: readonly number[];
-  readonly v: readonly number[];
+  readonly y: readonly number[];
 }
 
-/** value <= L, seen at the witness (null only for value 0: nothing was found). */
+/** value <= L, shown by the witness (null only for value 0: nothing was found). */
 export interface LowerBound extends Stated {
   readonly side: "lower";
   readonly proved: false;

@@ -48,20 +48,6 @@ export function checkDomain(domain: Domain, size: number): void {
   }
 }
 
-/** Can one move from a point of the domain in every direction? Not in a ball of radius 0, nor in a box with a side of length 0. */
-export function hasInterior(domain: Domain): boolean {
-  switch (domain.kind) {
-    case "global":
-      return true;
-    case "ball":
-      return domain.radius > 0;
-    case "box":
-      return Array.from(domain.low).every((low, i) => low < domain.high[i]);
-    default:
-      return domain satisfies never;
-  }
-}
-
 /** Is a point in the domain, whatever rounding did to its distance from the center? */
 export function holds(domain: Domain, x: Float64Array): boolean {
   switch (domain.kind) {

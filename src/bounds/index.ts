@@ -2,7 +2,7 @@
 import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
-import { UsageError } from "../tensor/errors.ts";
+import { InternalError, UsageError } from "../tensor/errors.ts";
 import { autoLip } from "./autoLip.ts";
 import { jacobian } from "./below/jacobian.ts";
 import { type Bound, type Bracket, maybeNorm, type Norm, printNorm } from "./bound.ts";
@@ -45,7 +45,7 @@ export interface LipschitzOptions {
  * Bracket the Lipschitz constant of a network: the smallest L with ||f(x) - f(y)||_p <= L ||x - y||_p for all x and y of a domain.
  * All outputs together are f; a fixed batch is part of x. Weights count as the float32 numbers that they are.
  * Throws UsageError where the network does not have exactly one floating-point input, a method is unknown or does not fit the norm
- * or the domain, or the domain does not fit the input.
+ * or the domain, or the domain does not fit the input; InternalError where a lower bound exceeds an upper one, which would be a fault of this library.
  */
 export async function lipschitz(network: Network, options: LipschitzOptions): Promise<Bracket> {
   const { domain = { kind: "global" }, onProgress } = options;
@@ -94,6 +94,7 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
     announce(bracketNow);
     progress(1);
   }
+  checkSides(bracketNow());
   const walk = names.includes("autolip") ? await shared.walk() : undefined;
   const missing = walk?.bound.status === "unbounded" ? walk.propagation.missing : undefined;
   const { bounds, ...found } = bracketNow();
@@ -107,19 +108,29 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
 
 // --- internal ---
 
+/** Two points that show more than is proved refute the proof or the enclosure: a fault of this program, after which it answers nothing. */
+function checkSides({ lower, upper, norm, domain }: Pick<Bracket, "lower" | "upper" | "norm" | "domain">): void {
+  if (!lower || !upper?.proved || lower.value <= upper.value) return;
+  throw new InternalError(
+    `the lower bound ${lower.value} of ${lower.method} exceeds the upper bound ${upper.value} of ${upper.method} (norm ${norm}, ${domain}): ` +
+      "one of them is wrong; please report it with the model",
+  );
+}
+
 /** A bound on the way. */
 const stopped = (bound: Bound): Bound => ({ ...bound, status: "stopped" });
 
 /** Of its own accord `branch` is asked where it may close what is open: on a domain, and on the whole space for chains of few neurons. */
 async function worthBranching(
-  { domain, seconds = 0, tail }: Pick<Question, "domain" | "seconds" | "tail">,
+  { domain, seconds = 0, tail, walk }: Pick<Question, "domain" | "seconds" | "tail" | "walk">,
   { lower, upper }: Pick<Bracket, "lower" | "upper">,
 ): Promise<boolean> {
   if (domain.kind !== "global") return true;
   // On small networks it can go on for ever all the same.
   if (seconds === Number.POSITIVE_INFINITY || (lower && upper && upper.value <= closed * lower.value)) return false;
   const made = await tail();
-  if (typeof made === "string" || !made.exact || made.before !== 1 || made.after !== 1) return false;
+  const { flow } = (await walk()).propagation;
+  if (typeof made === "string" || !made.exact || made.from !== flow.input || made.end !== flow.output) return false;
   // Pieces are cut at kinks; what is smooth has none, and the whole space no sides.
   const bent = made.curvatures.some((layer) => layer.some((c) => c > 0 && c < Number.POSITIVE_INFINITY));
   return !bent && made.chain.activations.reduce((n, { low }) => n + low.length, 0) <= fewNeurons;

@@ -3,6 +3,7 @@ import { askLipsdp } from "./askLipsdp.ts";
 import { annealing } from "./below/annealing.ts";
 import { jacobian } from "./below/jacobian.ts";
 import { pairs } from "./below/pairs.ts";
+import { riseOf } from "./below/rise.ts";
 import type { Bound, Norm } from "./bound.ts";
 import { branchAndBound } from "./branch/branch.ts";
 import { budget } from "./budget.ts";
@@ -11,7 +12,7 @@ import { eclipseFast } from "./chain/eclipse.ts";
 import { frobenius } from "./chain/frobenius.ts";
 import { greedySeqLip } from "./chain/greedySeqLip.ts";
 import { seqLip } from "./chain/seqLip.ts";
-import { type Domain, hasInterior } from "./domain.ts";
+import type { Domain } from "./domain.ts";
 import { intervalBound } from "./local/interval.ts";
 import { recurJacBound } from "./local/recurJac.ts";
 import { onChain } from "./onChain.ts";
@@ -91,6 +92,8 @@ function slopeBound(of: typeof recurJacBound) {
 }
 
 async function branch({
+  subject,
+  engine,
   tail,
   walk,
   norm,
@@ -108,7 +111,7 @@ async function branch({
   const chain =
     typeof made === "string"
       ? made
-      : made.from !== propagation.flow.input || made.after !== 1
+      : made.from !== propagation.flow.input || made.end !== propagation.flow.output
         ? "the chain does not begin at the input, or does not end at the output"
         : made.exact
           ? made.chain
@@ -126,9 +129,11 @@ async function branch({
       },
     ];
   }
+  const risen = await riseOf(engine, subject);
   const { upper, lower } = await branchAndBound(chain, domain, norm, {
     seconds,
     seed,
+    ...(risen ? { rise: risen.rise } : {}),
     ...(signal ? { signal } : {}),
     onProgress(low, value) {
       progress(value > 0 ? Math.min(1, low / value) : 1);
@@ -137,6 +142,6 @@ async function branch({
       improve({ method: "branch", side: "upper", proved: true, value, seconds: elapsed, status: "stopped", why });
     },
   });
-  // A derivative is a lower bound only where the domain goes on in every direction.
-  return hasInterior(domain) ? [upper, lower] : [upper];
+  await risen?.dispose();
+  return [upper, lower];
 }

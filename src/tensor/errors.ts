@@ -48,3 +48,8 @@ export class UnsupportedOperatorError extends Error {
 export class SpecError extends Error {
   override name = "SpecError";
 }
+
+/** Two results that cannot both be right: a fault of this library, never of its user. */
+export class InternalError extends Error {
+  override name = "InternalError";
+}

@@ -65,12 +65,18 @@ describe("jacobian()", () => {
       if (!witness) throw new Error("no witness");
       const { x, y } = subjectOf(network).at(1, "float64");
       const at = (v: readonly number[]) => evaluate({ y }, { x: tensor(v, x.shape, "float64") }).y.data as Float64Array;
-      const near = at(witness.x.map((c, i) => c + witness.v[i]));
+      const near = at(witness.y);
       const rise = lengthOf(
         near.map((c, i) => c - at(witness.x)[i]),
         norm,
       );
-      expect(rise / lengthOf(witness.v, norm)).toBeGreaterThan(value * (1 - 1e-9));
+      expect(
+        rise /
+          lengthOf(
+            witness.y.map((c, i) => c - witness.x[i]),
+            norm,
+          ),
+      ).toBeGreaterThan(value * (1 - 1e-9));
     }
   });
 
@@ -80,7 +86,8 @@ describe("jacobian()", () => {
     const data = points([3], [1, 1, 1, -1, 0.8, 1.1]);
     const still = await lower(network, 2, { data, rounds: 0 });
     const moved = await lower(network, 2, { data, rounds: 40 });
-    expect(still.value).toBeLessThan(0.2);
+    // A long step from there sees some of it.
+    expect(still.value).toBeLessThan(0.5);
     expect(moved.value).toBeGreaterThan(0.9);
     expect(moved.value).toBeLessThanOrEqual(1);
   });

@@ -30,12 +30,16 @@ function shown(network: Network, { witness }: LowerBound, norm: Norm): number {
   if (!witness) throw new Error("no witness");
   const { x, y } = subjectOf(network).at(1, "float64");
   const at = (v: readonly number[]) => evaluate({ y }, { x: tensor(v, x.shape, "float64") }).y.data as Float64Array;
-  const [a, b] = [at(witness.x), at(witness.x.map((c, i) => c + witness.v[i]))];
+  const [a, b] = [at(witness.x), at(witness.y)];
   return (
     lengthOf(
       b.map((c, i) => c - a[i]),
       norm,
-    ) / lengthOf(witness.v, norm)
+    ) /
+    lengthOf(
+      witness.y.map((c, i) => c - witness.x[i]),
+      norm,
+    )
   );
 }
 

@@ -30,14 +30,8 @@ describe.each(Object.entries(searches))("%s() on a domain", (_, search) => {
         for (const norm of [1, 2, "inf"] as const) {
           const { witness } = await search(subject, norm, { ...small, domain, seed });
           if (!witness) continue;
-          const x = Float64Array.from(witness.x);
-          expect(holds(domain, x)).toBe(true);
-          expect(
-            holds(
-              domain,
-              x.map((c, i) => c + witness.v[i]),
-            ),
-          ).toBe(true);
+          expect(holds(domain, Float64Array.from(witness.x))).toBe(true);
+          expect(holds(domain, Float64Array.from(witness.y))).toBe(true);
         }
       }
     }

@@ -98,7 +98,7 @@ export async function searchBelow(
       starts,
       runs,
       rounds,
-      known: start ? { x: inside(domain, Float64Array.from(start.x)), v: Float64Array.from(start.v), value: 0 } : null,
+      known: start ? knownOf(start, domain) : null,
       progress: (part) => onProgress(0.9 * part),
       async first(candidates) {
         if (told || !onFirst) return;
@@ -124,6 +124,11 @@ export function batches<T>(items: readonly T[], size: number): T[][] {
 }
 
 // --- internal ---
+
+function knownOf({ x, y }: Witness, domain: Domain): Candidate {
+  const from = inside(domain, Float64Array.from(x));
+  return { x: from, v: from.map((c, i) => y[i] - c), value: 0 };
+}
 
 /** As many as pay, and no more numbers than a cache holds. */
 function runsOf({ batch, size, outputs }: Subject, starts: number): number {

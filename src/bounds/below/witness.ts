@@ -1,9 +1,13 @@
-/** @file What a search believes, evaluated again in float64 at two points: only a difference quotient is reported, because at a kink the formal Jacobian can exceed the constant. */
+/** @file What a search believes, made into two points and the quotient that they are proved to show. Steps are chosen by quotients in float64; what is reported is an enclosure. */
 import type { Engine } from "../../engine/engine.ts";
-import type { Witness } from "../bound.ts";
-import { type Domain, holds, inside, reachOf } from "../domain.ts";
+import type { Norm, Witness } from "../bound.ts";
+import { type Domain, inside } from "../domain.ts";
 import { lengthOf } from "../length.ts";
+import { type Points, pairsAlong } from "./along.ts";
 import { type Candidate, corners, power, quotient, type Search } from "./ascent.ts";
+import type { Rise } from "./enclosure.ts";
+import { riseOf } from "./rise.ts";
+import { shownQuotient } from "./shown.ts";
 import { preciseSlopes, type Slopes } from "./slopes.ts";
 
 export interface Witnessed {
@@ -22,135 +26,124 @@ export interface Judge {
 }
 
 /**
- * Set up the float64 evaluation.
+ * Set up the evaluation.
  *
- * A pair (x, v) is measured as ||f(x + v) - f(x)|| / ||v||, a point with a direction by the largest such quotient over four lengths
- * of the direction, and by no more than ||J(x) v|| / ||v||. What rounding may have added to the outputs (2^-44 of them) is taken off.
- * Only points of the domain are measured: an end that is outside is moved to the nearest inside.
+ * A candidate gives pairs of points: itself where it is a `pair`, and pairs along its direction, of several lengths, from the point and around it.
+ * They are measured in float64, and those that seem to show most are enclosed. The first is enclosed whatever the clock says.
  */
 export async function judge(engine: Engine, search: Search, kind: "direction" | "pair"): Promise<Judge> {
   const slopes = await preciseSlopes(engine, search.subject);
-  if (!slopes) {
-    const nothing = async (): Promise<Witnessed> => ({ value: 0, witness: null });
-    return { glance: nothing, confirm: nothing, dispose: async () => {} };
+  const rise = slopes && (await riseOf(engine, search.subject));
+  if (!slopes || !rise) {
+    const nothing = async (): Promise<Witnessed> => none;
+    return { glance: nothing, confirm: nothing, dispose: async () => slopes?.dispose() };
   }
   const precise: Search = { ...search, slopes };
-  const direction = async ({ x, v }: Candidate): Promise<Witnessed> => {
-    const formal = quotient(lengthOf(await slopes.push(x, v), search.norm), lengthOf(v, search.norm));
-    const seen = await alongDirection(slopes, search, x, v);
-    return { ...seen, value: Math.min(formal, seen.value) };
-  };
-  const measure = async (candidate: Candidate): Promise<Witnessed> =>
-    kind === "direction"
-      ? direction(candidate)
-      : secant(slopes, search, candidate.x, await slopes.value(candidate.x), candidate.v);
-  const best = async (
-    candidates: readonly Candidate[],
-    look: (c: Candidate) => Promise<Witnessed>,
-    from: Witnessed,
-  ) => {
-    let found = from;
+  const trials = async (candidates: readonly Candidate[]): Promise<Trial[]> => {
+    const found: Trial[] = [];
     for (const [k, candidate] of candidates.entries()) {
       if (k > 0 && search.clock.expired) break;
       await search.clock.pause();
-      found = larger(found, await look(candidate));
+      const pairs = kind === "direction" ? alongDirection(search.domain, candidate) : [pairOf(candidate)];
+      found.push(...(await estimated(slopes, search, pairs)));
     }
     return found;
   };
-  const none: Witnessed = { value: 0, witness: null };
   return {
-    glance: (candidates) => best(candidates, measure, none),
+    glance: async (candidates) => shown(rise.rise, search, await trials(candidates)),
     async confirm(candidates) {
-      const plain = await best(candidates, measure, none);
-      if (search.clock.expired) return plain;
-      return best(
-        candidates,
-        async (candidate) => {
-          const [polished] = await power(precise, [candidate.x], [candidate.v], 100);
-          const others = search.clock.expired ? [] : await corners(precise, polished);
-          let found = await direction(polished);
-          for (const other of others) found = larger(found, await direction(other));
-          return found;
-        },
-        plain,
-      );
+      const found = await trials(candidates);
+      for (const candidate of candidates) {
+        if (search.clock.expired) break;
+        const [polished] = await power(precise, [candidate.x], [candidate.v], 100);
+        const others = search.clock.expired ? [] : await corners(precise, polished);
+        for (const c of [polished, ...others]) {
+          await search.clock.pause();
+          if (!search.clock.expired) found.push(...(await estimated(slopes, search, alongDirection(search.domain, c))));
+        }
+      }
+      return shown(rise.rise, search, found);
     },
-    dispose: () => slopes.dispose(),
+    async dispose() {
+      await slopes.dispose();
+      await rise.dispose();
+    },
   };
+}
+
+/** The best quotient that any of a few pairs is proved to show; of those that show the same, the points farthest apart. */
+export async function shown(
+  rise: Rise,
+  { norm, domain }: { readonly norm: Norm; readonly domain: Domain },
+  found: readonly Trial[],
+): Promise<Witnessed> {
+  const order = [...found].sort((a, b) => b.value - a.value);
+  // In float64 the shortest steps look worse than they are.
+  const shortest = order.reduce<Trial | undefined>((a, b) => (a && a.size <= b.size ? a : b), undefined);
+  let best: (Trial & { readonly proved: number }) | undefined;
+  const enclose = async (trial: Trial) => {
+    const proved = await shownQuotient(rise, trial.x, trial.y, norm, domain);
+    if (
+      proved > 0 &&
+      (!best || proved > best.proved * (1 + same) || (proved >= best.proved * (1 - same) && trial.size > best.size))
+    ) {
+      best = { ...trial, proved };
+    }
+  };
+  for (const trial of order.slice(0, enclosed)) await enclose(trial);
+  if (shortest && !order.slice(0, enclosed).includes(shortest)) await enclose(shortest);
+  if (!best) return none;
+  // Numbers of 32 bits, where they show the same: other programs can then be fed these very points.
+  const single = { x: Float64Array.from(best.x, Math.fround), y: Float64Array.from(best.y, Math.fround) };
+  const value = await shownQuotient(rise, single.x, single.y, norm, domain);
+  const kept = value >= best.proved * (1 - same) ? { ...single, proved: value } : best;
+  return { value: kept.proved, witness: { x: Array.from(kept.x), y: Array.from(kept.y) } };
+}
+
+/** Two points, and what they seem to show. */
+export interface Trial {
+  readonly x: Float64Array;
+  readonly y: Float64Array;
+  /** Of the quotient, less what rounding in float64 may have added. */
+  readonly value: number;
+  /** Of the step between them. */
+  readonly size: number;
 }
 
 // --- internal ---
 
+const none: Witnessed = { value: 0, witness: null };
+
+/** Most pairs that are enclosed. */
+const enclosed = 4;
+
+/** Relative; quotients that are nearer are as good as each other. */
+const same = 2 ** -20;
+
 type Frame = Pick<Search, "norm" | "domain">;
 
-/** A displacement from x, near the wanted one, with both ends in the domain as float64 adds them; null where rounding allows none. */
-function within(domain: Domain, x: Float64Array, wanted: Float64Array): Float64Array | null {
-  if (domain.kind === "global") return wanted;
-  if (!holds(domain, x)) return null;
-  const end = inside(
-    domain,
-    x.map((c, i) => c + wanted[i]),
-  );
-  let v = end.map((c, i) => c - x[i]);
-  for (let trial = 0; trial < 4; trial++) {
-    const there = x.map((c, i) => c + v[i]);
-    if (holds(domain, there)) return v;
-    v = v.map((c) => c * (1 - 2 ** -20));
+const alongDirection = (domain: Domain, { x, v }: Candidate): Points[] =>
+  pairsAlong(domain, x, v, [2 ** -1, 2 ** -4, 2 ** -8, 2 ** -13, 2 ** -20]);
+
+const pairOf = ({ x, v }: Candidate): Points => ({ x, y: x.map((c, i) => c + v[i]) });
+
+async function estimated(slopes: Slopes, { norm, domain }: Frame, pairs: readonly Points[]): Promise<Trial[]> {
+  const found: Trial[] = [];
+  const known = new Map<Float64Array, Float64Array>();
+  const value = async (x: Float64Array) => {
+    const made = known.get(x) ?? (await slopes.value(x));
+    known.set(x, made);
+    return made;
+  };
+  for (const points of pairs) {
+    const x = inside(domain, points.x);
+    const y = inside(domain, points.y);
+    const [at, there] = [await value(x), await value(y)];
+    const difference = (a: Float64Array, b: Float64Array) => b.map((c, i) => c - a[i]);
+    const rounding = 2 ** -44 * (lengthOf(at, norm) + lengthOf(there, norm));
+    const size = lengthOf(difference(x, y), norm);
+    const seen = quotient(lengthOf(difference(at, there), norm) - rounding, size);
+    if (size > 0) found.push({ x, y, value: Math.max(0, seen), size });
   }
-  return null;
-}
-
-const larger = (a: Witnessed, b: Witnessed): Witnessed => (b.value > a.value ? b : a);
-
-/** The largest difference quotient along v over several lengths. */
-async function alongDirection(slopes: Slopes, frame: Frame, x: Float64Array, v: Float64Array): Promise<Witnessed> {
-  const at = await slopes.value(x);
-  const reach = Math.min(reachOf(frame.domain), Math.max(1, lengthOf(x, "inf")));
-  const scale = reach / Math.max(lengthOf(v, "inf"), Number.MIN_VALUE);
-  let best: Witnessed = { value: 0, witness: null };
-  // At the border of a domain one way may lead out.
-  const ways = frame.domain.kind === "global" ? [1] : [1, -1];
-  for (const way of ways) {
-    for (const t of [2 ** -3, 2 ** -7, 2 ** -11, 2 ** -15]) {
-      const found = await secant(
-        slopes,
-        frame,
-        x,
-        at,
-        v.map((c) => way * t * scale * c),
-      );
-      best = larger(best, found);
-    }
-  }
-  return best;
-}
-
-/** ||f(x + v) - f(x)|| / ||v|| less what rounding may have added. */
-async function secant(
-  slopes: Slopes,
-  { norm, domain }: Frame,
-  x: Float64Array,
-  at: Float64Array,
-  wanted: Float64Array,
-): Promise<Witnessed> {
-  const v = within(domain, x, wanted);
-  if (!v) return { value: 0, witness: null };
-  const near = x.map((c, i) => c + v[i]);
-  const there = await slopes.value(near);
-  const rounding = 2 ** -44 * (lengthOf(at, norm) + lengthOf(there, norm));
-  const rise =
-    lengthOf(
-      there.map((c, i) => c - at[i]),
-      norm,
-    ) - rounding;
-  // What was added is what the sum has become, not what was meant.
-  const run = Math.max(
-    lengthOf(
-      near.map((c, i) => c - x[i]),
-      norm,
-    ),
-    lengthOf(v, norm),
-  );
-  const value = quotient(rise, run * (1 + 2 ** -44));
-  return value > 0 ? { value, witness: { x: Array.from(x), v: Array.from(v) } } : { value: 0, witness: null };
+  return found;
 }

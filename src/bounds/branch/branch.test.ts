@@ -3,11 +3,14 @@ import { randomChain, savedChain } from "../../../test/chains.ts";
 import { hasShared } from "../../../test/shared.ts";
 import { inducedNorm } from "../../linalg/norm.ts";
 import { random } from "../../tensor/random.ts";
+import { pairsAlong } from "../below/along.ts";
+import { riseOfChain } from "../below/enclosure.ts";
+import { shownQuotient } from "../below/shown.ts";
 import type { Norm } from "../bound.ts";
 import type { Chain } from "../chain.ts";
-import { type Domain, holds } from "../domain.ts";
+import { type Domain, holds, inside } from "../domain.ts";
 import { branchAndBound } from "./branch.ts";
-import { jacobianAt, witnessOf } from "./steepness.ts";
+import { jacobianAt } from "./steepness.ts";
 
 const everywhere: Domain = { kind: "global" };
 const unitBox: Domain = { kind: "box", low: [0, 0, 0, 0], high: [1, 1, 1, 1] };
@@ -51,8 +54,8 @@ function steepestOnGrid(chain: Chain, low: number, high: number, norm: Norm): nu
   return best;
 }
 
-describe("witnessOf()", () => {
-  it("keeps both ends in the domain, also where both ways lead out of it", () => {
+describe("pairsAlong()", () => {
+  it("keeps both ends in the domain, and has a pair in the direction where both ways lead out of it", () => {
     const corners: readonly (readonly [Domain, number[], number[]])[] = [
       [{ kind: "box", low: [0.3, -1], high: [1, -0.5] }, [1, -0.5], [1, -1]],
       [{ kind: "ball", center: [0, 0], radius: 0.4, norm: "inf" }, [-0.4, 0.4], [1, 1]],
@@ -60,11 +63,14 @@ describe("witnessOf()", () => {
       [everywhere, [0, 2], [1, 0]],
     ];
     for (const [domain, point, direction] of corners) {
-      const { x, v } = witnessOf(Float64Array.from(point), direction, domain);
-      for (const end of [x, x.map((c, k) => c + v[k])]) expect(holds(domain, Float64Array.from(end))).toBe(true);
-      expect(Math.hypot(...x.map((c, k) => c - point[k]))).toBeLessThan(1e-5);
-      expect(v[0] / v[1]).toBeCloseTo(direction[0] / direction[1], 9);
-      expect(Math.max(...v.map(Math.abs))).toBeGreaterThan(1e-8);
+      const pairs = pairsAlong(domain, Float64Array.from(point), Float64Array.from(direction), [2 ** -10, 2 ** -20]);
+      for (const { x, y } of pairs) for (const end of [x, y]) expect(holds(domain, inside(domain, end))).toBe(true);
+      const along = pairs.filter(({ x, y }) => {
+        const v = y.map((c, k) => c - x[k]);
+        return Math.abs(v[0] * direction[1] - v[1] * direction[0]) < 1e-9 * Math.hypot(...v);
+      });
+      expect(along.length).toBeGreaterThan(0);
+      for (const { x } of along) expect(Math.hypot(...x.map((c, k) => c - point[k]))).toBeLessThan(1e-2);
     }
   });
 });
@@ -126,20 +132,16 @@ describe("branchAndBound()", () => {
     }
   });
 
-  it("has a witness for its lower bound", async () => {
+  it("has two points for its lower bound, which show as much as the Jacobian there", async () => {
     const chain = randomChain(random(13), [3, 6, 6, 2], ["relu"]);
     for (const norm of [1, 2, "inf"] as const) {
       const { lower } = await branchAndBound(chain, everywhere, norm);
-      const { x, v } = lower.witness ?? { x: [], v: [] };
-      const J = jacobianAt(chain, Float64Array.from(x));
-      const size = (a: readonly number[]) =>
-        norm === 2
-          ? Math.hypot(...a)
-          : norm === 1
-            ? a.reduce((s, b) => s + Math.abs(b), 0)
-            : Math.max(...a.map(Math.abs));
-      const moved = [0, 1].map((i) => v.reduce((s, d, k) => s + d * (J ? J.data[3 * i + k] : 0), 0));
-      expect(size(moved) / size(v)).toBeCloseTo(lower.value, 5);
+      const [x, y] = [Float64Array.from(lower.witness?.x ?? []), Float64Array.from(lower.witness?.y ?? [])];
+      expect(await shownQuotient(riseOfChain(chain), x, y, norm, everywhere)).toBe(lower.value);
+      const J = jacobianAt(chain, x) ?? jacobianAt(chain, y);
+      if (!J) throw new Error("both ends are at kinks");
+      expect(lower.value).toBeGreaterThan(inducedNorm(J, norm).lower * (1 - 1e-6));
+      expect(lower.value).toBeLessThanOrEqual(inducedNorm(J, norm).upper);
     }
   });
 

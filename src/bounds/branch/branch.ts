@@ -5,6 +5,9 @@
 
 import { UsageError } from "../../tensor/errors.ts";
 import { random } from "../../tensor/random.ts";
+import { pairsAlong } from "../below/along.ts";
+import { type Rise, riseOfChain } from "../below/enclosure.ts";
+import { shownQuotient } from "../below/shown.ts";
 import type { LowerBound, Norm, Status, UpperBound, Witness } from "../bound.ts";
 import { budget } from "../budget.ts";
 import type { Chain } from "../chain.ts";
@@ -13,7 +16,7 @@ import { heap } from "../heap.ts";
 import { occupied } from "./halfSpaces.ts";
 import { partsOf } from "./parts.ts";
 import { outsideBall, type Piece, pieceOf, problemOf, wholePiece } from "./piece.ts";
-import { steepness, witnessOf } from "./steepness.ts";
+import { steepness } from "./steepness.ts";
 
 export interface BranchOptions {
   /** Stop where upper <= lower (1 + gap), default 0.001. */
@@ -25,6 +28,8 @@ export interface BranchOptions {
   readonly signal?: AbortSignal;
   /** Of the first points, default 0. */
   readonly seed?: number;
+  /** Encloses what the network does between two points; that of the chain unless told. */
+  readonly rise?: Rise;
   /** A further proved upper bound for slopes within ranges, to be used where it is smaller. */
   bound?(slopes: readonly Range[]): number;
   onProgress?(lower: number, upper: number, pieces: number): void;
@@ -40,8 +45,8 @@ export interface BranchResult {
 /**
  * Enclose the Lipschitz constant of a chain on a domain, anytime.
  *
- * Upper: the largest bound of all pieces still open, each the norm of a RecurJac enclosure with the slopes of the piece. Lower: Jacobian norms at
- * inner points. A piece is dropped only if its ranges or a proved certificate show that it is empty. Ends with status "done" at the gap.
+ * Upper: the largest bound of all pieces still open, each the norm of a RecurJac enclosure with the slopes of the piece. Lower: the
+ * quotient that two points are proved to show, where the Jacobian at an inner point is steep. A piece is dropped only if its ranges or a proved certificate show that it is empty. Ends with status "done" at the gap.
  *
  * Reference: Bhowmick, D'Souza, Raghavan 2021, "LipBaB" (branching on neurons); certificates and points added here.
  */
@@ -51,7 +56,7 @@ export async function branchAndBound(
   norm: Norm,
   options: BranchOptions = {},
 ): Promise<BranchResult> {
-  const { gap = 1e-3, pieces: limit = 1e6, seconds, signal, seed = 0, onProgress } = options;
+  const { gap = 1e-3, pieces: limit = 1e6, seconds, signal, seed = 0, rise = riseOfChain(chain), onProgress } = options;
   if (!(gap >= 0)) throw new UsageError(`branchAndBound: the gap must not be negative, got ${gap}`);
   checkDomain(domain, chain.affine[0].weight.cols);
   const time = budget({ seconds, signal });
@@ -61,17 +66,23 @@ export async function branchAndBound(
   open.push(root.bound, root);
   let lower = 0;
   let witness: Witness | null = null;
-  const tryPoint = (x: Float64Array) => {
-    const found = steepness(chain, inside(domain, x), norm);
-    if (found && found.value > lower) {
-      lower = found.value;
-      witness = witnessOf(inside(domain, x), found.direction(), domain);
+  const tryPoint = async (point: Float64Array) => {
+    const x = inside(domain, point);
+    const found = steepness(chain, x, norm);
+    if (!found || found.value <= lower * (1 + reached)) return;
+    for (const pair of pairsAlong(domain, x, found.direction(), lengths)) {
+      const value = await shownQuotient(rise, pair.x, pair.y, norm, domain);
+      if (value > lower) {
+        lower = value;
+        witness = { x: Array.from(pair.x), y: Array.from(pair.y) };
+      }
+      if (found.value <= lower * (1 + reached)) break;
     }
   };
   for (const x of firstPoints(root.box, seed)) {
     await time.pause();
     if (time.expired) break;
-    tryPoint(x);
+    await tryPoint(x);
   }
 
   let looked = 0;
@@ -98,7 +109,7 @@ export async function branchAndBound(
     }
     const state = occupied(problem, piece);
     if (state.kind === "empty") continue;
-    if (state.kind === "inside") tryPoint(state.x);
+    if (state.kind === "inside") await tryPoint(state.x);
     if (piece.bound <= lower * (1 + gap)) {
       // Small enough already; the next turn of the loop sees it.
       open.push(piece.bound, cut);
@@ -128,6 +139,12 @@ export async function branchAndBound(
 
 /** A constant of 0 is proved up to underflow only. */
 const nothing = 2 ** -400;
+
+/** Lengths of steps along a direction, longest first: pieces can be small. */
+const lengths = Array.from({ length: 10 }, (_, k) => 2 ** (-1 - 4 * k));
+
+/** How near two points are to come to a derivative, relative; what is nearer counts as the same. */
+const reached = 2 ** -24;
 
 /** What is kept of a piece while it waits: the rest is computed again. */
 type Cut = Pick<Piece, "box" | "sides" | "bound">;

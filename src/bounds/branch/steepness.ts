@@ -1,11 +1,10 @@
-/** @file The Jacobian of a chain at one point, for lower bounds: only where the point is clear of every kink, so that it is the derivative. */
+/** @file The Jacobian of a chain at one point, to say where two points may show a lower bound: only where the point is clear of every kink, so that it is the derivative. */
 import { type Matrix, multiply } from "../../linalg/matrix.ts";
 import { inducedNorm } from "../../linalg/norm.ts";
 import { matrixOperator } from "../../linalg/operator.ts";
 import { powerIteration } from "../../linalg/power.ts";
-import type { Norm, Witness } from "../bound.ts";
+import type { Norm } from "../bound.ts";
 import type { Chain } from "../chain.ts";
-import { boxAround, type Domain, holds, reachOf } from "../domain.ts";
 import { activationRange, affineRange } from "../local/ranges.ts";
 
 /** The Jacobian at x; null where rounding leaves open on which side of a kink some neuron is. */
@@ -35,43 +34,15 @@ export function jacobianAt(chain: Chain, x: Float64Array): Matrix | null {
   return slopes.reduceRight((Y, d, i) => multiply(scaleColumns(Y, d), affine[i].weight), last);
 }
 
-/** What may be lost to rounding in a Jacobian and its norm. */
-const loss = 1 - 2 ** -40;
-
-/** The norm of the Jacobian at x, rounded down, and the direction that shows it; null at kinks. */
+/** The norm of the Jacobian at x and the direction that shows it; null at kinks. It is believed only as far as two points show it. */
 export function steepness(
   chain: Chain,
   x: Float64Array,
   norm: Norm,
-): { readonly value: number; direction(): number[] } | null {
+): { readonly value: number; direction(): Float64Array } | null {
   const J = jacobianAt(chain, x);
   if (!J) return null;
-  return { value: inducedNorm(J, norm).lower * loss, direction: () => directionOf(J, norm) };
-}
-
-/**
- * The witness of a point: a step of a millionth along the direction, which stays in the linear piece unless a kink is that near. At the
- * border of a domain it goes the other way, or is shorter, where that keeps it inside; in a corner, from which both ways lead out, it
- * begins a millionth further in.
- */
-export function witnessOf(x: Float64Array, direction: readonly number[], domain: Domain): Witness {
-  const length = Math.max(Number.MIN_VALUE, ...direction.map(Math.abs));
-  const along = (size: number) => direction.map((c) => (size * c) / length);
-  const size = Math.min(
-    x.reduce((top, c) => Math.max(top, Math.abs(c)), 1),
-    reachOf(domain),
-  );
-  const steps = [2 ** -20, -(2 ** -20), 2 ** -30, -(2 ** -30)].map((t) => ({ from: x, v: along(t * size) }));
-  const { low, high } = boxAround(domain, x.length);
-  const sides = low.map((l, k) => high[k] - l);
-  // A domain holds the cube of this half side around its middle, and so at every point on the way there a smaller one.
-  const room = Math.min(...sides) / 2 / Math.sqrt(x.length);
-  const inner = x.map((c, k) => c + 2 ** -20 * (low[k] + sides[k] / 2 - c));
-  const all = domain.kind === "global" ? steps : [...steps, { from: inner, v: along(2 ** -21 * room) }];
-  const fits = ({ from, v }: (typeof all)[number]) =>
-    [from, from.map((c, i) => c + v[i])].every((p) => holds(domain, p));
-  const { from, v } = all.find(fits) ?? steps[0];
-  return { x: Array.from(from), v };
+  return { value: inducedNorm(J, norm).lower, direction: () => Float64Array.from(directionOf(J, norm)) };
 }
 
 // --- internal ---

@@ -131,7 +131,8 @@ function byBehaviour(node: Node, inputs: readonly Range[], varies: readonly bool
     const found = pointwiseRange(apply, slopeOn, inputs[which]);
     return notNegative.has(node.op.name) ? { ...found, low: found.low.map((v) => Math.max(0, v)) } : found;
   }
-  if (own.kind === "smooth") {
+  const lipschitz = lipschitzOf(own);
+  if (lipschitz !== null) {
     // Nothing moves by more than the largest move times the constant.
     const parts = inputs.map(middleOf);
     const values = node.op.evaluate(
@@ -142,10 +143,17 @@ function byBehaviour(node: Node, inputs: readonly Range[], varies: readonly bool
     const move = parts.reduce((top, p) => p.radius.reduce((t, v) => Math.max(t, v), top), 0);
     const terms = inputs.reduce((n, r) => n + r.low.length, 16);
     const reach = (v: number) =>
-      up(up(own.lipschitz.inf * move) + 2 * (valueError + gamma(terms)) * (size + Math.abs(v) + Math.log(terms)));
+      up(up(lipschitz * move) + 2 * (valueError + gamma(terms)) * (size + Math.abs(v) + Math.log(terms)));
     return { low: values.map((v) => down(v - reach(v))), high: values.map((v) => up(v + reach(v))) };
   }
   return everything;
+}
+
+/** The constant in l-inf of an op that is not element by element; null where it states none. */
+function lipschitzOf(behaviour: Behaviour): number | null {
+  if (behaviour.kind === "smooth") return behaviour.lipschitz.inf;
+  if (behaviour.kind === "isometry") return 1;
+  return behaviour.kind === "linear" && behaviour.of.form === "bounded" ? behaviour.of.norm.inf : null;
 }
 
 const slopesOf = (behaviour: Behaviour) =>
