@@ -98,6 +98,11 @@ export interface Op<A = unknown> {
   vjp(y: Node<A>, dy: Node): readonly (Node | null)[];
   /** What is known of y as a function of the inputs that vary, the others held fixed. At least one varies. */
   behaviour(y: Node<A>, varies: readonly boolean[]): Behaviour;
+  /**
+   * The same function of ops that are affine, act on single numbers or multiply, for bounds that follow lines; null where the op is such a one
+   * itself, given the inputs that vary.
+   */
+  parts?(y: Node<A>, varies: readonly boolean[]): Node | null;
   /** The values in float64 by plain loops: the judge in tests, and the evaluator of constants. */
   evaluate(y: Node<A>, inputs: readonly Float64Array[]): Float64Array;
   /** Write the op and return the name of its result. */

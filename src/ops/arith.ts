@@ -50,12 +50,14 @@ const subOp = binary("Sub", (a, b) => a - b, {
 const mulOp = binary("Mul", (a, b) => a * b, {
   vjp: (y, dy) => [mul(dy, y.inputs[1]), mul(dy, y.inputs[0])],
   behaviour: ([a, b], y) => (a && b ? product("elements") : diagonal(y.inputs[a ? 1 : 0], false)),
+  parts: (y) => (y.inputs[0] === y.inputs[1] ? pow(y.inputs[0], 2) : null),
 });
 
 const divOp = binary("Div", (a, b, dtype) => (isFloat(dtype) ? a / b : Math.trunc(a / b)), {
   vjp: (y, dy) => [div(dy, y.inputs[1]), neg(div(mul(dy, y), y.inputs[1]))],
   behaviour: ([, b], y) =>
     b ? unbounded("division by a varying branch", { kind: "quotient" }) : diagonal(y.inputs[1], true),
+  parts: (y, [, b]) => (b && isFloat(y.dtype) ? mul(y.inputs[0], pow(y.inputs[1], -1)) : null),
 });
 
 const powOp = binary("Pow", (a, b) => a ** b, {
@@ -102,23 +104,46 @@ export const log = (x: Node): Node => apply(logOp, [x], null);
 /** The larger of a and b; at ties the cotangent flows to a. */
 export const maximum = (a: Operand, b: Operand): Node => apply(maximumOp, operands("maximum", a, b), null);
 
+/** The largest of several, by rounds of pairs. */
+export function largestOf(nodes: readonly Node[]): Node {
+  if (nodes.length === 1) return nodes[0];
+  const pairs = Array.from({ length: Math.ceil(nodes.length / 2) }, (_, i) => nodes.slice(2 * i, 2 * i + 2));
+  return largestOf(pairs.map(([a, b]) => (b ? maximum(a, b) : a)));
+}
+
 /** The smaller of a and b; at ties the cotangent flows to a. */
 export const minimum = (a: Operand, b: Operand): Node => apply(minimumOp, operands("minimum", a, b), null);
 
-/** Max and min are 1-Lipschitz in the pair in every p-norm; with one side fixed they act element by element. */
-const extremum = ([a, b]: readonly boolean[]): Behaviour =>
-  a && b
-    ? { kind: "smooth", lipschitz: { 1: 1, 2: 1, inf: 1 }, curvature: Number.POSITIVE_INFINITY }
-    : pointwise(0, 1, Number.POSITIVE_INFINITY);
+/** Max and min are 1-Lipschitz in the pair in every p-norm; with one side fixed they act element by element, with slope `above` above a kink. */
+const extremum =
+  (above: 0 | 1) =>
+  ([a, b]: readonly boolean[], y: Node): Behaviour => {
+    if (a && b) return { kind: "smooth", lipschitz: { 1: 1, 2: 1, inf: 1 }, curvature: Number.POSITIVE_INFINITY };
+    const kink = numberOf(y.inputs[a ? 1 : 0]);
+    const below = 1 - above;
+    const slopes = (low: number, high: number) =>
+      kink === null
+        ? ([0, 1] as const)
+        : low >= kink
+          ? ([above, above] as const)
+          : high <= kink
+            ? ([below, below] as const)
+            : ([0, 1] as const);
+    return pointwise(0, 1, Number.POSITIVE_INFINITY, slopes);
+  };
 
 const maximumOp = binary("Max", (a, b) => Math.max(a, b), {
   vjp: (y, dy) => choose(greaterOrEqual(y.inputs[0], y.inputs[1]), dy),
-  behaviour: extremum,
+  behaviour: extremum(1),
+  // max(a, b) = b + max(a - b, 0)
+  parts: ({ inputs: [p, q] }, [a, b]) => (a && b ? add(q, maximum(sub(p, q), 0)) : null),
 });
 
 const minimumOp = binary("Min", (a, b) => Math.min(a, b), {
   vjp: (y, dy) => choose(lessOrEqual(y.inputs[0], y.inputs[1]), dy),
-  behaviour: extremum,
+  behaviour: extremum(0),
+  // min(a, b) = a - max(a - b, 0)
+  parts: ({ inputs: [p, q] }, [a, b]) => (a && b ? sub(p, maximum(sub(p, q), 0)) : null),
 });
 
 // --- comparisons and logic: their result is bool, nothing flows back ---
@@ -245,6 +270,7 @@ function binary(
   rules: {
     vjp(y: Node<null>, dy: Node): readonly (Node | null)[];
     behaviour(varies: readonly boolean[], y: Node<null>): Behaviour;
+    parts?(y: Node<null>, varies: readonly boolean[]): Node | null;
   },
 ): Op<null> {
   return {
@@ -259,6 +285,7 @@ function binary(
     },
     vjp: rules.vjp,
     behaviour: (y, varies) => rules.behaviour(varies, y),
+    ...(rules.parts ? { parts: rules.parts } : {}),
     evaluate: (y, [a, b]) => a.map((v, i) => compute(v, b[i], y.dtype)),
     onnx: (_, build) => build.node(name, build.operands()),
   };

@@ -4,10 +4,11 @@ import { constant } from "../graph/leaf.ts";
 import { ShapeError, UsageError } from "../tensor/errors.ts";
 import { type Shape, sameShape, showShape, sizeOf } from "../tensor/shape.ts";
 import { full, tensor } from "../tensor/tensor.ts";
-import { and, cast, div, equal, mul } from "./arith.ts";
+import { and, cast, div, equal, largestOf, mul } from "./arith.ts";
 import { broadcastTo, sum } from "./broadcast.ts";
 import { convTranspose } from "./conv.ts";
 import { bounded, up } from "./facts.ts";
+import { gather } from "./gather.ts";
 import { reduceForm, reshapeForm } from "./lowering.ts";
 import { pad, reshape, slice } from "./movement.ts";
 import { fold, gatherOrZero, patches } from "./patches.ts";
@@ -78,6 +79,24 @@ const maxPoolOp: Op<Window> = {
     const most = mostReaders(y.inputs[0].shape.slice(2), y.attrs);
     const lipschitz = { 1: most, 2: most === 1 ? 1 : up(Math.sqrt(most)), inf: 1 };
     return { kind: "smooth", lipschitz, curvature: Number.POSITIVE_INFINITY };
+  },
+  // A tap that a window lacks is one that it has.
+  parts(y) {
+    const [x] = y.inputs;
+    const space = sizeOf(x.shape.slice(2));
+    const windows = sizeOf(y.shape.slice(2));
+    const table = tapsFirst(x.shape, y.attrs);
+    const taps = sizeOf(y.attrs.kernel);
+    const some = Array.from({ length: windows }, (_, p) => {
+      for (let k = 0; k < taps; k++) if (table[k * windows + p] >= 0) return table[k * windows + p];
+      return 0;
+    });
+    const flat = reshape(x, [x.shape[0], x.shape[1], space]);
+    const members = Array.from({ length: taps }, (_, k) => {
+      const at = some.map((other, p) => (table[k * windows + p] < 0 ? other : table[k * windows + p]));
+      return gather(flat, constant(tensor(at, [windows], "int64")), 2);
+    });
+    return reshape(largestOf(members), y.shape);
   },
   evaluate: (y, [x]) =>
     eachWindow(y, x, (values) =>

@@ -2,7 +2,7 @@
 import { apply, type Node, type Op } from "../graph/graph.ts";
 import { ShapeError } from "../tensor/errors.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { cast, div, greater, less, mul, not } from "./arith.ts";
+import { cast, div, greater, largestOf, less, mul, neg, not } from "./arith.ts";
 import {
   broadcastTo,
   type ReduceAttrs,
@@ -14,7 +14,7 @@ import {
 } from "./broadcast.ts";
 import { bounded, up } from "./facts.ts";
 import { reduceForm } from "./lowering.ts";
-import { reshape } from "./movement.ts";
+import { reshape, sliceAxis, transpose } from "./movement.ts";
 
 /** The mean over axes (all of them if none are given); `keep` leaves them with length 1. */
 export const mean = (x: Node, axes?: readonly number[], keep = false): Node => reduce("mean", meanOp, x, axes, keep);
@@ -80,6 +80,17 @@ function extremum(
     },
     // |max a - max b| <= max |a - b|, which no p-norm of a - b is below.
     behaviour: () => ({ kind: "smooth", lipschitz: { 1: 1, 2: 1, inf: 1 }, curvature: Number.POSITIVE_INFINITY }),
+    // The smallest is the largest of what is turned round, turned round.
+    parts(y) {
+      const turn = (x: Node) => (name === "ReduceMin" ? neg(x) : x);
+      const { axes } = y.attrs;
+      const kept = y.inputs[0].shape.flatMap((_, i) => (axes.includes(i) ? [] : [i]));
+      const apart = transpose(turn(y.inputs[0]), [...kept, ...axes]);
+      const n = sizeOf(axes.map((i) => y.inputs[0].shape[i]));
+      const rows = reshape(apart, [...kept.map((i) => y.inputs[0].shape[i]), n]);
+      const members = Array.from({ length: n }, (_, k) => sliceAxis(rows, kept.length, k, k + 1));
+      return turn(reshape(largestOf(members), y.shape));
+    },
     evaluate: (y, [x]) => reduceLoop(x, y.inputs[0].shape, y.attrs.axes, start, better),
     onnx: (y, build) => reduceForm(build, name, build.input(0), y.attrs.axes, y.attrs.keep),
   };

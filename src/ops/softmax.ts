@@ -5,7 +5,7 @@
 import { apply, type Node, type Op } from "../graph/graph.ts";
 import { ShapeError } from "../tensor/errors.ts";
 import { checkAxis, type Shape, showShape, sizeOf } from "../tensor/shape.ts";
-import { mul, sub } from "./arith.ts";
+import { add, log, mul, neg, pow, sub } from "./arith.ts";
 import {
   broadcastTo,
   type ReduceAttrs,
@@ -17,7 +17,7 @@ import {
 } from "./broadcast.ts";
 import { up } from "./facts.ts";
 import { reduceForm } from "./lowering.ts";
-import { transpose } from "./movement.ts";
+import { reshape, sliceAxis, transpose } from "./movement.ts";
 import { exp } from "./pointwise.ts";
 
 /** e^x_i / sum_j e^x_j along an axis. */
@@ -52,6 +52,7 @@ const softmaxOp: Op<AxisAttrs> = {
   // vector ranges over at most sqrt 2. l1 and l-inf: a row adds up to 2 p_i (1 - p_i). The second derivative is the third
   // central moment of u, at most range^3 / (6 sqrt 3): 0.2721655269759...
   behaviour: () => ({ kind: "smooth", lipschitz: { 1: 0.5, 2: 0.5, inf: 0.5 }, curvature: 0.27216552698 }),
+  parts: (y) => pow(sumOfRatios(y), -1),
   evaluate(y, [x]) {
     const { at, shift, total } = groups(x, y.shape, [y.attrs.axis]);
     return x.map((v, i) => Math.exp(v - shift[at[i]]) / total[at[i]]);
@@ -70,6 +71,7 @@ const logSoftmaxOp: Op<AxisAttrs> = {
     const two = up(Math.sqrt(n));
     return { kind: "smooth", lipschitz: { 1: Math.max(1, n - 1), 2: two, inf: 2 }, curvature: two / 2 };
   },
+  parts: (y) => neg(log(sumOfRatios(y))),
   evaluate(y, [x]) {
     const { at, shift, total } = groups(x, y.shape, [y.attrs.axis]);
     return x.map((v, i) => v - shift[at[i]] - Math.log(total[at[i]]));
@@ -87,6 +89,14 @@ const logSumExpOp: Op<ReduceAttrs> = {
   },
   // The gradient is a probability vector: at most 1 in every norm. The Hessian is softmax's Jacobian: at most 1/2.
   behaviour: () => ({ kind: "smooth", lipschitz: { 1: 1, 2: 1, inf: 1 }, curvature: 0.5 }),
+  // ln sum_j e^x_j = x_0 + ln sum_j e^(x_j - x_0)
+  parts(y) {
+    const { axes } = y.attrs;
+    const [x] = y.inputs;
+    const first = axes.reduce((node, axis) => sliceAxis(node, axis, 0, 1), x);
+    const ratios = sum(exp(sub(x, first)), axes, true);
+    return reshape(add(first, log(ratios)), y.shape);
+  },
   evaluate(y, [x]) {
     const { shift, total } = groups(x, y.inputs[0].shape, y.attrs.axes);
     return total.map((t, g) => Math.log(t) + shift[g]);
@@ -95,6 +105,15 @@ const logSumExpOp: Op<ReduceAttrs> = {
 };
 
 // --- internal ---
+
+/** sum_j e^(x_j - x_i) for every i: 1 over the softmax, of differences alone. */
+function sumOfRatios(y: Node<AxisAttrs>): Node {
+  const { axis } = y.attrs;
+  const [x] = y.inputs;
+  const others = reshape(x, [...x.shape.slice(0, axis), 1, ...x.shape.slice(axis)]);
+  const own = reshape(x, [...x.shape.slice(0, axis + 1), 1, ...x.shape.slice(axis + 1)]);
+  return sum(exp(sub(others, own)), [axis + 1]);
+}
 
 function softAxis(who: string, x: Node, axis: number): number {
   if (x.shape.length === 0) throw new ShapeError(`${who}: needs an axis, got the scalar ${showShape(x.shape)}`);

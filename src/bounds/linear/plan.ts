@@ -1,0 +1,207 @@
+/**
+ * @file A network as the linear walk sees it: which nodes are affine, which bend, and where ranges are needed. Facts are read from the graph of
+ * one sample; graphs of many rows have the same nodes in the same order, and only they are compiled.
+ */
+import type { Flow } from "../../graph/behaviour.ts";
+import { onlyCopies } from "../../graph/copy.ts";
+import type { Behaviour, Node, Slopes } from "../../graph/graph.ts";
+import { UsageError } from "../../tensor/errors.ts";
+import { sizeOf } from "../../tensor/shape.ts";
+import { isFloat } from "../../tensor/tensor.ts";
+import { recognisedFlow } from "../known/recognise.ts";
+import { type NodeNorms, nodeNorms } from "../norm/node.ts";
+import type { Subject } from "../subject.ts";
+import { simplerFlow } from "./simpler.ts";
+
+/** Element by element: between lines on a range. */
+export interface Pointwise {
+  readonly kind: "pointwise";
+  /** Position in `varying`, and that of what is read. */
+  readonly at: number;
+  readonly reads: readonly [number];
+  /** Numbers of one sample. */
+  readonly size: number;
+  readonly slopeOn: Slopes;
+  /** The values at the numbers of one sample, in float64. */
+  apply(z: Float64Array): Float64Array;
+}
+
+/** Sums of products of one number of each of two inputs: between planes on two ranges. */
+export interface Product {
+  readonly kind: "product";
+  readonly at: number;
+  readonly reads: readonly [number, number];
+  readonly size: number;
+  /** Products in one sum, at most. */
+  readonly terms: number;
+}
+
+/** A node that bends. */
+export type Bend = Pointwise | Product;
+
+/** An affine node: out = sum of A_i in_i + bias. */
+export interface AffineFacts {
+  /** Null where it is 0. */
+  readonly bias: Float64Array | null;
+  readonly biasSize: number;
+  /** Numbers that meet in one sum, at most, here or in the adjoint. */
+  readonly terms: number;
+  /** Of each varying input: its position, and || |A_i| ||_inf. */
+  readonly parts: readonly { readonly from: number; readonly norm: number }[];
+  /** Relative error of the weights. */
+  readonly relative: number;
+  /** Are numbers only moved? */
+  readonly exact: boolean;
+}
+
+export interface Plan {
+  readonly subject: Subject;
+  /** Of one sample. */
+  readonly flow: Flow;
+  /** The nodes of one sample that vary, inputs before readers; the first is the input, the last the output. */
+  readonly varying: readonly Node[];
+  /** By position; null for the input and for what bends. */
+  readonly affine: readonly (AffineFacts | null)[];
+  /** In the order of the flow. */
+  readonly bends: readonly Bend[];
+  /** The bend at a position, if it is one. */
+  bendAt(at: number): number | undefined;
+  /** Positions whose ranges are needed, in the order of the flow. */
+  readonly needs: readonly number[];
+  readonly norms: NodeNorms;
+  /** The nodes of a graph of `rows` samples, in the order of `varying`. */
+  rows(rows: number): readonly Node[];
+  /** Which bends the node at a position depends on, in order. */
+  bendsBefore(at: number): readonly number[];
+}
+
+/** Read a network. Throws UsageError where a node is none of: affine, element by element, a product, or made of such (`Op.parts`). */
+export function planOf(subject: Subject): Plan {
+  const flowAt = (rows: number) => {
+    const { x, y } = subject.at(rows, "float64");
+    return simplerFlow(recognisedFlow(x, y));
+  };
+  const flow = flowAt(1);
+  const { varying, varies, input } = flow;
+  if (varying.length === 0) throw new UsageError(`${subject.name}: its outputs do not depend on its input`);
+  const norms = nodeNorms(flow);
+  const place = new Map(varying.map((node, i) => [node, i]));
+  const bends: Bend[] = [];
+  const affine = varying.map((node, at): AffineFacts | null => {
+    if (node === input) return null;
+    const mask = node.inputs.map((i) => varies.has(i));
+    const behaviour = node.op.behaviour(node, mask);
+    const bend = bendOf(node, at, mask, behaviour, place, norms);
+    if (bend) {
+      bends.push(bend);
+      return null;
+    }
+    if (behaviour.kind !== "isometry" && behaviour.kind !== "linear") {
+      const why = behaviour.kind === "unbounded" ? behaviour.why : "it is no function of single numbers";
+      throw new UsageError(`${subject.name}: the linear walk has no lines for ${node.op.name}: ${why}`);
+    }
+    return affineOf(node, mask, place, norms);
+  });
+  const needs = [...new Set(bends.flatMap((b) => [...b.reads]))].sort((a, b) => a - b);
+  const graphs = new Map<number, readonly Node[]>();
+  const before = reaching(varying, bends);
+  const at = new Map(bends.map((b, k) => [b.at, k]));
+  return {
+    subject,
+    flow,
+    varying,
+    affine,
+    bends,
+    bendAt: (position) => at.get(position),
+    needs,
+    norms,
+    rows(rows) {
+      const known = graphs.get(rows);
+      if (known) return known;
+      const { varying: made } = flowAt(rows);
+      const alike =
+        made.length === varying.length &&
+        made.every((node, i) => node.op === varying[i].op && sizeOf(node.shape) === rows * sizeOf(varying[i].shape));
+      if (!alike) throw new UsageError(`${subject.name}: its graph for ${rows} rows is not that for one row, repeated`);
+      graphs.set(rows, made);
+      return made;
+    },
+    bendsBefore: (position) => before[position],
+  };
+}
+
+// --- internal ---
+
+function bendOf(
+  node: Node,
+  at: number,
+  mask: readonly boolean[],
+  behaviour: Behaviour,
+  place: ReadonlyMap<Node, number>,
+  norms: NodeNorms,
+): Bend | null {
+  const size = sizeOf(node.shape);
+  const slopeOn = slopesOf(behaviour);
+  if (slopeOn) {
+    const which = mask.indexOf(true);
+    const held = node.inputs.map((x, i) => (i === which ? null : norms.fixed(x).data));
+    const apply = (z: Float64Array) =>
+      node.op.evaluate(
+        node,
+        held.map((h) => h ?? z),
+      );
+    return { kind: "pointwise", at, reads: [place.get(node.inputs[which]) as number], size, slopeOn, apply };
+  }
+  if (behaviour.kind !== "unbounded" || behaviour.local?.kind !== "product" || node.inputs.length !== 2) return null;
+  const ones = node.inputs.map((x) => new Float64Array(sizeOf(x.shape)).fill(1));
+  const terms = node.op.evaluate(node, ones).reduce((top, v) => Math.max(top, v), 0);
+  const [a, b] = node.inputs.map((x) => place.get(x) as number);
+  return { kind: "product", at, reads: [a, b], size, terms };
+}
+
+/** The slopes of a function of one number; null for anything else. */
+const slopesOf = (behaviour: Behaviour): Slopes | null =>
+  behaviour.kind === "pointwise"
+    ? behaviour.slopeOn
+    : behaviour.kind === "unbounded" && behaviour.local?.kind === "slopes"
+      ? behaviour.local.slopeOn
+      : null;
+
+function affineOf(
+  node: Node,
+  mask: readonly boolean[],
+  place: ReadonlyMap<Node, number>,
+  norms: NodeNorms,
+): AffineFacts {
+  // What an affine node makes of zeros.
+  const value = node.op.evaluate(
+    node,
+    node.inputs.map((x, i) => (mask[i] ? new Float64Array(sizeOf(x.shape)) : norms.fixed(x).data)),
+  );
+  const biasSize = value.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
+  const fixed = node.inputs.filter((x, i) => !mask[i] && isFloat(x.dtype));
+  return {
+    bias: biasSize > 0 ? value : null,
+    biasSize,
+    terms: node.inputs.reduce((n, x, i) => n + (mask[i] ? sizeOf(x.shape) : 0), sizeOf(node.shape)),
+    parts: node.inputs.flatMap((x, i) =>
+      mask[i] ? [{ from: place.get(x) as number, norm: norms.partial(node, i, "inf").upper }] : [],
+    ),
+    relative: fixed.reduce((top, x) => Math.max(top, norms.fixed(x).error), 0),
+    exact: biasSize === 0 && node.inputs.length === 1 && onlyCopies(node),
+  };
+}
+
+/** For every node the bends that it depends on. */
+function reaching(varying: readonly Node[], bends: readonly Bend[]): readonly (readonly number[])[] {
+  const bendAt = new Map(bends.map((b, k) => [b.at, k]));
+  const sets = new Map<Node, Set<number>>();
+  return varying.map((node, at) => {
+    const own = new Set<number>();
+    for (const x of node.inputs) for (const k of sets.get(x) ?? []) own.add(k);
+    const k = bendAt.get(at);
+    if (k !== undefined) own.add(k);
+    sets.set(node, own);
+    return [...own].sort((a, b) => a - b);
+  });
+}

@@ -1,0 +1,107 @@
+/** @file How large the numbers of every node get at a sample's set, and with that what float64 may make of a walk back, or of a run forward. */
+import { gamma, up } from "../../linalg/rounding.ts";
+import { computedError } from "../fixed.ts";
+import { addUp, timesUp } from "../norm/region.ts";
+import type { Bend, Plan, Pointwise } from "./plan.ts";
+
+/** By position in the plan. */
+export interface Sizes {
+  /** Not below |value| of any number of the node. */
+  readonly size: Float64Array;
+  /** What a covector of l1-length 1 at the node may lose in rounding when it is pulled through. */
+  readonly loss: Float64Array;
+}
+
+/**
+ * Bound the numbers of every node, and what a step of the walk rounds. Pulling c back through out = A in + b is off by at most
+ *
+ *     gamma_n |c|_1 max ( |A| |in| + |b| ),   n the numbers that a sum can have, in any order;
+ *
+ * where weights are computed they err by `computedError` besides. `input` is the largest |x|, `known` the largest |z| of a node whose range is
+ * known, `lines` the largest |slope| |z| + |offset| of a bend's lines; Infinity where nothing is known.
+ */
+export function sizesOf(
+  plan: Plan,
+  input: number,
+  known: (at: number) => number,
+  lines: (bend: number) => number,
+): Sizes {
+  const { varying, affine, bends } = plan;
+  const size = new Float64Array(varying.length);
+  const loss = new Float64Array(varying.length);
+  const more = varying.length + 64;
+  for (let at = 0; at < varying.length; at++) {
+    const facts = affine[at];
+    const k = plan.bendAt(at);
+    if (facts) {
+      const read = facts.parts.reduce((sum, p) => addUp(sum, timesUp(p.norm, size[p.from])), facts.biasSize);
+      const relative = up(gamma(facts.terms + more) + 4 * facts.relative);
+      loss[at] = facts.exact ? 0 : timesUp(up(2 * relative), read);
+      size[at] = Math.min(read, known(at));
+    } else if (k === undefined) {
+      size[at] = input;
+    } else {
+      const bend = bends[k];
+      // Between lines a value is no larger than they are.
+      const own = bend.kind === "product" ? outputSize(bend, (from) => size[from]) : lines(k);
+      const read = bend.kind === "product" ? own : addUp(own, size[bend.reads[0]]);
+      loss[at] = timesUp(up(8 * gamma(bend.size * (bend.kind === "product" ? bend.terms : 1) + more)), read);
+      size[at] = Math.min(own, known(at));
+    }
+  }
+  return { size, loss };
+}
+
+/**
+ * What float64 may make of every node at points with |x| <= `input`, in any order of summation. `seen` is the largest |value| that was computed
+ * of a node, where that is known. Elementary functions err by 2^-44 of argument and value.
+ */
+export function centerErrors(plan: Plan, input: number, seen: ReadonlyMap<number, number>): Float64Array {
+  const { varying, affine, bends } = plan;
+  const size = new Float64Array(varying.length);
+  const error = new Float64Array(varying.length);
+  for (let at = 0; at < varying.length; at++) {
+    const facts = affine[at];
+    const k = plan.bendAt(at);
+    const reach = (from: number) => addUp(size[from], error[from]);
+    let own = input;
+    if (facts) {
+      own = facts.parts.reduce((sum, p) => addUp(sum, timesUp(p.norm, reach(p.from))), facts.biasSize);
+      const carried = facts.parts.reduce((sum, p) => addUp(sum, timesUp(p.norm, error[p.from])), 0);
+      const rounded = facts.exact ? 0 : timesUp(up(gamma(facts.terms + 64) + 4 * facts.relative), own);
+      error[at] = addUp(carried, rounded);
+    } else if (k !== undefined) {
+      const bend = bends[k];
+      own = outputSize(bend, reach);
+      if (bend.kind === "pointwise") {
+        const z = reach(bend.reads[0]);
+        const carried = timesUp(steepest(bend, z), error[bend.reads[0]]);
+        error[at] = addUp(carried, timesUp(computedError, addUp(z, own)));
+      } else {
+        const [a, b] = bend.reads;
+        const carried = addUp(timesUp(error[a], reach(b)), timesUp(error[b], reach(a)));
+        error[at] = addUp(timesUp(bend.terms, carried), timesUp(gamma(bend.terms + 64), own));
+      }
+    }
+    const known = seen.get(at);
+    size[at] = known === undefined ? own : Math.min(own, addUp(known, error[at]));
+  }
+  return error;
+}
+
+// --- internal ---
+
+const steepest = (bend: Pointwise, z: number): number => {
+  const [a, b] = bend.slopeOn(-z, z);
+  return Math.max(Math.abs(a), Math.abs(b));
+};
+
+/** Not below the absolute values of a bend's result. */
+function outputSize(bend: Bend, size: (from: number) => number): number {
+  if (bend.kind === "product") {
+    return timesUp(up(2 * bend.terms), timesUp(size(bend.reads[0]), size(bend.reads[1])));
+  }
+  const z = size(bend.reads[0]);
+  const middle = bend.apply(new Float64Array(bend.size)).reduce((top, v) => Math.max(top, Math.abs(v)), 0);
+  return addUp(up(2 * middle), timesUp(steepest(bend, z), z));
+}

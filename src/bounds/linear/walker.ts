@@ -1,0 +1,262 @@
+/** @file The linear walk over a network, ready for batches of samples: compiled programs, constants per neuron, values at the samples. What is the same for all radii is made once. */
+import type { Engine, Program } from "../../engine/engine.ts";
+import { down, sqrtUp, up } from "../../linalg/rounding.ts";
+import { reshape } from "../../ops/movement.ts";
+import { sizeOf } from "../../tensor/shape.ts";
+import { tensor } from "../../tensor/tensor.ts";
+import type { Propagation } from "../autoLip.ts";
+import type { SetKind } from "./ball.ts";
+import { gainsOf, rowsFor } from "./gains.ts";
+import { hullOf } from "./hull.ts";
+import { type Lines, linesOn, type Pieces, piecesOn } from "./lines.ts";
+import type { Bend, Plan } from "./plan.ts";
+import { type Batch, type Form, type LowerLines, type WalkProgram, walkProgram } from "./program.ts";
+import type { Known, Range } from "./rules.ts";
+import { centerErrors, type Sizes, sizesOf } from "./sizes.ts";
+import { type Ball, type Tuner, tunerOf } from "./tune.ts";
+
+/** What is known at the samples of a batch, whatever the radius. */
+export interface Centers {
+  /** [samples, size] */
+  readonly x: Float64Array;
+  /** Of the nodes whose ranges are needed and of the output, by position: [samples, size], and what they may err by. */
+  readonly values: ReadonlyMap<number, { readonly z: Float64Array; readonly error: number }>;
+}
+
+/** What is known on the sets of a batch. */
+export interface OnSets extends Known {
+  readonly batch: Batch;
+  readonly sizes: readonly Sizes[];
+}
+
+export interface Walker {
+  readonly plan: Plan;
+  readonly kind: SetKind;
+  /** Samples in one batch. */
+  readonly samples: number;
+  centers(x: Float64Array): Promise<Centers>;
+  /**
+   * Ranges and lines at every bend, on sets of the given reach ([samples, 1], for boxes [samples, size]). `live` says for which samples they are
+   * wanted; the others stay where they are.
+   */
+  onSets(centers: Centers, reach: Float64Array, live: readonly boolean[]): Promise<OnSets>;
+  /** Lower bounds of differences of outputs by the usual lines. */
+  lower(on: OnSets, forms: readonly Form[]): Promise<LowerLines>;
+  /** The same by lines that are sought in so many steps. */
+  tuned(on: OnSets, centers: Centers, forms: readonly Form[], steps: number): Promise<LowerLines>;
+  dispose(): Promise<void>;
+}
+
+export interface WalkerOptions {
+  readonly engine: Engine;
+  readonly plan: Plan;
+  readonly kind: SetKind;
+  readonly samples: number;
+  /** Of the plan's flow, in the norm of the ball, or in l-inf for boxes. */
+  readonly propagation: Propagation;
+  /** Should ranges of inner nodes be sought by the walk too, where constants leave them open? Default true; what nothing else bounds always is. */
+  readonly refine?: boolean;
+}
+
+/** Make a walker. */
+export async function walkerOf(options: WalkerOptions): Promise<Walker> {
+  const { engine, plan, kind, samples, propagation, refine = true } = options;
+  const { bends, varying, needs } = plan;
+  const { batch: freeBatch, size: inner } = plan.subject;
+  const free = freeBatch === "free";
+  const last = varying.length - 1;
+  const gains = new Map<number, Float64Array>();
+  for (const at of needs) gains.set(at, await gainsOf(engine, plan, propagation, kind === "box" ? "inf" : kind, at));
+  const readers = new Map(needs.map((at) => [at, bends.filter((b) => (b.reads as readonly number[]).includes(at))]));
+  const walks = new Map<number, WalkProgram>();
+  const tuners = new Map<number, Tuner>();
+  let forward: Program | undefined;
+  const walkFrom = async (at: number, rows: number): Promise<WalkProgram> => {
+    const known =
+      walks.get(at) ?? (await walkProgram(engine, plan, kind, at, { samples, rows: free ? Math.max(1, rows) : 1 }));
+    walks.set(at, known);
+    return known;
+  };
+  const ballOf = (bend: Bend) => propagation.constantOf(varying[bend.reads[0]]);
+  const balls = new Set(
+    kind === 2 ? bends.flatMap((b, k) => (b.kind === "pointwise" && Number.isFinite(ballOf(b)) ? [k] : [])) : [],
+  );
+  const radiusOf = (reach: Float64Array, s: number) =>
+    kind === "box" ? largest(reach.subarray(s * inner, (s + 1) * inner)) : reach[s];
+
+  return {
+    plan,
+    kind,
+    samples,
+    async centers(x) {
+      const runs = free ? samples : 1;
+      const wanted = [...new Set([...needs, last])];
+      forward ??= await forwardProgram(engine, plan, runs, wanted);
+      const values = new Map(wanted.map((at) => [at, new Float64Array(samples * sizeOf(varying[at].shape))]));
+      for (let from = 0; from < samples; from += runs) {
+        const part = x.slice(from * inner, (from + runs) * inner);
+        const found = await forward.run({ [plan.subject.input]: tensor(part, plan.rows(runs)[0].shape, "float64") });
+        for (const [at, all] of values) {
+          all.set(found[`value ${at}`].data as Float64Array, from * sizeOf(varying[at].shape));
+        }
+      }
+      const errors = centerErrors(plan, largest(x), new Map([...values].map(([at, z]) => [at, largest(z)])));
+      return { x, values: new Map([...values].map(([at, z]) => [at, { z, error: errors[at] }])) };
+    },
+
+    async onSets(centers, reach, live) {
+      const batch: Batch = { samples, center: centers.x, reach };
+      const ranges = new Map<number, Range>();
+      const lines = new Map<number, Lines>();
+      const inputs = Float64Array.from({ length: samples }, (_, s) =>
+        up(largest(centers.x.subarray(s * inner, (s + 1) * inner)) + (live[s] ? radiusOf(reach, s) : 0)),
+      );
+      const hull = hullOf(plan, centers.x, reach, kind, live);
+      const sizes = () => sizesOfBatch(plan, inputs, ranges, lines);
+      for (const at of needs) {
+        const n = sizeOf(varying[at].shape);
+        const range = aroundCenters(centers.values.get(at), gains.get(at) as Float64Array, (s) =>
+          live[s] ? radiusOf(reach, s) : 0,
+        );
+        hull?.narrow(at, range, ranges);
+        const forms: Form[] = [];
+        for (let s = 0; s < samples; s++) {
+          if (!live[s] || plan.bendsBefore(at).length === 0) continue;
+          for (let j = 0; j < n; j++) {
+            const i = s * n + j;
+            const finite = range.low[i] > Number.NEGATIVE_INFINITY && range.high[i] < Number.POSITIVE_INFINITY;
+            if (finite && (!refine || isSettled(readers.get(at) as Bend[], range.low[i], range.high[i]))) continue;
+            forms.push({ who: s, plus: j, minus: -1 }, { who: s, plus: -1, minus: j });
+          }
+        }
+        if (forms.length > 0) {
+          const walk = await walkFrom(at, Math.min(rowsFor(plan), forms.length));
+          const { lower } = await walk.lower(batch, { ranges, lines }, sizes(), forms);
+          for (let m = 0; m < forms.length; m += 2) {
+            const i = forms[m].who * n + forms[m].plus;
+            // Not Math.max: what is not a number is no bound.
+            if (lower[m] > range.low[i]) range.low[i] = lower[m];
+            if (-lower[m + 1] < range.high[i]) range.high[i] = -lower[m + 1];
+          }
+        }
+        ranges.set(at, range);
+        bends.forEach((bend, k) => {
+          if (bend.kind === "pointwise" && bend.reads[0] === at) lines.set(k, linesOn(bend, range.low, range.high));
+        });
+      }
+      return { batch, ranges, lines, sizes: sizes() };
+    },
+
+    async lower(on, forms) {
+      const walk = await walkFrom(last, Math.min(rowsFor(plan), Math.max(samples, forms.length)));
+      return walk.lower(on.batch, on, on.sizes, forms);
+    },
+
+    async tuned(on, centers, forms, steps) {
+      // Few programs, none much larger than what is asked.
+      const most = free ? rowsFor(plan, 256) : 1;
+      const rows = Math.min(most, Math.max(8, 2 ** Math.ceil(Math.log2(forms.length))));
+      const tuner = tuners.get(rows) ?? (await tunerOf(engine, plan, kind, last, { samples, rows }, balls));
+      tuners.set(rows, tuner);
+      const pieces = new Map<number, Pieces>();
+      const around = new Map<number, Ball>();
+      bends.forEach((bend, k) => {
+        if (bend.kind !== "pointwise") return;
+        const { low, high } = on.ranges.get(bend.reads[0]) as Range;
+        pieces.set(k, piecesOn(bend, low, high));
+        const center = centers.values.get(bend.reads[0]);
+        if (!balls.has(k) || !center) return;
+        const error = up(sqrtUp(bend.size) * center.error);
+        const radius = on.batch.reach.map((r) => up(up(r * ballOf(bend)) + error));
+        around.set(k, { middle: center.z, radius });
+      });
+      const sizes = on.sizes.map((own, s) =>
+        sizesOf(
+          plan,
+          own.size[0],
+          (at) => sizeAt(on.ranges.get(at), s, samples),
+          (k) => {
+            const p = pieces.get(k) as Pieces;
+            return 2 * Math.max((on.lines.get(k) as Lines).size[s], p.left.size[s], p.right.size[s]);
+          },
+        ),
+      );
+      return tuner.tune(on.batch, { ...on, pieces, balls: around }, sizes, forms, steps);
+    },
+
+    async dispose() {
+      await forward?.dispose();
+      for (const made of [...walks.values(), ...tuners.values()]) await made.dispose();
+    },
+  };
+}
+
+// --- internal ---
+
+/** Would a smaller range change nothing? So it is where the function has one slope on it. */
+const isSettled = (readers: readonly Bend[], low: number, high: number): boolean =>
+  readers.every((bend) => {
+    if (bend.kind === "product") return low === high;
+    const [a, b] = bend.slopeOn(low, high);
+    return a === b;
+  });
+
+/** Values at the centers, and how far they can move within the radius of the sample. */
+function aroundCenters(
+  center: { readonly z: Float64Array; readonly error: number } | undefined,
+  gains: Float64Array,
+  radius: (sample: number) => number,
+): Range {
+  const z = center?.z ?? new Float64Array(0);
+  const n = gains.length;
+  const low = new Float64Array(z.length);
+  const high = new Float64Array(z.length);
+  for (let i = 0; i < z.length; i++) {
+    const r = radius(Math.floor(i / n));
+    const gain = gains[i % n];
+    const spread = up(up(r === 0 || gain === 0 ? 0 : r * gain) + (center?.error ?? 0));
+    low[i] = spread < Number.POSITIVE_INFINITY ? down(z[i] - spread) : Number.NEGATIVE_INFINITY;
+    high[i] = spread < Number.POSITIVE_INFINITY ? up(z[i] + spread) : Number.POSITIVE_INFINITY;
+    if (Number.isNaN(low[i])) low[i] = Number.NEGATIVE_INFINITY;
+    if (Number.isNaN(high[i])) high[i] = Number.POSITIVE_INFINITY;
+  }
+  return { low, high };
+}
+
+const sizesOfBatch = (
+  plan: Plan,
+  inputs: Float64Array,
+  ranges: ReadonlyMap<number, Range>,
+  lines: ReadonlyMap<number, Lines>,
+): readonly Sizes[] =>
+  Array.from(inputs, (input, s) =>
+    sizesOf(
+      plan,
+      input,
+      (at) => sizeAt(ranges.get(at), s, inputs.length),
+      (k) => lines.get(k)?.size[s] ?? Number.POSITIVE_INFINITY,
+    ),
+  );
+
+/** The largest absolute value in the range of a sample; Infinity where there is none. */
+function sizeAt(range: Range | undefined, s: number, samples: number): number {
+  if (!range) return Number.POSITIVE_INFINITY;
+  const n = range.low.length / samples;
+  return Math.max(largest(range.low.subarray(s * n, (s + 1) * n)), largest(range.high.subarray(s * n, (s + 1) * n)));
+}
+
+async function forwardProgram(engine: Engine, plan: Plan, runs: number, wanted: readonly number[]): Promise<Program> {
+  const graph = plan.rows(runs);
+  return engine.compile(
+    Object.fromEntries(wanted.map((at) => [`value ${at}`, reshape(graph[at], [runs, sizeOf(graph[at].shape) / runs])])),
+  );
+}
+
+function largest(v: Float64Array): number {
+  let top = 0;
+  for (const x of v) {
+    const size = Math.abs(x);
+    if (!(size <= top)) top = Number.isNaN(size) ? Number.POSITIVE_INFINITY : size;
+  }
+  return top;
+}
