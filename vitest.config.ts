@@ -1,13 +1,12 @@
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
+import { systemChromium } from "./test/chromium.ts";
 
 const limits = { testTimeout: 120_000, hookTimeout: 120_000 };
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
-/** A Chromium of the system: Playwright's own is not downloaded. */
-const chromium = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/google-chrome"].find((p) => p && existsSync(p));
+const chromium = systemChromium();
 if (!chromium) {
   console.log(
     "Tests in a browser are skipped: no Chromium at /usr/bin/chromium or where $CHROMIUM says (apt-get install chromium).",

@@ -18,6 +18,7 @@ export { grad, vjp } from "./graph/gradient.ts";
 export { apply, type Behaviour, type LinearForm, type Node, type OnnxBuilder, type Op } from "./graph/graph.ts";
 export { constant, input } from "./graph/leaf.ts";
 export type { Network, Port } from "./graph/network.ts";
+export { type Origin, originOf } from "./graph/origin.ts";
 export { printGraph } from "./graph/print.ts";
 export { substitute } from "./graph/rewrite.ts";
 export { jvp } from "./graph/tangent.ts";
@@ -64,8 +65,11 @@ export { type ResnetOptions, resnet } from "./models/resnet.ts";
 export { buildModel, type ModelSpec } from "./models/spec.ts";
 
 export { checkDataset, type Dataset, hashDataset, type Split, splitDataset, subset, take } from "./data/dataset.ts";
+export { datasetFromArrays, type StoredArray } from "./data/arrays.ts";
+export { type CsvOptions, parseCsv } from "./data/csv.ts";
 export { digits } from "./data/digits.ts";
 export { iris } from "./data/iris.ts";
+export { parseNpy } from "./data/npy.ts";
 export type { Preprocessing } from "./data/preprocess.ts";
 export { squareWave, twoMoons } from "./data/toy.ts";
 
@@ -100,7 +104,14 @@ export { type Trained, trainNetwork } from "./train/trainNetwork.ts";
 export { type LayerKind, type LbdnOptions, lbdn } from "./train/lbdn.ts";
 export { type LcnnOptions, lcnn } from "./train/lcnn.ts";
 export { type LmtOptions, lmt } from "./train/lmt.ts";
-export { type Checkpoint, type EpochMetrics, type TrainEvent, type TrainOptions, train } from "./train/loop.ts";
+export {
+  type Checkpoint,
+  type EpochMetrics,
+  networkAt,
+  type TrainEvent,
+  type TrainOptions,
+  train,
+} from "./train/loop.ts";
 export { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "./train/loss.ts";
 export type { Beginning, EpochSummary, Method, Objective, Step } from "./train/method.ts";
 export { adam, type Optimizer, sgd } from "./train/optimizer.ts";
@@ -116,7 +127,7 @@ export { type WeightPenaltyOptions, weightPenalty } from "./train/weightPenalty.
 export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "./train/schedule.ts";
 
 export { type CertificateOptions, type Certified, makeCertificate, type Unverifiable } from "./certify/certificate.ts";
-export { type Certification, certify } from "./certify/evaluate.ts";
+export { type Certification, certify, logitsOf } from "./certify/evaluate.ts";
 export type { Certificate } from "./verify/certificate.ts";
 export type { VerifyData } from "./verify/counts.ts";
 export { type Verdict, verify } from "./verify/verify.ts";

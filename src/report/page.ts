@@ -17,7 +17,7 @@ export function page({ title, body }: PageParts): string {
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>${title}</title>
-<style>${asHtml(colors(":root") + style)}</style>
+<style>${asHtml(sheet())}</style>
 </head>
 <body>
 <main>
@@ -27,6 +27,9 @@ ${body}
 </html>
 `.markup;
 }
+
+/** The style sheet of reports: colours, figures, tables. */
+export const sheet = (): string => colors(":root") + style;
 
 // --- internal ---
 

@@ -10,7 +10,7 @@ import { inFamily } from "../layers/family.ts";
 import type { Layer, Variables } from "../layers/layer.ts";
 import { freeze } from "../models/freeze.ts";
 import { UsageError } from "../tensor/errors.ts";
-import { under, within } from "../tensor/named.ts";
+import { type Named, under, within } from "../tensor/named.ts";
 import { random, uniformTensor } from "../tensor/random.ts";
 import { sameShape, showShape } from "../tensor/shape.ts";
 import { scalar, type Tensor } from "../tensor/tensor.ts";
@@ -149,7 +149,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
       yield { kind: "epoch", ...summary, testLoss: tested.loss, testAccuracy: tested.accuracy, seconds, checkpoint };
     }
     signal?.throwIfAborted();
-    const variables = { params: within("params", state), state: within("state", state) };
+    const variables = variablesOf(state);
     yield { kind: "end", variables, network: await freeze(engine, model, variables, sample) };
   } finally {
     await program.dispose();
@@ -157,9 +157,22 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
   }
 }
 
+/** The network that a training with these options had at a checkpoint. */
+export function networkAt(
+  { engine, data, model, method }: Pick<TrainOptions, "engine" | "data" | "model" | "method">,
+  { state }: Checkpoint,
+): Promise<Network> {
+  const own = method?.family ? inFamily(model, method.family) : model;
+  return freeze(engine, own, variablesOf(state), data.train.shape);
+}
+
 // --- internal ---
 
-/** Both parts alike, a batch within the training part, and a model that turns one into the other. */
+const variablesOf = (state: Named<Tensor>): Variables => ({
+  params: within("params", state),
+  state: within("state", state),
+});
+
 /** Whether data, model and batch go together; UsageError otherwise. */
 export function checkData({ train, test }: Split, model: Layer, batch: number): void {
   const kind = ({ task, shape, classes }: Dataset) => `${task} of ${showShape(shape)} into ${classes}`;

@@ -1,0 +1,12 @@
+/** @file The report and its figures, for `lipschitz/report`: drawn in Node and in a browser alike. */
+
+export { blameFigure } from "./figures/blame.ts";
+export { bracketFigure } from "./figures/bracket.ts";
+export { planeFigure } from "./figures/plane.ts";
+export { weakestFigure } from "./figures/weakest.ts";
+export type { Reported } from "./groups.ts";
+export { asHtml, figure, type Html, html, table } from "./html.ts";
+export { showAtLeast, showAtMost, showNorm, showNumber, showPercent } from "./number.ts";
+export { sheet } from "./page.ts";
+export { openPen, type Pen } from "./plot.ts";
+export { renderReport } from "./report.ts";

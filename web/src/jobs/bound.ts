@@ -1,0 +1,25 @@
+/** @file Bracket the constant: what needs no runtime is said at once, the rest as it is found. */
+import { lipschitz } from "lipschitz";
+import { modelOf } from "../desk.ts";
+import type { JobOf } from "../worker.ts";
+
+export const boundJob: JobOf<"bound"> = async (desk, { norm, box, seconds, methods }, { signal, say }) =>
+  lipschitz(modelOf(desk).network, {
+    engine: desk.engine,
+    norm,
+    ...(methods && { methods }),
+    ...(seconds !== undefined && { seconds }),
+    ...(box && {
+      domain: { kind: "box", low: Float64Array.from(box.low), high: Float64Array.from(box.high) } as const,
+    }),
+    ...(desk.data && sameSize(desk) && { data: desk.data }),
+    signal,
+    onBracket: say,
+  });
+
+// --- internal ---
+
+function sameSize({ model, data }: Parameters<JobOf<"bound">>[0]): boolean {
+  const wanted = model?.network.inputs[0].shape.reduce<number>((n, d) => (typeof d === "number" ? n * d : n), 1);
+  return data?.shape.reduce((n, d) => n * d, 1) === wanted;
+}
