@@ -167,7 +167,7 @@ describe.skipIf(!executablePath)("the page", () => {
     await page.evaluate(axe);
     const violations = await page.evaluate(async () => {
       const { axe } = window as unknown as {
-        axe: { run(): Promise<{ violations: { id: string; nodes: unknown[] }[] }> };
+        axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
       };
       return (await axe.run()).violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.html}`));
     });
