@@ -88,3 +88,12 @@ export function exactNet(name: string): { readonly chain: Chain; readonly exact:
   };
   return { chain: chainOf(layers.map(({ W }) => matrixOf(W))), exact: expected[2] };
 }
+
+/** A ReLU network for which solvers of semidefinite programs have found the optimum of LipSDP-Neuron. */
+export function exactLipsdp(name: string): { readonly chain: Chain; readonly optimum: number } {
+  const { layers, lipsdpNeuron } = JSON.parse(readFileSync(`${sharedData}exact/${name}.json`, "utf8")) as {
+    layers: { W: number[][] }[];
+    lipsdpNeuron: number;
+  };
+  return { chain: chainOf(layers.map(({ W }) => matrixOf(W))), optimum: lipsdpNeuron };
+}

@@ -13,6 +13,7 @@ import { weighedLipsdp } from "./chain/weighed.ts";
 import { type Head, headOf, proofSeconds } from "./head.ts";
 import { addUp, timesUp } from "./norm/region.ts";
 import { narrowed, onChain } from "./onChain.ts";
+import { askQuadratic } from "./quadratic/ask.ts";
 import type { Question, TailQuestion } from "./question.ts";
 import type { Subject } from "./subject.ts";
 
@@ -58,8 +59,15 @@ async function fromTwo(question: Question, norm: 1 | "inf", seconds: () => numbe
 /** |x|_2 <= n^(1/2) |x|_inf for n inputs, |y|_1 <= m^(1/2) |y|_2 for m outputs. */
 const widthFactor = ({ size, outputs }: Subject, norm: 1 | "inf"): number => sqrtUp(norm === 1 ? outputs : size);
 
-/** By the convolutions before the chain; by the chain alone where there are none, nothing is proved, or zeros stand around them and there is time left. */
+/** By the quadratic walk where it covers the network; else by the convolutions before the chain; by the chain alone where there are none, nothing is proved, or zeros stand around them and there is time left. */
 async function lipsdpInTwo(question: Question): Promise<readonly Bound[]> {
+  // Multipliers that a model brings along are those of a chain.
+  const walked = storedLists(question.metadata ?? {}) ? null : await askQuadratic(question);
+  if (walked) return [walked];
+  return lipsdpOfChain(question);
+}
+
+async function lipsdpOfChain(question: Question): Promise<readonly Bound[]> {
   const onTail = (q: Question) => onChain("lipsdp", (tail, own) => lipsdpOf(tail, own)).ask(q);
   const clock = budget();
   const head = await headOf(question);

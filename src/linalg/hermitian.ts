@@ -78,16 +78,42 @@ export function provedBelow(H: Hermitian, radius: number, s: number, room: Room,
     if (!(entry > 0)) return false;
     trace += entry;
   }
-  const { blockVectors, eliminate32, eliminate64 } = room.arena.kernels;
+  const { blockVectors } = room.arena.kernels;
   const e = single ? up(((blockVectors.value + 4) * unitSingle) / (1 - 64 * unitSingle)) : gamma(2 * n + 8);
   const g = up(e / down(1 - e));
   const c = up(up(up(g * up(2 * sumUp(trace, 2 * n))) + radius) + (single ? tinySingle : tiny));
+  return eliminated(H, (i) => down(down(square - H.re[diagonal(i)]) - c), room, precision);
+}
+
+/**
+ * Prove that a Hermitian matrix of side n, exactly as it stands, is positive semidefinite; its diagonal is between 0 and 2 or so. `negated` is
+ * given -B beside the diagonal, whatever is on its own, and `own` the diagonal of B. The proof is that of `provedBelow` in 64 bits.
+ */
+export function provedSemidefinite(negated: Hermitian, own: Float64Array, room: Room): boolean {
+  const { n } = negated;
+  const c = semidefiniteShift(n, own);
+  return eliminated(negated, (i) => down(own[i] - c), room, "double");
+}
+
+/** What `provedSemidefinite` takes off the diagonal: more than all rounding of the factorisation of a complex matrix of side n. */
+export function semidefiniteShift(n: number, own: Float64Array): number {
+  let trace = 0;
+  for (const b of own) trace += Math.max(0, b);
+  const e = gamma(2 * n + 8);
+  const g = up(e / down(1 - e));
+  return up(up(g * up(2 * sumUp(trace, 2 * n))) + tiny);
+}
+
+/** The floating Cholesky factor of the matrix with -H beside the diagonal and these pivots on it, row by row into the room; false where a pivot is not positive. */
+export function eliminated(H: Hermitian, pivot: (i: number) => number, room: Room, precision: Precision): boolean {
+  const { n } = H;
+  const single = precision === "single";
+  const { eliminate32, eliminate64 } = room.arena.kernels;
   const { pitch, re, im } = single ? room.single : room.double;
   const { sums } = room;
   const eliminate = single ? eliminate32 : eliminate64;
   const gap = im.byteOffset - re.byteOffset;
   const gapOfH = H.im.byteOffset - H.re.byteOffset;
-  const pivot = (i: number) => down(down(square - H.re[diagonal(i)]) - c);
   for (let i = 0; i < n; i += 2) {
     const row = (i * (i + 1)) / 2;
     const bytes = pitch * re.BYTES_PER_ELEMENT;

@@ -37,9 +37,18 @@ export function multiply(A: Matrix, B: Matrix): Matrix {
   if (A.cols !== B.rows) {
     throw new ShapeError(`multiply: inner sides must match, got [${A.rows},${A.cols}] and [${B.rows},${B.cols}]`);
   }
-  const result = new Float64Array(A.rows * B.cols);
-  rowDots(A, transpose(B), result, "all");
-  return { rows: A.rows, cols: B.cols, data: result };
+  return multiplyTransposed(A, transpose(B));
+}
+
+/** A B^T. */
+export function multiplyTransposed(A: Matrix, B: Matrix): Matrix {
+  if (A.cols !== B.cols) {
+    const got = `[${A.rows},${A.cols}] and [${B.rows},${B.cols}]`;
+    throw new ShapeError(`multiplyTransposed: rows must have the same length, got ${got}`);
+  }
+  const data = new Float64Array(A.rows * B.rows);
+  rowDots(A, B, data, "all");
+  return { rows: A.rows, cols: B.rows, data };
 }
 
 /** W^T W or W W^T, whichever is smaller; both have the squared singular values of W as eigenvalues. Exactly symmetric. */

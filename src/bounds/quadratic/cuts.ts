@@ -1,0 +1,212 @@
+/**
+ * @file A network as a program of the quadratic walk, tensors as vectors of numbers. Only what nodes say of themselves is asked: what is moved
+ * or scaled is carried along and costs nothing, other affine nodes append rows, activations become slopes in [0, 1].
+ */
+import { type Flow, isAffine } from "../../graph/behaviour.ts";
+import type { Node } from "../../graph/graph.ts";
+import { up } from "../../linalg/rounding.ts";
+import { sizeOf } from "../../tensor/shape.ts";
+import { sortedPairs } from "../known/recognise.ts";
+import type { Pair } from "../known/sorts.ts";
+import type { NodeNorms } from "../norm/node.ts";
+import { nodeMap } from "./nodeMap.ts";
+import {
+  type Action,
+  after,
+  identityPlaces,
+  type Linear,
+  type Places,
+  type Program,
+  programOf,
+  scaled,
+  type Term,
+  type Variable,
+} from "./program.ts";
+
+/** Slopes of the numbers of a node, [lowest, highest] of each. */
+export type SlopesOf = (node: Node) => { readonly low: Float64Array; readonly high: Float64Array } | null;
+
+/** The program of a flow; a string says which node stands in the way. */
+export function denseCuts(flow: Flow, norms: NodeNorms, slopesOf: SlopesOf = () => null): Program | string {
+  if (flow.varying.length === 0) return "the output does not depend on the input";
+  const build = new Builder();
+  const values = new Map<Node, Value>();
+  const start = build.variable(sizeOf(flow.input.shape), "input");
+  values.set(flow.input, { variable: start, map: identityPlaces(start.channels) });
+  for (const node of flow.varying) {
+    if (node === flow.input) continue;
+    const made = isAffine(node, flow.varies)
+      ? affineValue(build, flow, norms, node, values)
+      : activationValue(build, flow, node, values, slopesOf);
+    if (typeof made === "string") return made;
+    values.set(node, made);
+  }
+  const output = build.materialise(values.get(flow.output) as Value, "output");
+  return programOf([], start, output, build.actions);
+}
+
+// --- internal ---
+
+/** Numbers of a variable, moved and scaled. */
+export interface Value {
+  readonly variable: Variable;
+  readonly map: Places;
+}
+
+/** Actions as they come, and names for what they make. */
+export class Builder {
+  readonly actions: Action[] = [];
+  multipliers = 0;
+
+  variable(channels: number, name: string): Variable {
+    return { channels, name };
+  }
+
+  /** A variable that is a sum of linear maps of values. */
+  affine(name: string, rows: number, terms: readonly { readonly value: Value; readonly map: Linear }[]): Variable {
+    const own = terms.map(({ value, map }): Term => {
+      const composed = after(map, value.map);
+      if (composed) return { from: value.variable, map: composed };
+      return { from: this.materialise(value, name), map };
+    });
+    const to = this.variable(rows, name);
+    this.actions.push({ kind: "affine", to, terms: own });
+    return to;
+  }
+
+  /** A value as a variable of its own. */
+  materialise({ variable, map }: Value, name: string): Variable {
+    if (isIdentity(map)) return variable;
+    const to = this.variable(map.rows, name);
+    this.actions.push({ kind: "affine", to, terms: [{ from: variable, map }] });
+    return to;
+  }
+
+  /** z with slopes in [0, 1] of v, a multiplier for each channel. */
+  sector(from: Variable, name: string): Variable {
+    const to = this.variable(from.channels, name);
+    const first = this.multipliers;
+    this.multipliers += from.channels;
+    const share = Int32Array.from({ length: from.channels }, (_, i) => first + i);
+    this.actions.push({ kind: "sector", from, to, share });
+    return to;
+  }
+
+  /** s(v) of slopes in [low, high]: low v + (high - low) z. */
+  pointwise(v: Variable, low: Float64Array, high: Float64Array, name: string): Value {
+    const z = this.sector(v, name);
+    const n = v.channels;
+    // From above, so that the slopes that it stands for hold all that are meant.
+    const widths = low.map((a, i) => (a === 0 ? high[i] : Math.max(0, up(high[i] - a))));
+    const width: Places = { ...identityPlaces(n), factors: widths };
+    if (low.every((a) => a === 0)) return { variable: z, map: width };
+    const y = this.affine(name, n, [
+      { value: whole(v), map: { ...identityPlaces(n), factors: low } },
+      { value: whole(z), map: width },
+    ]);
+    return whole(y);
+  }
+
+  /** |y| <= constant |v| in l2, whatever else. */
+  gain(from: Variable, channels: number, constant: number, name: string): Variable {
+    const to = this.variable(channels, name);
+    this.actions.push({ kind: "gain", from, to, constant, multiplier: this.multipliers++ });
+    return to;
+  }
+
+  /** Pairs sorted: max(a, b) = b + relu(a - b), min(a, b) = a - relu(a - b). */
+  sort(value: Value, pairs: readonly Pair[], name: string): Value {
+    const sorted = pairs.filter(({ a, b }) => a !== b);
+    const n = value.map.rows;
+    const pick = (which: (p: Pair) => number, factor: number): Places => ({
+      kind: "places",
+      rows: sorted.length,
+      cols: n,
+      from: Int32Array.from(sorted, which),
+      factors: new Float64Array(sorted.length).fill(factor),
+      error: 0,
+    });
+    const v = this.affine(name, sorted.length, [
+      { value, map: pick((p) => p.a, 1) },
+      { value, map: pick((p) => p.b, -1) },
+    ]);
+    const z = this.sector(v, name);
+    const own = { ...scaled(n, 1), from: new Int32Array(n) };
+    const gates: Places = { ...scaled(n, 0), cols: sorted.length, from: new Int32Array(n).fill(-1) };
+    for (const { a, b, max, min } of pairs) {
+      own.from[max] = b;
+      own.from[min] = a;
+    }
+    sorted.forEach(({ max, min }, k) => {
+      gates.from[max] = k;
+      gates.factors[max] = 1;
+      gates.from[min] = k;
+      gates.factors[min] = -1;
+    });
+    return whole(
+      this.affine(name, n, [
+        { value, map: own },
+        { value: whole(z), map: gates },
+      ]),
+    );
+  }
+}
+
+/** A variable as a value. */
+export const whole = (variable: Variable): Value => ({ variable, map: identityPlaces(variable.channels) });
+
+export const isIdentity = ({ rows, cols, from, factors }: Places): boolean =>
+  rows === cols && from.every((f, i) => f === i) && factors.every((f) => f === 1);
+
+function affineValue(
+  build: Builder,
+  flow: Flow,
+  norms: NodeNorms,
+  node: Node,
+  values: ReadonlyMap<Node, Value>,
+): Value | string {
+  const terms: { readonly value: Value; readonly map: Linear }[] = [];
+  for (const [i, x] of node.inputs.entries()) {
+    if (!flow.varies.has(x)) continue;
+    const map = nodeMap(flow, norms, node, i);
+    if (!map) return `${node.op.name} is too large to be written out as a matrix`;
+    terms.push({ value: values.get(x) as Value, map });
+  }
+  if (terms.length === 1 && terms[0].map.kind === "places") {
+    const { value, map } = terms[0];
+    return { variable: value.variable, map: after(map, value.map) as Places };
+  }
+  return whole(build.affine(node.op.name, sizeOf(node.shape), terms));
+}
+
+function activationValue(
+  build: Builder,
+  flow: Flow,
+  node: Node,
+  values: ReadonlyMap<Node, Value>,
+  slopesOf: SlopesOf,
+): Value | string {
+  const varies = node.inputs.map((x) => flow.varies.has(x));
+  if (varies.filter(Boolean).length !== 1) return `${node.op.name} of several varying inputs`;
+  const value = values.get(node.inputs[varies.indexOf(true)]) as Value;
+  const pairs = sortedPairs(node);
+  if (pairs) return build.sort(value, pairs, node.op.name);
+  const behaviour = node.op.behaviour(node, varies);
+  if (behaviour.kind === "smooth") {
+    const v = build.materialise(value, node.op.name);
+    return whole(build.gain(v, sizeOf(node.shape), behaviour.lipschitz[2], node.op.name));
+  }
+  const slopes =
+    slopesOf(node) ??
+    (behaviour.kind === "pointwise"
+      ? {
+          low: new Float64Array(sizeOf(node.shape)).fill(behaviour.slope[0]),
+          high: new Float64Array(sizeOf(node.shape)).fill(behaviour.slope[1]),
+        }
+      : null);
+  if (!slopes?.low.every(Number.isFinite) || !slopes.high.every(Number.isFinite)) {
+    return `${node.op.name} has no constant`;
+  }
+  const v = build.materialise(value, node.op.name);
+  return build.pointwise(v, slopes.low, slopes.high, node.op.name);
+}

@@ -1,0 +1,117 @@
+/** @file LipSDP on any program of cuts: multipliers in closed form, a search for better ones, and the proof of what they give. */
+import type { Engine } from "../../engine/engine.ts";
+import { sqrtUp } from "../../linalg/rounding.ts";
+import { budget, reserving } from "../budget.ts";
+import type { Program } from "./program.ts";
+import { type Choose, matricesOf, provedWalk } from "./proof.ts";
+import { type Point, searchMultipliers } from "./search.ts";
+import { closedForm, given, meansOf } from "./start.ts";
+import { provedTop } from "./top.ts";
+
+export interface QuadraticOptions {
+  readonly engine: Engine;
+  /** An upper limit; what was found by then is proved all the same. */
+  readonly seconds?: number;
+  readonly signal?: AbortSignal;
+  /** Evaluations of the objective at most. Default 1000. */
+  readonly steps?: number;
+  /** The value so far, not yet proved, and the part of the steps that is done. */
+  onStep?(value: number, done: number): void;
+  /** Each smaller value as soon as it is proved. */
+  onImprove?(value: number): void;
+}
+
+export interface QuadraticBound {
+  /** Proved; Infinity where nothing is. */
+  readonly value: number;
+  /** What proves it. */
+  readonly multipliers: Float64Array | null;
+  /** Did the search end of itself? */
+  readonly ended: boolean;
+  /** Evaluations of the objective. */
+  readonly steps: number;
+}
+
+/** Bound the constant of a program in l2. */
+export async function quadraticBound(program: Program, options: QuadraticOptions): Promise<QuadraticBound> {
+  const { engine, seconds, steps = 1000, onImprove = () => {}, onStep = () => {} } = options;
+  const clock = budget(options);
+  const found: { value: number; multipliers: Float64Array | null } = {
+    value: Number.POSITIVE_INFINITY,
+    multipliers: null,
+  };
+  let cost = 0;
+  const offer = async (choose: Choose, multipliers: Float64Array) => {
+    const began = clock.elapsed();
+    const cut = await provedWalk(program, choose);
+    const value = cut ? sqrtUp(provedTop(matricesOf(cut))) : Number.POSITIVE_INFINITY;
+    cost = clock.elapsed() - began;
+    if (value >= found.value) return;
+    Object.assign(found, { value, multipliers });
+    onImprove(value);
+  };
+  const start = recordedStart(program);
+  await offer(start.choose, start.multipliers);
+  if (program.multipliers === 0) return { ...found, ended: true, steps: 0 };
+  // One proof must come after the search, and may be repeated further from the edge.
+  const limited = reserving(clock, seconds, () => 2 * cost);
+  const prove = async ({ multipliers, value }: Point) => {
+    const aim = Math.exp(value / 2) * (1 + 1e-5);
+    for (const e of inwards) if (!(found.value <= aim)) await offer(given(multipliers, e), multipliers);
+  };
+  if (limited.expired) return { ...found, ended: false, steps: 0 };
+  let count = 0;
+  const levels: Point[] = [];
+  const searched = await searchMultipliers(program, start.theta, {
+    engine,
+    clock: limited,
+    steps,
+    onPoint: ({ value }) => onStep(Math.exp(value / 2), ++count / steps),
+    async onLevel(point) {
+      levels.push(point);
+      // On the way proofs take a small part of the time.
+      if (cost < 0.05 * clock.elapsed()) await offer(given(point.multipliers, inwards[0]), point.multipliers);
+    },
+  });
+  if (!searched) return { ...found, ended: false, steps: 0 };
+  for (const point of [searched.best, ...levels.toReversed()]) {
+    if (found.value <= Math.exp(searched.best.value / 2) * (1 + 1e-4)) break;
+    await prove(point);
+    if (seconds !== undefined && clock.elapsed() > seconds && found.multipliers !== start.multipliers) break;
+  }
+  return { ...found, ended: searched.ended, steps: searched.steps };
+}
+
+// --- internal ---
+
+/** How far multipliers are moved from the edge of what is feasible before they are proved. */
+const inwards: readonly number[] = [1e-9, 1e-7, 1e-5];
+
+/** The closed form, and what it has chosen when the walk has been: t, and the logarithms that the objective takes. */
+function recordedStart(program: Program) {
+  const theta = new Float64Array(Math.max(1, program.multipliers));
+  const multipliers = new Float64Array(theta.length).fill(1);
+  const choose: Choose = (step, own, weights) => {
+    const t = closedForm(step, own, weights);
+    if (!t) return null;
+    const means = meansOf(own, weights);
+    if (step.kind === "gain") {
+      const mean = means.reduce((sum, y) => sum + y, 0) / means.length;
+      multipliers[step.multiplier] = t[0];
+      theta[step.multiplier] = Math.log(t[0] / Math.max(mean, 1e-300));
+      return t;
+    }
+    const sums = new Map<number, { total: number; count: number }>();
+    step.share.forEach((k, i) => {
+      const sum = sums.get(k) ?? { total: 0, count: 0 };
+      sums.set(k, { total: sum.total + means[i], count: sum.count + 1 });
+    });
+    step.share.forEach((k, i) => {
+      const { total, count } = sums.get(k) as { total: number; count: number };
+      multipliers[k] = t[i];
+      theta[k] = Math.log(t[i] / Math.max(total / count, 1e-300));
+    });
+    return t;
+  };
+  return { theta, multipliers, choose };
+}

@@ -1,0 +1,466 @@
+/**
+ * @file The quadratic walk as one graph of our own ops: ln L^2 from multipliers, so that reverse mode gives its gradient and the engine runs both. It has
+ * none of the care of proof.ts; what it says must be proved.
+ *
+ * An activation's t is exp(theta) times the mean over the frequencies of what it reads: relative to that, a step in one layer carries the later ones along.
+ */
+import type { Engine } from "../../engine/engine.ts";
+import { grad } from "../../graph/gradient.ts";
+import type { Node } from "../../graph/graph.ts";
+import { constant, input } from "../../graph/leaf.ts";
+import { add, div, log, minimum, mul, neg, stopGradient, sub } from "../../ops/arith.ts";
+import { sum } from "../../ops/broadcast.ts";
+import { gather } from "../../ops/gather.ts";
+import { inverse } from "../../ops/inverse.ts";
+import { matmul } from "../../ops/matmul.ts";
+import { concat, reshape, sliceAxis, transpose } from "../../ops/movement.ts";
+import { exp, sqrt } from "../../ops/pointwise.ts";
+import { reduceMin } from "../../ops/reduce.ts";
+import { tensor, toFloat64 } from "../../tensor/tensor.ts";
+import { aliases, type Grid, gridOf } from "./grid.ts";
+import type { Linear, Places, Program, Step, Sum, Term, Variable } from "./program.ts";
+import { symbolAt } from "./symbol.ts";
+
+/** The value of multipliers and its gradient. */
+export interface Evaluation {
+  /** ln L^2, smoothed from above. */
+  readonly value: number;
+  /** Without the barrier. */
+  readonly plain: number;
+  readonly gradient: Float64Array;
+  /** t itself. */
+  readonly multipliers: Float64Array;
+}
+
+export interface Objective {
+  /** At theta, where eigenvalues are smoothed by a power of 2^(4 level + 5); nothing where theta is not feasible. */
+  at(theta: Float64Array, level: number, weight: number): Promise<Evaluation | undefined>;
+  dispose(): Promise<void>;
+}
+
+/** Powers of the trace that stand for the largest eigenvalue, in doublings. */
+export const doublings: readonly number[] = [4, 6, 8, 10, 12, 14];
+
+/** Compile a program. */
+export async function objectiveOf(engine: Engine, program: Program): Promise<Objective> {
+  const compiled = await engine.compile(new Walk(program).outputs());
+  return {
+    async at(theta, level, weight) {
+      const chosen = Float64Array.from(doublings, (_, i) => (i === level ? 1 : 0));
+      const results = await compiled.run({
+        theta: tensor(theta, [theta.length], "float64"),
+        weight: tensor(Float64Array.of(weight), [1], "float64"),
+        level: tensor(chosen, [chosen.length], "float64"),
+      });
+      const value = toFloat64(results.value)[0];
+      const pivot = toFloat64(results.pivot)[0];
+      const gradient = toFloat64(results.gradient);
+      // The inverse of a definite matrix has a diagonal above that of one over the matrix's own.
+      if (!(pivot >= 1 - 1e-9) || !Number.isFinite(value) || !gradient.every(Number.isFinite)) return undefined;
+      return { value, plain: toFloat64(results.plain)[0], gradient, multipliers: toFloat64(results.multipliers) };
+    },
+    dispose: () => compiled.dispose(),
+  };
+}
+
+// --- internal ---
+
+/** Matrices [frequencies, rows, cols], real where `im` is null. */
+interface Batch {
+  readonly re: Node;
+  readonly im: Node | null;
+}
+
+const array = (data: Float64Array, shape: readonly number[]): Node => constant(tensor(data, shape, "float64"));
+
+class Walk {
+  private readonly program: Program;
+  private readonly theta: Node;
+  private readonly level: Node;
+  private grid: Grid;
+  private live: readonly Variable[];
+  /** Blocks of Y; that of the untouched input with itself, the identity, is null. */
+  private blocks = new Map<Variable, Map<Variable, Batch | null>>();
+  private readonly multipliers: (Node | undefined)[] = [];
+  private pivot: Node | null = null;
+  private barrier: Node | null = null;
+  private readonly weight: Node;
+
+  constructor(program: Program) {
+    this.program = program;
+    this.theta = input("theta", [Math.max(1, program.multipliers)], "float64");
+    this.weight = input("weight", [1], "float64");
+    this.level = input("level", [doublings.length], "float64");
+    this.grid = gridOf(program.sides);
+    this.live = [program.input];
+    this.put(program.input, program.input, null);
+  }
+
+  outputs(): Record<string, Node> {
+    for (const step of this.program.steps) this.step(step);
+    const out = this.block(this.program.output, this.program.output);
+    const { value, slope } = this.top(out);
+    const along = sum(mul(stopGradient(slope.re), out.re));
+    const all = slope.im && out.im ? add(along, sum(mul(stopGradient(slope.im), out.im))) : along;
+    const barrier = mul(this.barrier ?? array(Float64Array.of(0), []), reshape(this.weight, []));
+    const [gradient] = grad(add(all, barrier), [this.theta]);
+    const t = concat(
+      this.multipliers.map((m) => reshape(m ?? array(Float64Array.of(1), [1]), [1])),
+      0,
+    );
+    return {
+      value: add(value, barrier),
+      plain: value,
+      gradient,
+      pivot: this.pivot ?? array(Float64Array.of(1), []),
+      multipliers: t,
+    };
+  }
+
+  private step(step: Step): void {
+    switch (step.kind) {
+      case "affine":
+        this.append(step);
+        break;
+      case "sector":
+      case "gain":
+        this.activate(step);
+        break;
+      case "coarsen":
+        this.coarsen(step);
+        break;
+      default:
+        step satisfies never;
+    }
+    this.live = step.live;
+    const kept = new Set(step.live);
+    for (const [v, row] of this.blocks) {
+      if (!kept.has(v)) this.blocks.delete(v);
+      else for (const w of row.keys()) if (!kept.has(w)) row.delete(w);
+    }
+  }
+
+  private put(a: Variable, b: Variable, block: Batch | null): void {
+    const row = this.blocks.get(a) ?? new Map<Variable, Batch | null>();
+    this.blocks.set(a, row.set(b, block));
+  }
+
+  private has(a: Variable, b: Variable): boolean {
+    return this.blocks.get(a)?.has(b) === true || this.blocks.get(b)?.has(a) === true;
+  }
+
+  /** Y_ab. */
+  private block(a: Variable, b: Variable): Batch {
+    const own = this.blocks.get(a)?.get(b);
+    if (own) return own;
+    const other = this.blocks.get(b)?.get(a);
+    if (other) return adjoint(other);
+    const n = a.channels;
+    const F = this.grid.frequencies.length;
+    const one = new Float64Array(F * n * n);
+    for (let k = 0; k < F * n; k++) one[Math.floor(k / n) * n * n + (k % n) * (n + 1)] = 1;
+    return { re: array(one, [F, n, n]), im: null };
+  }
+
+  /** T as constants, for a kernel. */
+  private symbols(map: Linear & { readonly kind: "kernel" }): Batch {
+    const { rows, cols } = map;
+    const { frequencies } = this.grid;
+    const complex = this.grid.sides.length > 0;
+    const [re, im] = [0, 1].map(() => new Float64Array(frequencies.length * rows * cols));
+    frequencies.forEach((w, f) => {
+      const own = symbolAt(map, this.grid, w);
+      re.set(own.re, f * rows * cols);
+      if (own.im) im.set(own.im, f * rows * cols);
+    });
+    const shape = [frequencies.length, rows, cols];
+    return { re: array(re, shape), im: complex ? array(im, shape) : null };
+  }
+
+  private timesLeft(term: Term, symbols: Batch | null, Y: Batch | null): Batch {
+    if (term.map.kind === "places") {
+      return placed(term.map, Y ?? this.block(term.from, term.from));
+    }
+    return Y ? times(symbols as Batch, Y) : (symbols as Batch);
+  }
+
+  /** T Y_kj of a sum, for some j, and T Y T^*. */
+  private rows({ terms }: Sum, columns: readonly Variable[]) {
+    const symbols = terms.map(({ map }) => (map.kind === "kernel" ? this.symbols(map) : null));
+    const wanted = new Set([...columns, ...terms.map(({ from }) => from)]);
+    const U = new Map<Variable, Batch>();
+    for (const j of wanted) {
+      const parts = terms.flatMap((term, k) => {
+        if (!this.has(term.from, j)) return [];
+        const raw = this.blocks.get(term.from)?.get(j) === null ? null : this.block(term.from, j);
+        return [this.timesLeft(term, symbols[k], raw)];
+      });
+      if (parts.length > 0) U.set(j, parts.reduce(plus));
+    }
+    return { U, symbols };
+  }
+
+  private append(step: Sum & { readonly live: readonly Variable[] }): void {
+    const kept = step.live.filter((v) => v !== step.to);
+    const { U, symbols } = this.rows(step, kept);
+    const V = step.terms.map((term, k) => rightAdjoint(U.get(term.from) as Batch, term.map, symbols[k])).reduce(plus);
+    for (const j of kept) {
+      const own = U.get(j);
+      if (own) this.put(step.to, j, own);
+    }
+    this.put(step.to, step.to, V);
+  }
+
+  /** exp(theta) times the mean over frequencies of a diagonal, or of its mean where a multiplier is shared. */
+  private multiplier(step: Step & { readonly kind: "sector" | "gain" }, Y: Batch): Node {
+    const n = step.from.channels;
+    const weights = this.grid.weights.map((w) => w / this.grid.size);
+    const eye = array(eyeOf(n), [1, n, n]);
+    const perFrequency = sum(mul(Y.re, eye), [2]);
+    const mean = sum(mul(perFrequency, array(Float64Array.from(weights), [weights.length, 1])), [0]);
+    const share = step.kind === "sector" ? Array.from(step.share) : new Array<number>(n).fill(step.multiplier);
+    const distinct = [...new Set(share)];
+    const pick = array(
+      Float64Array.from({ length: distinct.length * n }, (_, k) => {
+        const own = distinct[Math.floor(k / n)];
+        return share[k % n] === own ? 1 / share.filter((s) => s === own).length : 0;
+      }),
+      [distinct.length, n],
+    );
+    const alone = distinct.length === n;
+    const scale = alone ? mean : reshape(matmul(pick, reshape(mean, [n, 1])), [distinct.length]);
+    const t = mul(exp(this.thetaOf(distinct)), add(scale, 1e-300));
+    distinct.forEach((k, i) => {
+      this.multipliers[k] = sliceAxis(t, 0, i, i + 1);
+    });
+    if (alone) return t;
+    const places = BigInt64Array.from(share, (k) => BigInt(distinct.indexOf(k)));
+    return gather(t, constant(tensor(places, [n], "int64")), 0);
+  }
+
+  private thetaOf(numbers: readonly number[]): Node {
+    const [first] = numbers;
+    if (numbers.every((k, i) => k === first + i)) return sliceAxis(this.theta, 0, first, first + numbers.length);
+    return gather(this.theta, constant(tensor(BigInt64Array.from(numbers, BigInt), [numbers.length], "int64")), 0);
+  }
+
+  private activate(step: Step & { readonly kind: "sector" | "gain" }): void {
+    const { from, to } = step;
+    const n = from.channels;
+    const sector = step.kind === "sector";
+    const Y = this.block(from, from);
+    const t = this.multiplier(step, Y);
+    const diagonal = mul(array(eyeOf(n), [1, n, n]), reshape(sector ? mul(t, 2) : t, [1, 1, n]));
+    const M: Batch = { re: sub(diagonal, Y.re), im: Y.im && neg(Y.im) };
+    const X = inverseOf(M);
+    const eye = array(eyeOf(n), [1, n, n]);
+    const products = mul(sum(mul(M.re, eye), [2]), sum(mul(X.re, eye), [2]));
+    const pivots = reduceMin(products);
+    const mean = mul(sum(products), 1 / (this.grid.frequencies.length * n));
+    this.barrier = this.barrier ? add(this.barrier, mean) : mean;
+    const positive = reduceMin(sum(mul(M.re, eye), [2]));
+    // A negative entry of the diagonal would be hidden by a negative one of the inverse.
+    const least = minimum(pivots, mul(positive, 1e300));
+    this.pivot = this.pivot ? minimum(this.pivot, least) : least;
+    const kept = step.live.filter((v) => v !== to);
+    const through = new Map(kept.filter((l) => this.has(l, from)).map((l) => [l, times(this.block(l, from), X)]));
+    const reading = new Map(kept.map((l) => [l, this.has(l, from) ? adjoint(this.block(l, from)) : null]));
+    kept.forEach((a, i) => {
+      const left = through.get(a);
+      if (!left) return;
+      for (const b of kept.slice(0, i + 1)) {
+        const right = reading.get(b);
+        if (!right) continue;
+        const more = times(left, right);
+        this.put(a, b, this.has(a, b) ? plus(this.block(a, b), more) : more);
+        if (a !== b) this.blocks.get(b)?.delete(a);
+      }
+      if (sector) this.put(to, a, adjoint(scaledColumns(left, t)));
+    });
+    if (sector) this.put(to, to, scaledRows(scaledColumns(X, t), t));
+    else {
+      const own = mul(
+        array(eyeOf(to.channels), [1, to.channels, to.channels]),
+        mul(sliceAxis(t, 0, 0, 1), step.constant ** 2),
+      );
+      const F = this.grid.frequencies.length;
+      this.put(to, to, { re: add(own, array(new Float64Array(F), [F, 1, 1])), im: null });
+    }
+  }
+
+  private coarsen(step: Step & { readonly kind: "coarsen" }): void {
+    const fine = this.grid;
+    const coarse = gridOf(step.sides);
+    const [F, C] = [fine.frequencies.length, coarse.frequencies.length];
+    const [even, odd] = [0, 1].map(() => new Float64Array(C * F));
+    aliases(fine, coarse).forEach((fold, k) => {
+      for (const { at, own, conjugate } of fold) {
+        even[k * F + at] = ((own + conjugate) * coarse.size) / fine.size;
+        odd[k * F + at] = ((own - conjugate) * coarse.size) / fine.size;
+      }
+    });
+    const fold = (Y: Batch): Batch => {
+      const [, r, c] = Y.re.shape;
+      const by = (x: Node, weights: Float64Array) =>
+        reshape(matmul(array(weights, [C, F]), reshape(x, [F, r * c])), [C, r, c]);
+      return { re: by(Y.re, even), im: Y.im && step.sides.length > 0 ? by(Y.im, odd) : null };
+    };
+    const before = step.live.filter((v) => this.live.includes(v));
+    const made: { readonly to: Variable; readonly rows: ReturnType<Walk["rows"]>; readonly sum: Sum }[] = [];
+    const next: [Variable, Variable, Batch][] = [];
+    for (const s of step.made) made.push({ to: s.to, rows: this.rows(s, [...this.live]), sum: s });
+    made.forEach((own, i) => {
+      for (const other of made.slice(0, i + 1)) {
+        const parts = other.sum.terms.flatMap((term, k) => {
+          const left = own.rows.U.get(term.from);
+          if (!left) return [];
+          const symbols = other.rows.symbols[k];
+          if (step.sides.length === 0 && symbols && term.map.kind === "kernel") {
+            return [summed(left, symbols, fine)];
+          }
+          return [fold(rightAdjoint(left, term.map, symbols))];
+        });
+        if (parts.length > 0) next.push([own.to, other.to, parts.reduce(plus)]);
+      }
+      for (const v of before) {
+        const U = own.rows.U.get(v);
+        if (U) next.push([own.to, v, fold(U)]);
+      }
+    });
+    before.forEach((a, i) => {
+      for (const b of before.slice(0, i + 1)) if (this.has(a, b)) next.push([a, b, fold(this.block(a, b))]);
+    });
+    this.blocks = new Map();
+    for (const [a, b, block] of next) this.put(a, b, block);
+    this.grid = coarse;
+  }
+
+  /** ln of a power mean of all eigenvalues at all frequencies, which is no less than that of the largest, and its derivative in Y. */
+  private top(R: Batch): { readonly value: Node; readonly slope: Batch } {
+    const values: Node[] = [];
+    const slopes: Batch[] = [];
+    let H = R;
+    let scale: Node | undefined;
+    const last = doublings[doublings.length - 1];
+    for (let k = 0; k < last; k++) {
+      if (k > 0) H = times(H, H);
+      const square = H.im ? add(sum(mul(H.re, H.re)), sum(mul(H.im, H.im))) : sum(mul(H.re, H.re));
+      const size = sqrt(square);
+      H = { re: div(H.re, size), im: H.im && div(H.im, size) };
+      scale = scale === undefined ? log(size) : add(mul(scale, 2), log(size));
+      if (!doublings.includes(k + 1)) continue;
+      // tr R H^2, with R = exp(scale) H at the first.
+      const S = times(H, H);
+      const total = S.im && R.im ? add(sum(mul(R.re, S.re)), sum(mul(R.im, S.im))) : sum(mul(R.re, S.re));
+      values.push(div(add(log(total), mul(scale, 2)), 2 ** (k + 1) + 1));
+      slopes.push({ re: div(S.re, total), im: S.im && div(S.im, total) });
+    }
+    const choose = (nodes: readonly Node[]) =>
+      nodes
+        .map((x, i) =>
+          mul(
+            x,
+            reshape(
+              sliceAxis(this.level, 0, i, i + 1),
+              x.shape.map(() => 1),
+            ),
+          ),
+        )
+        .reduce((a, b) => add(a, b));
+    return {
+      value: choose(values),
+      slope: { re: choose(slopes.map((s) => s.re)), im: slopes[0].im && choose(slopes.map((s) => s.im as Node)) },
+    };
+  }
+}
+
+function eyeOf(n: number): Float64Array {
+  const eye = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) eye[i * (n + 1)] = 1;
+  return eye;
+}
+
+const swap = (x: Node): Node => transpose(x, [0, 2, 1]);
+
+const adjoint = ({ re, im }: Batch): Batch => ({ re: swap(re), im: im && neg(swap(im)) });
+
+const plus = (A: Batch, B: Batch): Batch => ({
+  re: add(A.re, B.re),
+  im: A.im && B.im ? add(A.im, B.im) : (A.im ?? B.im),
+});
+
+function times(A: Batch, B: Batch): Batch {
+  const re = matmul(A.re, B.re);
+  if (!A.im && !B.im) return { re, im: null };
+  const parts = [A.im ? matmul(A.im, B.re) : null, B.im ? matmul(A.re, B.im) : null].filter((x) => x !== null);
+  return {
+    re: A.im && B.im ? sub(re, matmul(A.im, B.im)) : re,
+    im: parts.length === 2 ? add(parts[0], parts[1]) : parts[0],
+  };
+}
+
+const scaledColumns = ({ re, im }: Batch, t: Node): Batch => {
+  const by = reshape(t, [1, 1, t.shape[0]]);
+  return { re: mul(re, by), im: im && mul(im, by) };
+};
+
+const scaledRows = ({ re, im }: Batch, t: Node): Batch => {
+  const by = reshape(t, [1, t.shape[0], 1]);
+  return { re: mul(re, by), im: im && mul(im, by) };
+};
+
+/** (A + i B)^-1 = X - i A^-1 B X with X = (A + B A^-1 B)^-1; A is definite where A + i B is. */
+function inverseOf({ re, im }: Batch): Batch {
+  if (!im) return { re: inverse(re), im: null };
+  const solved = matmul(inverse(re), im);
+  const X = inverse(add(re, matmul(im, solved)));
+  return { re: X, im: neg(matmul(solved, X)) };
+}
+
+/** U T^*. */
+function rightAdjoint(U: Batch, map: Linear, symbols: Batch | null): Batch {
+  if (map.kind === "kernel") return times(U, adjoint(symbols as Batch));
+  return adjoint(placed(map, adjoint(U)));
+}
+
+/** sum over frequencies of Re U T^*, each as often as it stands for others, over their number: one product of long rows. */
+function summed(U: Batch, T: Batch, grid: Grid): Batch {
+  const [F, m, c] = U.re.shape;
+  const n = T.re.shape[1];
+  const weights = array(
+    Float64Array.from(grid.weights, (w) => w / grid.size),
+    [F, 1, 1],
+  );
+  const long = (x: Node, rows: number) => reshape(transpose(x, [1, 0, 2]), [1, rows, F * c]);
+  const one = (x: Node, y: Node) => matmul(long(mul(x, weights), m), swap(long(y, n)));
+  const re = one(U.re, T.re);
+  return { re: U.im && T.im ? add(re, one(U.im, T.im)) : re, im: null };
+}
+
+/** Rows taken by their places, by runs of neighbours. */
+function placed({ from, factors, rows }: Places, Y: Batch): Batch {
+  const runs: { readonly first: number; length: number }[] = [];
+  for (let r = 0; r < rows; r++) {
+    const last = runs[runs.length - 1];
+    if (last && (from[r] < 0 ? last.first < 0 : last.first >= 0 && last.first + last.length === from[r])) last.length++;
+    else runs.push({ first: from[r], length: 1 });
+  }
+  const [F, all, cols] = Y.re.shape;
+  const take = (x: Node): Node => {
+    if (runs.length > 16) {
+      const pick = new Float64Array(rows * all);
+      for (let r = 0; r < rows; r++) if (from[r] >= 0) pick[r * all + from[r]] = factors[r];
+      return matmul(array(pick, [1, rows, all]), x);
+    }
+    const parts = runs.map(({ first, length }) =>
+      first < 0
+        ? array(new Float64Array(F * length * cols), [F, length, cols])
+        : first === 0 && length === all
+          ? x
+          : sliceAxis(x, 1, first, first + length),
+    );
+    const rowsOf = parts.length === 1 ? parts[0] : concat(parts, 1);
+    return factors.every((f, r) => f === 1 || from[r] < 0) ? rowsOf : mul(rowsOf, array(factors, [1, rows, 1]));
+  };
+  return { re: take(Y.re), im: Y.im && take(Y.im) };
+}

@@ -1,0 +1,82 @@
+/** @file The search for the best multipliers of a program, by counted steps. Every point is a bound once it is proved. */
+import type { Engine } from "../../engine/engine.ts";
+import type { Budget } from "../budget.ts";
+import { descend } from "../chain/descent.ts";
+import { doublings, type Evaluation, objectiveOf } from "./objective.ts";
+import type { Program } from "./program.ts";
+
+export interface Point {
+  readonly multipliers: Float64Array;
+  /** ln L^2, smoothed from above. */
+  readonly value: number;
+}
+
+export interface SearchOptions {
+  readonly engine: Engine;
+  readonly clock: Budget;
+  /** Evaluations of the objective at most. */
+  readonly steps: number;
+  onPoint?(point: Point): void;
+  /** The end of a level: further from the edge of what is feasible than the next one's. */
+  onLevel?(point: Point): Promise<void>;
+}
+
+/**
+ * Go down on ln L^2 from a point, by L-BFGS; null where the point is not feasible for the engine.
+ *
+ * Two things stand in the way of a descent: the largest eigenvalue has no derivative where it is double, as it is at many an optimum, and the optimum may
+ * lie at the edge of what is feasible. For the first a power of the trace stands, for the second a barrier; both draw closer to the truth level by level.
+ */
+export async function searchMultipliers(
+  program: Program,
+  start: Float64Array,
+  { engine, clock, steps, onPoint = () => {}, onLevel = async () => {} }: SearchOptions,
+): Promise<{ readonly best: Point; readonly ended: boolean; readonly steps: number } | null> {
+  const objective = await objectiveOf(engine, program);
+  let best: Point | undefined;
+  let theta = start;
+  let used = 0;
+  let ended = true;
+  try {
+    if (!(await objective.at(theta, 0, 0))) return null;
+    for (let level = 0; level < doublings.length && ended; level++) {
+      const found = new WeakMap<Float64Array, Evaluation>();
+      const evaluate = async (x: Float64Array) => {
+        used++;
+        await clock.pause();
+        const evaluation = await objective.at(x, level, barriers[level]);
+        if (evaluation) found.set(x, evaluation);
+        return evaluation;
+      };
+      let reference = Number.POSITIVE_INFINITY;
+      let count = 0;
+      let last: Point | undefined;
+      for await (const { x, value } of descend(evaluate, theta, { memory: 100 })) {
+        const { multipliers, plain } = found.get(x) as Evaluation;
+        theta = x;
+        last = { multipliers, value: plain };
+        if (!best || plain < best.value) best = last;
+        onPoint(last);
+        if (used >= steps || clock.expired) {
+          ended = false;
+          break;
+        }
+        if (++count % 10 !== 0) continue;
+        if (reference - value < gains[level]) break;
+        reference = value;
+      }
+      if (last && ended) await onLevel(last);
+    }
+  } finally {
+    await objective.dispose();
+  }
+  return best ? { best, ended, steps: used } : null;
+}
+
+// --- internal ---
+
+/** Ten steps must gain a part of what the smoothing of a level may be off, ln n / 2^doublings: when they do not, the next level begins. */
+const gains: readonly number[] = doublings.map((d) => 0.1 / 2 ** d);
+
+/** The weight of the barrier, level by level. */
+const barriers: readonly number[] = doublings.map((_, level) => 0.01 * 10 ** -level);
