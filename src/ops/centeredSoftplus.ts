@@ -3,7 +3,7 @@
  * bounds understand; with beta a node it can be trained, in a form that neither a large nor a small beta x harms.
  */
 import { apply, type Node, type Op } from "../graph/graph.ts";
-import { isConstant } from "../graph/leaf.ts";
+import { isComputed, isConstant } from "../graph/leaf.ts";
 import { isSame } from "../graph/same.ts";
 import { ShapeError, UsageError } from "../tensor/errors.ts";
 import { isFloat, toFloat64 } from "../tensor/tensor.ts";
@@ -49,13 +49,16 @@ export function asCenteredSoftplus(y: Node): Node | null {
 
 // --- internal ---
 
+/** The least beta that is written with a Softplus. */
+const leastSoftplus = 1 / 8;
+
 const fixedOp = unary<{ readonly beta: number }>({
   name: "CenteredSoftplus",
   compute: (x, { beta }) => valueAt(x, beta),
   pull: ({ inputs: [x], attrs }, dy) => mul(dy, sigmoid(mul(x, attrs.beta))),
   behaviour: ({ beta }) => pointwise(0, 1, beta / 4, (low, high) => sigmoidBetween(beta * low, beta * high)),
   // A Softplus is what other tools understand; ln 2 less ln 2 costs it 6e-8 / beta.
-  composite: (x, { beta }) => (beta >= 1 / 8 ? softplusForm(x, beta) : lowered(x, beta)),
+  composite: (x, { beta }) => (beta >= leastSoftplus ? softplusForm(x, beta) : lowered(x, beta)),
 });
 
 const trainedOp: Op<null> = {
@@ -96,15 +99,21 @@ const softplusForm = (x: Node, beta: number, ln2 = Math.LN2): Node => div(sub(so
 
 const softplusForm32 = (x: Node, beta: number): Node => softplusForm(x, beta, Math.fround(Math.LN2));
 
-/** `y` as a centred softplus of x, if `form` of that is `y`. */
+/**
+ * `y` as a centred softplus of x, if `form` of that is `y`. Beta must be one that we would write in this form: of a smaller one the
+ * file's rounded ln 2, over beta, would be another function.
+ */
 function recognised(y: Node, x: Node | undefined, beta: number, form: (x: Node, beta: number) => Node): Node | null {
-  return x && beta > 0 && Number.isFinite(beta) && isSame(y, form(x, beta)) ? centeredSoftplus(x, beta) : null;
+  const written = Number.isFinite(beta) && (form === lowered ? beta > 0 : beta >= leastSoftplus);
+  return x && isFloat(x.dtype) && written && isSame(y, form(x, beta)) ? centeredSoftplus(x, beta) : null;
 }
 
-/** The number that a node is, stretched or not; null where it is none. */
+/** The number that a node is, stretched or not; null where it is none, or one that was computed and so may be off. */
 function number(node: Node | undefined): number | null {
   const inner = node && isBroadcast(node) ? node.inputs[0] : node;
-  return inner && isConstant(inner) && inner.attrs.data.length === 1 ? toFloat64(inner.attrs)[0] : null;
+  return inner && isConstant(inner) && !isComputed(inner) && inner.attrs.data.length === 1
+    ? toFloat64(inner.attrs)[0]
+    : null;
 }
 
 const sigmoidBetween = betweenTurns((z) => 1 / (1 + Math.exp(-z)), []);

@@ -1,47 +1,37 @@
 /** @file Compositions with one slope on each side of 0 - PReLU, leaky ReLU by a maximum, x + relu(x): what scales with x > 0 is told by its values at 1 and -1. */
 import type { Behaviour, Node } from "../../graph/graph.ts";
-import { sizeOf } from "../../tensor/shape.ts";
-import { computedError } from "../fixed.ts";
 import type { Composition } from "./composition.ts";
+import { enclosedAt, isZero } from "./enclosed.ts";
 
 /** The slopes of a composition that is positively homogeneous, element by element; null where that cannot be told. */
 export function bentBehaviour({ x, y, inner, fixed }: Composition): Behaviour | null {
   if (inner.some((node) => node.shape.join() !== x.shape.join())) return null;
   const degrees = new Map<Node, number>([[x, 1]]);
-  const isZero = (node: Node) => !degrees.has(node) && fixed(node).data.every((v) => v === 0);
+  const zero = (node: Node) => !degrees.has(node) && isZero(fixed(node));
   for (const node of inner) {
-    const degree = degreeOf(node, (i) => degrees.get(i), isZero);
+    const degree = degreeOf(node, (i) => degrees.get(i), zero);
     if (degree === null) return null;
     degrees.set(node, degree);
   }
   if (degrees.get(y) !== 1) return null;
-  let largest = 0;
-  let exact = true;
-  const at = (v: number) => {
-    const values = new Map<Node, Float64Array>([[x, new Float64Array(sizeOf(x.shape)).fill(v)]]);
-    for (const node of inner) {
-      const fed = node.inputs.map((i) => values.get(i) ?? fixed(i).data);
-      const value = node.op.evaluate(node, fed);
-      values.set(node, value);
-      exact &&= isExact(node, fed) && node.inputs.every((i) => values.has(i) || fixed(i).error === 0);
-      for (const a of value) largest = Math.max(largest, Math.abs(a));
-    }
-    return values.get(y) as Float64Array;
-  };
-  const right = hull(at(1));
-  const left = hull(at(-1).map((v) => -v));
+  const composition = { x, y, inner, fixed };
+  const [above, below] = [enclosedAt(composition, 1), enclosedAt(composition, -1)];
+  if (!above || !below) return null;
+  const right = hull(above.low, above.high);
+  const left = hull(
+    below.high.map((v) => -v),
+    below.low.map((v) => -v),
+  );
   const bends = [...right, ...left];
   if (!bends.every(Number.isFinite)) return null;
   // Nothing is gained by a name where the sum over the branches is the largest slope.
   const known = Math.max(...bends.map(Math.abs));
   if (branchwise(x, inner, fixed) <= known * (1 + 1e-9)) return null;
-  const slack = exact ? 0 : inner.length * largest * computedError;
-  const widen = ([low, high]: readonly number[]): readonly [number, number] => [low - slack, high + slack];
-  const both = hull(bends);
+  const both = [Math.min(right[0], left[0]), Math.max(right[1], left[1])] as const;
   return {
     kind: "pointwise",
-    slope: widen(both),
-    slopeOn: (low, high) => widen(low >= 0 ? right : high <= 0 ? left : both),
+    slope: both,
+    slopeOn: (low, high) => (low >= 0 ? right : high <= 0 ? left : both),
     curvature: Number.POSITIVE_INFINITY,
   };
 }
@@ -68,26 +58,6 @@ function branchwise(x: Node, inner: Composition["inner"], fixed: Composition["fi
     found.set(node, last);
   }
   return last;
-}
-
-/** Did an op of numbers come out without rounding? */
-function isExact(node: Node, [a, b]: readonly Float64Array[]): boolean {
-  const plain = (v: number) => v === 0 || Math.abs(v) === 1;
-  switch (node.op.name) {
-    case "Add":
-    case "Sub": {
-      const sign = node.op.name === "Add" ? 1 : -1;
-      return a.every((v, k) => v + sign * b[k] - v === sign * b[k] && v + sign * b[k] - sign * b[k] === v);
-    }
-    case "Mul":
-      return a.every((v, k) => plain(v) || plain(b[k]));
-    case "Div":
-      return b.every((v) => Math.abs(v) === 1);
-    case "LeakyRelu":
-      return a.every(plain);
-    default:
-      return true;
-  }
 }
 
 /** The power of t > 0 that f(t x) takes out of f(x): 1 for what is like x, 0 for a condition; null for anything else. */
@@ -134,11 +104,7 @@ function degreeOf(
   }
 }
 
-const hull = (values: ArrayLike<number>): readonly [number, number] => {
-  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (let i = 0; i < values.length; i++) {
-    low = Math.min(low, values[i]);
-    high = Math.max(high, values[i]);
-  }
-  return [low, high];
-};
+const hull = (lows: Float64Array, highs: Float64Array): readonly [number, number] => [
+  lows.reduce((least, v) => Math.min(least, v), Number.POSITIVE_INFINITY),
+  highs.reduce((most, v) => Math.max(most, v), Number.NEGATIVE_INFINITY),
+];

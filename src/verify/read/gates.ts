@@ -32,6 +32,8 @@ interface Scaling {
   readonly from: string;
   readonly factor: number;
   readonly shift: number;
+  /** Nothing is added: no shift, and none that was made of numbers that cancel. */
+  readonly still: boolean;
   readonly exact: boolean;
 }
 
@@ -43,7 +45,8 @@ function gateOf(a: Arguments, x: Varying, y: Varying): Gate | null {
   if (step?.kind !== "pointwise" || step.scalar.name === undefined) return null;
   const inner = scalings(a, step.from, x.tensor);
   if (inner.from !== x.tensor || inner.steps.length > 3) return null;
-  if (!inner.steps.every(({ factor, shift }) => shift === 0 && factor >= 2 ** -10 && factor <= 2 ** 10)) return null;
+  // A shift that comes out as 0 of numbers that are not 0 may be one of them in truth.
+  if (!inner.steps.every(({ factor, still }) => still && factor >= 2 ** -10 && factor <= 2 ** 10)) return null;
   const b = inner.steps.reduce((product, { factor }) => product * factor, 1);
   const outside = whole(outer.steps);
   if (outside === null) return null;
@@ -87,5 +90,6 @@ function scaling(step: Step): Scaling | null {
   for (let i = 0; i < rows; i++) {
     if (start[i + 1] !== i + 1 || index[i] !== i || value[i] !== factor || step.bias[i] !== shift) return null;
   }
-  return { from, factor, shift, exact: step.roundings === 0 };
+  const still = step.biasSize.every((b) => b === 0);
+  return { from, factor, shift, still, exact: step.roundings === 0 };
 }
