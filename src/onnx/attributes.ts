@@ -7,6 +7,7 @@ import { readTensor } from "./tensors.ts";
 export interface Attributes {
   has(name: string): boolean;
   int(name: string, fallback: number): number;
+  /** A float, which has 32 bits; so has the number that stands for one that is not there. */
   float(name: string, fallback: number): number;
   /** A float that may be infinite. */
   bound(name: string, fallback: number): number;
@@ -36,9 +37,9 @@ export function attributesOf(protos: readonly AttributeProto[]): Attributes {
   return {
     has: (name) => all.has(name),
     int: (name, fallback) => Number(get(name, Kind.INT)?.i ?? fallback),
-    float: (name, fallback) => finite(name, get(name, Kind.FLOAT)?.f ?? fallback),
+    float: (name, fallback) => finite(name, get(name, Kind.FLOAT)?.f ?? Math.fround(fallback)),
     bound(name, fallback) {
-      const v = get(name, Kind.FLOAT)?.f ?? fallback;
+      const v = get(name, Kind.FLOAT)?.f ?? Math.fround(fallback);
       if (Number.isNaN(v)) throw new ReadError(`attribute "${name}" is not a number`);
       return v;
     },

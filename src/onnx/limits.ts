@@ -36,17 +36,19 @@ const values: Readonly<Record<string, Readonly<Record<string, readonly (string |
   MaxPool: { auto_pad: padding },
   Pad: { mode: ["constant", "edge", "reflect", "wrap"] },
   Resize: {
-    mode: ["nearest"],
+    mode: ["nearest", "linear", "cubic"],
     coordinate_transformation_mode: [
       "half_pixel",
       "half_pixel_symmetric",
       "pytorch_half_pixel",
+      "tf_half_pixel_for_nn",
       "align_corners",
       "asymmetric",
     ],
     nearest_mode: ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"],
+    keep_aspect_ratio_policy: ["stretch", "not_larger", "not_smaller"],
   },
-  Upsample: { mode: ["nearest"] },
+  Upsample: { mode: ["nearest", "linear"] },
 };
 
 const reasons: readonly (readonly [RegExp, string])[] = [

@@ -1,7 +1,7 @@
 /** @file ONNX operators that act element by element on one input. */
 import type { Node } from "../../graph/graph.ts";
 import { constant } from "../../graph/leaf.ts";
-import { add, cast, div, greater, log, maximum, minimum, mul, neg, not, where } from "../../ops/arith.ts";
+import { add, cast, div, greater, log, maximum, minimum, mul, neg, not, sub, where } from "../../ops/arith.ts";
 import { broadcastTo } from "../../ops/broadcast.ts";
 import { reshape } from "../../ops/movement.ts";
 import * as pointwise from "../../ops/pointwise.ts";
@@ -45,10 +45,14 @@ export const Selu: Operator = (c) => {
   return [mul(pointwise.elu(c.input(0), alpha), c.attributes.float("gamma", 1.0507010221481323))];
 };
 
-/** max(0, x) + min(0, a (e^(x/a) - 1)) is a elu(x / a). */
+/** max(0, x) + min(0, a (e^(x/a) - 1)), which is a elu(x / a) where a > 0, and grows like an exponential where a < 0. */
 export const Celu: Operator = (c) => {
+  const x = c.input(0);
   const alpha = c.attributes.float("alpha", 1);
-  return [mul(pointwise.elu(div(c.input(0), alpha), 1), alpha)];
+  if (alpha === 0) throw new Refusal("an alpha of 0 is divided by");
+  const scaled = div(x, alpha);
+  if (alpha > 0) return [mul(pointwise.elu(scaled, 1), alpha)];
+  return [add(maximum(x, 0), minimum(mul(sub(pointwise.exp(scaled), 1), alpha), 0))];
 };
 
 export const HardSigmoid: Operator = (c) => [
