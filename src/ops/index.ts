@@ -50,6 +50,7 @@ export {
   silu,
   sin,
   softplus,
+  softsign,
   sqrt,
   tanh,
 } from "./pointwise.ts";

@@ -216,6 +216,30 @@ const tanhOp = unary<null>({
 
 const tanhSlopes = betweenTurns((x) => 1 - Math.tanh(x) ** 2, [{ at: 0, value: 1 }]);
 
+/** x / (1 + |x|). */
+export const softsign = (x: Node): Node => apply(softsignOp, [x], null);
+
+const softsignOp = unary<null>({
+  name: "Softsign",
+  compute: (x) => (Math.abs(x) === Number.POSITIVE_INFINITY ? Math.sign(x) : x / (1 + Math.abs(x))),
+  // (1 - |y|)^2 = 1 / (1 + |x|)^2.
+  pull(y, dy) {
+    const left = sub(1, abs(y));
+    return mul(dy, mul(left, left));
+  },
+  // The slope is 1 at 0 and falls to both sides; its own slope is -+2 at 0, with a jump.
+  behaviour: () => pointwise(0, 1, 2, softsignSlopes),
+  native: native("Softsign", false),
+  composite: (x) => div(x, add(abs(x), 1)),
+});
+
+/** 1 / (1 + |x|)^2 falls with |x|. */
+const softsignSlopes: Slopes = (low, high) => {
+  const at = (size: number) => (1 / (1 + size)) * (1 / (1 + size));
+  const nearest = Math.max(0, low, -high);
+  return [at(Math.max(-low, high)) - 2 ** -48, at(nearest) + 2 ** -48];
+};
+
 /** ln(1 + e^x). */
 export const softplus = (x: Node): Node => apply(softplusOp, [x], null);
 

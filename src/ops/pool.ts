@@ -20,6 +20,8 @@ export interface PoolOptions {
   readonly strides?: readonly number[];
   /** Begins of all axes, then ends; 0 unless told. */
   readonly pads?: readonly number[];
+  /** Distance of the taps per spatial axis; 1 unless told. */
+  readonly dilations?: readonly number[];
   /** Keep a last window that reaches past the end, as long as it starts inside the input or its first pads. */
   readonly ceil?: boolean;
 }
@@ -28,7 +30,7 @@ export interface PoolOptions {
  * The largest value of each window; padding never wins. At ties the cotangent is split evenly (PyTorch gives it to the first).
  * x [batch, channels, ...space] -> [batch, channels, ...windows].
  */
-export function maxPool(x: Node, options: PoolOptions & { readonly dilations?: readonly number[] }): Node {
+export function maxPool(x: Node, options: PoolOptions): Node {
   const window = withCeil(windowOf("maxPool", options.kernel, options), x.shape.slice(2), options.ceil);
   checkFilled("maxPool", x.shape.slice(2), window);
   return apply(maxPoolOp, [x], window);
@@ -133,7 +135,7 @@ const averagePoolOp: Op<AverageAttrs> = {
   infer: ([x], window) => ({ dtype: x.dtype, shape: pooled("averagePool", x.shape, window) }),
   vjp(y, dy) {
     const [x] = y.inputs;
-    const { kernel, strides, pads } = y.attrs;
+    const { kernel, strides, pads, dilations } = y.attrs;
     const counts = countsOf(x.shape.slice(2), y.attrs);
     const shares = constant(
       tensor(
@@ -152,11 +154,12 @@ const averagePoolOp: Op<AverageAttrs> = {
     const space = x.shape.slice(2);
     const lone = reshape(mul(dy, shares), [x.shape[0] * x.shape[1], 1, ...y.shape.slice(2)]);
     const ones = constant(full([1, 1, ...kernel], 1, y.dtype));
+    const extent = extentOf(y.attrs);
     const outputPads = space.map((size, i) => {
-      const least = strides[i] * (y.shape[i + 2] - 1) + kernel[i] - pads[i] - pads[i + space.length];
+      const least = strides[i] * (y.shape[i + 2] - 1) + extent[i] - pads[i] - pads[i + space.length];
       return size - least;
     });
-    return [reshape(convTranspose(lone, ones, { strides, pads, outputPads }), x.shape)];
+    return [reshape(convTranspose(lone, ones, { strides, pads, dilations, outputPads }), x.shape)];
   },
   behaviour(y) {
     // Row sums of the matrix give the inf-norm, column sums the 1-norm, and sqrt(product) bounds the 2-norm.
@@ -186,8 +189,8 @@ const averagePoolOp: Op<AverageAttrs> = {
     const counts = countsOf(x.shape.slice(2), y.attrs);
     const taps = sizeOf(kernel);
     const lane = (numbers: readonly number[]) => build.constant(tensor(numbers, y.shape.slice(2), y.dtype));
-    if (y.dtype === "float64") {
-      // ONNX Runtime has no float64 AveragePool.
+    if (y.dtype === "float64" || y.attrs.dilations.some((d) => d !== 1)) {
+      // ONNX Runtime has no float64 AveragePool, and ONNX had no dilations of it before opset 19.
       const size = sizeOf(x.shape.slice(2));
       const flat = reshapeForm(build, build.input(0), [0, x.shape[1], size]);
       const taken = gatherOrZero(build, flat, [3, 2], size, tapsFirst(x.shape, y.attrs), y.dtype);

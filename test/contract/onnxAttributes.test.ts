@@ -213,7 +213,7 @@ function windows(): Case[] {
 
 describe("attributes", () => {
   it.each(
-    cases.map((c) => [`${c.op} ${JSON.stringify(c.attributes ?? {})} ${Object.keys(c.tensors ?? {})}`, c] as const),
+    cases.map((c) => [`${c.op} ${JSON.stringify(c.attributes ?? {})} ${Object.values(c.tensors ?? {}).map((t) => (t.data.length > 8 ? `[${t.shape}]` : t.data.join()))} ${c.opset ?? ""}`, c] as const),
   )("%s", async (_, c) => {
     const shape = c.x ?? vector;
     const size = shape.reduce((a, b) => a * b, 1);

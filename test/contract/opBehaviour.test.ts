@@ -140,7 +140,8 @@ describe("pointwise", () => {
         return here.map((v, i) => Math.abs(before[i] - 2 * v + after[i]) / h[i] ** 2);
       });
       expect(found).toBeLessThanOrEqual(curvature + 1e-9);
-      expect(found).toBeGreaterThan(curvature - 1e-2);
+      // Beside a jump of the second derivative the step of the probe shows.
+      expect(found).toBeGreaterThan(0.97 * curvature - 1e-2);
     },
   );
 });

@@ -65,6 +65,7 @@ import {
   sliceAxis,
   softmax,
   softplus,
+  softsign,
   split,
   sqrt,
   squeeze,
@@ -246,6 +247,7 @@ export const opCases: readonly OpCase[] = [
   one("sigmoid", sigmoid),
   one("tanh", tanh),
   one("softplus", softplus),
+  one("softsign", softsign),
   one("centeredSoftplus", (x) => centeredSoftplus(x, 5)),
   one("centeredSoftplus: all but straight", (x) => centeredSoftplus(x, 1e-3), {
     skip: [

@@ -72,12 +72,15 @@ export const LRN: Operator = (c) => {
   const { attributes: a } = c;
   const size = a.int("size", 0);
   if (!(size >= 1 && size <= neighboursAtMost)) throw new Refusal(`a neighbourhood of ${size} channels is not read`);
-  const before = Math.floor((size - 1) / 2);
+  const [alpha, beta] = [a.float("alpha", 1e-4), a.float("beta", 0.75)];
+  if (size % 2 === 0 || !(alpha > 0 && beta > 0))
+    throw new Refusal("only an odd size, and an alpha and a beta above 0, are read, as ONNX Runtime does");
+  const before = (size - 1) / 2;
   const onChannels = (n: number) => x.shape.map((_, i) => (i === 1 ? n : 0));
   const squares = pad(mul(x, x), onChannels(before), onChannels(size - 1 - before));
   const total = Array.from({ length: size }, (_, k) => sliceAxis(squares, 1, k, k + x.shape[1])).reduce(add);
-  const base = add(mul(total, a.float("alpha", 1e-4) / size), a.float("bias", 1));
-  return [div(x, pow(base, a.float("beta", 0.75)))];
+  const base = add(mul(total, alpha / size), a.float("bias", 1));
+  return [div(x, pow(base, beta))];
 };
 
 const neighboursAtMost = 64;

@@ -35,7 +35,7 @@ export const Tanh = unary(pointwise.tanh);
 export const Ceil = unary((x) => neg(pointwise.floor(neg(x))));
 export const Reciprocal = unary((x) => div(1, x));
 export const Mish = unary((x) => mul(x, pointwise.tanh(pointwise.softplus(x))));
-export const Softsign = unary((x) => div(x, add(1, pointwise.abs(x))));
+export const Softsign = unary(pointwise.softsign);
 
 export const LeakyRelu: Operator = (c) => [pointwise.leakyRelu(c.input(0), c.attributes.float("alpha", 0.01))];
 export const Elu: Operator = (c) => [pointwise.elu(c.input(0), c.attributes.float("alpha", 1))];
@@ -135,6 +135,9 @@ function clipBetween(x: Node, low: number, high: number): Node {
 function bound(c: Call, i: number, none: number): Node | number {
   const node = c.optional(i);
   if (!node) return none;
+  if (node.dtype !== c.input(0).dtype) {
+    throw new ReadError(`input ${i} must be of the type of what is clipped, ${c.input(0).dtype}, got ${node.dtype}`);
+  }
   if (node.shape.some((d) => d !== 1)) throw new ReadError(`input ${i} must be one number`);
   const value = c.value(i);
   return value ? toFloat64(value)[0] : reshape(node, []);

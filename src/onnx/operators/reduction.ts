@@ -1,6 +1,6 @@
 /** @file ONNX operators that reduce axes, and softmax. Axes became an input at opset 13 for ReduceSum and at 18 for the others. */
 import type { Node } from "../../graph/graph.ts";
-import { div, log, mul } from "../../ops/arith.ts";
+import { div, log, maximum, mul } from "../../ops/arith.ts";
 import { reduceAttrs, reducedShape, sum } from "../../ops/broadcast.ts";
 import { reshape, split } from "../../ops/movement.ts";
 import { abs, sqrt } from "../../ops/pointwise.ts";
@@ -43,12 +43,13 @@ export const ReduceProd = reduction((x, axes, keep) => {
 
 const factorsAtMost = 64;
 
-/** x / ||x||_p along an axis. */
+/** x / ||x||_p along an axis, and 0 where x is: the least positive float32 is above no norm but that. */
 export const LpNormalization: Operator = (c) => {
   const x = c.input(0);
   const axes = [checkAxis("LpNormalization", c.attributes.int("axis", -1), x.shape.length)];
   const one = c.attributes.int("p", 2) === 1;
-  return [div(x, one ? sum(abs(x), axes, true) : sqrt(sum(mul(x, x), axes, true)))];
+  const norm = one ? sum(abs(x), axes, true) : sqrt(sum(mul(x, x), axes, true));
+  return [div(x, maximum(norm, 2 ** -149))];
 };
 
 /** Before opset 13 everything from `axis` (1 unless told) on is one distribution, after it `axis` (the last unless told) alone. */

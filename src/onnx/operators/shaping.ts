@@ -189,6 +189,10 @@ function mirror(x: Node, before: readonly number[], after: readonly number[], mo
     const size = before[axis] + d + after[axis];
     if (size === d) return y;
     if (d === 0) throw new ReadError(`an axis of length 0 cannot be padded by ${mode}`);
+    // Beyond that the standard is silent, and ONNX Runtime reads what is not there.
+    const most = mode === "reflect" ? d - 1 : mode === "wrap" ? d : size;
+    if (Math.max(before[axis], after[axis]) > most)
+      throw new Refusal(`a pad by ${mode} of more than ${most} is not read on an axis of length ${d}`);
     if (size > frameAtMost) throw new Refusal(`a pad to ${size} is not read`);
     const indices = Array.from({ length: size }, (_, i) => from[mode as keyof typeof from](i - before[axis], d));
     return gather(y, constant(tensor(indices, [size], "int64")), axis);

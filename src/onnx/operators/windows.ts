@@ -11,6 +11,8 @@ import { type Call, type Operator, Refusal } from "../call.ts";
 export const Conv: Operator = (c) => {
   const [x, w] = [c.input(0), c.input(1)];
   const window = { ...steps(c, kernelOf(c, w)), groups: c.attributes.int("group", 1) };
+  if (autoPadOf(c).startsWith("SAME") && window.dilations.some((d) => d !== 1))
+    throw new Refusal("SAME with dilations is not read: runtimes differ in it; export with pads");
   const pads = padsOf(c, x.shape.slice(2), window);
   return [withBias(convolution.conv(x, w, { ...window, pads }), c.optional(2))];
 };
@@ -19,27 +21,15 @@ export const ConvTranspose: Operator = (c) => {
   const [x, w] = [c.input(0), c.input(1)];
   const space = x.shape.slice(2);
   const window = { ...steps(c, kernelOf(c, w)), groups: c.attributes.int("group", 1) };
-  const outputPads = [...(c.attributes.ints("output_padding") ?? space.map(() => 0))];
-  let pads = c.attributes.ints("pads") ?? [...space, ...space].map(() => 0);
-  const auto = c.attributes.string("auto_pad", "NOTSET");
-  const same = auto.startsWith("SAME") ? space.map((d, i) => d * window.strides[i]) : null;
-  const asked = c.attributes.ints("output_shape") ?? same;
-  if (asked) {
-    // What the transposed window gives too much is cut from both ends; what it gives too little is added at the end.
-    const wanted = asked.slice(-space.length);
-    const begins: number[] = [];
-    const ends: number[] = [];
-    space.forEach((d, i) => {
-      const extent = window.dilations[i] * (window.kernel[i] - 1) + 1;
-      const over = window.strides[i] * (d - 1) + outputPads[i] + extent - wanted[i];
-      const total = Math.max(0, over);
-      outputPads[i] += Math.max(0, -over);
-      const small = Math.floor(total / 2);
-      begins.push(auto === "SAME_UPPER" ? small : total - small);
-      ends.push(auto === "SAME_UPPER" ? total - small : small);
-    });
-    pads = [...begins, ...ends];
-  }
+  const outputPads = c.attributes.ints("output_padding") ?? space.map(() => 0);
+  const none = [...space, ...space].map(() => 0);
+  const auto = autoPadOf(c);
+  const asked =
+    c.attributes.ints("output_shape") ?? (auto.startsWith("SAME") ? space.map((d, i) => d * window.strides[i]) : null);
+  const said = c.attributes.ints("pads") ?? none;
+  const pads = asked ? croppedTo(c, asked, space, window, outputPads) : auto === "VALID" ? none : said;
+  if (outputPads.some((p, i) => p >= window.strides[i]))
+    throw new Refusal("an output_padding of a stride or more is not read");
   return [withBias(convolution.convTranspose(x, w, { ...window, pads, outputPads }), c.optional(2))];
 };
 
@@ -47,17 +37,16 @@ export const MaxPool: Operator = (c) => {
   c.attributes.ignore("storage_order"); // says only how positions are counted, which are not given
   const x = c.input(0);
   const window = steps(c, kernelOf(c, null));
-  const pads = padsOf(c, x.shape.slice(2), window);
+  const pads = padsOf(c, x.shape.slice(2), undilated(window));
   checkPool(x.shape.slice(2), window, pads);
   return [pools.maxPool(x, { ...window, pads, ceil: c.attributes.int("ceil_mode", 0) !== 0 })];
 };
 
 export const AveragePool: Operator = (c) => {
   const x = c.input(0);
-  const { dilations, ...window } = steps(c, kernelOf(c, null));
-  if (dilations.some((d) => d !== 1)) throw new Refusal("an average over a dilated window is not read");
-  const pads = padsOf(c, x.shape.slice(2), { ...window, dilations });
-  checkPool(x.shape.slice(2), { ...window, dilations }, pads);
+  const window = steps(c, kernelOf(c, null));
+  const pads = padsOf(c, x.shape.slice(2), undilated(window));
+  checkPool(x.shape.slice(2), window, pads);
   const countPads = c.attributes.int("count_include_pad", 0) !== 0;
   return [pools.averagePool(x, { ...window, pads, countPads, ceil: c.attributes.int("ceil_mode", 0) !== 0 })];
 };
@@ -66,6 +55,39 @@ export const GlobalAveragePool: Operator = (c) => [pools.globalAveragePool(check
 export const GlobalMaxPool: Operator = (c) => [pools.globalMaxPool(checkTaps(c.input(0)))];
 
 // --- internal ---
+
+/** Pads that leave the asked size. What is too little is made up by nothing: with SAME there is less, with `output_shape` there is no such result. */
+function croppedTo(
+  c: Call,
+  asked: readonly number[],
+  space: Shape,
+  { kernel, strides, dilations }: Steps,
+  outputPads: readonly number[],
+): readonly number[] {
+  const wanted = asked.slice(-space.length);
+  const upper = autoPadOf(c) === "SAME_UPPER";
+  const begins: number[] = [];
+  const ends: number[] = [];
+  space.forEach((d, i) => {
+    const extent = dilations[i] * (kernel[i] - 1) + 1;
+    const over = strides[i] * (d - 1) + outputPads[i] + extent - wanted[i];
+    if (over < 0 && c.attributes.has("output_shape"))
+      throw new Refusal(`an output_shape of ${wanted[i]} where the windows make ${wanted[i] + over} is not read`);
+    const total = Math.max(0, over);
+    const small = Math.floor(total / 2);
+    begins.push(upper ? small : total - small);
+    ends.push(upper ? total - small : small);
+  });
+  return [...begins, ...ends];
+}
+
+/** How to pad, where that is said by its effect; then no pads may be named beside it. */
+function autoPadOf(c: Call): string {
+  const auto = c.attributes.string("auto_pad", "NOTSET") || "NOTSET";
+  if (auto !== "NOTSET" && c.attributes.ints("pads")?.some((p) => p !== 0))
+    throw new ReadError(`it has pads beside auto_pad ${auto}`);
+  return auto;
+}
 
 interface Steps {
   readonly kernel: readonly number[];
@@ -98,8 +120,8 @@ function steps(c: Call, kernel: readonly number[]): Steps {
 function padsOf(c: Call, space: Shape, { kernel, strides, dilations }: Steps): readonly number[] {
   const none = [...space, ...space].map(() => 0);
   const said = c.attributes.ints("pads") ?? none;
-  const auto = c.attributes.string("auto_pad", "NOTSET");
-  if (auto === "NOTSET" || auto === "") return said;
+  const auto = autoPadOf(c);
+  if (auto === "NOTSET") return said;
   if (auto === "VALID") return none;
   const totals = space.map((d, i) => {
     const extent = dilations[i] * (kernel[i] - 1) + 1;
@@ -109,6 +131,9 @@ function padsOf(c: Call, space: Shape, { kernel, strides, dilations }: Steps): r
   const large = totals.map((t) => Math.ceil(t / 2));
   return auto === "SAME_UPPER" ? [...small, ...large] : [...large, ...small];
 }
+
+/** ONNX Runtime finds the pads of a pool as if its window were not dilated, whatever the standard says. */
+const undilated = (window: Steps): Steps => ({ ...window, dilations: window.dilations.map(() => 1) });
 
 /** Pools are laid out window by window when they are built: a corrupt size must not get that far. */
 function checkPool(space: Shape, { kernel, strides, dilations }: Steps, pads: readonly number[]): void {
