@@ -14,6 +14,8 @@ export interface Attributes {
   string(name: string, fallback: string): string;
   /** Null where the attribute is not there. */
   ints(name: string): readonly number[] | null;
+  /** Whole numbers with all their digits, one or several. */
+  wholes(name: string): readonly bigint[] | null;
   floats(name: string): readonly number[] | null;
   tensor(name: string): Tensor | null;
   /** Attributes that change nothing here: seeds, hints, training. */
@@ -48,6 +50,11 @@ export function attributesOf(protos: readonly AttributeProto[]): Attributes {
       return a ? new TextDecoder().decode(a.s) : fallback;
     },
     ints: (name) => get(name, Kind.INTS)?.ints.map(Number) ?? null,
+    wholes(name) {
+      const a = all.get(name);
+      asked.add(name);
+      return a ? ((kindOf(a) === Kind.INT ? [a.i] : get(name, Kind.INTS)?.ints) ?? null) : null;
+    },
     floats: (name) => get(name, Kind.FLOATS)?.floats.map((v) => finite(name, v)) ?? null,
     tensor(name) {
       const a = get(name, Kind.TENSOR);

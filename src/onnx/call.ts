@@ -4,6 +4,7 @@ import { constant } from "../graph/leaf.ts";
 import { ReadError } from "../tensor/errors.ts";
 import { cast, type DType, isFloat, type Tensor, toFloat64 } from "../tensor/tensor.ts";
 import type { Attributes } from "./attributes.ts";
+import type { ElementType } from "./types.ts";
 
 export interface Call {
   readonly opset: number;
@@ -12,6 +13,8 @@ export interface Call {
   readonly attributes: Attributes;
   /** How many outputs are named. */
   readonly outputs: number;
+  /** The types that the inputs have in the file; 0 where one is not known. */
+  readonly types: readonly ElementType[];
   /** Input `i`; it must be there. */
   input(i: number): Node;
   /** Input `i`, or null where it was left out. */
@@ -40,7 +43,7 @@ export class Refusal extends Error {
 export function callOf(
   nodes: readonly (Node | null)[],
   valueOfNode: (node: Node) => Tensor | null,
-  rest: Pick<Call, "opset" | "dtype" | "attributes" | "outputs">,
+  rest: Pick<Call, "opset" | "dtype" | "attributes" | "outputs" | "types">,
 ): Call {
   const optional = (i: number) => nodes[i] ?? null;
   const input = (i: number) => {

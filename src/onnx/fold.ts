@@ -11,12 +11,17 @@ import { ReadError } from "../tensor/errors.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { cast, isFloat, type Tensor, toFloat64 } from "../tensor/tensor.ts";
 import { firstNotFinite } from "./tensors.ts";
+import { computeWhole, isWhole } from "./whole.ts";
 
 export interface Folder {
   /** The same value, every part of it that is constant and cheap computed. */
   fold(node: Node): Node;
   /** The value of a folded node, or null where it is not known. */
   value(node: Node): Tensor | null;
+  /** Is a folded node a constant, as it is or stretched? */
+  isKnown(node: Node): boolean;
+  /** A folded node with every number in it that is constant put as another; what is stretched stays so. */
+  replaced(node: Node, value: (t: Tensor) => Tensor | null): Node;
 }
 
 /** A folder for one build: it remembers what it has seen and how much it has computed. */
@@ -56,6 +61,16 @@ export function folder(): Folder {
       }
       return done.get(node) as Node;
     },
+    isKnown: isStill,
+    replaced(node, value) {
+      const bare = isBroadcast(node) ? node.inputs[0] : node;
+      const found = isConstant(bare) ? value(bare.attrs) : null;
+      if (!found) return node;
+      const other = (isComputed(bare) ? computed : constant)(found);
+      const made = bare === node ? other : apply(node.op, [other], node.attrs);
+      copyOrigin(node, made);
+      return made;
+    },
     value(node) {
       if (isConstant(node)) return node.attrs;
       return isStill(node) && sizeOf(node.shape) <= stretchAtMost ? compute(node) : null;
@@ -89,8 +104,9 @@ function workOf(node: Node): number {
 }
 
 function compute(node: Node): Tensor {
-  const inputs = node.inputs.map((x) => toFloat64(isConstant(x) ? x.attrs : compute(x)));
-  const value: Tensor = { dtype: "float64", shape: node.shape, data: node.op.evaluate(node, inputs) };
+  const inputs = node.inputs.map((x) => (isConstant(x) ? x.attrs : compute(x)));
+  if (isWhole(node)) return computeWhole(node, inputs);
+  const value: Tensor = { dtype: "float64", shape: node.shape, data: node.op.evaluate(node, inputs.map(toFloat64)) };
   const result = cast(value, node.dtype);
   if (firstNotFinite(result) >= 0) throw new ReadError("its value is constant and is not finite");
   return result;

@@ -9,8 +9,15 @@ import { whyNot } from "./limits.ts";
 import * as microsoft from "./microsoft.ts";
 import * as operators from "./operators.ts";
 import { newestOpset, oldestOpset } from "./opsets.ts";
-import type { GraphProto, ModelProto, NodeProto, ValueInfoProto } from "./proto.ts";
+import {
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  TensorProto_DataType as T,
+  type ValueInfoProto,
+} from "./proto.ts";
 import { dtypeOf, type External, firstNotFinite, readTensor } from "./tensors.ts";
+import type { ElementType } from "./types.ts";
 
 export interface Step {
   /** For messages: the node's name, or what it makes if it has none. */
@@ -20,6 +27,8 @@ export interface Step {
   readonly apply: Operator;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** The element type that its attributes name: what a Cast makes, or what a constant is. */
+  readonly said: { readonly to?: ElementType | undefined; readonly value?: ElementType | undefined };
   /** Fresh for every call: they note what was asked for. */
   attributes(): Attributes;
 }
@@ -28,6 +37,8 @@ export interface Plan {
   readonly ports: readonly Port[];
   readonly outputs: readonly string[];
   readonly tensors: ReadonlyMap<string, Tensor>;
+  /** The types in the file of inputs and tensors. */
+  readonly types: ReadonlyMap<string, ElementType>;
   /** Each after those whose values it reads. */
   readonly steps: readonly Step[];
   /** Names of values that someone reads, or that are outputs. */
@@ -59,7 +70,11 @@ export function planOf(model: ModelProto, external?: External): Plan {
   const unsupported: UnsupportedNode[] = [];
   const steps = order.map((node) => stepOf(node, opsets, unsupported));
   if (unsupported.length > 0) throw new UnsupportedOperatorError(unsupported);
-  return { ports, outputs, tensors, steps: steps.filter((s) => s !== null), wanted, bounds };
+  const types = new Map<string, ElementType>();
+  for (const { name, type } of graph.input)
+    if (type?.value.case === "tensorType") types.set(name, type.value.value.elemType);
+  for (const { name, dataType } of graph.initializer) types.set(name, dataType);
+  return { ports, outputs, tensors, types, steps: steps.filter((s) => s !== null), wanted, bounds };
 }
 
 // --- internal ---
@@ -185,6 +200,9 @@ function checkNames(order: readonly NodeProto[], outputs: readonly string[], the
 function stepOf(node: NodeProto, opsets: ReadonlyMap<string, number>, unsupported: UnsupportedNode[]): Step | null {
   const domain = isDefault(node.domain) ? "" : node.domain;
   const opset = opsets.get(domain) ?? 1;
+  const names = node.attribute.map((a) => a.name);
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) throw new ReadError(`node "${nameOf(node)}" has the attribute "${shown(twice)}" twice`);
   const apply = tables[domain]?.get(node.opType);
   const why = whyNot(node, apply !== undefined);
   const name = nameOf(node);
@@ -200,8 +218,15 @@ function stepOf(node: NodeProto, opsets: ReadonlyMap<string, number>, unsupporte
     apply,
     inputs: node.input,
     outputs: node.output,
+    said: saidBy(node),
     attributes: () => attributesOf(node.attribute),
   };
+}
+
+function saidBy(node: NodeProto): Step["said"] {
+  const find = (name: string) => node.attribute.find((a) => a.name === name);
+  const whole = find("value_int") ?? find("value_ints");
+  return { to: find("to") && Number(find("to")?.i), value: whole ? T.INT64 : find("value")?.t?.dataType };
 }
 
 const tables: Readonly<Record<string, ReadonlyMap<string, Operator>>> = {

@@ -16,6 +16,7 @@ import { type Folder, folder } from "./fold.ts";
 import { type Plan, planOf, type Step, shown } from "./plan.ts";
 import { type ModelProto, ModelProtoSchema } from "./proto.ts";
 import { type External, firstNotFinite } from "./tensors.ts";
+import { type ElementType, isSmallInteger, resultType, settled } from "./types.ts";
 
 export interface ReadOptions {
   /** What to call the network in messages; the graph's own name unless told. */
@@ -97,22 +98,28 @@ function tryBuild(plan: Plan): void {
 function build(plan: Plan, inputs: readonly Node[], name: string): readonly Node[] {
   const who = name === "" ? "" : `${name}: `;
   const dtype: DType = inputs.some((x) => x.dtype === "float64") ? "float64" : "float32";
-  const values = new Map<string, Node>();
-  const folding = folder();
-  const see = (value: string, node: Node) => values.set(value, folding.fold(node));
+  const scope: Scope = {
+    plan,
+    dtype,
+    folding: folder(),
+    values: new Map(),
+    types: new Map(plan.types),
+    varying: new Set(),
+    narrowed: new Map(),
+  };
+  const { values, varying } = scope;
   checkInputs(plan.ports, inputs, who);
   plan.ports.forEach((port, i) => {
-    see(port.name, isFloat(port.dtype) ? cast(inputs[i], dtype) : inputs[i]);
+    values.set(port.name, isFloat(port.dtype) ? cast(inputs[i], dtype) : inputs[i]);
+    varying.add(port.name);
   });
-  for (const [value, tensor] of plan.tensors) {
-    see(value, constant(isFloat(tensor.dtype) ? castTensor(tensor, dtype) : tensor));
-  }
+  for (const [value, tensor] of plan.tensors) values.set(value, constant(tensor));
   const refused: UnsupportedNode[] = [];
   for (const step of plan.steps) {
     // What reads the result of a refused node is passed over, to find the others that are refused.
     if (step.inputs.some((value) => value !== "" && !values.has(value))) continue;
     try {
-      for (const [value, node] of run(step, plan, values, folding, dtype)) see(value, node);
+      run(step, scope);
     } catch (cause) {
       if (cause instanceof Refusal) {
         refused.push({ node: step.name, operator: step.operator, opset: step.opset, why: cause.message });
@@ -123,7 +130,36 @@ function build(plan: Plan, inputs: readonly Node[], name: string): readonly Node
     }
   }
   if (refused.length > 0) throw new UnsupportedOperatorError(refused);
-  return plan.outputs.map((value) => values.get(value) as Node);
+  return plan.outputs.map((value) => inDtype(values.get(value) as Node, scope));
+}
+
+/** What is known while a graph is built. */
+interface Scope {
+  readonly plan: Plan;
+  /** The dtype of everything floating-point that varies. */
+  readonly dtype: DType;
+  readonly folding: Folder;
+  /** What does not vary is held as its own type has it. */
+  readonly values: Map<string, Node>;
+  readonly types: Map<string, ElementType>;
+  readonly varying: Set<string>;
+  /** Constants in the dtype of the build: one node for each, however often it is read. */
+  readonly narrowed: Map<Node, Node>;
+}
+
+/** A value in the dtype of what varies. */
+function inDtype(node: Node, { dtype, folding, narrowed }: Scope): Node {
+  if (!isFloat(node.dtype) || node.dtype === dtype) return node;
+  const made = narrowed.get(node) ?? folding.fold(withDtype(node, dtype, folding));
+  narrowed.set(node, made);
+  return made;
+}
+
+/** A constant in another floating-point dtype; a cast where it was too costly to compute. */
+function withDtype(node: Node, dtype: DType, folding: Folder): Node {
+  if (!isFloat(node.dtype) || node.dtype === dtype) return node;
+  const made = folding.replaced(node, (t) => castTensor(t, dtype));
+  return made === node ? cast(node, dtype) : made;
 }
 
 function checkInputs(ports: readonly Port[], inputs: readonly Node[], who: string): void {
@@ -146,19 +182,25 @@ function checkInputs(ports: readonly Port[], inputs: readonly Node[], who: strin
   });
 }
 
-/** Apply one step's operator and name its results, as far as someone wants them. */
-function run(
-  step: Step,
-  plan: Plan,
-  values: ReadonlyMap<string, Node>,
-  folding: Folder,
-  dtype: DType,
-): [string, Node][] {
+/**
+ * Apply one step's operator and name its results, as far as someone wants them. What is constant is computed in float64 and then rounded
+ * to its type in the file, step by step; what varies is not rounded.
+ */
+function run(step: Step, scope: Scope): void {
+  const { plan, folding, values, types, varying } = scope;
   const attributes = step.attributes();
-  const inputs = step.inputs.map((value) => (value === "" ? null : (values.get(value) as Node)));
+  const varies = step.inputs.some((value) => varying.has(value));
+  const inputs = step.inputs.map((value) => {
+    if (value === "") return null;
+    const node = values.get(value) as Node;
+    return varies ? inDtype(node, scope) : withDtype(node, "float64", folding);
+  });
   const { opset, outputs } = step;
   const named = outputs.findLastIndex((value) => value !== "") + 1;
-  const results = step.apply(callOf(inputs, folding.value, { opset, dtype, attributes, outputs: named }));
+  const read = step.inputs.map((value) => types.get(value) ?? 0);
+  const dtype = varies ? scope.dtype : "float64";
+  const call = callOf(inputs, folding.value, { opset, dtype, attributes, outputs: named, types: read });
+  const results = step.apply(call);
   setOrigin(
     results,
     inputs.filter((node) => node !== null),
@@ -166,14 +208,29 @@ function run(
   );
   const unread = attributes.unread();
   if (unread.length > 0) throw new Refusal(`attribute "${shown(unread[0])}" is not known here`);
-  return outputs.flatMap((value, i): [string, Node][] => {
-    if (value === "" || !plan.wanted.has(value)) return [];
+  outputs.forEach((value, i) => {
+    if (value === "" || !plan.wanted.has(value)) return;
     if (!results[i]) throw new Refusal(`its output ${i} is not given`);
     checkSize(results[i].shape);
-    checkFinite(results[i], plan.bounds.has(value));
-    return [[value, results[i]]];
+    const type = resultType(step.operator, i, read, step.said);
+    let node = folding.fold(results[i]);
+    const still = !varies || folding.isKnown(node);
+    if (still) node = folding.replaced(node, (t) => settled(t, type));
+    else {
+      if (isSmallInteger(type) && wraps.has(step.operator))
+        throw new Refusal("it calculates with integers of fewer than 32 bits, or without a sign, which wrap");
+      varying.add(value);
+    }
+    checkFinite(node, plan.bounds.has(value));
+    values.set(value, node);
+    types.set(value, type);
   });
 }
+
+/** Operators whose results may lie outside the range of what they read. */
+const wraps = new Set(
+  "Add Sub Mul Div Neg Abs Pow Sum Mean MatMul Gemm ReduceSum ReduceProd ReduceMean Mod CumSum".split(" "),
+);
 
 /** A corrupt file can ask for anything; no engine holds more than this in one tensor. */
 function checkSize(shape: Shape): void {

@@ -57,5 +57,6 @@ export {
 export { averagePool, globalAveragePool, globalMaxPool, maxPool } from "./pool.ts";
 export { mean, reduceMax, reduceMin } from "./reduce.ts";
 export { retype } from "./retype.ts";
+export { type Half, roundTo } from "./rounding.ts";
 export { logSoftmax, logSumExp, softmax } from "./softmax.ts";
 export { maxMin } from "./sort.ts";

@@ -2,8 +2,10 @@
 import { describe, expect, it } from "vitest";
 import { nodeEngine } from "../../src/engine/node.ts";
 import { evaluate } from "../../src/engine/reference.ts";
-import { input } from "../../src/graph/leaf.ts";
+import { type Node, topological } from "../../src/graph/graph.ts";
+import { input, inputsOf } from "../../src/graph/leaf.ts";
 import { parseOnnx } from "../../src/onnx/read.ts";
+import type { Named } from "../../src/tensor/named.ts";
 import { normalTensor, random } from "../../src/tensor/random.ts";
 import { type Tensor, tensor, toFloat64 } from "../../src/tensor/tensor.ts";
 import { modelOf, type Value } from "../model.ts";
@@ -16,19 +18,18 @@ const weights = (...shape: readonly number[]) => normalTensor(r, shape);
 
 interface Case {
   readonly op: string;
-  readonly attributes?: Readonly<Record<string, Value>>;
+  readonly attributes?: Readonly<Record<string, Value | undefined>>;
   readonly x?: readonly number[];
   readonly tensors?: Readonly<Record<string, Tensor>>;
   readonly opset?: number;
   readonly data?: readonly number[];
 }
 
-const vector = [1, 8];
 const edges = [-3.4, -1.5, -1, -0.25, 0, 0.25, 1, 2.5, 40];
 const each = (op: string, name: string, values: readonly number[], rest: Partial<Case> = {}): Case[] =>
   values.map((v) => ({ op, ...rest, attributes: { ...rest.attributes, [name]: float(v) } }));
 
-export const cases: readonly Case[] = [
+const cases: readonly Case[] = [
   ...["Elu", "LeakyRelu", "Celu", "ThresholdedRelu", "Selu", "HardSigmoid"].flatMap((op) => each(op, "alpha", edges)),
   ...each("Selu", "gamma", edges),
   ...each("HardSigmoid", "beta", edges),
@@ -211,46 +212,53 @@ function windows(): Case[] {
   return all;
 }
 
+/** What ONNX Runtime runs and is refused here, with the reason. */
+const refused = /an alpha of 0 is divided by|a pad by wrap of more than/;
+
 describe("attributes", () => {
-  it.each(
-    cases.map((c) => [`${c.op} ${JSON.stringify(c.attributes ?? {})} ${Object.values(c.tensors ?? {}).map((t) => (t.data.length > 8 ? `[${t.shape}]` : t.data.join()))} ${c.opset ?? ""}`, c] as const),
-  )("%s", async (_, c) => {
-    const shape = c.x ?? vector;
-    const size = shape.reduce((a, b) => a * b, 1);
+  it.each(cases.map((c) => [titleOf(c), c] as const))("%s", async (_, c) => {
+    const shape = c.x ?? [1, 8];
+    const attributes = Object.fromEntries(Object.entries(c.attributes ?? {}).filter(([, v]) => v !== undefined));
     const bytes = modelOf({
       opset: c.opset ?? 17,
       inputs: { x: shape },
-      nodes: [{ op: c.op, in: ["x", ...Object.keys(c.tensors ?? {})], attributes: c.attributes ?? {} }],
+      nodes: [{ op: c.op, in: ["x", ...Object.keys(c.tensors ?? {})], attributes: attributes as Named<Value> }],
       tensors: c.tensors ?? {},
     });
     const x = c.data ? tensor(c.data, shape) : normalTensor(r, shape, 2);
-    let want: Float64Array | string;
+    let want: Float64Array | null = null;
     try {
       const program = await engine.load(bytes);
       want = toFloat64((await program.run({ x })).y);
       await program.dispose();
     } catch (cause) {
-      want = String(cause);
+      expect(cause).toBeInstanceOf(Error);
     }
-    let got: Float64Array | string;
-    try {
-      const network = parseOnnx(bytes);
-      const [y] = network.build([input("x", shape)]);
-      got = toFloat64(evaluate({ y }, { x }).y);
-    } catch (cause) {
-      got = String(cause);
-    }
-    if (typeof want === "string" || typeof got === "string") {
-      if (process.env.SHOW || typeof want !== "string")
-        console.log(JSON.stringify(c), "\n  ort:", String(want).slice(0, 150), "\n  we:", String(got).slice(0, 150));
-      if (typeof want === "string") expect(typeof got).toBe("string");
+    if (!want) {
+      // What it does not run has no meaning that could be bounded; a constant that it cannot compute is one of ours.
+      if (!(c.op === "Clip" && c.opset === 6)) expect(() => parseOnnx(bytes)).toThrow();
       return;
     }
-    expect(got.length).toBe(want.length);
-    expect(size).toBeGreaterThan(0);
-    for (let i = 0; i < want.length; i++) {
-      if (Number.isFinite(want[i]) || Number.isFinite(got[i]))
-        expect(Math.abs(got[i] - want[i])).toBeLessThan(1e-5 * (1 + Math.abs(want[i])));
+    // A window that does not fit makes nothing.
+    if (want.length === 0) return;
+    let nodes: readonly Node[];
+    try {
+      nodes = parseOnnx(bytes).build([input("x", shape)]);
+    } catch (cause) {
+      expect(String(cause)).toMatch(refused);
+      return;
     }
+    const [y] = nodes;
+    const got = toFloat64(evaluate({ y }, inputsOf(topological([y])).has("x") ? { x } : {}).y);
+    expect(got.length).toBe(want.length);
+    got.forEach((v, i) => {
+      const w = (want as Float64Array)[i];
+      if (Number.isFinite(w) || Number.isFinite(v)) expect(Math.abs(v - w)).toBeLessThan(1e-5 * (1 + Math.abs(w)));
+    });
   });
 });
+
+function titleOf(c: Case): string {
+  const tensors = Object.values(c.tensors ?? {}).map((t) => (t.data.length > 8 ? `[${t.shape}]` : t.data.join()));
+  return `${c.op} ${JSON.stringify(c.attributes ?? {})} ${tensors} opset ${c.opset ?? 17}${c.data ? ` of ${c.data}` : ""}`;
+}

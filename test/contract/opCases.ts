@@ -57,6 +57,7 @@ import {
   reduceMin,
   relu,
   reshape,
+  roundTo,
   sigmoid,
   sign,
   silu,
@@ -273,6 +274,7 @@ export const opCases: readonly OpCase[] = [
   one("cos", cos, { opset: 7 }),
   one("sign", sign),
   one("floor", floor),
+  one("round to half", (x) => roundTo(x, "float16")),
   // softmax
   on("softmax", [2, 4], (x) => softmax(x)),
   on("softmax: an inner axis", [2, 3, 2], (x) => softmax(x, 1)),

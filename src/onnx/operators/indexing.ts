@@ -13,11 +13,11 @@ export const Constant: Operator = (c) => {
   const { attributes: a } = c;
   const value = a.tensor("value");
   if (value) return [c.constant(value)];
-  const [floats, ints] = [a.floats("value_floats"), a.ints("value_ints")];
+  const [floats, ints, int] = [a.floats("value_floats"), a.wholes("value_ints"), a.wholes("value_int")];
   if (floats) return [c.constant(tensor(floats))];
-  if (ints) return [c.constant(tensor(ints, [ints.length], "int64"))];
+  if (ints) return [c.constant(tensor(BigInt64Array.from(ints), [ints.length], "int64"))];
   if (a.has("value_float")) return [c.constant(scalar(a.float("value_float", 0)))];
-  if (a.has("value_int")) return [c.constant(scalar(a.int("value_int", 0), "int64"))];
+  if (int) return [c.constant(tensor(BigInt64Array.from(int), [], "int64"))];
   throw new Refusal("constants that are strings or sparse are not read");
 };
 

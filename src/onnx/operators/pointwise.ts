@@ -5,10 +5,14 @@ import { add, cast, div, greater, log, maximum, minimum, mul, neg, not, sub, whe
 import { broadcastTo } from "../../ops/broadcast.ts";
 import { reshape } from "../../ops/movement.ts";
 import * as pointwise from "../../ops/pointwise.ts";
+import { roundTo } from "../../ops/rounding.ts";
 import { ReadError } from "../../tensor/errors.ts";
 import { isFloat, toFloat64 } from "../../tensor/tensor.ts";
 import { type Call, type Operator, Refusal } from "../call.ts";
+import { TensorProto_DataType as T } from "../proto.ts";
 import { dtypeOf } from "../tensors.ts";
+import { halfOf, isSmallInteger } from "../types.ts";
+import { converted as convertedTensor } from "../whole.ts";
 
 const unary =
   (f: (x: Node) => Node): Operator =>
@@ -89,20 +93,18 @@ export const Clip: Operator = (c) => {
   return [high === Number.POSITIVE_INFINITY ? above : minimum(above, high)];
 };
 
-/** Half types are held as float32, small integers as int32; every floating-point type is the one of this build. */
+/**
+ * Half types are held as float32, small integers as int32; every floating-point type is the one of this build. What varies and is rounded
+ * to a half type is a step function; that a float64 becomes a float32 counts as the rounding of float32 arithmetic, as everywhere.
+ */
 export const Cast: Operator = (c) => {
   c.attributes.ignore("saturate");
-  const code = c.attributes.int("to", 0);
-  const to = dtypeOf(code);
-  if (!to) throw new Refusal(`casts to ONNX element type ${code} are not read`);
-  if (to === "int32" && code !== 6)
-    throw new Refusal("casts to integers of fewer than 32 bits are not read: they wrap");
-  return [cast(c.input(0), isFloat(to) ? c.dtype : to)];
+  return [converted(c, c.attributes.int("to", 0))];
 };
 
 export const CastLike: Operator = (c) => {
   c.attributes.ignore("saturate");
-  return [cast(c.input(0), c.input(1).dtype)];
+  return [converted(c, c.types[1])];
 };
 
 /** A network is read for inference: nothing is dropped. Where the model says that it drops even then, its output would be random. */
@@ -121,6 +123,20 @@ export const Dropout: Operator = (c) => {
 
 // --- internal ---
 
+function converted(c: Call, type: number): Node {
+  const x = c.input(0);
+  const to = dtypeOf(type);
+  if (!to) throw new Refusal(`casts to ONNX element type ${type} are not read`);
+  const known = c.value(0);
+  // A constant is rounded to its type, or refused, when it is named.
+  if (known) return isFloat(to) && isFloat(x.dtype) ? cast(x, c.dtype) : c.constant(convertedTensor(known, to));
+  const [from, half] = [c.types[0], halfOf(type)];
+  if (half && halfOf(from) !== half && isFloat(x.dtype)) return roundTo(cast(x, c.dtype), half);
+  if (isSmallInteger(type) && type !== from)
+    throw new Refusal("casts to integers of fewer than 32 bits, or without a sign, are not read: they wrap");
+  return cast(x, isFloat(to) ? c.dtype : to);
+}
+
 function clipBetween(x: Node, low: number, high: number): Node {
   const least = low > -3.4028234663852886e38;
   const most = high < 3.4028234663852886e38;
@@ -135,9 +151,9 @@ function clipBetween(x: Node, low: number, high: number): Node {
 function bound(c: Call, i: number, none: number): Node | number {
   const node = c.optional(i);
   if (!node) return none;
-  if (node.dtype !== c.input(0).dtype) {
-    throw new ReadError(`input ${i} must be of the type of what is clipped, ${c.input(0).dtype}, got ${node.dtype}`);
-  }
+  const [own, other] = [c.types[0], c.types[i]];
+  if (own !== other)
+    throw new ReadError(`input ${i} must be of the type of what is clipped, ${T[own]}, got ${T[other]}`);
   if (node.shape.some((d) => d !== 1)) throw new ReadError(`input ${i} must be one number`);
   const value = c.value(i);
   return value ? toFloat64(value)[0] : reshape(node, []);

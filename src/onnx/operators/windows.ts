@@ -21,7 +21,7 @@ export const ConvTranspose: Operator = (c) => {
   const [x, w] = [c.input(0), c.input(1)];
   const space = x.shape.slice(2);
   const window = { ...steps(c, kernelOf(c, w)), groups: c.attributes.int("group", 1) };
-  const outputPads = c.attributes.ints("output_padding") ?? space.map(() => 0);
+  const outputPads = [...(c.attributes.ints("output_padding") ?? space.map(() => 0))];
   const none = [...space, ...space].map(() => 0);
   const auto = autoPadOf(c);
   const asked =
@@ -29,7 +29,7 @@ export const ConvTranspose: Operator = (c) => {
   const said = c.attributes.ints("pads") ?? none;
   const pads = asked ? croppedTo(c, asked, space, window, outputPads) : auto === "VALID" ? none : said;
   if (outputPads.some((p, i) => p >= window.strides[i]))
-    throw new Refusal("an output_padding of a stride or more is not read");
+    throw new Refusal("an output that is padded by a stride or more is not read");
   return [withBias(convolution.convTranspose(x, w, { ...window, pads, outputPads }), c.optional(2))];
 };
 
@@ -56,13 +56,13 @@ export const GlobalMaxPool: Operator = (c) => [pools.globalMaxPool(checkTaps(c.i
 
 // --- internal ---
 
-/** Pads that leave the asked size. What is too little is made up by nothing: with SAME there is less, with `output_shape` there is no such result. */
+/** Pads that leave the asked size. What is too little is added at the end where `output_shape` asks for it; with SAME there is less. */
 function croppedTo(
   c: Call,
   asked: readonly number[],
   space: Shape,
   { kernel, strides, dilations }: Steps,
-  outputPads: readonly number[],
+  outputPads: number[],
 ): readonly number[] {
   const wanted = asked.slice(-space.length);
   const upper = autoPadOf(c) === "SAME_UPPER";
@@ -71,8 +71,7 @@ function croppedTo(
   space.forEach((d, i) => {
     const extent = dilations[i] * (kernel[i] - 1) + 1;
     const over = strides[i] * (d - 1) + outputPads[i] + extent - wanted[i];
-    if (over < 0 && c.attributes.has("output_shape"))
-      throw new Refusal(`an output_shape of ${wanted[i]} where the windows make ${wanted[i] + over} is not read`);
+    if (c.attributes.has("output_shape")) outputPads[i] += Math.max(0, -over);
     const total = Math.max(0, over);
     const small = Math.floor(total / 2);
     begins.push(upper ? small : total - small);

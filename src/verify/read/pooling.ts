@@ -137,6 +137,11 @@ function windowGeometry(a: Arguments, x: Varying, kernel: readonly number[]) {
   );
   const [strides, dilations] = [a.list("strides"), a.list("dilations")];
   const same = pad === "SAME_UPPER" || pad === "SAME_LOWER";
+  check(
+    a,
+    !same || !dilations?.some((d) => d !== 1),
+    `auto_pad ${pad} with dilations: the standard and its runtimes differ in what that is`,
+  );
   // What asks for its padding to be found must not name one too.
   check(a, !(same && a.list("pads")?.some((p) => p !== 0)), "it must not have pads beside auto_pad");
   const pads = same
