@@ -64,13 +64,25 @@ export { withPreprocessing } from "./models/preprocess.ts";
 export { type ResnetOptions, resnet } from "./models/resnet.ts";
 export { buildModel, type ModelSpec } from "./models/spec.ts";
 
-export { checkDataset, type Dataset, hashDataset, type Split, splitDataset, subset, take } from "./data/dataset.ts";
-export { datasetFromArrays, type StoredArray } from "./data/arrays.ts";
-export { type CsvOptions, parseCsv } from "./data/csv.ts";
+export {
+  checkDataset,
+  type Dataset,
+  hashDataset,
+  type Samples,
+  type Split,
+  sampleName,
+  splitDataset,
+  subset,
+  take,
+  type Unlabelled,
+} from "./data/dataset.ts";
+export { type ArrayOptions, datasetFromArrays, type StoredArray, type StoredText } from "./data/arrays.ts";
+export { parseCsv } from "./data/csv.ts";
 export { digits } from "./data/digits.ts";
 export { iris } from "./data/iris.ts";
-export { parseNpy } from "./data/npy.ts";
+export { parseNpy, parseNpyAny } from "./data/npy.ts";
 export type { Preprocessing } from "./data/preprocess.ts";
+export type { TableOptions } from "./data/table.ts";
 export { squareWave, twoMoons } from "./data/toy.ts";
 
 export type { Bound, Bracket, LayerBound, LowerBound, Norm, UpperBound, Witness } from "./bounds/bound.ts";
@@ -127,7 +139,7 @@ export { type WeightPenaltyOptions, weightPenalty } from "./train/weightPenalty.
 export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "./train/schedule.ts";
 
 export { type CertificateOptions, type Certified, makeCertificate, type Unverifiable } from "./certify/certificate.ts";
-export { type Certification, certify, logitsOf } from "./certify/evaluate.ts";
+export { type Certification, certify, labelledBy, logitsOf } from "./certify/evaluate.ts";
 export type { Certificate } from "./verify/certificate.ts";
 export type { VerifyData } from "./verify/counts.ts";
 export { type Verdict, verify } from "./verify/verify.ts";

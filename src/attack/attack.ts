@@ -30,6 +30,8 @@ export interface AttackOptions {
 
 export interface AttackedSample {
   readonly index: number;
+  /** What the sample is called where it comes from. */
+  readonly id?: string;
   readonly label: number;
   /** The decision on the sample as it is, in float32; right or wrong, it is what the attacks change. -1 where an output is not a number. */
   readonly predicted: number;
@@ -106,6 +108,7 @@ export async function attack(network: Network, options: AttackOptions): Promise<
       medianDistance: finite(sorted[sorted.length >> 1]),
       samples: Array.from({ length: data.count }, (_, index) => ({
         index,
+        ...(data.ids && { id: data.ids[index] }),
         label: data.labels[index],
         predicted: own[index],
         distance: finite(best.distance[index]),

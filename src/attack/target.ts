@@ -1,6 +1,6 @@
 /** @file The network as an attack sees it: rows of samples in, decisions out, in a fixed number of rows at a time. */
 import { checkSample, subjectOf } from "../bounds/subject.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { checkNames, type Dataset } from "../data/dataset.ts";
 import type { Engine, Program } from "../engine/engine.ts";
 import { type Node, topological } from "../graph/graph.ts";
 import { input } from "../graph/leaf.ts";
@@ -41,6 +41,7 @@ export function targetOf(network: Network, engine: Engine, data: Dataset, most =
     const needed = `an output for each class of ${data.name} and samples ${showShape(data.shape)}`;
     throw new UsageError(`${subject.name}: an attack on decisions needs ${needed}, got ${classes} outputs`);
   }
+  checkNames(subject.name, data, classes);
   const runs = subject.batch === "free" ? Math.min(most, data.count) : 1;
   const rows = runs * perRun;
   const build = (x: Node): Node => {

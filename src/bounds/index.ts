@@ -1,5 +1,5 @@
 /** @file Bounds of the Lipschitz constant by name, and the bracket that they make together. */
-import type { Dataset } from "../data/dataset.ts";
+import type { Samples } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
 import { InternalError, UsageError } from "../tensor/errors.ts";
@@ -24,7 +24,7 @@ export interface LipschitzOptions {
   /** Where the constant is to hold; everywhere unless told. */
   readonly domain?: Domain;
   /** Points from which lower bounds start. */
-  readonly data?: Dataset;
+  readonly data?: Samples;
   /**
    * For each method; Infinity lets each go on until it is done, so that the answer does not depend on the machine's speed. An upper bound that runs out of time is looser, a lower bound smaller. Where neither methods nor seconds are
    * told, they share about four seconds.

@@ -1,5 +1,5 @@
 /** @file What a bound is asked with, and the part of a network that is a chain. */
-import type { Dataset } from "../data/dataset.ts";
+import type { Samples } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Flow } from "../graph/behaviour.ts";
 import type { Node } from "../graph/graph.ts";
@@ -18,7 +18,7 @@ export interface Question {
   readonly norm: Norm;
   readonly domain: Domain;
   readonly engine: Engine;
-  readonly data?: Dataset;
+  readonly data?: Samples;
   /** What the model says of itself. */
   readonly metadata?: Named<string>;
   readonly seconds?: number;

@@ -87,7 +87,14 @@ export async function makeCertificate(
   const about = {
     model: options.model ?? "model.onnx",
     sha256: await modelHash(options.bytes),
-    data: { name: data.name, sha256: await hashDataset(data), samples: data.count, shape: data.shape },
+    data: {
+      name: data.name,
+      sha256: await hashDataset(data),
+      samples: data.count,
+      shape: data.shape,
+      ...(data.labelsFrom && { labels: data.labelsFrom }),
+      ...(data.classNames && { classNames: data.classNames }),
+    },
   };
   try {
     const { claims, notes } = await claimsOf(certification, { ...options, norm, seconds });
@@ -144,10 +151,16 @@ async function claimsOf(
   const margins = marginsLeft(steps, proof, run, data.x, { ...rounding, float64: up(3 * rounding.float64) });
   const n = steps.outputs;
   const samples: SampleClaim[] = [];
-  for (const { index, label, predicted, radius } of certification.samples) {
+  for (const { index, id, label, predicted, radius } of certification.samples) {
     const row = run.outputs.subarray(index * n, (index + 1) * n);
     const reach = (j: number, most: number) => margins.reach(index, predicted, j, most);
-    samples.push({ index, label, predicted, ...lastsFor(row, predicted, Math.min(radius, farthest), reach) });
+    samples.push({
+      index,
+      ...(id !== undefined && { id }),
+      label,
+      predicted,
+      ...lastsFor(row, predicted, Math.min(radius, farthest), reach),
+    });
     await breath(() => onProgress?.(0.9 + (0.1 * index) / data.count), signal);
   }
   const right = samples.filter((s) => s.predicted === s.label);

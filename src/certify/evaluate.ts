@@ -6,7 +6,7 @@ import { chainPairs } from "../bounds/chainPairs.ts";
 import { recognisedFlow } from "../bounds/known/recognise.ts";
 import { type Margins, marginsOf } from "../bounds/margin.ts";
 import { checkSample, type Subject, subjectOf } from "../bounds/subject.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { checkNames, type Dataset, type Samples } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
 import { down, up } from "../linalg/rounding.ts";
@@ -44,6 +44,8 @@ export interface CertifyOptions {
 
 export interface CertifiedSample {
   readonly index: number;
+  /** What the sample is called where it comes from. */
+  readonly id?: string;
   readonly label: number;
   readonly predicted: number;
   /** The logit of the predicted class less the largest other one. */
@@ -81,10 +83,35 @@ export interface Certification {
 export async function logitsOf(
   network: Network,
   engine: Engine,
-  dataset: Dataset,
+  dataset: Samples,
   options: EvaluateOptions = {},
 ): Promise<{ readonly data: Float64Array; readonly classes: number }> {
   return logits(subjectOf(network), engine, dataset, options);
+}
+
+/** Samples with the network's own decisions, in float64, as their labels: for radii, attacks and curvatures, which need no truth. */
+export async function labelledBy(
+  network: Network,
+  engine: Engine,
+  samples: Samples,
+  options: EvaluateOptions = {},
+): Promise<Dataset> {
+  const { data, classes } = await logitsOf(network, engine, samples, { dtype: "float64", ...options });
+  const { name, x, shape, count, range, ids, notes = [] } = samples;
+  return {
+    name,
+    x,
+    shape,
+    count,
+    task: "classification",
+    labels: Int32Array.from({ length: count }, (_, i) => largestAt(data.subarray(i * classes, (i + 1) * classes))),
+    targets: new Float32Array(0),
+    classes,
+    labelsFrom: "predictions",
+    notes: [...notes, "The labels are the network's own decisions, so that no accuracy is known."],
+    ...(range && { range }),
+    ...(ids && { ids }),
+  };
 }
 
 /** The part of the samples whose largest output is that of their label. */
@@ -150,7 +177,8 @@ export async function certify(network: Network, options: CertifyOptions): Promis
   const error = up(2 * allowance);
   const first = Array.from({ length: data.count }, (_, index): CertifiedSample => {
     const place = (index % perRun) * width;
-    return { index, label: data.labels[index], ...radiusOf(rowOf(index), place, margins.pair, error) };
+    const id = data.ids && { id: data.ids[index] };
+    return { index, ...id, label: data.labels[index], ...radiusOf(rowOf(index), place, margins.pair, error) };
   });
   const curved =
     // Gradients are enclosed op by op, and a composition that was recognised is no op of the network.
@@ -207,7 +235,7 @@ const batchSize = 256;
 async function logits(
   subject: Subject,
   engine: Engine,
-  dataset: Dataset,
+  dataset: Samples,
   { dtype = "float32", signal, onProgress }: EvaluateOptions,
 ): Promise<{ readonly data: Float64Array; readonly classes: number }> {
   const classes = classesOf(subject, dataset);
@@ -238,7 +266,7 @@ async function logits(
 }
 
 /** Outputs per sample. */
-function classesOf(subject: Subject, data: Dataset): number {
+function classesOf(subject: Subject, data: Samples): number {
   checkSample(subject, data.shape);
   const perRun = subject.size / sizeOf(data.shape);
   if (!Number.isInteger(subject.outputs / perRun)) {
@@ -258,6 +286,7 @@ function checkClasses(name: string, data: Dataset, classes: number): void {
       `${name}: it must have an output for each of the ${needed} classes of ${data.name}, got ${classes}`,
     );
   }
+  checkNames(name, data, classes);
 }
 
 function radiusOf(row: Float64Array, place: number, pair: Margins["pair"], error: number) {

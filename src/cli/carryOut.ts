@@ -7,10 +7,10 @@ import { type ComparisonSpec, type Contestant, type Row, recommended } from "../
 import { fitted } from "../experiment/fit.ts";
 import type { RunRecord } from "../experiment/record.ts";
 import { tool } from "../experiment/tool.ts";
+import { partsOf } from "./data.ts";
 import { CliError } from "./errors.ts";
 import { readBytes } from "./files.ts";
 import type { Job, Word } from "./job.ts";
-import { loadData } from "./options.ts";
 import { openFolder, writeJson, writeWhole } from "./output.ts";
 import type { Bar, Progress } from "./progress.ts";
 import { settled } from "./settle.ts";
@@ -101,8 +101,9 @@ export async function carryOut(spec: ComparisonSpec, options: CarryOutOptions): 
 async function checkFit({ runs, seeds }: ComparisonSpec, { dataDir }: CarryOutOptions): Promise<void> {
   const loaded = new Map<string, Split>();
   for (const { run } of runs) {
-    const data = loaded.get(run.data) ?? (await loadData(run.data, dataDir, seeds[0]));
-    loaded.set(run.data, data);
+    const key = JSON.stringify([run.data, run.reading]);
+    const data = loaded.get(key) ?? (await partsOf({ ...run, seed: seeds[0] }, dataDir));
+    loaded.set(key, data);
     fitted(run, data);
   }
 }

@@ -1,8 +1,8 @@
 /** @file One run in a process of its own, so that a comparison uses every CPU: it is told what to do by its parent, and says how far it is. */
 import { nodeEngine } from "../engine/node.ts";
 import type { RunSpec } from "../experiment/spec.ts";
+import { partsOf } from "./data.ts";
 import { describeFailure } from "./errors.ts";
-import { loadData } from "./options.ts";
 import { openFolder } from "./output.ts";
 import type { Bar, Progress } from "./progress.ts";
 import { settle } from "./settle.ts";
@@ -58,7 +58,7 @@ if (process.send) {
   process.once("message", async ({ spec, folder, dataDir, label, threads }: Job) => {
     try {
       await openFolder(folder);
-      const data = await loadData(spec.data, dataDir, spec.seed);
+      const data = await partsOf(spec, dataDir);
       const engine = nodeEngine({ threads });
       await settle(spec, { engine, data, folder, label, progress: spokenProgress(), signal: controller.signal });
       say({ kind: "done" });

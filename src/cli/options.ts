@@ -1,23 +1,8 @@
 /** @file Options that several commands take, and how their words become values. */
 import type { ArgsDef } from "citty";
 import { type Norm, parseNorm } from "../bounds/bound.ts";
-import { type Dataset, type Split, take } from "../data/dataset.ts";
-import { loadDataset } from "../data/files.ts";
 import type { RunSpec } from "../experiment/spec.ts";
 import { CliError } from "./errors.ts";
-
-export const dataOptions = {
-  data: {
-    type: "string",
-    description: "digits, mnist, fashion-mnist, cifar10, iris, square-wave, two-moons, or a path (IDX, .npy, .csv)",
-    valueHint: "D",
-  },
-  "data-dir": {
-    type: "string",
-    description: "Folder with data sets; else $LIPSCHITZ_DATA, the cache folder, /usr/share/datasets",
-    valueHint: "DIR",
-  },
-} as const satisfies ArgsDef;
 
 export const sampleOptions = {
   "train-samples": { type: "string", description: "Train on only the first so many samples", valueHint: "N" },
@@ -94,8 +79,8 @@ export function parseWord<T extends string>(option: string, word: string, known:
 
 /** `samples` of a spec, as options say them. */
 export function parseSamples(words: {
-  readonly "train-samples"?: string;
-  readonly "test-samples"?: string;
+  readonly "train-samples"?: string | undefined;
+  readonly "test-samples"?: string | undefined;
 }): Pick<RunSpec, "samples"> {
   const { "train-samples": train, "test-samples": test } = words;
   if (train === undefined && test === undefined) return {};
@@ -105,15 +90,4 @@ export function parseSamples(words: {
       ...(test === undefined ? {} : { test: parseWhole("--test-samples", test, 1) }),
     },
   };
-}
-
-/** The first samples, where a certificate speaks of fewer than all; that they are the same is checked by their hash. */
-export function firstOf(data: Dataset, samples: unknown): Dataset {
-  const count = Number(samples);
-  return Number.isInteger(count) && count >= 1 && count < data.count ? take(data, count) : data;
-}
-
-/** Load the data of --data. */
-export function loadData(name: string, dataDir: string | undefined, seed: number): Promise<Split> {
-  return loadDataset(name, { ...(dataDir === undefined ? {} : { dataDir }), seed });
 }

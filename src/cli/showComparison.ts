@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { ComparisonSpec } from "../experiment/comparison.ts";
 import { renderComparison } from "../report/comparison.ts";
+import { runLines } from "../report/data.ts";
 import { renderReport } from "../report/report.ts";
 import { alarmLines, claimLines } from "../report/text.ts";
 import { kept, sound } from "./alarm.ts";
@@ -30,6 +31,7 @@ export async function showComparison(
   result(record, () =>
     [
       renderComparison(rows, spec.paper),
+      ...runLines(record.runs),
       ...alarmLines(record.runs),
       ...claimLines(rows),
       `Written to ${folder}: report.html, record.json and model.onnx (${best.label}: the ${why}),`,

@@ -21,6 +21,8 @@ export interface CurvatureOptions extends PointOptions {
 
 export interface SampleCurvature {
   readonly index: number;
+  /** What the sample is called where it comes from. */
+  readonly id?: string;
   /** -1 for a regression. */
   readonly label: number;
   /** ||g||, g the gradient at the sample. */
@@ -72,6 +74,7 @@ export async function curvature(network: Network, options: CurvatureOptions): Pr
   }
   const precision = dtype === "float64" ? 2 ** -44 : 2 ** -18;
   const subject = subjectOf(network);
+  const ids = options.data?.ids;
   const points = await openPoints(subject, options);
   const source = random(seed).fork("directions");
   const samples: SampleCurvature[] = [];
@@ -90,6 +93,7 @@ export async function curvature(network: Network, options: CurvatureOptions): Pr
         const { norm, ...rest } = found[s];
         samples.push({
           index: first + s,
+          ...(ids && { id: ids[first + s] }),
           label: points.labels[first + s],
           gradient,
           hessian: norm,

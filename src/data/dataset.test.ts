@@ -40,7 +40,7 @@ describe("checkDataset()", () => {
     ["a dimension of 0", { ...classification, shape: [0] }, "five: a sample must have positive dimensions, got [0]"],
     ["too few inputs", { ...classification, x: x.subarray(1) }, "five: x must hold 10 numbers, got 9"],
     ["too few labels", { ...classification, labels: Int32Array.of(0) }, "five: labels must hold 5 numbers, got 1"],
-    ["one class", { ...classification, classes: 1 }, "five: there must be at least two classes, got 1"],
+    ["no class", { ...classification, classes: 0 }, "five: there must be at least one class, got 0"],
     ["a large label", { ...classification, classes: 2 }, "five: labels must be 0..1, got 2 for sample 2"],
     [
       "a negative label",

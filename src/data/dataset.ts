@@ -5,22 +5,40 @@ import { type Shape, showShape, sizeOf } from "../tensor/shape.ts";
 
 export type Task = "classification" | "regression";
 
-export interface Dataset {
+/** Samples, whatever is known of them. */
+export interface Samples {
+  /** Of the data set, or the path that it was read from. */
   readonly name: string;
-  readonly task: Task;
   /** `[count, ...shape]`, row-major. */
   readonly x: Float32Array;
   /** Of one sample: `[channels, height, width]` for images, `[features]` otherwise. */
   readonly shape: Shape;
   readonly count: number;
+  /** The valid range of every input coordinate, where there is one; images have [0,1]. */
+  readonly range?: readonly [number, number];
+  /** What each sample is called where it comes from: a file name, a cell of an id column, "row 97" (from 0). */
+  readonly ids?: readonly string[];
+  /** What was guessed in reading, one sentence each. */
+  readonly notes?: readonly string[];
+}
+
+/** Samples without answers: what a network says of them can stand for labels (`labelledBy`), or only the inputs count. */
+export interface Unlabelled extends Samples {
+  readonly task: "none";
+}
+
+export interface Dataset extends Samples {
+  readonly task: Task;
   /** Classification: `[count]`, 0..classes-1; regression: empty. */
   readonly labels: Int32Array;
   /** Regression: `[count, classes]`; classification: empty. */
   readonly targets: Float32Array;
   /** Classification: the number of classes; regression: the width of a target. */
   readonly classes: number;
-  /** The valid range of every input coordinate, where there is one; images have [0,1]. */
-  readonly range?: readonly [number, number];
+  /** The names of the classes, in their order. */
+  readonly classNames?: readonly string[];
+  /** Where the labels are not given but a network's own decisions: then an accuracy says nothing. */
+  readonly labelsFrom?: "predictions";
 }
 
 export interface Split {
@@ -30,15 +48,11 @@ export interface Split {
 
 /** Give the data set back, or throw a `ReadError` that names it: empty, wrong sizes, numbers that are not finite, labels or inputs out of range. */
 export function checkDataset(dataset: Dataset): Dataset {
-  const { name, task, x, shape, count, labels, targets, classes } = dataset;
+  const { name, task, count, labels, targets, classes, classNames } = dataset;
   const regression = task === "regression";
-  if (count === 0) throw new ReadError(`${name}: a data set must hold at least one sample, got none`);
-  if (!shape.every((d) => Number.isInteger(d) && d > 0)) {
-    throw new ReadError(`${name}: a sample must have positive dimensions, got ${showShape(shape)}`);
-  }
-  checkLength(name, "x", x, count * sizeOf(shape));
-  if (!Number.isInteger(classes) || classes < (regression ? 1 : 2)) {
-    const rule = regression ? "a target must have at least one number" : "there must be at least two classes";
+  checkSamples(dataset);
+  if (!Number.isInteger(classes) || classes < 1) {
+    const rule = regression ? "a target must have at least one number" : "there must be at least one class";
     throw new ReadError(`${name}: ${rule}, got ${classes}`);
   }
   checkLength(name, "labels", labels, regression ? 0 : count);
@@ -47,47 +61,84 @@ export function checkDataset(dataset: Dataset): Dataset {
   if (strange >= 0) {
     throw new ReadError(`${name}: labels must be 0..${classes - 1}, got ${labels[strange]} for sample ${strange}`);
   }
-  checkNumbers(name, "inputs", x, sizeOf(shape), dataset.range);
-  checkNumbers(name, "targets", targets, classes);
+  checkNumbers(dataset, "targets", targets, classes);
+  if (classNames !== undefined && !regression) checkLength(name, "classNames", classNames, classes);
   return dataset;
 }
 
-/** The samples at some indices, in that order; copies. */
-export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
-  const { x, labels, targets, classes, count } = dataset;
-  const size = sizeOf(dataset.shape);
-  const wide = dataset.task === "regression" ? classes : 0;
-  const own = new Float32Array(indices.length * size);
-  const ownTargets = new Float32Array(indices.length * wide);
-  for (let to = 0; to < indices.length; to++) {
-    const from = indices[to];
-    if (!Number.isInteger(from) || from < 0 || from >= count) {
-      throw new UsageError(`subset: an index into ${dataset.name} must be 0..${count - 1}, got ${from}`);
-    }
-    own.set(x.subarray(from * size, (from + 1) * size), to * size);
-    if (wide > 0) ownTargets.set(targets.subarray(from * wide, (from + 1) * wide), to * wide);
+/** The same of the samples alone. */
+export function checkSamples<S extends Samples>(samples: S): S {
+  const { name, x, shape, count, ids, range } = samples;
+  if (count === 0) throw new ReadError(`${name}: a data set must hold at least one sample, got none`);
+  if (!shape.every((d) => Number.isInteger(d) && d > 0)) {
+    throw new ReadError(`${name}: a sample must have positive dimensions, got ${showShape(shape)}`);
   }
-  const ownLabels = wide > 0 ? new Int32Array(0) : Int32Array.from(indices, (i) => labels[i]);
-  return { ...dataset, x: own, count: indices.length, labels: ownLabels, targets: ownTargets };
+  checkLength(name, "x", x, count * sizeOf(shape));
+  if (ids !== undefined) checkLength(name, "ids", ids, count);
+  checkNumbers(samples, "inputs", x, sizeOf(shape), range);
+  return samples;
+}
+
+/**
+ * Throw `UsageError` where a network has another number of outputs than the classes have names. Names that were found in a file of tests may
+ * be only some of those that a network was trained on: then nobody knows which output is whose.
+ */
+export function checkNames(who: string, { classNames }: Pick<Dataset, "classNames">, outputs: number): void {
+  if (classNames === undefined || classNames.length === outputs) return;
+  const some = `${classNames.slice(0, 5).join(", ")}${classNames.length > 5 ? ", ..." : ""}`;
+  const rule = "each of its outputs must have the name of a class";
+  throw new UsageError(`${who}: ${rule}, got ${outputs} and ${classNames.length} (${some}); say all classes, in order`);
+}
+
+/** What a sample is called where it comes from, or by its place. */
+export const sampleName = ({ ids }: Pick<Samples, "ids">, index: number): string => ids?.[index] ?? `sample ${index}`;
+
+/** The samples at some indices, in that order; copies. */
+export function subset<D extends Dataset | Unlabelled>(data: D, indices: ArrayLike<number>): D {
+  const { name, x, shape, count, ids } = data;
+  for (let to = 0; to < indices.length; to++) {
+    if (!Number.isInteger(indices[to]) || indices[to] < 0 || indices[to] >= count) {
+      throw new UsageError(`subset: an index into ${name} must be 0..${count - 1}, got ${indices[to]}`);
+    }
+  }
+  const own = {
+    ...data,
+    x: rowsOf(x, indices, sizeOf(shape)),
+    count: indices.length,
+    ...(ids && { ids: Array.from(indices, (i) => ids[i]) }),
+  };
+  if (data.task === "none") return own;
+  const { task, labels, targets, classes } = data as Dataset;
+  const regression = task === "regression";
+  return {
+    ...own,
+    labels: regression ? new Int32Array(0) : Int32Array.from(indices, (i) => labels[i]),
+    targets: regression ? rowsOf(targets, indices, classes) : new Float32Array(0),
+  };
 }
 
 /** The first n samples; shares storage. */
-export function take(dataset: Dataset, n: number): Dataset {
-  const { name, count, shape, task, classes } = dataset;
+export function take<D extends Dataset | Unlabelled>(data: D, n: number): D {
+  const { name, x, count, shape, ids } = data;
   if (!Number.isInteger(n) || n < 1 || n > count) {
     throw new UsageError(`take: the number of samples of ${name} must be 1..${count}, got ${n}`);
   }
+  const own = { ...data, x: x.subarray(0, n * sizeOf(shape)), count: n, ...(ids && { ids: ids.slice(0, n) }) };
+  if (data.task === "none") return own;
+  const { task, labels, targets, classes } = data as Dataset;
   return {
-    ...dataset,
-    x: dataset.x.subarray(0, n * sizeOf(shape)),
-    count: n,
-    labels: dataset.labels.subarray(0, n),
-    targets: dataset.targets.subarray(0, task === "regression" ? n * classes : 0),
+    ...own,
+    labels: labels.subarray(0, n),
+    targets: targets.subarray(0, task === "regression" ? n * classes : 0),
   };
 }
 
 /** Divide at random into `fraction` (train) and the rest (test), both in the original order and neither empty. */
-export function splitDataset(dataset: Dataset, fraction: number, random: Random): Split {
+export function splitDataset<D extends Dataset | Unlabelled>(
+  dataset: D,
+  fraction: number,
+  random: Random,
+): { readonly train: D; readonly test: D } {
   const { name, count } = dataset;
   if (!(fraction > 0 && fraction < 1)) {
     throw new UsageError(`splitDataset: fraction must be between 0 and 1, got ${fraction}`);
@@ -116,14 +167,22 @@ export async function hashDataset(dataset: Dataset): Promise<string> {
 
 // --- internal ---
 
-function checkLength(name: string, what: string, values: ArrayLike<number>, expected: number): void {
+function rowsOf(values: Float32Array, indices: ArrayLike<number>, width: number): Float32Array {
+  const own = new Float32Array(indices.length * width);
+  for (let to = 0; to < indices.length; to++) {
+    own.set(values.subarray(indices[to] * width, (indices[to] + 1) * width), to * width);
+  }
+  return own;
+}
+
+function checkLength(name: string, what: string, values: ArrayLike<unknown>, expected: number): void {
   if (values.length !== expected) {
     throw new ReadError(`${name}: ${what} must hold ${expected} numbers, got ${values.length}`);
   }
 }
 
 function checkNumbers(
-  name: string,
+  samples: Samples,
   what: string,
   values: Float32Array,
   size: number,
@@ -135,6 +194,7 @@ function checkNumbers(
     // One comparison each way also catches NaN.
     if (value >= low && value <= high && value - value === 0) continue;
     const rule = Number.isFinite(value) ? `within [${low}, ${high}]` : "finite";
-    throw new ReadError(`${name}: ${what} must be ${rule}, got ${value} in sample ${Math.floor(i / size)}`);
+    const which = sampleName(samples, Math.floor(i / size));
+    throw new ReadError(`${samples.name}: ${what} must be ${rule}, got ${value} in ${which}`);
   }
 }

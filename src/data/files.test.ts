@@ -171,7 +171,7 @@ describe("loadDataset() by path", () => {
 
   it("finds the labels of IDX images beside them", async () => {
     const path = await put("own-images-idx3-ubyte.gz", gzipSync(idxImages(5, 4)));
-    await expect(loadDataset(path)).rejects.toThrow(`got no ${join(folder, "own-labels-idx1-ubyte")}`);
+    await expect(loadDataset(path)).rejects.toThrow(`there is no ${join(folder, "own-labels-idx1-ubyte")}`);
     await put("own-labels-idx1-ubyte", idxLabels(0, 1, 2, 1, 0));
     const { train, test } = await loadDataset(path);
     expect([train.count, test.count, train.shape, train.classes]).toEqual([4, 1, [1, 4, 4], 3]);
@@ -190,7 +190,7 @@ describe("loadDataset() by path", () => {
         Float32Array.from({ length: 10 }, (_, i) => i),
       ),
     );
-    await expect(loadDataset(path)).rejects.toThrow(`with y for x in the name, got no ${join(folder, `npy-${x}`, y)}`);
+    await expect(loadDataset(path)).rejects.toThrow(`there is no ${join(folder, `npy-${x}`, y)}`);
     await put(`npy-${x}/${y}`, npy("<i8", "(5,)", BigInt64Array.of(0n, 1n, 2n, 3n, 3n)));
     const { train, test } = await loadDataset(path);
     expect([train.count, test.count, train.shape, train.classes, train.range]).toEqual([4, 1, [2], 4, undefined]);
@@ -212,10 +212,10 @@ describe("loadDataset() by path", () => {
         'data: must be one of digits, mnist, fashion-mnist, cifar10, iris, square-wave, two-moons or a path, got "minst", which does not exist',
       ),
     );
-    await expect(loadDataset(await put("notes.txt", "hello"))).rejects.toThrow(
-      "notes.txt: a data file must be NAME.csv",
-    );
+    await expect(loadDataset(await put("notes.txt", "hello"))).rejects.toThrow("notes.txt: a data file must be .csv");
     await put("empty/notes.txt", "hello");
-    await expect(loadDataset(join(folder, "empty"))).rejects.toThrow("a folder must hold the four IDX files of MNIST");
+    await expect(loadDataset(join(folder, "empty"))).rejects.toThrow(
+      "a folder must hold images (.png, .jpg), the four IDX files of MNIST",
+    );
   });
 });

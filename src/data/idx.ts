@@ -1,7 +1,7 @@
 /** @file IDX, the format of MNIST: two zero bytes, a type, the number of dimensions, the dimensions and the values, all big-endian. */
 import { ReadError } from "../tensor/errors.ts";
 import { showShape, sizeOf } from "../tensor/shape.ts";
-import type { StoredArray, StoredData, StoredType } from "./arrays.ts";
+import type { StoredArray, StoredNumbers, StoredType } from "./arrays.ts";
 
 /**
  * Parse an IDX file (not compressed). Throws `ReadError` if it is not one, or longer or shorter than its header says.
@@ -36,7 +36,7 @@ export function parseIdx(who: string, bytes: Uint8Array): StoredArray {
 interface IdxType {
   readonly dtype: StoredType;
   readonly width: number;
-  read(view: DataView, start: number, size: number): StoredData;
+  read(view: DataView, start: number, size: number): StoredNumbers;
 }
 
 const TYPES: Readonly<Record<number, IdxType>> = {

@@ -53,13 +53,11 @@ describe("parseNpy()", () => {
     expect(parseNpy("f", Buffer.from(matrix))).toEqual(parseNpy("f", matrix));
   });
 
-  it("refuses other orders and types with a remedy", () => {
-    expect(() => parseNpy("f", npy(header("<f4", "(1,)", "True"), Float32Array.of(1)))).toThrow(
-      new ReadError("f: the array must be row-major, got fortran_order True; save numpy.ascontiguousarray(x) instead"),
+  it("refuses other types with a remedy", () => {
+    expect(() => parseNpy("f", npy(header("<c8", "(1,)"), Float32Array.of(1, 2)))).toThrow(
+      "f: the type must be one of f2 f4 f8 u1 u2 u4 u8 i1 i2 i4 i8 b1 U S, got '<c8'; convert it by x.astype(\"<f4\")",
     );
-    expect(() => parseNpy("f", npy(header(">f4", "(1,)"), Float32Array.of(1)))).toThrow(
-      "f: the type must be one of <f4 <f8 |u1 <i4 <i8 |b1, got '>f4'; convert it by x.astype(\"<f4\")",
-    );
+    expect(() => parseNpy("f", npy(header("|O", "(1,)"), Float32Array.of(1)))).toThrow("got Python objects");
     const records = "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }";
     expect(() => parseNpy("f", npy(records, Float32Array.of(1)))).toThrow("got a structured array");
   });

@@ -20,8 +20,11 @@ export function fitted(spec: RunSpec, { train, test }: Split): Split {
 
 // --- internal ---
 
-function checkTask({ loss, method }: RunSpec, { train: { name, task } }: Split): void {
-  if (task !== "regression") return;
+function checkTask({ loss, method }: RunSpec, { train: { name, task, labels } }: Split): void {
+  if (task !== "regression") {
+    if (labels.some((label) => label !== labels[0])) return;
+    throw new UsageError(`${name}: there must be at least two classes to train on, got ${labels[0]} alone`);
+  }
   if (loss !== "squared-error")
     throw new UsageError(`loss: ${loss} needs classes, and ${name} is a regression; use squared-error`);
   if (method.name === "lmt") throw new UsageError(`method: lmt needs classes, and ${name} is a regression`);

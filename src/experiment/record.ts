@@ -15,6 +15,8 @@ export interface DataRecord {
   /** Of the samples and labels as they are used: x (float32), labels (int32) and targets (float32). */
   readonly sha256: { readonly train: string; readonly test: string };
   readonly samples: { readonly train: number; readonly test: number };
+  /** What was guessed in reading, one sentence each. */
+  readonly notes?: readonly string[];
 }
 
 export interface ModelRecord {

@@ -113,6 +113,7 @@ export async function* run(
       name: data.train.name,
       sha256: { train: await hashDataset(data.train), test: await hashDataset(data.test) },
       samples: { train: data.train.count, test: data.test.count },
+      ...(data.train.notes && { notes: data.train.notes }),
     },
     engine: engine.name,
     model: { file: "model.onnx", sha256, opset: exportOpset, parameters, exportCheck },

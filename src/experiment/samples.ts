@@ -16,6 +16,10 @@ export interface SampleRecord {
   readonly labels: readonly number[];
   readonly predicted: readonly number[];
   readonly radii: readonly number[];
+  /** What the samples are called where they come from. */
+  readonly ids?: readonly string[];
+  /** Names of the classes, in their order. */
+  readonly classNames?: readonly string[];
   /** Of the first samples, those that were attacked. */
   readonly attacked: readonly AttackedRow[];
   /** Normalised, of the loss at the first samples. */
@@ -35,6 +39,8 @@ export interface AttackedRow {
 
 export interface WeakSample {
   readonly index: number;
+  /** What the sample is called where it comes from. */
+  readonly id?: string;
   readonly label: number;
   readonly becomes: number;
   readonly radius: number;
@@ -84,6 +90,8 @@ export async function sampleRecord(network: Network, options: SampleOptions): Pr
     model,
     shape,
     range: range ?? null,
+    ...(data.ids && { ids: data.ids }),
+    ...(data.classNames && { classNames: data.classNames }),
     labels: certification ? certification.samples.map((s) => s.label) : [],
     predicted: certification ? certification.samples.map((s) => s.predicted) : [],
     radii: certification ? certification.samples.map((s) => s.radius) : [],
@@ -119,6 +127,7 @@ function weakestOf(
     const x = Array.from(data.x.subarray(at, at + size));
     return {
       ...sample,
+      ...(data.ids && { id: data.ids[sample.index] }),
       radius: certified[sample.index].radius,
       x: x.map((v) => Number(v.toPrecision(4))),
       perturbation: x.map((v, j) => Number((examples[at + j] - v).toPrecision(3))),

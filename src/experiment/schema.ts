@@ -1,4 +1,5 @@
 /** @file The JSON Schema of what `lipschitz run` reads, made of the same lists and rules that check it. It is published as spec.schema.json. */
+import { readingSchema } from "../data/reading.ts";
 import { activationNames } from "../layers/activation.ts";
 import { modelKinds } from "../models/spec.ts";
 import { methodNames, settingsOf } from "../train/methods.ts";
@@ -51,6 +52,7 @@ const methodSchema: Json = {
 
 const runProperties = {
   data: { type: "string", description: "As --data" },
+  reading: readingSchema,
   samples: {
     type: "object",
     description: "The first samples of each part, where not all shall be used",

@@ -1,6 +1,7 @@
 /** @file What to do, as plain data: one training run and what is measured of it. It is kept in checkpoints and records, so that both say how to repeat it. */
 import type { Norm } from "../bounds/bound.ts";
 import type { Task } from "../data/dataset.ts";
+import { checkReading, type Reading } from "../data/reading.ts";
 import { activationNames } from "../layers/activation.ts";
 import { type ModelSpec, modelKinds } from "../models/spec.ts";
 import { SpecError, UsageError } from "../tensor/errors.ts";
@@ -15,6 +16,8 @@ export const lossNames = ["cross-entropy", "multi-margin", "offset-cross-entropy
 
 export interface RunSpec {
   readonly data: string;
+  /** How a file or folder is read, where it does not say so itself. */
+  readonly reading?: Reading;
   /** The first samples of each part, where not all shall be used. */
   readonly samples?: { readonly train?: number; readonly test?: number };
   readonly model: ModelSpec;
@@ -86,7 +89,7 @@ export function checkSpec(value: unknown, at = "$"): RunSpec {
   const spec = record(at, value);
   const model = record(`${at}.model`, spec.model);
   const method = record(`${at}.method`, spec.method);
-  onlyKnown(at, spec, [...Object.keys(defaultSpec), "samples", "seconds"]);
+  onlyKnown(at, spec, [...Object.keys(defaultSpec), "reading", "samples", "seconds"]);
   onlyKnown(`${at}.model`, model, ["kind", "widths", "activation"]);
   oneOf(`${at}.model.kind`, model.kind, modelKinds);
   oneOf(`${at}.method.name`, method.name, methodNames);
@@ -103,6 +106,7 @@ export function checkSpec(value: unknown, at = "$"): RunSpec {
     fail(`${at}.seed`, "a whole number >= 0", spec.seed);
   if (!(typeof spec.rate === "number" && spec.rate > 0)) fail(`${at}.rate`, "a number above 0", spec.rate);
   if (typeof spec.data !== "string") fail(`${at}.data`, "a string", spec.data);
+  if (spec.reading !== undefined) checkReading(`${at}.reading`, spec.reading);
   if (spec.samples !== undefined) {
     const samples = record(`${at}.samples`, spec.samples);
     onlyKnown(`${at}.samples`, samples, ["train", "test"]);

@@ -3,6 +3,7 @@ import type { CurvatureBound } from "../curvature/bound.ts";
 import type { Curvature } from "../curvature/measure.ts";
 import type { RadiusStability } from "../curvature/stability.ts";
 import type { Summary } from "../curvature/summary.ts";
+import { type Samples, sampleName } from "../data/dataset.ts";
 import { printable } from "../tensor/printable.ts";
 import { showNumber } from "./number.ts";
 import { textTable } from "./textTable.ts";
@@ -10,15 +11,21 @@ import { textTable } from "./textTable.ts";
 /** The measured numbers with their spread, what smoothness says of them, gradient stability, and the proved bounds. */
 export function renderCurvature(
   found: Curvature & { readonly bound: CurvatureBound; readonly stability?: readonly RadiusStability[] },
+  data?: Samples,
 ): string {
   const { of, method, samples, bound, stability = [] } = found;
-  const lines = [`Curvature of the ${of} at ${samples.length} samples, l2, by ${method} (seen, not proved):`];
+  const whose = data ? ` of ${data.name}` : "";
+  const lines = [
+    ...(data?.notes ?? []),
+    `Curvature of the ${of} at ${samples.length} samples${whose}, l2, by ${method} (seen, not proved):`,
+  ];
   const table = textTable(["", ...head]);
   table.push(["normalised |H| / |g|", ...cells(found.curvature)]);
   table.push(["Hessian norm |H|", ...cells(found.hessian)]);
   table.push(["gradient norm |g|", ...cells(found.gradient)]);
   lines.push(table.toString());
   lines.push(...remarks(found));
+  if (data?.ids) lines.push(bendMost(found, data));
   if (stability.length > 0) {
     const turns = textTable(["change of the gradient at", ...head]);
     for (const { radius, random, adversarial } of stability) {
@@ -31,6 +38,12 @@ export function renderCurvature(
 }
 
 // --- internal ---
+
+/** The samples of the largest normalised curvature, by their own names. */
+function bendMost({ samples }: Curvature, data: Samples): string {
+  const most = [...samples].sort((a, b) => b.curvature - a.curvature).slice(0, 3);
+  return `Largest normalised: ${most.map((s) => `${sampleName(data, s.index)} ${showNumber(s.curvature)}`).join(", ")}`;
+}
 
 const head = ["mean", "std. error", "min", "25 %", "median", "75 %", "95 %", "max"];
 

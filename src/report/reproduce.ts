@@ -1,14 +1,16 @@
 /** @file How to get the same numbers again: the command, and everything that they depend on. */
+import { readingWords } from "../data/reading.ts";
 import type { RunRecord } from "../experiment/record.ts";
 import type { RunSpec } from "../experiment/spec.ts";
 import { type Html, html, table } from "./html.ts";
 import { showNumber } from "./number.ts";
 
 /** The command line that trains and measures as a spec says. */
-export function commandOf({ data, samples = {}, model, method, radii, norm, ...rest }: RunSpec): string {
+export function commandOf({ data, reading = {}, samples = {}, model, method, radii, norm, ...rest }: RunSpec): string {
   const { name, ...settings } = method;
   const options: Readonly<Record<string, string | number>> = {
     data,
+    ...readingWords(reading),
     ...(samples.train ? { "train-samples": samples.train } : {}),
     ...(samples.test ? { "test-samples": samples.test } : {}),
     model: model.kind,

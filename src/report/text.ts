@@ -1,10 +1,13 @@
 /** @file Records as text for a terminal. Pure: strings in, strings out. */
 import type { Bracket } from "../bounds/bound.ts";
+import type { CertifiedSample } from "../certify/evaluate.ts";
+import type { Dataset } from "../data/dataset.ts";
 import type { Claim } from "../experiment/claim.ts";
 import type { Row } from "../experiment/comparison.ts";
 import type { RunRecord } from "../experiment/record.ts";
 import { printable } from "../tensor/printable.ts";
 import type { Verdict } from "../verify/verify.ts";
+import { accuracyOf, dataLines, weakestLine } from "./data.ts";
 import { showAtLeast, showAtMost, showBound, showNorm, showNumber, showPercent, showRange } from "./number.ts";
 import { textTable } from "./textTable.ts";
 
@@ -82,13 +85,15 @@ export function renderBracket(bracket: Bracket): string {
   return lines.join("\n");
 }
 
-/** Accuracy and certified accuracy at each radius. */
-export function renderCertification(result: {
+interface CertifiedText {
   readonly accuracy: number;
   readonly averageRadius: number;
   readonly certified: readonly { readonly radius: number; readonly accuracy: number }[];
-  readonly samples?: readonly { readonly order?: 2 }[];
-}): string {
+  readonly samples?: readonly Omit<CertifiedSample, "margin">[];
+}
+
+/** Accuracy and certified accuracy at each radius, and the weakest samples. */
+export function renderCertification(result: CertifiedText, data: Dataset): string {
   const table = textTable(["radius", "certified accuracy"]);
   for (const { radius, accuracy } of result.certified) table.push([String(radius), showPercent(accuracy)]);
   const { samples = [] } = result;
@@ -97,21 +102,23 @@ export function renderCertification(result: {
     second > 0
       ? `\n${second} of ${samples.length} radii are from gradient and curvature, the rest from the constant.`
       : "";
-  return `accuracy ${showPercent(result.accuracy)}, average certified radius ${showNumber(result.averageRadius)}\n${table.toString()}${legend}`;
+  return [
+    ...dataLines(data),
+    `${accuracyOf(result.accuracy, data)}average certified radius ${showNumber(result.averageRadius)}`,
+    `${table.toString()}${legend}`,
+    ...weakestLine("Smallest radii", samples, data, ({ radius }) => ({ value: radius })),
+  ].join("\n");
 }
 
 /** What the library certifies beside what is in the certificate that it wrote, which may be less or nothing; and why. */
 export function renderCertified(
-  library: Parameters<typeof renderCertification>[0],
-  certificate: Pick<Parameters<typeof renderCertification>[0], "certified" | "averageRadius"> & {
-    readonly unverifiable?: string;
-  },
-  file: string,
-  notes: readonly string[] = [],
+  library: CertifiedText,
+  certificate: Pick<CertifiedText, "certified" | "averageRadius"> & { readonly unverifiable?: string },
+  { file, notes, data }: { readonly file: string; readonly notes: readonly string[]; readonly data: Dataset },
 ): string {
   const { unverifiable } = certificate;
   if (unverifiable !== undefined) {
-    return `${renderCertification(library)}\n${printable(`${file} has no witness, so that no second program can check it: ${unverifiable}.`)}`;
+    return `${renderCertification(library, data)}\n${printable(`${file} has no witness, so that no second program can check it: ${unverifiable}.`)}`;
   }
   const table = textTable(["radius", "certified accuracy", `in ${file}`]);
   library.certified.forEach(({ radius, accuracy }, i) => {
@@ -119,8 +126,10 @@ export function renderCertified(
   });
   table.push(["average", showNumber(library.averageRadius), showNumber(certificate.averageRadius)]);
   return [
-    `accuracy ${showPercent(library.accuracy)}, average certified radius ${showNumber(library.averageRadius)}`,
+    ...dataLines(data),
+    `${accuracyOf(library.accuracy, data)}average certified radius ${showNumber(library.averageRadius)}`,
     table.toString(),
+    ...weakestLine("Smallest radii", library.samples ?? [], data, ({ radius }) => ({ value: radius })),
     `The last column is what lipschitz verify can check: never more, and less what float32 may round.`,
     ...notes.map((note) => printable(`In ${file}, larger than it need be: ${note}.`)),
   ].join("\n");

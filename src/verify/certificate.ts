@@ -5,6 +5,8 @@ import type { Witness } from "./witness.ts";
 
 export interface SampleClaim {
   readonly index: number;
+  /** What the sample is called where it comes from; not a claim. */
+  readonly id?: string;
   readonly label: number;
   /** The class of the largest output; of outputs that are equal to within rounding, any of them. */
   readonly predicted: number;
@@ -28,6 +30,10 @@ export interface Certificate {
     readonly sha256: string;
     readonly samples: number;
     readonly shape: readonly number[];
+    /** Where labels are not given but the model's own decisions: then the accuracies claim nothing. */
+    readonly labels?: "predictions";
+    /** Not a claim. */
+    readonly classNames?: readonly string[];
   };
   readonly constant: {
     readonly value: number;
@@ -138,13 +144,16 @@ const shape: Readonly<Record<string, Check>> = {
     {},
     { scale: finite, mean: list(finite, 1), std: list(positive, 1), layout: oneOf("nchw", "nhwc") },
   ),
-  data: object({ name: text, sha256: hash, samples: whole, shape: list(whole, 1) }),
+  data: object(
+    { name: text, sha256: hash, samples: whole, shape: list(whole, 1) },
+    { labels: oneOf("predictions"), classNames: list(text) },
+  ),
   constant: object({ value: positive, method: text, proved: oneOf(true) }, { pairs: list(list(positive)) }),
   rounding: object({ float64: positive, float32: positive }),
   accuracy: part,
   certified: list(object({ radius: positive, accuracy: part })),
   averageRadius: radius,
-  samples: list(object({ index: whole, label: whole, predicted: whole, margin: finite, radius })),
+  samples: list(object({ index: whole, label: whole, predicted: whole, margin: finite, radius }, { id: text })),
   witness: object({ blocks: list(block), affine: list(affine), chain }),
   tool: object({ name: text, version: text }),
   digest: hash,

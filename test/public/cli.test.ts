@@ -202,7 +202,11 @@ describe("curvature", () => {
     const { status, stdout } = lipschitz(...words, "--json");
     expect(status).toBe(0);
     const found = JSON.parse(stdout);
-    expect(found).toMatchObject({ data: "digits", of: "loss", smoothness: { kind: "piecewise linear" } });
+    expect(found).toMatchObject({
+      data: { name: "digits", samples: 1000 },
+      of: "loss",
+      smoothness: { kind: "piecewise linear" },
+    });
     expect(found.samples).toHaveLength(20);
     expect(found.curvature.mean).toBeGreaterThan(0);
     expect(found.bound).toMatchObject({ proved: false, value: null });

@@ -1,5 +1,5 @@
 /** @file The frame of every search from below: points to start from, programs for many runs at once, time, and the judge in float64 who has the last word. */
-import type { Dataset } from "../../data/dataset.ts";
+import type { Samples } from "../../data/dataset.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { UsageError } from "../../tensor/errors.ts";
 import { type Random, random } from "../../tensor/random.ts";
@@ -14,7 +14,7 @@ import { judge, type Witnessed } from "./witness.ts";
 export interface LowerOptions {
   readonly engine: Engine;
   /** Points to start from; without data, uniform in [0, 1] and normal ones of several scales. */
-  readonly data?: Dataset;
+  readonly data?: Samples;
   /** Both ends of the witness lie here; everywhere unless told. Points to start from are moved into it. */
   readonly domain?: Domain;
   /** How many points to start from; default 64, and 16 where runs must be made one by one. */
@@ -138,7 +138,7 @@ function runsOf({ batch, size, outputs }: Subject, starts: number): number {
 
 function startsOf(
   subject: Subject,
-  data: Dataset | undefined,
+  data: Samples | undefined,
   domain: Domain,
   points: number,
   source: Random,

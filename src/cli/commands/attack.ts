@@ -11,20 +11,11 @@ import { renderAttack } from "../../report/attack.ts";
 import { ReadError } from "../../tensor/errors.ts";
 import { sound } from "../alarm.ts";
 import { command } from "../command.ts";
+import { aboutData, answered, dataOptions, firstOf, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
 import { readBytes } from "../files.ts";
 import { openModel } from "../network.ts";
-import {
-  dataOptions,
-  firstOf,
-  loadData,
-  parseList,
-  parseRadii,
-  parseWhole,
-  parseWord,
-  preprocessingOptions,
-  seedOption,
-} from "../options.ts";
+import { parseList, parseRadii, parseWhole, parseWord, preprocessingOptions, seedOption } from "../options.ts";
 import { openFile, writeJson, writeWhole } from "../output.ts";
 
 export const attack = command({
@@ -70,10 +61,12 @@ export const attack = command({
     const attacks = attacksOf(args);
     const certificate = args.certificate === undefined ? undefined : await readCertificate(args.certificate);
     const norm = normOf(args.norm, certificate);
-    const whole = firstOf((await loadData(args.data, args["data-dir"], seed)).test, certificate?.data.samples);
+    const tests = firstOf(await testsOf({ ...args, data: args.data }, seed), certificate?.data.samples);
+    const { network, sha256 } = await openModel(args.model, args, tests.shape);
+    const engine = nodeEngine();
+    const whole = await answered(network, engine, tests);
     const samples = args.samples === undefined ? whole.count : parseWhole("--samples", args.samples, 1);
     const data = take(whole, Math.min(samples, whole.count));
-    const { network, sha256 } = await openModel(args.model, args, data.shape);
     const dataHash = await hashDataset(whole);
     if (certificate && certificate.sha256 !== sha256) {
       throw new CliError(`--certificate ${args.certificate}: is of another model than ${args.model}`);
@@ -85,7 +78,7 @@ export const attack = command({
     if (args.examples !== undefined) await openFile(args.examples, "--examples");
     const bar = progress.bar("attack", 1);
     const { examples, ...attacked } = await attackNetwork(network, {
-      engine: nodeEngine(),
+      engine,
       data,
       norm,
       radii,
@@ -100,7 +93,7 @@ export const attack = command({
     const report = {
       model: args.model,
       sha256,
-      data: { name: whole.name, sha256: dataHash, samples: data.count },
+      data: { ...aboutData(data), sha256: dataHash },
       ...attacked,
       ...(violations ? { certificate: args.certificate, violations } : {}),
       tool: { name: tool.name, version: tool.version },
@@ -109,7 +102,7 @@ export const attack = command({
     if (args.examples !== undefined) {
       await writeWhole(args.examples, writeNpy(examples, [data.count, ...data.shape]));
     }
-    result(report, () => renderAttack(attacked, violations));
+    result(report, () => renderAttack(attacked, violations, data));
     if (violations) sound(args.model, violations);
   },
 });

@@ -3,15 +3,15 @@ import type { Bracket } from "../../bounds/bound.ts";
 import { boundNames, lipschitz } from "../../bounds/index.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import type { Network } from "../../graph/network.ts";
+import { dataLines } from "../../report/data.ts";
 import { showNumber } from "../../report/number.ts";
 import { renderBracket } from "../../report/text.ts";
 import { command } from "../command.ts";
+import { aboutData, dataOptions, testsOf } from "../data.ts";
 import { domainOptions, parseDomain } from "../domain.ts";
 import { CliError } from "../errors.ts";
 import { openModel } from "../network.ts";
 import {
-  dataOptions,
-  loadData,
   normOf,
   normOption,
   parseList,
@@ -54,9 +54,11 @@ export const bound = command({
       args.method === undefined || args.method === "all"
         ? args.method
         : parseList("--method", args.method, (o, w) => parseWord(o, w, boundNames));
-    const data = args.data === undefined ? undefined : (await loadData(args.data, args["data-dir"], seed)).test;
+    const data = args.data === undefined ? undefined : await testsOf({ ...args, data: args.data }, seed);
     const { network, sha256 } = await openModel(args.model, args, data?.shape);
     const domain = await parseDomain(args, sizeOfInput(network));
+    const about = { model: args.model, sha256, ...(data && { data: aboutData(data) }) };
+    const text = (bracket: Bracket) => [...(data ? dataLines(data) : []), renderBracket(bracket)].join("\n");
     const bar = progress.bar("bound", 1);
     let fraction = 0;
     let latest: Bracket | undefined;
@@ -83,11 +85,11 @@ export const bound = command({
       // What is known when the user has seen enough is worth printing.
       if (!signal.aborted || latest === undefined) throw error;
       const known = latest;
-      result({ model: args.model, sha256, interrupted: true, ...known }, () => renderBracket(known));
+      result({ ...about, interrupted: true, ...known }, () => text(known));
       throw error;
     });
     bar.done(interval(bracket));
-    result({ model: args.model, sha256, ...bracket }, () => renderBracket(bracket));
+    result({ ...about, ...bracket }, () => text(bracket));
     if (max === undefined) return;
     const proved = bracket.upper?.proved ? bracket.upper.value : null;
     if (proved === null || !(proved <= max)) {

@@ -8,19 +8,11 @@ import { defaultSpec } from "../../experiment/spec.ts";
 import { tool } from "../../experiment/tool.ts";
 import { renderCertification, renderCertified } from "../../report/text.ts";
 import { command } from "../command.ts";
+import { aboutData, answered, dataOptions, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
 import { readBytes } from "../files.ts";
 import { openModel } from "../network.ts";
-import {
-  dataOptions,
-  loadData,
-  normOf,
-  normOption,
-  parseRadii,
-  parseWhole,
-  preprocessingOptions,
-  seedOption,
-} from "../options.ts";
+import { normOf, normOption, parseRadii, parseWhole, preprocessingOptions, seedOption } from "../options.ts";
 import { openFile, writeJson } from "../output.ts";
 
 export const certify = command({
@@ -47,21 +39,23 @@ export const certify = command({
     const norm = normOf(args.norm);
     const radii = parseRadii(args.radii);
     if (args.out !== undefined) await openFile(args.out);
-    const data = (await loadData(args.data, args["data-dir"], parseWhole("--seed", args.seed))).test;
-    const { network, sha256 } = await openModel(args.model, args, data.shape);
+    const tests = await testsOf({ ...args, data: args.data }, parseWhole("--seed", args.seed));
+    const { network, sha256 } = await openModel(args.model, args, tests.shape);
+    const engine = nodeEngine();
+    const data = await answered(network, engine, tests);
     const bar = progress.bar("certify", 1);
     const onProgress = (fraction: number) => bar.at(fraction);
     const preprocessing = parsePreprocessing(args);
-    const question = { engine: nodeEngine(), data, norm, radii, signal, seconds: 3 };
+    const question = { engine, data, norm, radii, signal, seconds: 3 };
     const about = { model: args.model, sha256, tool: { name: tool.name, version: tool.version } };
     const out = args.out;
     if (out === undefined) {
       const certification = await certifyNetwork(network, { ...question, onProgress });
       bar.done();
-      const samples = { name: data.name, sha256: await hashDataset(data), samples: data.count, shape: data.shape };
+      const samples = { ...aboutData(data), sha256: await hashDataset(data), shape: data.shape };
       const { model, sha256: hash, tool: maker } = about;
       result({ model, sha256: hash, preprocessing, data: samples, ...certification, tool: maker }, () =>
-        renderCertification(certification),
+        renderCertification(certification, data),
       );
       return;
     }
@@ -74,6 +68,6 @@ export const certify = command({
     });
     bar.done();
     await writeJson(out, certificate);
-    result(certificate, () => renderCertified(certification, certificate, out, notes));
+    result(certificate, () => renderCertified(certification, certificate, { file: out, notes, data }));
   },
 });

@@ -1,20 +1,11 @@
 /** @file lipschitz compare: the main job. Trains one network under every method and shows what each buys. */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { ComparisonSpec } from "../../experiment/comparison.ts";
 import { comparedMethods, defaultSpec, defaultsFor, methodSpec } from "../../experiment/spec.ts";
 import { type MethodName, methodNames } from "../../train/methods.ts";
 import { command } from "../command.ts";
-import {
-  dataOptions,
-  loadData,
-  parseList,
-  parseRadii,
-  parseSamples,
-  parseWhole,
-  parseWord,
-  sampleOptions,
-  seedOption,
-} from "../options.ts";
+import { dataOptions, partsOf, readingOf } from "../data.ts";
+import { parseList, parseRadii, parseSamples, parseWhole, parseWord, sampleOptions, seedOption } from "../options.ts";
 import { showComparison } from "../showComparison.ts";
 
 export const compare = command({
@@ -56,7 +47,10 @@ export const compare = command({
         ? undefined
         : parseList("--methods", args.methods, (option, word) => parseWord(option, word, methodNames));
     const samples = parseSamples(args);
-    const { name, task } = (await loadData(data, args["data-dir"], first)).train;
+    const reading = await readingOf(args);
+    const read = Object.keys(reading).length > 0 ? { reading } : {};
+    const { name: place, task } = (await partsOf({ data, ...read, seed: first }, args["data-dir"])).train;
+    const name = basename(place).replace(/\.[a-z.]*$/i, "");
     // A margin needs classes.
     const usual = comparedMethods.filter((method) => task === "classification" || method !== "lmt");
     const methods = [...new Set<MethodName>(asked ?? usual)];
@@ -67,7 +61,7 @@ export const compare = command({
       runs: methods.map((label) => {
         const defaults = defaultsFor(label, task);
         const method = methodSpec(defaults.optimizer, defaults.method);
-        return { label, run: { ...defaults, data, ...samples, method, epochs, seed: first, radii } };
+        return { label, run: { ...defaults, data, ...read, ...samples, method, epochs, seed: first, radii } };
       }),
     };
     await showComparison(spec, folder, { dataDir: args["data-dir"], progress, signal, result });

@@ -5,18 +5,10 @@ import { gradientStability } from "../../curvature/stability.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import { renderCurvature } from "../../report/curvature.ts";
 import { command } from "../command.ts";
+import { aboutData, answered, dataOptions, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
 import { openModel } from "../network.ts";
-import {
-  dataOptions,
-  loadData,
-  parseList,
-  parseNumber,
-  parseWhole,
-  parseWord,
-  preprocessingOptions,
-  seedOption,
-} from "../options.ts";
+import { parseList, parseNumber, parseWhole, parseWord, preprocessingOptions, seedOption } from "../options.ts";
 
 export const curvature = command({
   name: "curvature",
@@ -64,13 +56,15 @@ export const curvature = command({
     const method = parseWord("--method", args.method, ["lanczos", "power"]);
     const radii =
       args.radii === undefined ? [] : parseList("--radii", args.radii, (o, word) => parseNumber(o, word, { above: 0 }));
-    const data = args.data === undefined ? undefined : (await loadData(args.data, args["data-dir"], seed)).test;
-    if (data?.task === "regression" && of === "margin") {
-      throw new CliError(`--of margin: needs classes, and ${data.name} is a regression`);
+    const tests = args.data === undefined ? undefined : await testsOf({ ...args, data: args.data }, seed);
+    if (tests?.task === "regression" && of === "margin") {
+      throw new CliError(`--of margin: needs classes, and ${tests.name} is a regression`);
     }
-    const { network, sha256 } = await openModel(args.model, args, data?.shape);
+    const { network, sha256 } = await openModel(args.model, args, tests?.shape);
+    const engine = nodeEngine();
+    const data = tests && (await answered(network, engine, tests));
     const bar = progress.bar("curvature", 1);
-    const common = { engine: nodeEngine(), samples, of, seed, signal, ...(data ? { data } : {}) };
+    const common = { engine, samples, of, seed, signal, ...(data ? { data } : {}) };
     const part = radii.length > 0 ? 0.5 : 0.9;
     const measured = await measure(network, {
       ...common,
@@ -85,6 +79,8 @@ export const curvature = command({
     const bound = await curvatureBound(network, { signal });
     bar.done();
     const found = { ...measured, ...(stability.length > 0 ? { stability } : {}), bound };
-    result({ model: args.model, sha256, data: data?.name ?? null, ...found }, () => renderCurvature(found));
+    result({ model: args.model, sha256, data: data ? aboutData(data) : null, ...found }, () =>
+      renderCurvature(found, data),
+    );
   },
 });

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { parseComparison } from "../../experiment/comparison.ts";
 import { SpecError } from "../../tensor/errors.ts";
 import { command } from "../command.ts";
+import { dataOptions } from "../data.ts";
 import { CliError } from "../errors.ts";
 import { readBytes } from "../files.ts";
-import { dataOptions } from "../options.ts";
 import { showComparison } from "../showComparison.ts";
 
 export const run = command({

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { ArgsDef } from "citty";
 import type { Task } from "../../data/dataset.ts";
+import type { Reading } from "../../data/reading.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import { fitted } from "../../experiment/fit.ts";
 import {
@@ -16,6 +17,7 @@ import {
 import { activationNames } from "../../layers/activation.ts";
 import { modelKinds } from "../../models/spec.ts";
 import { renderComparison } from "../../report/comparison.ts";
+import { runLines } from "../../report/data.ts";
 import { renderReport } from "../../report/report.ts";
 import { alarmLines, claimLines, renderBracket } from "../../report/text.ts";
 import { type MethodName, methodNames, settingsOf } from "../../train/methods.ts";
@@ -23,11 +25,10 @@ import type { Setting } from "../../train/setting.ts";
 import { kept, sound } from "../alarm.ts";
 import { loadCheckpoint, type Saved } from "../checkpoint.ts";
 import { command } from "../command.ts";
+import { dataOptions, partsOf, readingOf, readingOptions } from "../data.ts";
 import { CliError } from "../errors.ts";
 import { follow } from "../follow.ts";
 import {
-  dataOptions,
-  loadData,
   normOf,
   parseList,
   parseNumber,
@@ -96,11 +97,12 @@ export const train = command({
   },
   async run(args, { progress, signal, result }) {
     const resume = args.resume === undefined ? undefined : await loadCheckpoint(args.resume);
-    const asked = resume ? resumedSpec(resume, args) : specOf(args);
+    const words = { ...args, reading: await readingOf(args) };
+    const asked = resume ? resumedSpec(resume, args) : specOf(words);
     const folder = args.out ?? args.resume;
     if (folder === undefined) throw new CliError("train: missing --out DIR, where the model shall go");
-    const data = await loadData(asked.data, args["data-dir"], asked.seed);
-    const spec = resume ? asked : specOf(args, data.train.task);
+    const data = await partsOf(asked, args["data-dir"]);
+    const spec = resume ? asked : specOf(words, data.train.task);
     fitted(spec, data);
     await openFolder(folder);
     const followed = await follow(spec, {
@@ -117,6 +119,7 @@ export const train = command({
     result(record, () =>
       [
         renderComparison(rows),
+        ...runLines([record]),
         ...alarmLines([record]),
         ...claimLines(rows),
         renderBracket(record.bracket),
@@ -138,7 +141,7 @@ function describe(method: MethodName, name: string, { description }: Setting): s
 
 type Words = Readonly<Record<string, unknown>>;
 
-function specOf(args: Words, task: Task = "classification"): RunSpec {
+function specOf(args: Words & { readonly reading: Reading }, task: Task = "classification"): RunSpec {
   const word = (name: string): string | undefined => (args[name] === undefined ? undefined : String(args[name]));
   const method = word("method");
   if (method === undefined) throw new CliError(`train: missing METHOD; known: ${methodNames.join(", ")}`);
@@ -161,7 +164,8 @@ function specOf(args: Words, task: Task = "classification"): RunSpec {
   const optimizer = read<RunSpec["optimizer"]>("optimizer", oneOf(optimizerNames), defaults.optimizer);
   return {
     data: word("data") ?? defaultSpec.data,
-    ...parseSamples(args),
+    ...(Object.keys(args.reading).length > 0 && { reading: args.reading }),
+    ...parseSamples({ "train-samples": word("train-samples"), "test-samples": word("test-samples") }),
     model: {
       kind,
       ...(widths ? { widths } : {}),
@@ -206,6 +210,7 @@ const numberOf = (text: string): number | string =>
 function resumedSpec({ spec }: Saved, args: Words): RunSpec {
   const fixed = [
     "data",
+    ...Object.keys(readingOptions),
     ...Object.keys(sampleOptions),
     "model",
     "widths",

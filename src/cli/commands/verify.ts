@@ -1,11 +1,13 @@
 /** @file lipschitz verify CERTIFICATE MODEL: a second opinion, by code that shares nothing with what made the certificate. */
+import type { Dataset, Unlabelled } from "../../data/dataset.ts";
 import { renderVerdict } from "../../report/text.ts";
 import type { VerifyData } from "../../verify/counts.ts";
 import { verify as verifyCertificate } from "../../verify/verify.ts";
 import { command } from "../command.ts";
+import { dataOptions, firstOf, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
 import { readBytes } from "../files.ts";
-import { dataOptions, firstOf, loadData, parseWhole, seedOption } from "../options.ts";
+import { parseWhole, seedOption } from "../options.ts";
 
 export const verify = command({
   name: "verify",
@@ -21,10 +23,12 @@ export const verify = command({
   async run(args, { progress, result, signal }) {
     const text = new TextDecoder().decode(await readBytes(args.certificate));
     const bytes = await readBytes(args.model);
-    const data: VerifyData | undefined =
+    const claimed = claimedIn(text);
+    const tests =
       args.data === undefined
         ? undefined
-        : firstOf((await loadData(args.data, args["data-dir"], parseWhole("--seed", args.seed))).test, samplesOf(text));
+        : firstOf(await testsOf({ ...args, data: args.data }, parseWhole("--seed", args.seed)), claimed?.data?.samples);
+    const data = tests && labelled(tests, claimed);
     const bar = progress.bar("verify", data ? 10 : 6);
     let done = 0;
     const verdict = await verifyCertificate(text, bytes, {
@@ -42,11 +46,27 @@ export const verify = command({
 
 // --- internal ---
 
-/** The samples that a certificate says it speaks of; undefined where it says nothing, which is for the check to refuse. */
-function samplesOf(certificate: string): unknown {
+/** What a certificate says of its data, unchecked. */
+interface Claimed {
+  readonly data?: { readonly samples?: unknown; readonly labels?: unknown };
+  readonly samples?: unknown;
+}
+
+/** Undefined where it says nothing, which is for the check to refuse. */
+function claimedIn(certificate: string): Claimed | null | undefined {
   try {
-    return (JSON.parse(certificate) as { readonly data?: { readonly samples?: unknown } } | null)?.data?.samples;
+    return JSON.parse(certificate) as Claimed | null;
   } catch {
     return undefined;
   }
+}
+
+/** Data without labels go with the decisions that the certificate names as labels: the check holds every decision to the model itself. */
+function labelled(tests: Dataset | Unlabelled, claimed: Claimed | null | undefined): VerifyData {
+  if (tests.task !== "none") return tests;
+  if (claimed?.data?.labels !== "predictions" || !Array.isArray(claimed.samples)) {
+    throw new CliError(`--data: the certificate speaks of labels, and ${tests.name} has none`);
+  }
+  const labels = claimed.samples.map((s: { readonly label?: unknown } | null) => Number(s?.label));
+  return { x: tests.x, shape: tests.shape, labels: Int32Array.from(labels) };
 }

@@ -6,7 +6,7 @@ import { showNorm, showNumber } from "../number.ts";
 import type { Pen } from "../plot.ts";
 
 /** The weakest samples with their smallest attacks; null where nothing was attacked or nothing found. */
-export function weakestFigure(pen: Pen, { weakest, shape, range }: SampleRecord, norm: Norm): Html | null {
+export function weakestFigure(pen: Pen, { weakest, shape, range, classNames }: SampleRecord, norm: Norm): Html | null {
   if (weakest.length === 0) return null;
   const title = "Weakest samples";
   const isImage = shape.length === 3 && (shape[0] === 1 || shape[0] === 3) && shape[1] >= 4 && shape[2] >= 4;
@@ -20,9 +20,9 @@ export function weakestFigure(pen: Pen, { weakest, shape, range }: SampleRecord,
       { head: "changed at" },
     ],
     weakest.map((w) => [
-      String(w.index),
-      String(w.label),
-      String(w.becomes),
+      w.id ?? String(w.index),
+      nameOf(classNames, w.label),
+      nameOf(classNames, w.becomes),
       showNumber(w.radius ?? Number.POSITIVE_INFINITY),
       showNumber(w.distance),
     ]),
@@ -33,7 +33,7 @@ export function weakestFigure(pen: Pen, { weakest, shape, range }: SampleRecord,
   }</p>
 ${
   isImage
-    ? html`<div class="weakest">${weakest.map((w) => card(pen, w, { shape, range: range ?? [0, 1] }))}</div>
+    ? html`<div class="weakest">${weakest.map((w) => card(pen, w, { shape, range: range ?? [0, 1], classNames }))}</div>
 <details><summary>The numbers: ${title}</summary>${numbers}</details>`
     : numbers
 }</figure>
@@ -42,7 +42,10 @@ ${
 
 // --- internal ---
 
+const nameOf = (names: readonly string[] | undefined, label: number): string => names?.[label] ?? String(label);
+
 interface Image {
+  readonly classNames?: readonly string[] | undefined;
   readonly shape: readonly number[];
   readonly range: readonly [number, number];
 }
@@ -51,13 +54,15 @@ function card(pen: Pen, w: WeakSample, image: Image): Html {
   const most = Math.max(...w.perturbation.map(Math.abs), Number.MIN_VALUE);
   const attacked = w.x.map((v, j) => v + w.perturbation[j]);
   const radius = w.radius ?? Number.POSITIVE_INFINITY;
+  const [label, becomes] = [w.label, w.becomes].map((c) => nameOf(image.classNames, c));
+  const which = w.id ?? `sample ${w.index}`;
   const pictures = [
-    picture(pen, pixels(w.x, image), `test sample ${w.index}, a ${w.label}`),
+    picture(pen, pixels(w.x, image), `test ${which}, a ${label}`),
     picture(pen, signed(w.perturbation, most, image), `perturbation, at most ${showNumber(most)} in a number`),
-    picture(pen, pixels(attacked, image), `with the perturbation, taken for a ${w.becomes}`),
+    picture(pen, pixels(attacked, image), `with the perturbation, taken for a ${becomes}`),
   ];
   return html`<div class="card"><div class="pictures">${pictures}</div>
-<p><b>${w.label} → ${w.becomes}</b> at ${showNumber(w.distance)}<br><small>certified to ${showNumber(radius)}; sample ${w.index}</small></p></div>
+<p><b>${label} → ${becomes}</b> at ${showNumber(w.distance)}<br><small>certified to ${showNumber(radius)}; ${which}</small></p></div>
 `;
 }
 

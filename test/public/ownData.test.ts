@@ -1,0 +1,175 @@
+/** @file Own data on the command line: all of what is handed in is tested on, samples keep their names, and what a result is about stands in it. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { writeNpy } from "../../src/data/npy.ts";
+import { constant, input } from "../../src/graph/leaf.ts";
+import { writeModel } from "../../src/onnx/write.ts";
+import { matmul } from "../../src/ops/matmul.ts";
+import { reshape } from "../../src/ops/movement.ts";
+import { tensor } from "../../src/tensor/tensor.ts";
+
+const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const fixtures = fileURLToPath(new URL("../fixtures/data/", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "own-data-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function lipschitz(...words: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...words], {
+    encoding: "utf8",
+    cwd: folder,
+  });
+  return { status, stdout, stderr };
+}
+const json = (...words: string[]) => {
+  const { status, stdout, stderr } = lipschitz(...words, "--json");
+  expect([status, stderr]).toEqual([0, ""]);
+  return JSON.parse(stdout);
+};
+
+/** Decides by the sign of the first number: f(x) = (x0, -x0), so that the radius of a sample in l2 is |x0|. */
+function bySign(size: readonly number[]): Uint8Array {
+  const n = size.reduce((a, b) => a * b, 1);
+  const weights = new Float32Array(2 * n);
+  weights.set([1, -1]);
+  const x = input("x", [1, ...size]);
+  return writeModel({ y: matmul(reshape(x, [1, n]), constant(tensor(weights, [n, 2]))) });
+}
+
+const count = 30;
+const firsts = Float32Array.from({ length: count }, (_, i) => ((i % 2 === 0 ? 1 : -1) * (i + 1)) / 8);
+beforeAll(() => {
+  writeFileSync(join(folder, "sign.onnx"), bySign([3]));
+  const x = Float32Array.from({ length: 3 * count }, (_, i) => (i % 3 === 0 ? firsts[i / 3] : 0.5));
+  writeFileSync(join(folder, "x.npy"), writeNpy(x, [count, 3]));
+  const rows = Array.from(firsts, (v, i) => `s${i};${v};0.5;0.5;${v > 0 ? "plus" : "minus"}`);
+  // One label is deliberately wrong.
+  rows[4] = rows[4].replace("plus", "minus");
+  writeFileSync(join(folder, "signs.csv"), ["code;a;b;c;sign", ...rows].join("\n"));
+  writeFileSync(join(folder, "names.txt"), "plus\nminus\n");
+});
+
+describe("certify", () => {
+  const words = ["certify", "sign.onnx", "--data", "signs.csv", "--classes", "names.txt", "--radii", "1"];
+
+  it("takes every sample of the file, and finds the wrong label", () => {
+    const found = json(...words);
+    expect(found.data).toMatchObject({ name: "signs.csv", samples: count, classNames: ["plus", "minus"] });
+    expect(found.data.notes).toEqual(['Samples are named by column "code".']);
+    expect(found.accuracy).toBe((count - 1) / count);
+    expect(found.samples).toHaveLength(count);
+    found.samples.forEach((s: { id: string; index: number; radius: number }, i: number) => {
+      expect([s.index, s.id]).toEqual([i, `s${i}`]);
+      expect(s.radius).toBeLessThanOrEqual(Math.abs(firsts[i]));
+      expect(s.radius).toBeGreaterThan(0.9999 * Math.abs(firsts[i]));
+    });
+    const { stdout } = lipschitz(...words);
+    expect(stdout).toMatch(/^30 samples of signs\.csv\nSamples are named by column "code"\.\naccuracy 96\.7 %/);
+    expect(stdout).toContain("Smallest radii: s0 (plus) 0.12");
+  });
+
+  it("takes a part where told, whose samples keep their names", () => {
+    const found = json(...words, "--split", "test=0.2", "--seed", "5");
+    expect(found.data.samples).toBe(6);
+    for (const { id, radius } of found.samples) expect(radius).toBeCloseTo(Math.abs(firsts[Number(id.slice(1))]), 3);
+    expect(found.data.notes[1]).toBe("6 of its 30 samples are for tests, drawn by seed 5 (test=0.2).");
+  });
+
+  it("writes names into a certificate that verify and attack read with the same data", () => {
+    const certificate = json(...words, "--out", "signs.json");
+    expect(certificate.samples[7].id).toBe("s7");
+    expect(certificate.data).toMatchObject({ samples: count, classNames: ["plus", "minus"] });
+    expect(
+      lipschitz("verify", "signs.json", "sign.onnx", "--data", "signs.csv", "--classes", "plus,minus").status,
+    ).toBe(0);
+    const attack = [
+      "attack",
+      "sign.onnx",
+      "--data",
+      "signs.csv",
+      "--classes",
+      "names.txt",
+      "--certificate",
+      "signs.json",
+    ];
+    const found = json(...attack, "--attack", "deepfool");
+    expect(found.violations).toEqual([]);
+    expect(found.samples.map((s: { id: string }) => s.id).slice(0, 3)).toEqual(["s0", "s1", "s2"]);
+    const { stdout } = lipschitz(...attack, "--attack", "deepfool", "--radii", "0.2");
+    expect(stdout).toContain("30 samples of signs.csv");
+    expect(stdout).toMatch(
+      /Changed most easily: s0 \(plus becomes minus\) 0\.12\d+, s1 \(minus becomes plus\) 0\.2[45]/,
+    );
+  });
+
+  it("counts the network's own decisions as labels where there are none, and says so everywhere", () => {
+    const found = json("certify", "sign.onnx", "--data", "x.npy", "--radii", "1", "--out", "own.json");
+    expect(found.data).toMatchObject({ name: "x.npy", samples: count, labels: "predictions" });
+    expect(found.samples[3]).toMatchObject({ id: "row 3", label: 1, predicted: 1 });
+    const { stdout } = lipschitz("certify", "sign.onnx", "--data", "x.npy");
+    expect(stdout).toContain(
+      "30 samples of x.npy\nNo labels: there is no y.npy.\nThe labels are the network's own decisions",
+    );
+    expect(stdout).not.toContain("accuracy 1");
+    expect(lipschitz("verify", "own.json", "sign.onnx", "--data", "x.npy").status).toBe(0);
+    const other = JSON.parse(readFileSync(join(folder, "own.json"), "utf8"));
+    expect(other.data.labels).toBe("predictions");
+    expect(json("attack", "sign.onnx", "--data", "x.npy", "--attack", "deepfool").data.labels).toBe("predictions");
+    expect(json("curvature", "sign.onnx", "--data", "x.npy").samples[2].id).toBe("row 2");
+    expect(json("bound", "sign.onnx", "--data", "x.npy").data).toMatchObject({ name: "x.npy", samples: count });
+  });
+
+  it("asks for the names of all classes where those in the file may be some of the network's", () => {
+    const one = join(folder, "one.csv");
+    writeFileSync(one, "1;0.5;0.5;plus\n2;0.5;0.5;plus\n");
+    const { status, stderr } = lipschitz("certify", "sign.onnx", "--data", one);
+    expect(status).toBe(1);
+    expect(stderr).toContain("each of its outputs must have the name of a class, got 2 and 1 (plus); say all classes");
+    expect(json("certify", "sign.onnx", "--data", one, "--classes", "plus,minus").accuracy).toBe(1);
+  });
+});
+
+describe("two commands from images to a report", () => {
+  it("trains on a folder of classes, and certifies single files by their names", () => {
+    const images = join(fixtures, "pictures");
+    const small = ["--resize", "6x8", "--color", "grey"];
+    const words = ["--data", images, ...small, "--split", "test=0.4", "--seed", "2"];
+    const run = json("train", "plain", ...words, "--widths", "4", "--epochs", "2", "--batch", "2", "--out", "images");
+    expect(run.data.samples).toEqual({ train: 3, test: 2 });
+    expect(run.spec.reading).toEqual({ test: 0.4, resize: [6, 8], color: "grey" });
+    const report = readFileSync(join(folder, "images/report.html"), "utf8");
+    expect(report).toContain("--split test=0.4");
+    expect(report).toMatch(/(cat|dog)\/\w+\.(png|jpe?g)/);
+    const all = json("certify", "images/model.onnx", "--data", images, ...small);
+    expect(all.data.samples).toBe(5);
+    expect(all.samples.map((s: { id: string }) => s.id)).toContain("dog/four.jpeg");
+    expect(all.data.classNames).toEqual(["cat", "dog"]);
+    // The same part, by the same split and seed.
+    expect(json("certify", "images/model.onnx", ...words).accuracy).toBe(run.accuracy);
+    expect(lipschitz("certify", "images/model.onnx", "--data", images).stderr).toContain("[3,24,32]");
+  }, 60_000);
+
+  it("refuses a resumed run other data", () => {
+    const { status, stderr } = lipschitz("train", "--resume", "images", "--split", "test=0.2");
+    expect([status, stderr]).toEqual([1, "lipschitz: --split: a resumed run keeps the settings of its checkpoint\n"]);
+  });
+});
+
+describe("options", () => {
+  it.each([
+    [["--split", "0.2"], "--split: must be test=PART with a part between 0 and 1"],
+    [["--split", "test=1"], "--split: must be test=PART"],
+    [["--task", "ranking"], '--task: must be classification or regression, got "ranking"'],
+    [["--resize", "12*16"], "--resize: must be HEIGHTxWIDTH"],
+    [["--label", "kind"], "label must be a column (code, a, b, c, sign, or 0..4)"],
+    [["--classes", "nowhere.txt"], "nowhere.txt: no such file"],
+  ])("%j: one line", (words, message) => {
+    const { status, stderr } = lipschitz("certify", "sign.onnx", "--data", "signs.csv", ...words);
+    expect(status).toBeGreaterThan(0);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+    expect(stderr).toContain(message);
+  });
+});
