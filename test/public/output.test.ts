@@ -193,7 +193,7 @@ describe("--out", () => {
     const text = readFileSync(join(folder, "out.txt"), "utf8");
     expect(text).toMatch(/^before\n\{/);
     // The table, which is printed after it, has not been written over it.
-    expect(text).toMatch(/\}\naccuracy/);
+    expect(text).toMatch(/\}\n\d+ samples of \S+\naccuracy/);
   });
 
   linux("a full disk ends with one line, on either side", () => {
