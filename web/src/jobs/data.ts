@@ -1,14 +1,13 @@
 /** @file Samples from dropped files: images of the kind a browser reads, one or two .npy arrays, CSV; or an example. What has no labels takes the network's decisions. */
 import {
-  checkDataset,
   type Dataset,
   datasetFromArrays,
   digits,
   iris,
-  logitsOf,
+  labelledBy,
   parseCsv,
   parseNpy,
-  type StoredArray,
+  type Unlabelled,
 } from "lipschitz";
 import { type Desk, modelOf } from "../desk.ts";
 import type { DataFile } from "../protocol.ts";
@@ -38,7 +37,7 @@ async function dropped(desk: Desk, files: readonly DataFile[]): Promise<Read> {
   const tables = files.filter((file) => ending(file) === "csv");
   if (images.length > 0) return fromImages(desk, images);
   if (arrays.length > 0) return fromArrays(desk, arrays);
-  if (tables.length === 1) return { data: parseCsv(tables[0].name, tables[0].bytes), labelled: true };
+  if (tables.length === 1) return answered(desk, parseCsv(tables[0].name, tables[0].bytes));
   throw new Error(`samples must be images (PNG, JPEG), .npy or .csv, got ${files.map((file) => file.name).join(", ")}`);
 }
 
@@ -77,7 +76,9 @@ async function fromImages(desk: Desk, files: readonly DataFile[]): Promise<Read>
     }
   }
   const name = files.length === 1 ? files[0].name : `${files.length} images`;
-  return unlabelled(desk, { name, x, shape: [channels, height, width], count: files.length, range: [0, 1] });
+  const ids = files.map((file) => file.name);
+  const shape = [channels, height, width];
+  return answered(desk, { name, x, shape, count: files.length, range: [0, 1], ids, task: "none" });
 }
 
 /** x.npy and, where there is a second array of whole numbers, its labels. */
@@ -85,37 +86,11 @@ async function fromArrays(desk: Desk, files: readonly DataFile[]): Promise<Read>
   const read = files.map((file) => ({ name: file.name, array: parseNpy(file.name, file.bytes) }));
   const [x, y] = read.sort((a, b) => b.array.data.length - a.array.data.length);
   if (read.length > 2) throw new Error(`at most two arrays, samples and labels, got ${read.length}`);
-  if (y) return { data: datasetFromArrays(x.name, x.array, y.array), labelled: true };
-  const { array } = x;
-  const [count, ...rest] = array.shape;
-  const zeros: StoredArray = { dtype: "int64", shape: [count], data: new BigInt64Array(count) };
-  const { range, x: values, shape } = datasetFromArrays(x.name, array, zeros, 2);
-  return unlabelled(desk, {
-    name: x.name,
-    x: values,
-    shape: rest.length === 0 ? [1] : shape,
-    count,
-    ...(range && { range }),
-  });
+  return answered(desk, datasetFromArrays(x.name, x.array, y?.array));
 }
 
 /** Without labels the decisions of the network stand for them: radii and attacks are about these. */
-async function unlabelled(
-  desk: Desk,
-  samples: Pick<Dataset, "name" | "x" | "shape" | "count" | "range">,
-): Promise<Read> {
-  const { network } = modelOf(desk);
-  const blank: Dataset = {
-    ...samples,
-    task: "classification",
-    labels: new Int32Array(samples.count),
-    targets: new Float32Array(0),
-    classes: 2,
-  };
-  const { data: logits, classes } = await logitsOf(network, desk.engine, blank);
-  const labels = Int32Array.from({ length: samples.count }, (_, k) => {
-    const row = logits.subarray(k * classes, (k + 1) * classes);
-    return row.indexOf(row.reduce((most, v) => Math.max(most, v), Number.NEGATIVE_INFINITY));
-  });
-  return { data: checkDataset({ ...blank, labels, classes }), labelled: false };
+async function answered(desk: Desk, samples: Dataset | Unlabelled): Promise<Read> {
+  if (samples.task !== "none") return { data: samples, labelled: true };
+  return { data: await labelledBy(modelOf(desk).network, desk.engine, samples), labelled: false };
 }
