@@ -56,7 +56,7 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   [/^(LSTM|GRU|RNN)$/, "recurrent layers are not read; unroll them"],
   [
     /Quantize|^QLinear|Integer$|^Dyn.*Quant|^QGemm|^QAttention/,
-    "quantised arithmetic is not read; use the float model",
+    "quantised arithmetic is not read: it rounds to a grid, a step function; use the float model",
   ],
   [/^(Random|Bernoulli|Multinomial)/, "its output is random"],
   [/^(NonZero|Unique|Compress|NonMaxSuppression|TopK)$/, "the shape or order of its output depends on values"],

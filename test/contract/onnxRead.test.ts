@@ -1,11 +1,22 @@
 /** @file What parseOnnx() takes, and what it refuses with one clear word instead of reading it in part. */
-import { create } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { evaluate } from "../../src/engine/reference.ts";
 import { topological } from "../../src/graph/graph.ts";
 import { constant, input, isConstant, isInput } from "../../src/graph/leaf.ts";
 import { originOf } from "../../src/graph/origin.ts";
-import { type TensorProto, TensorProto_DataLocation, TensorProtoSchema } from "../../src/onnx/proto.ts";
+import {
+  type AttributeProto,
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  FunctionProtoSchema,
+  type GraphProto,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  type TensorProto,
+  TensorProto_DataLocation,
+  TensorProtoSchema,
+} from "../../src/onnx/proto.ts";
 import { modelHash, parseOnnx } from "../../src/onnx/read.ts";
 import { ReadError, ShapeError, UnsupportedOperatorError } from "../../src/tensor/errors.ts";
 import { tensor, toFloat64 } from "../../src/tensor/tensor.ts";
@@ -49,6 +60,16 @@ function refusal(model: ModelOf): UnsupportedOperatorError {
 
 const reading = (model: ModelOf, external?: (location: string) => Uint8Array) => () =>
   parseOnnx(modelOf(model), { name: "net", ...(external ? { external } : {}) });
+
+/** The bytes of a model with graphs put into a node. */
+function withGraphs(bytes: Uint8Array, name: string, graphs: Readonly<Record<string, GraphProto>>): Uint8Array {
+  const model = fromBinary(ModelProtoSchema, bytes);
+  const node = (model.graph as GraphProto).node.find((n) => n.name === name);
+  for (const [key, g] of Object.entries(graphs)) {
+    node?.attribute.push(create(AttributeProtoSchema, { name: key, type: AttributeProto_AttributeType.GRAPH, g }));
+  }
+  return toBinary(ModelProtoSchema, model);
+}
 
 describe("readOnnx()", () => {
   it("says what goes in and comes out", () => {
@@ -132,12 +153,133 @@ describe("readOnnx()", () => {
     expect(network.inputs.map((p) => p.name)).toEqual(["x"]);
   });
 
-  it("keeps an input that nothing reads, and an output that is an input or a constant", () => {
-    const network = parseOnnx(
-      modelOf({ inputs: { x: [1], z: [2] }, nodes: [], outputs: ["z", "c"], tensors: { c: tensor([7]) } }),
+  it("leaves out an input that nothing reads, and keeps an output that is an input or a constant", () => {
+    const tensors = { c: tensor([7]) };
+    const network = parseOnnx(modelOf({ inputs: { x: [1], z: [2] }, nodes: [], outputs: ["z", "c"], tensors }));
+    expect(network.inputs.map((p) => p.name)).toEqual(["z"]);
+    const z = input("z", [2]);
+    expect(network.build([z])[0]).toBe(z);
+    const still = parseOnnx(modelOf({ inputs: { x: [1] }, nodes: [], outputs: ["c"], tensors }));
+    expect(still.inputs.map((p) => p.name)).toEqual(["x"]);
+  });
+
+  it("takes the branch of an If whose condition is known, and no node of the other", () => {
+    const branch = (op: string, from: string) =>
+      create(GraphProtoSchema, {
+        name: "branch",
+        node: [{ opType: op, input: [from, "two"], output: ["own"] }],
+        initializer: [{ ...tensorProto("two", tensor([2])) }],
+        output: [{ name: "own" }],
+      });
+    const model = (sizes: readonly number[]) =>
+      withGraphs(
+        modelOf({
+          inputs: { x: ["batch", 2] },
+          nodes: [
+            { op: "Shape", in: ["x"], out: ["s"] },
+            { op: "Gather", in: ["s", "zero"], out: ["n"] },
+            { op: "Equal", in: ["n", "one"], out: ["c"] },
+            { op: "If", in: ["c"], name: "choice" },
+          ],
+          tensors: { zero: tensor([0], [], "int64"), one: tensor(sizes, [], "int64") },
+        }),
+        "choice",
+        { then_branch: branch("Mul", "x"), else_branch: branch("NoSuchOperator", "x") },
+      );
+    const taken = parseOnnx(model([1]));
+    const x = input("x", [1, 2]);
+    const [y] = taken.build([x]);
+    expect([...toFloat64(evaluate({ y }, { x: tensor([1, 3], [1, 2]) }).y)]).toEqual([2, 6]);
+    // At a batch of 2 the other one is taken.
+    expect(() => taken.build([input("x", [2, 2])])).toThrow(/NoSuchOperator/);
+    expect(() => parseOnnx(model([7]))).toThrow(/NoSuchOperator/);
+  });
+
+  it("says of an If on the input that it is control flow", () => {
+    const branch = create(GraphProtoSchema, { name: "branch", output: [{ name: "x" }] });
+    const bytes = withGraphs(
+      modelOf({
+        inputs: { x: [1] },
+        nodes: [
+          { op: "Greater", in: ["x", "t"], out: ["c"] },
+          { op: "If", in: ["c"], name: "choice" },
+        ],
+        tensors: { t: tensor([0]) },
+      }),
+      "choice",
+      { then_branch: branch, else_branch: branch },
     );
-    const [x, z] = [input("x", [1]), input("z", [2])];
-    expect(network.build([x, z])[0]).toBe(z);
+    expect(() => parseOnnx(bytes)).toThrow(/its condition depends on the network's input/);
+  });
+
+  it("puts a model's own functions in the place of their calls", () => {
+    const model = fromBinary(
+      ModelProtoSchema,
+      modelOf({
+        domains: { mine: 1 },
+        inputs: { x: [2] },
+        nodes: [
+          { op: "Twice", domain: "mine", in: ["x"], out: ["a"], attributes: { slope: { float: 0.5 } } },
+          { op: "Twice", domain: "mine", in: ["a"], out: ["y"] },
+        ],
+      }),
+    );
+    const body = (name: string, op: string, domain: string, attribute: AttributeProto[]) =>
+      create(FunctionProtoSchema, {
+        name,
+        domain: "mine",
+        input: ["in"],
+        output: ["out"],
+        attribute: ["slope"],
+        node: [
+          { opType: op, domain, input: ["in"], output: ["t"], attribute },
+          { opType: "Add", input: ["t", "t"], output: ["out"] },
+        ],
+        opsetImport: [{ domain: "", version: 17n }],
+      });
+    const slope = create(AttributeProtoSchema, {
+      name: "alpha",
+      refAttrName: "slope",
+      type: AttributeProto_AttributeType.FLOAT,
+    });
+    model.functions.push(body("Twice", "LeakyRelu", "", [slope]));
+    const network = parseOnnx(toBinary(ModelProtoSchema, model));
+    const x = input("x", [2]);
+    const [y] = network.build([x]);
+    // 2 leaky(2 leaky(x)): slopes 0.5 and, where it is not said, 0.01.
+    const [low, high] = toFloat64(evaluate({ y }, { x: tensor([-1, 1]) }).y);
+    expect(high).toBe(4);
+    expect(low).toBeCloseTo(-0.02, 9);
+    model.functions.push(body("Round", "Round", "mine", []));
+    (model.graph as GraphProto).node[0].opType = "Round";
+    expect(() => parseOnnx(toBinary(ModelProtoSchema, model))).toThrow(/"Round" calls itself/);
+  });
+
+  it("widens weights that are stored in few bits, and nothing that varies", () => {
+    const quantised = (from: string): ModelOf => ({
+      inputs: { x: [1, 2] },
+      nodes: [
+        { op: "DequantizeLinear", in: [from, "s", "z"], out: ["w"], attributes: { axis: 1 } },
+        { op: "MatMul", in: ["x", "w"] },
+      ],
+      tensors: {
+        q: create(TensorProtoSchema, { dataType: 3, dims: [2n, 2n], rawData: Uint8Array.of(4, 256 - 3, 7, 1) }),
+        s: tensor([0.5, 0.25], [2]),
+        z: create(TensorProtoSchema, { dataType: 3, dims: [2n], rawData: Uint8Array.of(2, 1) }),
+      },
+    });
+    expect(run(quantised("q"))).toEqual([[1 * 1 + 2 * 2.5, 1 * -1 + 2 * 0]]);
+    expect(refusal(quantised("x")).message).toMatch(/quantised weights are read, not quantised activations/);
+  });
+
+  it("refuses an attribute that is there twice", () => {
+    const model = fromBinary(
+      ModelProtoSchema,
+      modelOf({ ...relu, nodes: [{ op: "Elu", in: ["x"], attributes: { alpha: { float: 1 } } }] }),
+    );
+    const [node] = (model.graph as GraphProto).node;
+    node.attribute.push({ ...node.attribute[0], f: 100 });
+    expect(() => parseOnnx(toBinary(ModelProtoSchema, model))).toThrow(/has the attribute "alpha" twice/);
   });
 
   it("passes over nodes that no output needs", () => {
