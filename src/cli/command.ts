@@ -18,7 +18,7 @@ const common = {
   quiet: { type: "boolean", description: "Print nothing but errors" },
 } as const satisfies ArgsDef;
 
-const examples = new WeakMap<object, string>();
+const helps = new WeakMap<object, { readonly example: string; args(words: readonly string[]): ArgsDef }>();
 
 export interface Definition<T extends ArgsDef> {
   readonly name: string;
@@ -26,6 +26,8 @@ export interface Definition<T extends ArgsDef> {
   /** A command line that works as it stands, shown under --help. */
   readonly example: string;
   readonly args: T;
+  /** What --help lists, where it depends on the words beside it; all of `args` unless told. */
+  helpArgs?(words: readonly string[]): ArgsDef;
   run(args: ParsedArgs<T>, surroundings: Surroundings): Promise<void>;
 }
 
@@ -58,12 +60,15 @@ export function command<const T extends ArgsDef>(definition: Definition<T>): Com
       }
     },
   });
-  examples.set(made, definition.example);
+  helps.set(made, {
+    example: definition.example,
+    args: (words) => ({ ...(definition.helpArgs?.(words) ?? definition.args), ...common }),
+  });
   return made as unknown as CommandDef<T & typeof common>;
 }
 
-/** The example of a command, for its help. */
-export const exampleOf = (made: object): string | undefined => examples.get(made);
+/** What the help of a command needs: its example, and its options beside some words. */
+export const aboutHelp = (made: object) => helps.get(made);
 
 // --- internal ---
 

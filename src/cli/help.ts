@@ -1,12 +1,17 @@
 /** @file The help of a command: what the parser of options makes of it, folded to the width of a terminal, with an example that works. */
 import { stripVTControlCharacters } from "node:util";
 import { type CommandDef, renderUsage } from "citty";
-import { exampleOf } from "./command.ts";
+import { aboutHelp } from "./command.ts";
 
-/** The text of --help. */
-export async function helpOf(command: CommandDef, parent: CommandDef | undefined, width: number): Promise<string> {
-  const usage = await renderUsage(command, parent);
-  const example = exampleOf(command);
+/** The text of --help beside some words. */
+export async function helpOf(
+  command: CommandDef,
+  parent: CommandDef | undefined,
+  { width, words }: { readonly width: number; readonly words: readonly string[] },
+): Promise<string> {
+  const about = aboutHelp(command);
+  const usage = await renderUsage(about ? { ...command, args: about.args(words) } : command, parent);
+  const example = about?.example;
   const lines = usage.split("\n").flatMap((line) => folded(line.trimEnd(), Math.max(width, 60)));
   return `${lines.join("\n").trimEnd()}\n${example ? `\nEXAMPLE\n\n  ${example}\n` : ""}`;
 }

@@ -44,7 +44,8 @@ async function run(words: readonly string[]): Promise<number> {
     if (rest.includes("--help") || rest.includes("-h") || command.run === undefined) {
       const parent: CommandDef | undefined =
         path.length > 0 ? { meta: { name: [tool.name, ...path.slice(0, -1)].join(" ") } } : undefined;
-      const usage = await helpOf(command, parent, Math.min(process.stdout.columns ?? 100, 120));
+      const width = Math.min(process.stdout.columns ?? 100, 120);
+      const usage = await helpOf(command, parent, { width, words: rest });
       const coloured = process.stdout.isTTY && process.env.NO_COLOR === undefined;
       process.stdout.write(coloured ? usage : stripVTControlCharacters(usage));
       return rest.length === 0 ? 1 : 0;

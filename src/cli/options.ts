@@ -9,14 +9,20 @@ export const sampleOptions = {
   "test-samples": { type: "string", description: "Test only on the first so many samples", valueHint: "N" },
 } as const satisfies ArgsDef;
 
-export const preprocessingOptions = {
+/** The numbers in front of a network. */
+export const numberOptions = {
   scale: {
     type: "string",
-    description: "The network takes data times this (255 where it was trained on bytes)",
+    description:
+      "The network takes data times this (255 where it was trained on bytes): one number, or one per channel",
     valueHint: "S",
   },
   mean: { type: "string", description: "... minus this: one number, or one per channel, by commas", valueHint: "M" },
   std: { type: "string", description: "... over this", valueHint: "S" },
+} as const satisfies ArgsDef;
+
+export const preprocessingOptions = {
+  ...numberOptions,
   layout: { type: "enum", options: ["nchw", "nhwc"], description: "Order of the axes the network takes" },
 } as const satisfies ArgsDef;
 

@@ -1,7 +1,7 @@
 /** @file Tests of preprocess.ts. */
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../tensor/errors.ts";
-import { checkPreprocessing, parsePreprocessing } from "./preprocess.ts";
+import { checkPreprocessing, normalizing, parsePreprocessing, preprocessingWords } from "./preprocess.ts";
 
 describe("parsePreprocessing()", () => {
   it("reads the words of the command line", () => {
@@ -32,11 +32,32 @@ describe("checkPreprocessing()", () => {
     );
   });
 
+  it("takes a scale for each feature", () => {
+    expect(parsePreprocessing({ scale: "1,2" })).toEqual({ scale: [1, 2] });
+    const own = { scale: [1, 2] };
+    expect(checkPreprocessing(own, [2])).toBe(own);
+    expect(() => checkPreprocessing(own, [3])).toThrow("scale must hold 1 or 3 numbers for samples [3], got 2");
+    expect(() => checkPreprocessing({ scale: [1, 0, 1] }, [3])).toThrow("scale must be finite and not 0");
+    const all = { scale: [1, 2], mean: [0.5], std: [2, 3], layout: "nchw" } as const;
+    expect(parsePreprocessing(preprocessingWords(all))).toEqual(all);
+  });
+
   it("refuses nhwc for vectors, and a std that is not positive", () => {
     expect(() => checkPreprocessing({ layout: "nhwc" }, [4])).toThrow(
       "preprocessing: layout nhwc needs samples [channels,height,width], got [4]",
     );
     expect(() => checkPreprocessing({ std: [-1] }, [4])).toThrow(UsageError);
     expect(() => checkPreprocessing({ mean: [Number.NaN] }, [4])).toThrow(UsageError);
+  });
+});
+
+describe("normalizing()", () => {
+  it("brings every feature, or channel, to mean 0 and deviation 1; one that never changes only to 0", () => {
+    const vectors = { x: Float32Array.of(1, 5, 10, 3, 5, 30), shape: [3], count: 2 };
+    expect(normalizing(vectors)).toEqual({ mean: [2, 5, 20], std: [1, 1, 10] });
+    const images = { x: Float32Array.of(0, 1, 4, 4, 1, 2, 8, 0), shape: [2, 1, 2], count: 2 };
+    const { mean, std } = normalizing(images);
+    expect(mean).toEqual([1, 4]);
+    expect(std).toEqual([Math.fround(Math.sqrt(0.5)), Math.fround(Math.sqrt(8))]);
   });
 });

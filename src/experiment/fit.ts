@@ -1,11 +1,10 @@
 /** @file Whether a spec and data go together, found out before anything is spent on them; and the part of the data that the spec uses. */
 import { type Split, take } from "../data/dataset.ts";
 import { inFamily } from "../layers/family.ts";
-import { buildModel } from "../models/spec.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { checkData } from "../train/loop.ts";
 import { buildMethod } from "../train/methods.ts";
-import type { RunSpec } from "./spec.ts";
+import { buildRunModel, type RunSpec } from "./spec.ts";
 
 /** The part of the data that a spec uses; UsageError or ShapeError where they do not go together, or there are not so many samples. */
 export function fitted(spec: RunSpec, { train, test }: Split): Split {
@@ -13,7 +12,7 @@ export function fitted(spec: RunSpec, { train, test }: Split): Split {
   const part = { train: take(train, samples.train ?? train.count), test: take(test, samples.test ?? test.count) };
   checkTask(spec, part);
   const { family } = buildMethod(spec.method);
-  const model = buildModel(spec.model, train.shape, train.classes);
+  const model = buildRunModel(spec, part);
   checkData(part, family ? inFamily(model, family) : model, spec.batch);
   return part;
 }

@@ -4,6 +4,7 @@ import type { Protocol } from "../attack/protocol.ts";
 import type { Bracket, Norm } from "../bounds/bound.ts";
 import type { Violation } from "../certify/consistency.ts";
 import type { Curvature } from "../curvature/measure.ts";
+import type { Preprocessing } from "../data/preprocess.ts";
 import { SpecError } from "../tensor/errors.ts";
 import type { EpochMetrics } from "../train/loop.ts";
 import type { Claim } from "./claim.ts";
@@ -54,6 +55,8 @@ export interface RunRecord {
   readonly tool: { readonly name: string; readonly version: string };
   readonly spec: RunSpec;
   readonly data: DataRecord;
+  /** What stands in front of the model, in its own numbers. */
+  readonly preprocessing?: Preprocessing;
   readonly engine: string;
   readonly model: ModelRecord;
   readonly epochs: readonly EpochMetrics[];

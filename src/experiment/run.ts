@@ -2,10 +2,10 @@
 import type { Certification } from "../certify/evaluate.ts";
 import { evaluationBatches, gatherBatch } from "../data/batches.ts";
 import { type Dataset, hashDataset, type Split, take } from "../data/dataset.ts";
+import { normalizing } from "../data/preprocess.ts";
 import type { Engine } from "../engine/engine.ts";
 import { input } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
-import { buildModel } from "../models/spec.ts";
 import { writeNetwork } from "../onnx/network.ts";
 import { modelHash } from "../onnx/read.ts";
 import { EngineError } from "../tensor/errors.ts";
@@ -16,7 +16,7 @@ import { fitted } from "./fit.ts";
 import { type Measured, measure, type Stage } from "./measure.ts";
 import type { Machine, RunRecord } from "./record.ts";
 import { type SampleRecord, sampleRecord } from "./samples.ts";
-import { buildLoss, buildOptimizer, buildSchedule, type RunSpec } from "./spec.ts";
+import { buildLoss, buildOptimizer, buildRunModel, buildSchedule, type RunSpec } from "./spec.ts";
 import { tool } from "./tool.ts";
 
 const exportOpset = 17;
@@ -60,7 +60,7 @@ export async function* run(
     data,
     signal,
     resume: resume?.checkpoint,
-    model: buildModel(spec.model, data.train.shape, data.train.classes),
+    model: buildRunModel(spec, data),
     method: buildMethod(spec.method),
     optimizer: buildOptimizer(spec),
     schedule: buildSchedule(spec),
@@ -115,6 +115,9 @@ export async function* run(
       samples: { train: data.train.count, test: data.test.count },
       ...(data.train.notes && { notes: data.train.notes }),
     },
+    ...(spec.preprocessing && {
+      preprocessing: spec.preprocessing === "normalize" ? normalizing(data.train) : spec.preprocessing,
+    }),
     engine: engine.name,
     model: { file: "model.onnx", sha256, opset: exportOpset, parameters, exportCheck },
     epochs,

@@ -50,9 +50,26 @@ const methodSchema: Json = {
   })),
 };
 
+const numbers = { type: "array", items: { type: "number" }, minItems: 1 } as const;
+
 const runProperties = {
   data: { type: "string", description: "As --data" },
   reading: readingSchema,
+  preprocessing: {
+    description: "(x * scale - mean) / std in front of the model; normalize: of the training part",
+    anyOf: [
+      { const: "normalize" },
+      {
+        type: "object",
+        properties: {
+          scale: { anyOf: [{ type: "number" }, numbers] },
+          mean: numbers,
+          std: { type: "array", items: { type: "number", exclusiveMinimum: 0 }, minItems: 1 },
+        },
+        additionalProperties: false,
+      },
+    ],
+  },
   samples: {
     type: "object",
     description: "The first samples of each part, where not all shall be used",

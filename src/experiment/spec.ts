@@ -1,9 +1,12 @@
 /** @file What to do, as plain data: one training run and what is measured of it. It is kept in checkpoints and records, so that both say how to repeat it. */
 import type { Norm } from "../bounds/bound.ts";
-import type { Task } from "../data/dataset.ts";
+import type { Split, Task } from "../data/dataset.ts";
+import { normalizing, type Preprocessing, readPreprocessing } from "../data/preprocess.ts";
 import { checkReading, type Reading } from "../data/reading.ts";
 import { activationNames } from "../layers/activation.ts";
-import { type ModelSpec, modelKinds } from "../models/spec.ts";
+import type { Layer } from "../layers/layer.ts";
+import { preprocessedModel } from "../models/preprocess.ts";
+import { buildModel, type ModelSpec, modelKinds } from "../models/spec.ts";
 import { SpecError, UsageError } from "../tensor/errors.ts";
 import { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "../train/loss.ts";
 import { buildMethod, type MethodName, type MethodSpec, methodNames } from "../train/methods.ts";
@@ -18,6 +21,8 @@ export interface RunSpec {
   readonly data: string;
   /** How a file or folder is read, where it does not say so itself. */
   readonly reading?: Reading;
+  /** In front of the model and written into it: numbers, or "normalize" for those of the training part. */
+  readonly preprocessing?: Omit<Preprocessing, "layout"> | "normalize";
   /** The first samples of each part, where not all shall be used. */
   readonly samples?: { readonly train?: number; readonly test?: number };
   readonly model: ModelSpec;
@@ -89,7 +94,7 @@ export function checkSpec(value: unknown, at = "$"): RunSpec {
   const spec = record(at, value);
   const model = record(`${at}.model`, spec.model);
   const method = record(`${at}.method`, spec.method);
-  onlyKnown(at, spec, [...Object.keys(defaultSpec), "reading", "samples", "seconds"]);
+  onlyKnown(at, spec, [...Object.keys(defaultSpec), "reading", "preprocessing", "samples", "seconds"]);
   onlyKnown(`${at}.model`, model, ["kind", "widths", "activation"]);
   oneOf(`${at}.model.kind`, model.kind, modelKinds);
   oneOf(`${at}.method.name`, method.name, methodNames);
@@ -107,6 +112,9 @@ export function checkSpec(value: unknown, at = "$"): RunSpec {
   if (!(typeof spec.rate === "number" && spec.rate > 0)) fail(`${at}.rate`, "a number above 0", spec.rate);
   if (typeof spec.data !== "string") fail(`${at}.data`, "a string", spec.data);
   if (spec.reading !== undefined) checkReading(`${at}.reading`, spec.reading);
+  if (spec.preprocessing !== undefined && spec.preprocessing !== "normalize") {
+    readPreprocessing(`${at}.preprocessing`, spec.preprocessing);
+  }
   if (spec.samples !== undefined) {
     const samples = record(`${at}.samples`, spec.samples);
     onlyKnown(`${at}.samples`, samples, ["train", "test"]);
@@ -124,6 +132,12 @@ export function checkSpec(value: unknown, at = "$"): RunSpec {
     fail(`${at}.model.widths`, "a list of whole numbers >= 1", widths);
   if (activation !== undefined) oneOf(`${at}.model.activation`, activation, activationNames);
   return value as RunSpec;
+}
+
+/** The model of a run, behind its preprocessing. */
+export function buildRunModel({ model, preprocessing = {} }: RunSpec, { train }: Split): Layer {
+  const numbers = preprocessing === "normalize" ? normalizing(train) : preprocessing;
+  return preprocessedModel(buildModel(model, train.shape, train.classes), numbers, train.shape);
 }
 
 export function buildOptimizer(spec: RunSpec): Optimizer {

@@ -1,13 +1,21 @@
 import { describe, expect, it } from "vitest";
 import { functionOf } from "../../test/functions.ts";
+import { plainEngine } from "../../test/plainEngine.ts";
+import { lipschitz } from "../bounds/index.ts";
 import { evaluate } from "../engine/reference.ts";
+import { claimOf } from "../experiment/claim.ts";
 import { input } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
+import { inFamily } from "../layers/family.ts";
+import { sandwich } from "../layers/sandwich.ts";
 import { reshape } from "../ops/movement.ts";
 import { UsageError } from "../tensor/errors.ts";
+import { random } from "../tensor/random.ts";
 import { type Shape, sizeOf } from "../tensor/shape.ts";
 import { tensor } from "../tensor/tensor.ts";
-import { withPreprocessing } from "./preprocess.ts";
+import { freeze } from "./freeze.ts";
+import { mlp } from "./mlp.ts";
+import { preprocessedModel, withPreprocessing } from "./preprocess.ts";
 
 const identity = (shape: Shape, batch: "free" | number = "free") => functionOf(shape, (x) => x, batch);
 
@@ -66,5 +74,31 @@ describe("withPreprocessing()", () => {
     expect(() => withPreprocessing(identity([2, 2, 3], 1), {}, [3, 2, 2])).toThrow("set the layout");
     expect(() => withPreprocessing(identity([3]), { mean: [1, 2] })).toThrow("must hold 1 or 3 numbers");
     expect(() => withPreprocessing({ ...identity([3]), inputs: [] }, {})).toThrow("one input");
+  });
+});
+
+describe("preprocessedModel()", () => {
+  const numbers = { scale: [2, 1, 4], mean: [1, 0, -1], std: [0.5, 4, 3] };
+
+  it("is the model behind the numbers, the same as put in front of the network", async () => {
+    const model = mlp([3, 4, 2]);
+    const whole = preprocessedModel(model, numbers, [3]);
+    const variables = whole.init(random(1), [3]);
+    expect(variables).toEqual(model.init(random(1), [3]));
+    const inside = await freeze(plainEngine, whole, variables, [3]);
+    const before = withPreprocessing(await freeze(plainEngine, model, variables, [3]), numbers);
+    expect(run(inside, 4)).toEqual(run(before, 4));
+    expect(preprocessedModel(model, { scale: [1, 1, 1] }, [3])).toBe(model);
+    expect(() => preprocessedModel(model, { mean: [1, 2] }, [3])).toThrow("must hold 1 or 3 numbers");
+  });
+
+  it("of a prescribed constant says it from the units of the data, and keeps it", async () => {
+    const family = sandwich({ gamma: 3 });
+    const whole = inFamily(preprocessedModel(mlp([3, 4, 2]), numbers, [3]), family);
+    const network = await freeze(plainEngine, whole, whole.init(random(2), [3]), [3]);
+    const bracket = await lipschitz(network, { engine: plainEngine, norm: "2", methods: ["autolip", "lipsdp"] });
+    const claim = claimOf(network, bracket);
+    // 2 / 0.5 is the largest factor.
+    expect(claim).toMatchObject({ constant: 12, holds: true });
   });
 });

@@ -1,16 +1,29 @@
 /** @file How to get the same numbers again: the command, and everything that they depend on. */
+import { preprocessingWords } from "../data/preprocess.ts";
 import { readingWords } from "../data/reading.ts";
 import type { RunRecord } from "../experiment/record.ts";
 import type { RunSpec } from "../experiment/spec.ts";
+import { optionOf } from "../train/setting.ts";
 import { type Html, html, table } from "./html.ts";
 import { showNumber } from "./number.ts";
 
 /** The command line that trains and measures as a spec says. */
-export function commandOf({ data, reading = {}, samples = {}, model, method, radii, norm, ...rest }: RunSpec): string {
+export function commandOf({
+  data,
+  reading = {},
+  preprocessing = {},
+  samples = {},
+  model,
+  method,
+  radii,
+  norm,
+  ...rest
+}: RunSpec): string {
   const { name, ...settings } = method;
   const options: Readonly<Record<string, string | number>> = {
     data,
     ...readingWords(reading),
+    ...(preprocessing === "normalize" ? {} : preprocessingWords(preprocessing)),
     ...(samples.train ? { "train-samples": samples.train } : {}),
     ...(samples.test ? { "test-samples": samples.test } : {}),
     model: model.kind,
@@ -22,13 +35,14 @@ export function commandOf({ data, reading = {}, samples = {}, model, method, rad
     optimizer: rest.optimizer,
     schedule: rest.schedule,
     loss: rest.loss,
-    ...settings,
+    ...Object.fromEntries(Object.entries(settings).map(([key, value]) => [optionOf(key), value])),
     ...(radii.length > 0 ? { radii: radii.join(",") } : {}),
     norm,
     seed: rest.seed,
   };
   const words = Object.entries(options).map(([key, value]) => `--${key} ${quoted(String(value))}`);
-  return ["lipschitz train", name, ...words, "--out DIR"].join(" ");
+  const normalized = preprocessing === "normalize" ? ["--normalize"] : [];
+  return ["lipschitz train", name, ...words, ...normalized, "--out DIR"].join(" ");
 }
 
 /** The section on reproducing some runs. */

@@ -23,91 +23,85 @@ interface Entry {
 }
 
 /** Settings of a penalty whose weight follows the discrepancy rule. */
-const discrepancySettings = (increment: string) => ({
-  goal: numberSetting("Training accuracy to keep while the penalty grows; the penalty's weight is fixed unless told", {
+const discrepancySettings = (increment: number) => ({
+  goal: numberSetting("Training accuracy to keep while the penalty grows", "none, and the weight is fixed,", {
     above: 0,
     max: 1,
   }),
-  weight: numberSetting("First weight of the penalty; 0 unless told", { min: 0 }),
-  increment: numberSetting(`What the weight moves by after an epoch; ${increment} unless told`, { above: 0 }),
-  warmup: numberSetting("Epochs without penalty; 0 unless told", { min: 0, whole: true }),
-  cooldown: numberSetting("Epochs between moves of the weight; 0 unless told", { min: 0, whole: true }),
+  weight: numberSetting("First weight of the penalty", 0, { min: 0 }),
+  increment: numberSetting("What the weight moves by after an epoch", increment, { above: 0 }),
+  warmup: numberSetting("Epochs without penalty", 0, { min: 0, whole: true }),
+  cooldown: numberSetting("Epochs between moves of the weight", 0, { min: 0, whole: true }),
 });
 
 const table = {
   plain: entry({}, plain),
   "weight-decay": entry(
-    { decay: numberSetting("Weight decay; 0.5 with adam, 5e-4 with sgd unless told", { min: 0 }) },
+    { decay: numberSetting("Weight decay", "0.5 with adam, 5e-4 with sgd", { min: 0 }) },
     weightDecay,
   ),
   clip: entry(
     {
-      ...discrepancySettings("0.05"),
-      pairs: numberSetting("Pairs; a quarter of the batch unless told", { min: 1, whole: true }),
-      worst: numberSetting("How many of the steepest pairs count; 1 unless told", { min: 1, whole: true }),
-      penalty: wordSetting("the quotient unless told", clipPenalties),
-      step: numberSetting("Step size of the pairs; 1 unless told", { above: 0 }),
-      ascent: wordSetting("plain unless told", clipAscents),
-      start: wordSetting("how pairs begin; noisy unless told", pairStarts),
-      respawn: numberSetting("Probability of a pair to begin anew in a step; 0 unless told", { min: 0, max: 1 }),
+      ...discrepancySettings(0.05),
+      pairs: numberSetting("Pairs", "a quarter of the batch", { min: 1, whole: true }),
+      worst: numberSetting("How many of the steepest pairs count", 1, { min: 1, whole: true }),
+      penalty: wordSetting("what is penalised", "quotient", clipPenalties),
+      step: numberSetting("Step size of the pairs", 1, { above: 0 }),
+      ascent: wordSetting("how pairs climb", "plain", clipAscents),
+      start: wordSetting("how pairs begin", "noisy", pairStarts),
+      respawn: numberSetting("Probability of a pair to begin anew in a step", 0, { min: 0, max: 1 }),
     },
     clip,
   ),
-  "weight-penalty": entry(discrepancySettings("1e-4"), weightPenalty),
+  "weight-penalty": entry(discrepancySettings(1e-4), weightPenalty),
   lbdn: entry(
     {
-      gamma: numberSetting("The Lipschitz constant in l2 that holds for all parameters; 1 unless told", { above: 0 }),
-      bound: wordSetting("whether log gamma is learnt with the weights; fixed unless told", ["fixed", "learnt"]),
-      layer: wordSetting("kind of layers; sandwich unless told", layerKinds),
-      last: wordSetting("norm 1 of the last map as a whole, or of each output; bounded unless told", [
-        "bounded",
-        "normalized",
-      ]),
+      gamma: numberSetting("The Lipschitz constant in l2 that holds for all parameters", 1, { above: 0 }),
+      bound: wordSetting("whether log gamma is learnt with the weights", "fixed", ["fixed", "learnt"]),
+      layer: wordSetting("kind of layers", "sandwich", layerKinds),
+      last: wordSetting("norm 1 of the last map as a whole, or of each output", "bounded", ["bounded", "normalized"]),
     },
     lbdn,
   ),
   lcnn: entry(
     {
-      betaWeight: numberSetting("Weight of the sum of the activations' curvatures beta; 0.01 unless told", { min: 0 }),
-      gammaWeight: numberSetting("Weight of the sum of |log gamma| of the layers' gains; 0.1 unless told", { min: 0 }),
-      gradientWeight: numberSetting("Weight of the squared gradient in the input; 0 unless told", { min: 0 }),
+      betaWeight: numberSetting("Weight of the sum of the activations' curvatures beta", 0.01, { min: 0 }),
+      gammaWeight: numberSetting("Weight of the sum of |log gamma| of the layers' gains", 0.1, { min: 0 }),
+      gradientWeight: numberSetting("Weight of the squared gradient in the input", 0, { min: 0 }),
     },
     lcnn,
   ),
   "grad-reg": entry(
-    { gradientWeight: numberSetting("Weight of the squared gradient in the input; 0.1 unless told", { min: 0 }) },
+    { gradientWeight: numberSetting("Weight of the squared gradient in the input", 0.1, { min: 0 }) },
     gradReg,
   ),
   cure: entry(
     {
-      curvatureWeight: numberSetting("Weight of the squared change of the gradient; 0.1 unless told", { min: 0 }),
-      distance: numberSetting("How far apart the gradients are taken, in l2; 1 unless told", { above: 0 }),
+      curvatureWeight: numberSetting("Weight of the squared change of the gradient", 0.1, { min: 0 }),
+      distance: numberSetting("How far apart the gradients are taken, in l2", 1, { above: 0 }),
     },
     cure,
   ),
   "softplus-decay": entry(
     {
-      beta: numberSetting("Of the softplus that stands for every activation; 10 unless told", { above: 1e-3 }),
-      decay: numberSetting("Weight decay; 0.5 with adam, 5e-4 with sgd unless told", { min: 0 }),
+      beta: numberSetting("Of the softplus that stands for every activation", 10, { above: 1e-3 }),
+      decay: numberSetting("Weight decay", "0.5 with adam, 5e-4 with sgd", { min: 0 }),
     },
     softplusDecay,
   ),
   adversarial: entry(
     {
-      radius: numberSetting("Of the l2 ball that samples are moved in; 0.1 unless told", { min: 0 }),
-      steps: numberSetting("Steps of the attack; 3 unless told", { min: 1, whole: true }),
+      radius: numberSetting("Of the l2 ball that samples are moved in", 0.1, { min: 0 }),
+      steps: numberSetting("Steps of the attack", 3, { min: 1, whole: true }),
     },
     adversarialTraining,
   ),
   lmt: entry(
     {
-      c: numberSetting("Distance that margins shall last for; 1 unless told", { min: 0 }),
-      form: wordSetting(
-        "margins by pair of classes, one for all, or GloRo's further class; pairs unless told",
-        marginForms,
-      ),
-      norms: wordSetting("norms inside the step; power unless told", normKinds),
-      ramp: numberSetting("Epochs in which c grows from 1e-5; 1 unless told", { min: 0 }),
+      c: numberSetting("Distance that margins shall last for", 1, { min: 0 }),
+      form: wordSetting("margins by pair of classes, one for all, or GloRo's further class", "pairs", marginForms),
+      norms: wordSetting("norms inside the step", "power", normKinds),
+      ramp: numberSetting("Epochs in which c grows from 1e-5", 1, { min: 0 }),
     },
     lmt,
   ),

@@ -3,8 +3,10 @@ import { UsageError } from "../tensor/errors.ts";
 
 /** One setting: how it reads in a help text, and the check of a value that came from outside. */
 export interface Setting<T extends number | string = number | string> {
-  /** One line, with the default. */
+  /** One line, without the default. */
   readonly description: string;
+  /** What holds unless told: the value, or words where it depends on something. */
+  readonly otherwise: number | string;
   /** Is it a number, and are words turned into one before `check` sees them? */
   readonly kind: "number" | "word";
   /** The rule as JSON Schema. */
@@ -13,9 +15,17 @@ export interface Setting<T extends number | string = number | string> {
   check(name: string, value: unknown): T;
 }
 
+/** The option of a setting on the command line: betaWeight is --beta-weight. */
+export const optionOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** A setting in words, with what holds unless told: `otherwise`, or the setting's own. */
+export const settingLine = ({ description, otherwise }: Setting, preset: number | string = otherwise): string =>
+  `${description}; ${preset} unless told`;
+
 /** A finite number, >= min and above `above` where given, whole where told. */
 export function numberSetting(
   description: string,
+  otherwise: number | string,
   rule: { readonly min?: number; readonly above?: number; readonly max?: number; readonly whole?: boolean } = {},
 ): Setting<number> {
   const { min = Number.NEGATIVE_INFINITY, above = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = rule;
@@ -27,13 +37,14 @@ export function numberSetting(
   ].join(" ");
   return {
     description,
+    otherwise,
     kind: "number",
     schema: {
       type: rule.whole ? "integer" : "number",
       ...(rule.min !== undefined && { minimum: min }),
       ...(rule.above !== undefined && { exclusiveMinimum: above }),
       ...(rule.max !== undefined && { maximum: max }),
-      description,
+      description: `${description}; ${otherwise} unless told`,
     },
     check(name, value) {
       const fits = typeof value === "number" && Number.isFinite(value) && value >= min && value > above && value <= max;
@@ -45,11 +56,16 @@ export function numberSetting(
 }
 
 /** One of a closed list of words. */
-export function wordSetting<const T extends string>(description: string, known: readonly T[]): Setting<T> {
+export function wordSetting<const T extends string>(
+  description: string,
+  otherwise: T,
+  known: readonly T[],
+): Setting<T> {
   return {
-    description: `${known.join(" | ")}; ${description}`,
+    description: `${known.join(" | ")}: ${description}`,
+    otherwise,
     kind: "word",
-    schema: { enum: known, description },
+    schema: { enum: known, description: `${description}; ${otherwise} unless told` },
     check(name, value) {
       const found = known.find((word) => word === value);
       if (found === undefined)

@@ -142,7 +142,12 @@ const shape: Readonly<Record<string, Check>> = {
   norm: oneOf("1", "2", "inf"),
   preprocessing: object(
     {},
-    { scale: finite, mean: list(finite, 1), std: list(positive, 1), layout: oneOf("nchw", "nhwc") },
+    {
+      scale: (path, value) => (Array.isArray(value) ? list(finite, 1) : finite)(path, value),
+      mean: list(finite, 1),
+      std: list(positive, 1),
+      layout: oneOf("nchw", "nhwc"),
+    },
   ),
   data: object(
     { name: text, sha256: hash, samples: whole, shape: list(whole, 1) },

@@ -152,6 +152,43 @@ describe("two commands from images to a report", () => {
     expect(lipschitz("certify", "images/model.onnx", "--data", images).stderr).toContain("[3,24,32]");
   }, 60_000);
 
+  it("writes what it normalises by into the model, which is certified and verified in the units of the data", () => {
+    const words = ["--data", "signs.csv", "--widths", "4", "--epochs", "3", "--batch", "4"];
+    const normalized = json("train", "lbdn", "--gamma", "2", ...words, "--normalize", "--out", "normal");
+    expect(normalized.spec.preprocessing).toBe("normalize");
+    const { mean, std } = normalized.preprocessing;
+    expect([mean.length, std.length, mean[1], std[1]]).toEqual([3, 3, 0.5, 1]);
+    expect(normalized.claim.constant).toBeCloseTo(2 / Math.min(...std), 5);
+    expect(normalized.claim.holds).toBe(true);
+    // The same numbers by hand give the same model.
+    const numbers = ["--mean", mean.join(), "--std", std.join()];
+    const byHand = json("train", "lbdn", "--gamma", "2", ...words, ...numbers, "--out", "hand");
+    expect(byHand.model.sha256).toBe(normalized.model.sha256);
+    expect(readFileSync(join(folder, "hand/report.html"), "utf8")).toContain(`--mean ${mean.join()}`);
+    const { stderr } = lipschitz("train", "plain", "--normalize", "--mean", "1", "--out", "none");
+    expect(stderr).toBe("lipschitz: --normalize: takes the numbers from the data; leave --mean out\n");
+  }, 60_000);
+
+  it("takes a scale for each feature in front of a network, and verifies it", () => {
+    const words = ["--data", "signs.csv", "--classes", "names.txt", "--scale", "4,1,1"];
+    const plain = json("certify", "sign.onnx", "--data", "signs.csv", "--classes", "names.txt");
+    const certificate = json("certify", "sign.onnx", ...words, "--out", "scaled.json");
+    expect(certificate.preprocessing).toEqual({ scale: [4, 1, 1] });
+    // The margin grows with the constant.
+    expect(certificate.constant.value / plain.constant.value).toBeCloseTo(4, 3);
+    expect(certificate.samples[3].radius / plain.samples[3].radius).toBeCloseTo(1, 3);
+    expect(lipschitz("verify", "scaled.json", "sign.onnx", ...words.slice(0, 4)).status).toBe(0);
+  });
+
+  it("lists a method's own options in the help of the method", () => {
+    const { stdout } = lipschitz("train", "lcnn", "--help");
+    expect(stdout).toMatch(/--beta-weight=<X> +Weight of .* beta; 0\.01 unless told/);
+    expect(stdout).not.toContain("--gamma=");
+    expect(lipschitz("train", "--help").stdout).not.toContain("--beta-weight");
+    const { status, stderr } = lipschitz("train", "lmt", "--beta-weight", "1", "--out", "none");
+    expect([status, stderr]).toEqual([1, "lipschitz: --beta-weight: is an option of lcnn, not of lmt\n"]);
+  });
+
   it("refuses a resumed run other data", () => {
     const { status, stderr } = lipschitz("train", "--resume", "images", "--split", "test=0.2");
     expect([status, stderr]).toEqual([1, "lipschitz: --split: a resumed run keeps the settings of its checkpoint\n"]);

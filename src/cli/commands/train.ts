@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { ArgsDef } from "citty";
 import type { Task } from "../../data/dataset.ts";
+import { parsePreprocessing } from "../../data/preprocess.ts";
 import type { Reading } from "../../data/reading.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import { fitted } from "../../experiment/fit.ts";
@@ -21,7 +22,7 @@ import { runLines } from "../../report/data.ts";
 import { renderReport } from "../../report/report.ts";
 import { alarmLines, claimLines, renderBracket } from "../../report/text.ts";
 import { type MethodName, methodNames, settingsOf } from "../../train/methods.ts";
-import type { Setting } from "../../train/setting.ts";
+import { optionOf, settingLine } from "../../train/setting.ts";
 import { kept, sound } from "../alarm.ts";
 import { loadCheckpoint, type Saved } from "../checkpoint.ts";
 import { command } from "../command.ts";
@@ -30,6 +31,7 @@ import { CliError } from "../errors.ts";
 import { follow } from "../follow.ts";
 import {
   normOf,
+  numberOptions,
   parseList,
   parseNumber,
   parseRadii,
@@ -40,60 +42,72 @@ import {
 } from "../options.ts";
 import { openFolder, writeWhole } from "../output.ts";
 
-/** Settings by name, with the methods that take them. */
-const settings = methodNames.flatMap((method) =>
-  Object.entries(settingsOf(method)).map(([name, setting]) => ({ method, name, setting })),
-);
+/** What a method's own options are on the command line. */
+const optionsOf = (method: MethodName): ArgsDef =>
+  Object.fromEntries(
+    Object.entries(settingsOf(method)).map(([name, setting]) => [
+      optionOf(name),
+      {
+        type: "string",
+        description: settingLine(setting, defaultsFor(method).method[name]),
+        valueHint: setting.kind === "number" ? "X" : "NAME",
+      },
+    ]),
+  );
 
-/** An option for each setting; a name that several methods use is one option. */
-const methodOptions: ArgsDef = Object.fromEntries(
-  [...new Set(settings.map(({ name }) => name))].map((name) => {
-    const own = settings.filter((s) => s.name === name);
-    const description = own.map(({ method, setting }) => `${method}: ${describe(method, name, setting)}`).join(". ");
-    return [name, { type: "string", description, valueHint: own[0].setting.kind === "number" ? "X" : "NAME" }];
-  }),
-);
+/** Those of all methods; a name that several use is one option. */
+const methodOptions: ArgsDef = Object.assign({}, ...methodNames.map(optionsOf));
+
+const common = {
+  method: { type: "positional", required: false, description: methodNames.join(" | ") },
+  ...dataOptions,
+  ...sampleOptions,
+  ...numberOptions,
+  normalize: {
+    type: "boolean",
+    description: "Bring every channel, or every feature, of the training part to mean 0 and deviation 1",
+  },
+  model: { type: "string", description: `${modelKinds.join(" | ")}; mlp unless told`, valueHint: "KIND" },
+  widths: {
+    type: "string",
+    description: "Hidden widths of an mlp, channels of the others, by commas",
+    valueHint: "N,N",
+  },
+  activation: { type: "string", description: activationNames.join(" | "), valueHint: "NAME" },
+  epochs: {
+    type: "string",
+    description: `Passes over the training data; ${defaultSpec.epochs} unless told`,
+    valueHint: "N",
+  },
+  batch: { type: "string", description: `Samples a step; ${defaultSpec.batch} unless told`, valueHint: "N" },
+  rate: { type: "string", description: `Learning rate; ${defaultSpec.rate} unless told`, valueHint: "R" },
+  optimizer: { type: "string", description: `${optimizerNames.join(" | ")}; adam unless told`, valueHint: "NAME" },
+  schedule: { type: "string", description: `${scheduleNames.join(" | ")}; cosine unless told`, valueHint: "NAME" },
+  loss: { type: "string", description: lossNames.join(" | "), valueHint: "NAME" },
+  radii: {
+    type: "string",
+    description: `Certified radii, by commas; ${defaultSpec.radii.join(",")} unless told`,
+    valueHint: "R",
+  },
+  norm: { type: "enum", options: ["2", "1", "inf"], description: "Norm of constants and radii; 2 unless told" },
+  seed: { type: "string", description: `Seed of everything random; ${defaultSpec.seed} unless told`, valueHint: "N" },
+  out: { type: "string", description: "Folder for model.onnx, record.json and the checkpoint", valueHint: "DIR" },
+  resume: {
+    type: "string",
+    description: "Go on from the checkpoint in this folder, with its settings",
+    valueHint: "DIR",
+  },
+} as const satisfies ArgsDef;
 
 export const train = command({
   name: "train",
-  description: `Train one model. METHOD is one of: ${methodNames.join(", ")}`,
+  description: `Train one model. METHOD is one of: ${methodNames.join(", ")}; lipschitz train METHOD --help lists its own options, too`,
   example:
     "lipschitz train weight-decay --data digits --model mlp --widths 128,64 --decay 1e-3 --epochs 20 --out runs/decay",
-  args: {
-    method: { type: "positional", required: false, description: methodNames.join(" | ") },
-    ...dataOptions,
-    ...sampleOptions,
-    model: { type: "string", description: `${modelKinds.join(" | ")}; mlp unless told`, valueHint: "KIND" },
-    widths: {
-      type: "string",
-      description: "Hidden widths of an mlp, channels of the others, by commas",
-      valueHint: "N,N",
-    },
-    activation: { type: "string", description: activationNames.join(" | "), valueHint: "NAME" },
-    epochs: {
-      type: "string",
-      description: `Passes over the training data; ${defaultSpec.epochs} unless told`,
-      valueHint: "N",
-    },
-    batch: { type: "string", description: `Samples a step; ${defaultSpec.batch} unless told`, valueHint: "N" },
-    rate: { type: "string", description: `Learning rate; ${defaultSpec.rate} unless told`, valueHint: "R" },
-    optimizer: { type: "string", description: `${optimizerNames.join(" | ")}; adam unless told`, valueHint: "NAME" },
-    schedule: { type: "string", description: `${scheduleNames.join(" | ")}; cosine unless told`, valueHint: "NAME" },
-    loss: { type: "string", description: lossNames.join(" | "), valueHint: "NAME" },
-    ...methodOptions,
-    radii: {
-      type: "string",
-      description: `Certified radii, by commas; ${defaultSpec.radii.join(",")} unless told`,
-      valueHint: "R",
-    },
-    norm: { type: "enum", options: ["2", "1", "inf"], description: "Norm of constants and radii; 2 unless told" },
-    seed: { type: "string", description: `Seed of everything random; ${defaultSpec.seed} unless told`, valueHint: "N" },
-    out: { type: "string", description: "Folder for model.onnx, record.json and the checkpoint", valueHint: "DIR" },
-    resume: {
-      type: "string",
-      description: "Go on from the checkpoint in this folder, with its settings",
-      valueHint: "DIR",
-    },
+  args: { ...common, ...methodOptions },
+  helpArgs: (words) => {
+    const method = methodNames.find((name) => words.includes(name));
+    return { ...common, ...(method && optionsOf(method)) };
   },
   async run(args, { progress, signal, result }) {
     const resume = args.resume === undefined ? undefined : await loadCheckpoint(args.resume);
@@ -133,12 +147,6 @@ export const train = command({
 
 // --- internal ---
 
-/** A setting in words, with the default that it has on the command line. */
-function describe(method: MethodName, name: string, { description }: Setting): string {
-  const preset = defaultsFor(method).method[name];
-  return preset === undefined ? description : description.replace(/;[^;]* unless told$/, `; ${preset} unless told`);
-}
-
 type Words = Readonly<Record<string, unknown>>;
 
 function specOf(args: Words & { readonly reading: Reading }, task: Task = "classification"): RunSpec {
@@ -165,6 +173,7 @@ function specOf(args: Words & { readonly reading: Reading }, task: Task = "class
   return {
     data: word("data") ?? defaultSpec.data,
     ...(Object.keys(args.reading).length > 0 && { reading: args.reading }),
+    ...preprocessingOf(args, word),
     ...parseSamples({ "train-samples": word("train-samples"), "test-samples": word("test-samples") }),
     model: {
       kind,
@@ -184,21 +193,30 @@ function specOf(args: Words & { readonly reading: Reading }, task: Task = "class
   };
 }
 
+/** What stands in front of the model. */
+function preprocessingOf(args: Words, word: (name: string) => string | undefined): Pick<RunSpec, "preprocessing"> {
+  const numbers = parsePreprocessing({ scale: word("scale"), mean: word("mean"), std: word("std") });
+  const some = Object.keys(numbers)[0];
+  if (args.normalize !== true) return some === undefined ? {} : { preprocessing: numbers };
+  if (some !== undefined) throw new CliError(`--normalize: takes the numbers from the data; leave --${some} out`);
+  return { preprocessing: "normalize" };
+}
+
 /** The settings of the method that were given; an option of another method is refused. */
 function givenSettings(
   name: MethodName,
   word: (name: string) => string | undefined,
 ): Readonly<Record<string, number | string>> {
   const given: Record<string, number | string> = {};
-  const own = settingsOf(name);
   for (const option of Object.keys(methodOptions)) {
     const text = word(option);
     if (text === undefined) continue;
-    if (!Object.hasOwn(own, option)) {
-      const owners = settings.filter((s) => s.name === option).map(({ method }) => method);
+    const [key, setting] = Object.entries(settingsOf(name)).find(([own]) => optionOf(own) === option) ?? [];
+    if (key === undefined || setting === undefined) {
+      const owners = methodNames.filter((method) => Object.hasOwn(optionsOf(method), option));
       throw new CliError(`--${option}: is an option of ${owners.join(", ")}, not of ${name}`);
     }
-    given[option] = own[option].check(`--${option}`, own[option].kind === "number" ? numberOf(text) : text);
+    given[key] = setting.check(`--${option}`, setting.kind === "number" ? numberOf(text) : text);
   }
   return given;
 }
@@ -212,6 +230,8 @@ function resumedSpec({ spec }: Saved, args: Words): RunSpec {
     "data",
     ...Object.keys(readingOptions),
     ...Object.keys(sampleOptions),
+    ...Object.keys(numberOptions),
+    "normalize",
     "model",
     "widths",
     "activation",

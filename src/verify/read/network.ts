@@ -9,7 +9,7 @@ import { count, linear, readsOf, type Step } from "./step.ts";
 
 /** What is done to a sample before the model sees it: (x scale - mean) / std with float32 numbers, the layout, a reshape. */
 export interface Preprocessing {
-  readonly scale?: number;
+  readonly scale?: number | readonly number[];
   readonly mean?: readonly number[];
   readonly std?: readonly number[];
   readonly layout?: "nchw" | "nhwc";
@@ -128,7 +128,9 @@ function preprocessingStep(
 ): Step {
   const [channels] = sample;
   const inner = count(sample.slice(1));
+  const scales = typeof scale === "number" ? [scale] : scale;
   for (const [what, list] of [
+    ["scale", scales],
     ["mean", mean],
     ["std", std],
   ] as const) {
@@ -138,11 +140,11 @@ function preprocessingStep(
     );
   }
   const at = (list: readonly number[], i: number) => Math.fround(list[list.length === 1 ? 0 : Math.floor(i / inner)]);
-  const factor = (i: number) => Math.fround(scale) / at(std, i);
+  const factor = (i: number) => at(scales, i) / at(std, i);
   const size = count(sample);
   for (let i = 0; i < size; i++) {
     must(
-      isModest(Math.abs(Math.fround(scale))) && isModest(at(std, i)) && Math.abs(at(mean, i)) < 2 ** 32,
+      isModest(Math.abs(at(scales, i))) && isModest(at(std, i)) && Math.abs(at(mean, i)) < 2 ** 32,
       () => "the preprocessing: scale must not be 0, std positive, and all of them not far from 1",
     );
   }
@@ -159,7 +161,7 @@ function preprocessingStep(
   );
   // Number i of the model's input is number from(i) of the sample.
   const from = (i: number) => (layout === "nhwc" ? (i % channels) * inner + Math.floor(i / channels) : i);
-  const plain = scale === 1 && std.every((s) => Math.fround(s) === 1);
+  const plain = scales.every((s) => s === 1) && std.every((s) => Math.fround(s) === 1);
   const matrix = sparse(size, size, (i, put) => put(from(i), factor(from(i))), plain ? 0 : 2);
   const step = linear(tensor, shape, sampleName, matrix);
   const bias = Float64Array.from({ length: size }, (_, i) => {
