@@ -17,7 +17,7 @@ import { breath, paced } from "../verify/work.ts";
 import { type Certification, type CertifyOptions, certify } from "./evaluate.ts";
 import { witnessOf } from "./witness.ts";
 
-export interface CertificateOptions extends Pick<CertifyOptions, "norm" | "radii" | "signal"> {
+export interface CertificateOptions extends Pick<CertifyOptions, "norm" | "radii" | "signal" | "local"> {
   readonly engine: Engine;
   readonly data: Dataset;
   /** The bytes of the ONNX file. */
@@ -81,6 +81,7 @@ export async function makeCertificate(
       norm,
       radii,
       seconds,
+      ...(options.local === undefined ? {} : { local: options.local }),
       ...(signal ? { signal } : {}),
       onProgress: (part) => onProgress?.(0.4 * part),
     }));

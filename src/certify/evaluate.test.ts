@@ -179,7 +179,7 @@ describe("certify()", () => {
     );
     const data = dataset([2], [1, 2], [0], 2);
     const upper: UpperBound = { method: "magic", side: "upper", proved: true, value: 1, seconds: 0, status: "done" };
-    const { constant, samples } = await certify(network, { engine, data, upper });
+    const { constant, samples } = await certify(network, { engine, data, upper, local: "off" });
     expect(constant).toMatchObject({ value: 1, method: "magic", proved: true });
     expect(samples[0].radius).toBeCloseTo(samples[0].margin / Math.SQRT2, 4);
     const loose = await certify(network, { engine, data, upper: { ...upper, value: 1e9 } });
@@ -233,6 +233,16 @@ describe("certify()", () => {
     expect(samples[0]).toMatchObject({ predicted: 0, margin: 0, radius: 0 });
   });
 
+  it("certifies by the linear walk what has no constant", async () => {
+    // e^x_1 stays above e^x_0 on the ball in which x_1 stays above x_0.
+    const data = dataset([2], [1, 2], [0], 2);
+    const { samples, constant } = await certify(functionOf([2], exp), { engine, data });
+    expect(constant.proved).toBe(false);
+    expect(samples[0]).toMatchObject({ predicted: 1, by: "linear" });
+    expect(samples[0].radius).toBeLessThan(Math.SQRT1_2);
+    expect(samples[0].radius).toBeGreaterThan(0.5);
+  });
+
   it("refuses what it cannot certify", async () => {
     const network = functionOf([2], (x) => add(x, 1));
     const data = dataset([2], [1, 2], [0], 2);
@@ -241,7 +251,8 @@ describe("certify()", () => {
         "radii must be finite and >= 0",
       );
     }
-    await expect(certify(functionOf([2], exp), { engine, data })).rejects.toThrow(/no proved constant: node Exp 1/);
+    const without = { engine, data, local: "off" } as const;
+    await expect(certify(functionOf([2], exp), without)).rejects.toThrow(/no proved constant: node Exp 1/);
     await expect(certify(network, { engine, data: { ...data, classes: 5 } })).rejects.toThrow("each of the 5 classes");
     const regression = { ...data, task: "regression", targets: new Float32Array(2) } as const;
     await expect(certify(network, { engine, data: regression })).rejects.toThrow("regression");

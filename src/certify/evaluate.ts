@@ -13,6 +13,7 @@ import { down, up } from "../linalg/rounding.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { showShape, sizeOf } from "../tensor/shape.ts";
 import { type DType, storage } from "../tensor/tensor.ts";
+import { type LocalEffort, localRadii } from "./local.ts";
 import { logitError } from "./rounding.ts";
 import { type Decision, secondOrder } from "./secondOrder.ts";
 
@@ -35,8 +36,10 @@ export interface CertifyOptions {
   readonly upper?: UpperBound;
   /** In l2, time to seek constants for pairs of classes in the chain that the network ends in (`chainPairs`); default none. */
   readonly seconds?: number;
-  /** "best" (default) lets the curvature of a smooth network enlarge radii in l2; "first" takes radii from the constant alone. */
+  /** "best" (default) lets the curvature of a smooth network enlarge radii in l2; "first" takes no gradients. */
   readonly order?: "first" | "best";
+  /** Should the linear walk around each sample enlarge radii that the constant leaves short? Default "on", as much as `LocalEffort` says. */
+  readonly local?: "on" | "off" | LocalEffort;
   readonly signal?: AbortSignal;
   /** From 0 to 1. */
   onProgress?(fraction: number): void;
@@ -52,8 +55,8 @@ export interface CertifiedSample {
   readonly margin: number;
   /** No perturbation of at most this length changes the predicted class. Infinity for a constant function; JSON shows null. */
   readonly radius: number;
-  /** Where the radius is that of the curvature (`secondOrder`), more than that of the constant. */
-  readonly order?: 2;
+  /** What proves the radius: the constant, gradient and curvature (`secondOrder`), or the linear walk around the sample (`localRadii`). */
+  readonly by: "constant" | "curvature" | "linear";
 }
 
 /** What is certified of a network on a data set, as plain data. */
@@ -69,6 +72,8 @@ export interface Certification {
   };
   /** Of all outputs as one vector, where radii rest on it; `gradientError` is added to the length of every gradient. */
   readonly curvature?: { readonly value: number; readonly method: string; readonly gradientError: number };
+  /** Where the linear walk was asked: how many samples it had no work left for, or why it has no answer. */
+  readonly local?: { readonly left: number } | { readonly why: string };
   /** What every logit may err by in float64; twice that is taken off every margin. */
   readonly allowance: number;
   readonly accuracy: number;
@@ -158,19 +163,18 @@ export async function certify(network: Network, options: CertifyOptions): Promis
   const flow = recognisedFlow(x, y);
   const propagation = await propagate(flow, norm, clock, (part) => onProgress?.(0.4 * part));
   const { missing } = propagation;
-  if (missing && !upper) {
-    throw new UsageError(`certify: ${subject.name} has no proved constant: node ${missing.node}: ${missing.why}`);
-  }
+  const without = `certify: ${subject.name} has no proved constant: node ${missing?.node}: ${missing?.why}`;
+  if (missing && !upper && options.local === "off") throw new UsageError(without);
   const margins = await marginsWithin(propagation, norm, options);
   const sizes = norm === "inf" ? propagation : await propagate(flow, "inf", clock);
-  const reach = data.x.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
-  const allowance = logitError(sizes, reach);
+  const size = data.x.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
+  const allowance = logitError(sizes, size);
   onProgress?.(0.5);
 
   const outputs = await logits(subject, engine, data, {
     dtype: "float64",
     signal,
-    onProgress: (part) => onProgress?.(0.5 + 0.5 * part),
+    onProgress: (part) => onProgress?.(0.5 + 0.1 * part),
   });
   const perRun = subject.outputs / width;
   const rowOf = (index: number) => outputs.data.subarray(index * width, (index + 1) * width);
@@ -178,16 +182,44 @@ export async function certify(network: Network, options: CertifyOptions): Promis
   const first = Array.from({ length: data.count }, (_, index): CertifiedSample => {
     const place = (index % perRun) * width;
     const id = data.ids && { id: data.ids[index] };
-    return { index, ...id, label: data.labels[index], ...radiusOf(rowOf(index), place, margins.pair, error) };
+    const found = radiusOf(rowOf(index), place, margins.pair, error);
+    return { index, ...id, label: data.labels[index], ...found, by: "constant" };
   });
   const curved =
     // Gradients are enclosed op by op, and a composition that was recognised is no op of the network.
     norm === 2 && options.order !== "first" && flow.output === y && Number.isFinite(propagation.constantOf(y))
-      ? await secondOrder({ subject, engine, data, propagation, sizes, margins, reach, signal }, (index) =>
+      ? await secondOrder({ subject, engine, data, propagation, sizes, margins, reach: size, signal }, (index) =>
           decisionOf(rowOf(index), margins, allowance),
         )
       : null;
-  const samples = curved ? first.map((s, index) => larger(s, curved.radii[index])) : first;
+  const second = curved ? first.map((s, index) => larger(s, curved.radii[index], "curvature")) : first;
+  onProgress?.(0.6);
+  const local =
+    options.local === "off" || perRun > 1
+      ? null
+      : await localRadii({
+          subject,
+          engine,
+          data,
+          norm,
+          propagation,
+          predicted: second.map((s) => s.predicted),
+          known(index, other) {
+            const row = rowOf(index);
+            const { predicted, radius } = second[index];
+            const margin = down(down(row[predicted] - row[other]) - error);
+            return Math.max(radius, reach(margin, margins.pair(predicted, other)));
+          },
+          radii,
+          effort: typeof options.local === "object" ? options.local : {},
+          signal,
+          onProgress: (part) => onProgress?.(0.6 + 0.4 * part),
+        });
+  if (missing && !upper && !(local && "radii" in local)) {
+    throw new UsageError(local ? `${without}; ${local.why}` : without);
+  }
+  const samples =
+    local && "radii" in local ? second.map((s, index) => larger(s, local.radii[index], "linear")) : second;
   const right = samples.filter((s) => s.predicted === s.label);
   return {
     norm: printNorm(norm),
@@ -197,9 +229,10 @@ export async function certify(network: Network, options: CertifyOptions): Promis
       proved: Number.isFinite(margins.constant),
       ...(width <= 100 ? { pairs: pairsOf(margins.pair, width) } : {}),
     },
-    ...(curved && samples.some((s) => s.order === 2)
+    ...(curved && samples.some((s) => s.by === "curvature")
       ? { curvature: { value: curved.value, method: curved.method, gradientError: curved.gradientError } }
       : {}),
+    ...(local ? { local: "radii" in local ? { left: local.left } : local } : {}),
     allowance,
     accuracy: right.length / data.count,
     certified: radii.map((radius) => ({
@@ -312,8 +345,8 @@ function decisionOf(row: Float64Array, margins: Margins, allowance: number): Dec
   return { predicted, gaps: gaps.filter(({ other }) => other !== predicted) };
 }
 
-const larger = (sample: CertifiedSample, radius: number): CertifiedSample =>
-  radius > sample.radius ? { ...sample, radius, order: 2 } : sample;
+const larger = (sample: CertifiedSample, radius: number, by: CertifiedSample["by"]): CertifiedSample =>
+  radius > sample.radius ? { ...sample, radius, by } : sample;
 
 /** How far a margin lasts that shrinks by at most K a step; 0 where either is not a number. */
 function reach(margin: number, K: number): number {

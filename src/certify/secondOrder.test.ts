@@ -172,14 +172,14 @@ describe("radii of second order", () => {
       const network = smoothNetwork(seed, 4);
       const data = points(4, normals(seed + 50, 80));
       const [best, first] = [
-        await certify(network, { engine, data }),
-        await certify(network, { engine, data, order: "first" }),
+        await certify(network, { engine, local: "off", data }),
+        await certify(network, { engine, local: "off", data, order: "first" }),
       ];
       expect(first.curvature).toBeUndefined();
       best.samples.forEach((s, i) => {
         expect(s.radius).toBeGreaterThanOrEqual(first.samples[i].radius);
-        expect(s.order === 2).toBe(s.radius > first.samples[i].radius);
-        expect(first.samples[i].order).toBeUndefined();
+        expect(s.by === "curvature").toBe(s.radius > first.samples[i].radius);
+        expect(first.samples[i].by).toBe("constant");
       });
       if (best.curvature) expect(best.curvature.value).toBeGreaterThan(0);
       const of = (samples: typeof best.samples) => samples.reduce((sum, s) => sum + s.radius, 0);
@@ -194,7 +194,7 @@ describe("radii of second order", () => {
     for (let seed = 0; seed < 14; seed++) {
       const network = smoothNetwork(seed, 2);
       const data = points(2, normals(seed + 100, 12));
-      const { samples } = await certify(network, { engine, data });
+      const { samples } = await certify(network, { engine, local: "off", data });
       const lengths = [0.25, 0.5, 0.8, 0.95, 0.999999, 1.25, 1.6, 2, 3, 5];
       const moved: number[] = [];
       for (const { index, radius } of samples) {
@@ -208,13 +208,13 @@ describe("radii of second order", () => {
         }
       }
       const found = await decide(network, 2, moved);
-      samples.forEach(({ predicted, order }, i) => {
+      samples.forEach(({ predicted, by }, i) => {
         for (let k = 0; k < rays * lengths.length; k++) {
           const same = found[i * rays * lengths.length + k] === predicted;
           const part = lengths[k % lengths.length];
           if (part < 1) expect(same, `seed ${seed}, sample ${i}`).toBe(true);
           else if (!same) {
-            if (order === 2) second++;
+            if (by === "curvature") second++;
             closest = Math.max(closest, 1 / part);
           }
         }
@@ -230,13 +230,13 @@ describe("radii of second order", () => {
     for (let seed = 0; seed < 14; seed++) {
       const network = smoothNetwork(seed, 5);
       const data = points(5, normals(seed + 200, 100));
-      const { samples } = await certify(network, { engine, data });
+      const { samples } = await certify(network, { engine, local: "off", data });
       const found = await attack(network, { engine, data, radii: [0.1, 0.5, 1], attacks: ["pgd", "deepfool"] });
-      samples.forEach(({ radius, order }, i) => {
+      samples.forEach(({ radius, by }, i) => {
         const { confirmed } = found.samples[i];
         if (confirmed === null) return;
         expect(radius, `seed ${seed}, sample ${i}`).toBeLessThan(confirmed);
-        if (order === 2) nearest = Math.max(nearest, radius / confirmed);
+        if (by === "curvature") nearest = Math.max(nearest, radius / confirmed);
         seen++;
       });
     }
@@ -261,9 +261,9 @@ describe("radii of second order", () => {
     );
     expect(kinked.curvature).toBeUndefined();
     const bent = functionOf([2], (x) => affine(tanh(affine(x, rows)), rows));
-    expect((await certify(bent, { engine, data })).curvature?.method).toBe("chain");
+    expect((await certify(bent, { engine, local: "off", data })).curvature?.method).toBe("chain");
     for (const norm of ["1", "inf"] as const) {
-      expect((await certify(bent, { engine, data, norm })).curvature).toBeUndefined();
+      expect((await certify(bent, { engine, local: "off", data, norm })).curvature).toBeUndefined();
     }
     expect(await accuracyOf(bent, engine, data)).toBeLessThanOrEqual(1);
   });

@@ -37,6 +37,9 @@ export function multiplyAdds(network: Network): number {
   return topological(network.build([x])).reduce((sum, node) => sum + productsOf(node), 1);
 }
 
+/** What radii by the linear walk are worth in a run: about a second on two cores, counted. */
+export const localEffort = { work: 1e10, steps: 10 } as const;
+
 // --- internal ---
 
 interface Share {

@@ -9,7 +9,7 @@ import { curvature } from "../curvature/measure.ts";
 import { type Dataset, take } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
-import { type Effort, effortFor } from "./effort.ts";
+import { type Effort, effortFor, localEffort } from "./effort.ts";
 import type { AttackRecord, CurvatureRecord } from "./record.ts";
 import type { RunSpec } from "./spec.ts";
 
@@ -62,7 +62,7 @@ export async function* measure(
 
   const upper = provedUpper(bound.value);
   const classifies = data.task === "classification";
-  const proved = { norm, radii, seconds, ...(upper ? { upper } : {}) };
+  const proved = { norm, radii, seconds, local: localEffort, ...(upper ? { upper } : {}) };
   const certified =
     before.certify ??
     (await timed(async () => (classifies ? await certify(network, { ...asked("certify"), data, ...proved }) : null)));

@@ -1,6 +1,6 @@
 /** @file Records as text for a terminal. Pure: strings in, strings out. */
 import type { Bracket } from "../bounds/bound.ts";
-import type { CertifiedSample } from "../certify/evaluate.ts";
+import type { Certification, CertifiedSample } from "../certify/evaluate.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Claim } from "../experiment/claim.ts";
 import type { Row } from "../experiment/comparison.ts";
@@ -89,23 +89,38 @@ interface CertifiedText {
   readonly accuracy: number;
   readonly averageRadius: number;
   readonly certified: readonly { readonly radius: number; readonly accuracy: number }[];
-  readonly samples?: readonly Omit<CertifiedSample, "margin">[];
+  readonly samples?: readonly (Omit<CertifiedSample, "margin" | "by"> & { readonly by?: CertifiedSample["by"] })[];
+  readonly local?: Certification["local"];
 }
 
 /** Accuracy and certified accuracy at each radius, and the weakest samples. */
 export function renderCertification(result: CertifiedText, data: Dataset): string {
   const table = textTable(["radius", "certified accuracy"]);
   for (const { radius, accuracy } of result.certified) table.push([String(radius), showPercent(accuracy)]);
-  const { samples = [] } = result;
-  const second = samples.filter((s) => s.order === 2).length;
-  const legend =
-    second > 0
-      ? `\n${second} of ${samples.length} radii are from gradient and curvature, the rest from the constant.`
+  const { samples = [], local } = result;
+  const ways = {
+    constant: "the constant",
+    curvature: "gradient and curvature",
+    linear: "the linear walk around the sample",
+  } as const;
+  const counts = (Object.keys(ways) as (keyof typeof ways)[]).map((way) => ({
+    way,
+    count: samples.filter((s) => s.by === way).length,
+  }));
+  const legend = counts.some(({ way, count }) => way !== "constant" && count > 0)
+    ? `\nOf ${samples.length} radii ${counts
+        .filter(({ count }) => count > 0)
+        .map(({ way, count }) => `${count} are by ${ways[way]}`)
+        .join(", ")}.`
+    : "";
+  const left =
+    local && "left" in local && local.left > 0
+      ? `\nFor ${local.left} samples there was no work left; --seconds gives more.`
       : "";
   return [
     ...dataLines(data),
     `${accuracyOf(result.accuracy, data)}average certified radius ${showNumber(result.averageRadius)}`,
-    `${table.toString()}${legend}`,
+    `${table.toString()}${legend}${left}`,
     ...weakestLine("Smallest radii", samples, data, ({ radius }) => ({ value: radius })),
   ].join("\n");
 }

@@ -1,6 +1,7 @@
 /** @file How fast every number before a bend can move: one constant per neuron, from the affine map before it and the constants of what that reads. The same for all samples and radii. */
-import type { Engine } from "../../engine/engine.ts";
+import type { Engine, Program } from "../../engine/engine.ts";
 import { regionOf } from "../../graph/behaviour.ts";
+import type { Node } from "../../graph/graph.ts";
 import { constant, input } from "../../graph/leaf.ts";
 import { sqrtUp, sumUp, tiny, up } from "../../linalg/rounding.ts";
 import { mul } from "../../ops/arith.ts";
@@ -8,11 +9,13 @@ import { sum } from "../../ops/broadcast.ts";
 import { oneHot } from "../../ops/gather.ts";
 import { abs } from "../../ops/pointwise.ts";
 import { reduceMax } from "../../ops/reduce.ts";
+import { mapNamed } from "../../tensor/named.ts";
 import { sizeOf } from "../../tensor/shape.ts";
-import { tensor } from "../../tensor/tensor.ts";
-import type { Propagation } from "../autoLip.ts";
+import { tensor, toFloat64 } from "../../tensor/tensor.ts";
 import type { Norm } from "../bound.ts";
+import { asFunction } from "../fixed.ts";
 import { addUp, timesUp, writingError } from "../norm/region.ts";
+import { workOf } from "../work.ts";
 import { pullBack } from "./back.ts";
 import type { Plan } from "./plan.ts";
 
@@ -20,13 +23,13 @@ import type { Plan } from "./plan.ts";
 export async function gainsOf(
   engine: Engine,
   plan: Plan,
-  propagation: Propagation,
+  constantOf: (node: Node) => number,
   norm: Norm,
   at: number,
 ): Promise<Float64Array> {
   const node = plan.varying[at];
   const width = sizeOf(node.shape);
-  const whole = propagation.constantOf(node);
+  const whole = constantOf(node);
   const gains = new Float64Array(width).fill(whole);
   const region = regionOf(node, plan.flow);
   if (region.nodes.length === 0) return gains;
@@ -50,11 +53,13 @@ export async function gainsOf(
       norm === 2 ? sum(mul(c, c), [1]) : norm === "inf" ? sum(abs(c), [1]) : reduceMax(abs(c), [1]),
     ]),
   );
-  const program = await engine.compile(lengths);
+  const cost = region.nodes.reduce((n, own) => n + workOf(own, plan.flow.varies), 0);
+  // Where the matrix is small, compiling takes longer than plain loops.
+  const program = width * cost < smallWork ? plainly(lengths, unit) : await engine.compile(lengths);
   const sources = region.sources.map((s, k) => ({
     name: `source ${stops[k]}`,
     terms: sizeOf(s.shape) + 2,
-    constant: propagation.constantOf(s),
+    constant: constantOf(s),
     error: writingError(plan.norms, region, s, norm),
   }));
   try {
@@ -82,4 +87,20 @@ export async function gainsOf(
 export function rowsFor(plan: Plan, most = 2048): number {
   const widest = plan.varying.reduce((top, node) => Math.max(top, sizeOf(node.shape)), 1);
   return Math.max(1, Math.min(most, Math.floor(3e6 / widest)));
+}
+
+// --- internal ---
+
+const smallWork = 1e7;
+
+/** The reference rules as a program of one input. */
+function plainly(outputs: Readonly<Record<string, Node>>, unit: Node): Pick<Program, "run" | "dispose"> {
+  const run = mapNamed(outputs, (node) => asFunction(node, unit));
+  return {
+    run: async (feeds) => {
+      const fed = toFloat64(feeds.unit);
+      return mapNamed(run, (f, name) => tensor(f(fed), outputs[name].shape, "float64"));
+    },
+    dispose: async () => {},
+  };
 }

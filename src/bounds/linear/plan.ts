@@ -56,8 +56,11 @@ export interface AffineFacts {
 
 export interface Plan {
   readonly subject: Subject;
-  /** Of one sample. */
+  /** Of one sample, every node affine or a bend. */
   readonly flow: Flow;
+  /** The flow that it was made of, and which node of that a node computes. */
+  readonly given: Flow;
+  originalOf(node: Node): Node | undefined;
   /** The nodes of one sample that vary, inputs before readers; the first is the input, the last the output. */
   readonly varying: readonly Node[];
   /** By position; null for the input and for what bends. */
@@ -75,13 +78,14 @@ export interface Plan {
   bendsBefore(at: number): readonly number[];
 }
 
-/** Read a network. Throws UsageError where a node is none of: affine, element by element, a product, or made of such (`Op.parts`). */
-export function planOf(subject: Subject): Plan {
+/** Read a network; `given` is its flow of one sample, where that is known (`recognisedFlow`). Throws UsageError where a node is none of: affine, element by element, a product, or made of such (`Op.parts`). */
+export function planOf(subject: Subject, given?: Flow): Plan {
   const flowAt = (rows: number) => {
     const { x, y } = subject.at(rows, "float64");
-    return simplerFlow(recognisedFlow(x, y));
+    return simplerFlow(recognisedFlow(x, y)).flow;
   };
-  const flow = flowAt(1);
+  const own = given ?? recognisedFlow(...endsOf(subject));
+  const { flow, of } = simplerFlow(own);
   const { varying, varies, input } = flow;
   if (varying.length === 0) throw new UsageError(`${subject.name}: its outputs do not depend on its input`);
   const norms = nodeNorms(flow);
@@ -109,6 +113,8 @@ export function planOf(subject: Subject): Plan {
   return {
     subject,
     flow,
+    given: own,
+    originalOf: (node) => of.get(node),
     varying,
     affine,
     bends,
@@ -131,6 +137,11 @@ export function planOf(subject: Subject): Plan {
 }
 
 // --- internal ---
+
+function endsOf(subject: Subject): [Node, Node] {
+  const { x, y } = subject.at(1, "float64");
+  return [x, y];
+}
 
 function bendOf(
   node: Node,

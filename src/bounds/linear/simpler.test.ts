@@ -46,7 +46,7 @@ describe("simplerFlow()", () => {
 function same(network: Network, seed: number): void {
   const { x, y } = subjectOf(network).at(2, "float64");
   const flow = recognisedFlow(x, y);
-  const simpler = simplerFlow(flow);
+  const { flow: simpler } = simplerFlow(flow);
   for (const node of simpler.varying) {
     const mask = node.inputs.map((i) => simpler.varies.has(i));
     expect(node.op.parts?.(node, mask) ?? null).toBeNull();

@@ -3,18 +3,26 @@ import { type Flow, flowOf } from "../../graph/behaviour.ts";
 import { apply, dependents, type Node, topological } from "../../graph/graph.ts";
 import { copyOrigin } from "../../graph/origin.ts";
 
-/** Rebuild a flow until no node is left that has parts and bends otherwise. */
-export function simplerFlow(flow: Flow): Flow {
-  for (let now = flow; ; ) {
-    const next = once(now);
-    if (next === now) return now;
-    now = next;
+/** A flow made simpler, and of its nodes which node of the flow before they compute. */
+export interface Simpler {
+  readonly flow: Flow;
+  readonly of: ReadonlyMap<Node, Node>;
+}
+
+/** Rebuild a flow until no node is left that has parts. */
+export function simplerFlow(flow: Flow): Simpler {
+  let now: Simpler = { flow, of: new Map(flow.varying.map((node) => [node, node])) };
+  for (;;) {
+    const next = once(now.flow);
+    if (!next) return now;
+    const { of } = now;
+    now = { flow: next.flow, of: new Map([...of].map(([node, original]) => [next.made.get(node) as Node, original])) };
   }
 }
 
 // --- internal ---
 
-function once(flow: Flow): Flow {
+function once(flow: Flow): { readonly flow: Flow; readonly made: ReadonlyMap<Node, Node> } | null {
   const { input, output } = flow;
   const order = topological([output]);
   const varies = dependents(order, [input]);
@@ -34,5 +42,5 @@ function once(flow: Flow): Flow {
     if (own !== node) copyOrigin(node, own);
     made.set(node, own);
   }
-  return changed ? flowOf(input, made.get(output) as Node) : flow;
+  return changed ? { flow: flowOf(input, made.get(output) as Node), made } : null;
 }

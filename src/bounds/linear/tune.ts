@@ -35,14 +35,14 @@ export interface KnownPieces extends Known {
 }
 
 export interface Tuner {
-  /** Improve the lower bounds of forms for so many steps, and give the best of each; a form that is above 0 is left alone. */
+  /** Improve the lower bounds of forms for so many steps, and give the best of each; a form that is above 0 is left alone. `made` counts steps of rows. */
   tune(
     batch: Batch,
     known: KnownPieces,
     sizes: readonly Sizes[],
     forms: readonly Form[],
     steps: number,
-  ): Promise<LowerLines>;
+  ): Promise<LowerLines & { readonly made: number }>;
   dispose(): Promise<void>;
 }
 
@@ -94,6 +94,7 @@ export async function tunerOf(
       const place = new Array<number>(rows).fill(-1);
       const made = new Array<number>(rows).fill(0);
       let started = 0;
+      let total = 0;
       let state = state0();
       const numbers = (of: (t: number) => number) =>
         tensor(
@@ -111,7 +112,7 @@ export async function tunerOf(
             (data as Float64Array).fill(startOf(name), k * size, (k + 1) * size);
           }
         }
-        if (place.every((f) => f < 0)) return best;
+        if (place.every((f) => f < 0)) return { ...best, made: total };
         const result = await program.run(
           fed(program, {
             ...still,
@@ -124,6 +125,7 @@ export async function tunerOf(
         );
         place.forEach((f, k) => {
           made[k]++;
+          if (f >= 0) total++;
           // Not Math.max: what is not a number is no bound.
           if (f < 0 || !((result.lower.data as Float64Array)[k] > best.lower[f])) return;
           for (const name of lineNames) best[name][f] = (result[name].data as Float64Array)[k];

@@ -6,10 +6,10 @@ import type { Network } from "../../graph/network.ts";
 import { add, mul } from "../../ops/arith.ts";
 import { relu } from "../../ops/pointwise.ts";
 import { type Random, random } from "../../tensor/random.ts";
-import { propagate } from "../autoLip.ts";
 import { asFunction } from "../fixed.ts";
 import { subjectOf } from "../subject.ts";
 import type { SetKind } from "./ball.ts";
+import { constantsOf } from "./constants.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { type Walker, walkerOf } from "./walker.ts";
 
@@ -46,8 +46,8 @@ async function walkerFor(
   change: (plan: Plan) => Plan = (p) => p,
 ): Promise<Walker> {
   const plan = change(planOf(subjectOf(network)));
-  const propagation = await propagate(plan.flow, kind === "box" ? "inf" : kind);
-  return walkerOf({ engine: plainEngine, plan, kind, samples, propagation });
+  const constantOf = await constantsOf(plan, kind === "box" ? "inf" : kind);
+  return walkerOf({ engine: plainEngine, plan, kind, samples, constantOf });
 }
 
 interface Looked {
@@ -70,7 +70,7 @@ async function look(seed: number, type: NetworkKind, kind: SetKind, change?: (pl
   const per = kind === "box" ? subject.size : 1;
   const reach = Float64Array.from({ length: 2 * per }, () => radius * (kind === "box" ? r.uniform() : 1));
   const known = await walker.centers(centers);
-  const on = await walker.onSets(known, reach, [true, true]);
+  const on = await walker.onSets(known, reach, [true, true], seed % 3 > 0);
   const forms = [0, 1].flatMap((who) => [
     { who, plus: 0, minus: 1 },
     { who, plus: 1, minus: 0 },
@@ -158,7 +158,12 @@ describe("walkerOf()", () => {
     };
     for (const kind of kinds) {
       const walker = await walkerFor(network, kind, 1);
-      const on = await walker.onSets(await walker.centers(x), kind === "box" ? widths : Float64Array.of(0.5), [true]);
+      const on = await walker.onSets(
+        await walker.centers(x),
+        kind === "box" ? widths : Float64Array.of(0.5),
+        [true],
+        true,
+      );
       const { lower } = await walker.lower(on, [{ who: 0, plus: 0, minus: 1 }]);
       expect(lower[0]).toBeLessThanOrEqual(middle - lost[kind]);
       expect(lower[0]).toBeGreaterThan(middle - lost[kind] - 1e-9);
@@ -174,7 +179,7 @@ describe("walkerOf()", () => {
       ]),
     );
     const walker = await walkerFor(network, "inf", 1);
-    const on = await walker.onSets(await walker.centers(Float64Array.of(0, 0)), Float64Array.of(1), [true]);
+    const on = await walker.onSets(await walker.centers(Float64Array.of(0, 0)), Float64Array.of(1), [true], true);
     const { lower } = await walker.lower(on, [{ who: 0, plus: 0, minus: -1 }]);
     expect(lower[0]).toBeLessThanOrEqual(-1);
     expect(lower[0]).toBeGreaterThan(-2.1);
@@ -205,13 +210,13 @@ describe("walkerOf()", () => {
   it("says on the runtime what it says by the reference rules", async () => {
     const network = randomNetwork(random(3), "image", 4);
     const plan = planOf(subjectOf(network));
-    const propagation = await propagate(plan.flow, 2);
+    const constantOf = await constantsOf(plan, 2);
     const x = Float64Array.from({ length: 3 * plan.subject.size }, (_, i) => Math.sin(i));
     const found: number[][] = [];
     for (const engine of [plainEngine, nodeEngine()]) {
-      const walker = await walkerOf({ engine, plan, kind: 2, samples: 3, propagation });
+      const walker = await walkerOf({ engine, plan, kind: 2, samples: 3, constantOf });
       const centers = await walker.centers(x);
-      const on = await walker.onSets(centers, Float64Array.of(0.1, 0.2, 0.3), [true, true, true]);
+      const on = await walker.onSets(centers, Float64Array.of(0.1, 0.2, 0.3), [true, true, true], true);
       const forms = [0, 1, 2].map((who) => ({ who, plus: 1, minus: 0 }));
       found.push([...(await walker.lower(on, forms)).lower, ...(await walker.tuned(on, centers, forms, 5)).lower]);
       await walker.dispose();

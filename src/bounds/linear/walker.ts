@@ -1,10 +1,11 @@
 /** @file The linear walk over a network, ready for batches of samples: compiled programs, constants per neuron, values at the samples. What is the same for all radii is made once. */
 import type { Engine, Program } from "../../engine/engine.ts";
+import type { Node } from "../../graph/graph.ts";
 import { down, sqrtUp, up } from "../../linalg/rounding.ts";
 import { reshape } from "../../ops/movement.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { tensor } from "../../tensor/tensor.ts";
-import type { Propagation } from "../autoLip.ts";
+import { workOf } from "../work.ts";
 import type { SetKind } from "./ball.ts";
 import { gainsOf, rowsFor } from "./gains.ts";
 import { hullOf } from "./hull.ts";
@@ -37,13 +38,16 @@ export interface Walker {
   centers(x: Float64Array): Promise<Centers>;
   /**
    * Ranges and lines at every bend, on sets of the given reach ([samples, 1], for boxes [samples, size]). `live` says for which samples they are
-   * wanted; the others stay where they are.
+   * wanted; the others stay where they are. With `refine` ranges of inner nodes are sought by the walk too, where constants leave them open; what
+   * nothing else bounds always is.
    */
-  onSets(centers: Centers, reach: Float64Array, live: readonly boolean[]): Promise<OnSets>;
+  onSets(centers: Centers, reach: Float64Array, live: readonly boolean[], refine: boolean): Promise<OnSets>;
   /** Lower bounds of differences of outputs by the usual lines. */
   lower(on: OnSets, forms: readonly Form[]): Promise<LowerLines>;
   /** The same by lines that are sought in so many steps. */
   tuned(on: OnSets, centers: Centers, forms: readonly Form[], steps: number): Promise<LowerLines>;
+  /** Float64 operations so far, roughly; the same on every machine. */
+  spent(): number;
   dispose(): Promise<void>;
 }
 
@@ -52,32 +56,38 @@ export interface WalkerOptions {
   readonly plan: Plan;
   readonly kind: SetKind;
   readonly samples: number;
-  /** Of the plan's flow, in the norm of the ball, or in l-inf for boxes. */
-  readonly propagation: Propagation;
-  /** Should ranges of inner nodes be sought by the walk too, where constants leave them open? Default true; what nothing else bounds always is. */
-  readonly refine?: boolean;
+  /** Of every varying node a constant, in the norm of the ball, or in l-inf for boxes (`constantsOf`). */
+  constantOf(node: Node): number;
 }
 
 /** Make a walker. */
 export async function walkerOf(options: WalkerOptions): Promise<Walker> {
-  const { engine, plan, kind, samples, propagation, refine = true } = options;
+  const { engine, plan, kind, samples, constantOf } = options;
   const { bends, varying, needs } = plan;
   const { batch: freeBatch, size: inner } = plan.subject;
   const free = freeBatch === "free";
   const last = varying.length - 1;
   const gains = new Map<number, Float64Array>();
-  for (const at of needs) gains.set(at, await gainsOf(engine, plan, propagation, kind === "box" ? "inf" : kind, at));
+  for (const at of needs) gains.set(at, await gainsOf(engine, plan, constantOf, kind === "box" ? "inf" : kind, at));
   const readers = new Map(needs.map((at) => [at, bends.filter((b) => (b.reads as readonly number[]).includes(at))]));
   const walks = new Map<number, WalkProgram>();
   const tuners = new Map<number, Tuner>();
   let forward: Program | undefined;
+  let spent = 0;
+  const costs = new Map<number, number>();
+  const costFrom = (at: number): number => {
+    const known =
+      costs.get(at) ?? varying.slice(0, at + 1).reduce((n, node) => n + 2 * workOf(node, plan.flow.varies), 0);
+    costs.set(at, known);
+    return known;
+  };
   const walkFrom = async (at: number, rows: number): Promise<WalkProgram> => {
     const known =
       walks.get(at) ?? (await walkProgram(engine, plan, kind, at, { samples, rows: free ? Math.max(1, rows) : 1 }));
     walks.set(at, known);
     return known;
   };
-  const ballOf = (bend: Bend) => propagation.constantOf(varying[bend.reads[0]]);
+  const ballOf = (bend: Bend) => constantOf(varying[bend.reads[0]]);
   const balls = new Set(
     kind === 2 ? bends.flatMap((b, k) => (b.kind === "pointwise" && Number.isFinite(ballOf(b)) ? [k] : [])) : [],
   );
@@ -104,7 +114,7 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
       return { x, values: new Map([...values].map(([at, z]) => [at, { z, error: errors[at] }])) };
     },
 
-    async onSets(centers, reach, live) {
+    async onSets(centers, reach, live, refine) {
       const batch: Batch = { samples, center: centers.x, reach };
       const ranges = new Map<number, Range>();
       const lines = new Map<number, Lines>();
@@ -130,7 +140,8 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
           }
         }
         if (forms.length > 0) {
-          const walk = await walkFrom(at, Math.min(rowsFor(plan), forms.length));
+          const walk = await walkFrom(at, rowsFor(plan));
+          spent += forms.length * costFrom(at);
           const { lower } = await walk.lower(batch, { ranges, lines }, sizes(), forms);
           for (let m = 0; m < forms.length; m += 2) {
             const i = forms[m].who * n + forms[m].plus;
@@ -148,7 +159,11 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
     },
 
     async lower(on, forms) {
-      const walk = await walkFrom(last, Math.min(rowsFor(plan), Math.max(samples, forms.length)));
+      const walk = await walkFrom(
+        last,
+        Math.min(rowsFor(plan), samples * Math.max(1, sizeOf(varying[last].shape) - 1)),
+      );
+      spent += forms.length * costFrom(last);
       return walk.lower(on.batch, on, on.sizes, forms);
     },
 
@@ -181,8 +196,13 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
           },
         ),
       );
-      return tuner.tune(on.batch, { ...on, pieces, balls: around }, sizes, forms, steps);
+      const { made, ...lines } = await tuner.tune(on.batch, { ...on, pieces, balls: around }, sizes, forms, steps);
+      // Back through the walk is as much again, and a bend takes several operations more.
+      spent += 4 * made * costFrom(last);
+      return lines;
     },
+
+    spent: () => spent,
 
     async dispose() {
       await forward?.dispose();

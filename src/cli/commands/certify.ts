@@ -1,6 +1,7 @@
 /** @file lipschitz certify MODEL: how far each sample can move before the decision can change. */
 import { makeCertificate } from "../../certify/certificate.ts";
 import { certify as certifyNetwork } from "../../certify/evaluate.ts";
+import type { LocalEffort } from "../../certify/local.ts";
 import { hashDataset } from "../../data/dataset.ts";
 import { parsePreprocessing } from "../../data/preprocess.ts";
 import { nodeEngine } from "../../engine/node.ts";
@@ -12,7 +13,15 @@ import { aboutData, answered, dataOptions, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
 import { readBytes } from "../files.ts";
 import { openModel } from "../network.ts";
-import { normOf, normOption, parseRadii, parseWhole, preprocessingOptions, seedOption } from "../options.ts";
+import {
+  normOf,
+  normOption,
+  parseNumber,
+  parseRadii,
+  parseWhole,
+  preprocessingOptions,
+  seedOption,
+} from "../options.ts";
 import { openFile, writeJson } from "../output.ts";
 
 export const certify = command({
@@ -31,6 +40,17 @@ export const certify = command({
       description: "Radii in the units of the data, by commas",
       valueHint: "R",
     },
+    local: {
+      type: "enum",
+      options: ["on", "off"],
+      default: "on",
+      description: "Enlarge radii sample by sample by the linear walk, where the constant leaves them short",
+    },
+    seconds: {
+      type: "string",
+      description: "Time for that; default a counted amount of work, the same on every machine",
+      valueHint: "S",
+    },
     ...seedOption,
     out: { type: "string", description: "Write the certificate to this file", valueHint: "FILE" },
   },
@@ -46,7 +66,8 @@ export const certify = command({
     const bar = progress.bar("certify", 1);
     const onProgress = (fraction: number) => bar.at(fraction);
     const preprocessing = parsePreprocessing(args);
-    const question = { engine, data, norm, radii, signal, seconds: 3 };
+    const local = args.local === "off" ? ("off" as const) : effortOf(args.seconds);
+    const question = { engine, data, norm, radii, signal, seconds: 3, local };
     const about = { model: args.model, sha256, tool: { name: tool.name, version: tool.version } };
     const out = args.out;
     if (out === undefined) {
@@ -71,3 +92,11 @@ export const certify = command({
     result(certificate, () => renderCertified(certification, certificate, { file: out, notes, data }));
   },
 });
+
+// --- internal ---
+
+/** Without seconds the work is counted. */
+const effortOf = (seconds: string | undefined): LocalEffort =>
+  seconds === undefined
+    ? {}
+    : { seconds: parseNumber("--seconds", seconds, { above: 0 }), work: Number.POSITIVE_INFINITY };

@@ -1,0 +1,79 @@
+/** @file Radii sample by sample, where the global constant leaves them short: the linear walk around each sample. */
+import type { Propagation } from "../bounds/autoLip.ts";
+import type { Norm } from "../bounds/bound.ts";
+import { budget } from "../bounds/budget.ts";
+import { constantsOf } from "../bounds/linear/constants.ts";
+import { type Plan, planOf } from "../bounds/linear/plan.ts";
+import { largestRadii } from "../bounds/linear/radius.ts";
+import type { Subject } from "../bounds/subject.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { Engine } from "../engine/engine.ts";
+import { ShapeError, UsageError } from "../tensor/errors.ts";
+import { sizeOf } from "../tensor/shape.ts";
+
+/** How much is done for every sample beside the constant. */
+export interface LocalEffort {
+  /** Float64 operations, roughly; the same on every machine. Default 2e11, a minute or less on two cores. */
+  readonly work?: number;
+  /** Steps of tuning for each pair of classes at each radius; default 20. */
+  readonly steps?: number;
+  /** After so long radii stay as they are, so that they depend on the machine; default no limit. */
+  readonly seconds?: number;
+}
+
+export interface LocalQuestion {
+  readonly subject: Subject;
+  readonly engine: Engine;
+  readonly data: Dataset;
+  readonly norm: Norm;
+  /** In the norm, of the flow of one sample (`recognisedFlow`). */
+  readonly propagation: Propagation;
+  readonly predicted: readonly number[];
+  /** What is known of a sample against another class. */
+  known(index: number, other: number): number;
+  readonly radii: readonly number[];
+  readonly effort: LocalEffort;
+  readonly signal?: AbortSignal | undefined;
+  /** From 0 to 1. */
+  onProgress?(fraction: number): void;
+}
+
+/** Radii of the linear walk, or why there are none. */
+export type LocalRadii =
+  | {
+      readonly radii: Float64Array;
+      /** Samples that there was no work left for. */
+      readonly left: number;
+    }
+  | { readonly why: string };
+
+/** Enlarge radii by the linear walk (`largestRadii`). */
+export async function localRadii(question: LocalQuestion): Promise<LocalRadii> {
+  const { subject, engine, data, norm, propagation, predicted, known, radii, effort, signal, onProgress } = question;
+  if (subject.size !== sizeOf(data.shape)) return { why: "several samples make one run" };
+  let plan: Plan;
+  try {
+    plan = planOf(subject, propagation.flow);
+  } catch (cause) {
+    if (cause instanceof UsageError || cause instanceof ShapeError) return { why: cause.message };
+    throw cause;
+  }
+  const { work = 2e11, steps = 20, seconds } = effort;
+  const clock = budget({ ...(seconds === undefined ? {} : { seconds }), ...(signal ? { signal } : {}) });
+  const constantOf = await constantsOf(plan, norm, clock, propagation);
+  const x = Float64Array.from(data.x);
+  return largestRadii({
+    engine,
+    plan,
+    norm,
+    constantOf,
+    x,
+    predicted,
+    known,
+    radii,
+    steps,
+    work,
+    clock,
+    ...(onProgress ? { onProgress } : {}),
+  });
+}
