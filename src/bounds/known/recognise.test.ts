@@ -6,15 +6,18 @@ import { constant } from "../../graph/leaf.ts";
 import { writeNetwork } from "../../onnx/network.ts";
 import { parseOnnx } from "../../onnx/read.ts";
 import { add, cast, div, greater, maximum, minimum, mul, neg, pow, sub, where } from "../../ops/arith.ts";
+import { sum } from "../../ops/broadcast.ts";
 import { concat, reshape, sliceAxis, unsqueeze } from "../../ops/movement.ts";
-import { clip, erf, hardSigmoid, relu, sigmoid, softplus, tanh } from "../../ops/pointwise.ts";
-import { reduceMax, reduceMin } from "../../ops/reduce.ts";
+import { clip, erf, hardSigmoid, relu, sigmoid, softplus, sqrt, tanh } from "../../ops/pointwise.ts";
+import { averagePool } from "../../ops/pool.ts";
+import { mean, reduceMax, reduceMin } from "../../ops/reduce.ts";
 import { maxMin } from "../../ops/sort.ts";
 import { random } from "../../tensor/random.ts";
 import { autoLip } from "../autoLip.ts";
 import type { Norm } from "../bound.ts";
 import { asFunction } from "../fixed.ts";
 import { lipschitz } from "../index.ts";
+import { lengthOf as lengthIn } from "../length.ts";
 import { subjectOf } from "../subject.ts";
 
 const engine = nodeEngine({ threads: 1 });
@@ -263,5 +266,65 @@ describe("MaxMin", () => {
     const read = parseOnnx(writeNetwork(network));
     const { bound } = await autoLip(subjectOf(read), 2);
     expect(bound.value).toBeLessThan(1.0999);
+  });
+});
+
+const lengths: readonly (readonly [string, number, readonly number[], (x: Node) => Node])[] = [
+  ["a length of all", 1, [3], (x) => sqrt(sum(mul(x, x), [1], true))],
+  ["a length by a power, with something under the root", 1, [3], (x) => sqrt(add(sum(pow(x, 2), [1], true), 1e-6))],
+  ["l2 pooling", 1, [1, 4, 4], (x) => mul(sqrt(averagePool(mul(x, x), { kernel: [2, 2], strides: [2, 2] })), 2)],
+  ["l2 pooling of windows that overlap", 2, [1, 4, 4], (x) => mul(sqrt(averagePool(mul(x, x), { kernel: [2, 2] })), 2)],
+  ["a mean of squares", Math.sqrt(1 / 3), [3], (x) => sqrt(mean(mul(x, x), [1], true))],
+  ["weights inside", 3, [2], (x) => sqrt(sum(mul(mul(x, x), weight(x, [9, 4], [2])), [1], true))],
+  ["a divisor inside", 0.5, [2], (x) => sqrt(div(sum(mul(x, x), [1], true), 4))],
+];
+
+describe("lengths", () => {
+  it.each(lengths)("have a constant, at 0 too: %s", async (_, exact, sample, f) => {
+    const found = await value(f, 2, [...sample]);
+    expect(found).toBeGreaterThanOrEqual(exact);
+    expect(found).toBeLessThan(exact * (1 + 1e-9));
+    // In every norm above every quotient of pairs, small ones around 0 most of all.
+    const source = random(9);
+    const network = functionOf(sample, f);
+    const { x, y } = subjectOf(network).at(1, "float64");
+    const run = asFunction(y, x);
+    const draw = (size: number) =>
+      Float64Array.from({ length: sample.reduce((a, b) => a * b, 1) }, () => size * source.normal());
+    for (const norm of norms) {
+      const upper = await value(f, norm, [...sample]);
+      expect(upper).toBeLessThan(Number.POSITIVE_INFINITY);
+      for (let k = 0; k < 200; k++) {
+        const [a, d] = [draw(10 ** (-4 * source.uniform())), draw(10 ** (-4 * source.uniform()))];
+        const b = a.map((v, i) => v + d[i]);
+        const [fa, fb] = [run(a), run(b)];
+        expect(
+          lengthIn(
+            fa.map((v, i) => v - fb[i]),
+            norm,
+          ),
+        ).toBeLessThanOrEqual(upper * lengthIn(d, norm) * (1 + 1e-9) + 1e-12);
+      }
+    }
+  });
+
+  it("are not seen where something under the root may be below 0, or is no square", async () => {
+    const none: readonly ((x: Node) => Node)[] = [
+      (x) => sqrt(sub(sum(mul(x, x), [1], true), 1e-6)),
+      (x) => sqrt(sum(mul(mul(x, x), weight(x, [1, -1], [2])), [1], true)),
+      (x) => sqrt(sum(mul(x, add(x, 1)), [1], true)),
+      (x) => sqrt(sum(pow(x, 3), [1], true)),
+      (x) => sqrt(relu(x)),
+    ];
+    for (const f of none) expect(await value(f)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it("keep their ranges in a box", async () => {
+    const f = (x: Node) => relu(sub(sqrt(sum(mul(x, x), [1], true)), 3));
+    const at = (low: number[], high: number[]) =>
+      lipschitz(functionOf([2], f), { engine, domain: { kind: "box", low, high }, methods: ["autolip"] });
+    // Nothing is as long as 3 in there.
+    expect((await at([0, 0], [1, 1])).upper?.value).toBe(0);
+    expect((await at([2, 2], [4, 4])).upper?.value).toBeLessThan(1.0000001);
   });
 });

@@ -13,6 +13,7 @@ import { asFunction, type Fixed, fixedValues } from "../fixed.ts";
 import { bentBehaviour } from "./bent.ts";
 import type { Composition } from "./composition.ts";
 import { gateBehaviour } from "./gates.ts";
+import { lengthOf } from "./lengths.ts";
 import { isMove, type Pair, pairsOf } from "./sorts.ts";
 
 /** The flow between two nodes with every composition that is recognised in it as one node. */
@@ -32,6 +33,8 @@ export function recognisedFlow(x: Node, y: Node): Flow {
     const composition = compositionOf(node, x, varies, place, fixed);
     const stated = composition && statedOf(composition);
     if (composition && stated) found.set(node, { x: composition.x, stated });
+    const length = lengthOf(node, varies, fixed);
+    if (length) found.set(node, { x: length.x, stated: { name: "Length", behaviour: length.behaviour, pairs: null } });
   }
   if (found.size === 0) return flowOf(x, y);
   for (const node of order) {

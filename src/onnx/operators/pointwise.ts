@@ -156,5 +156,8 @@ function bound(c: Call, i: number, none: number): Node | number {
     throw new ReadError(`input ${i} must be of the type of what is clipped, ${T[own]}, got ${T[other]}`);
   if (node.shape.some((d) => d !== 1)) throw new ReadError(`input ${i} must be one number`);
   const value = c.value(i);
-  return value ? toFloat64(value)[0] : reshape(node, []);
+  if (!value) return reshape(node, []);
+  const [limit] = toFloat64(value);
+  if (Number.isNaN(limit)) throw new ReadError(`input ${i} is not a number`);
+  return limit;
 }

@@ -1,6 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { bytesOf, engine, points } from "../../../test/certificates.ts";
+import { type ModelOf, modelOf } from "../../../test/model.ts";
 import { logitsOf } from "../../certify/evaluate.ts";
 import { convnet } from "../../models/convnet.ts";
 import {
@@ -11,6 +12,7 @@ import {
   TensorProtoSchema,
 } from "../../onnx/proto.ts";
 import { parseOnnx } from "../../onnx/read.ts";
+import { tensor } from "../../tensor/tensor.ts";
 import { runOn } from "../proof/run.ts";
 import { readSteps } from "../verify.ts";
 import { finish } from "../work.ts";
@@ -45,6 +47,14 @@ const convolution = (graph: GraphProto) => {
   return found;
 };
 
+/** A model whose output has the type and the shape of its input. */
+function declared(m: ModelOf): Uint8Array {
+  const model = fromBinary(ModelProtoSchema, modelOf(m));
+  const { input, output } = model.graph as GraphProto;
+  output[0].type = input[0].type;
+  return toBinary(ModelProtoSchema, model);
+}
+
 describe("readNode()", () => {
   it.each(["SAME_UPPER", "SAME_LOWER"])("pads a convolution as the engine does: %s", async (word) => {
     const { ours, theirs } = await both((graph) => {
@@ -52,6 +62,34 @@ describe("readNode()", () => {
       node.attribute = [...node.attribute.filter((a) => a.name !== "pads"), text("auto_pad", word)];
     });
     near(ours, theirs);
+  });
+
+  it("refuses a pool that is padded by its effect and dilated: runtimes differ in it", async () => {
+    const bytes = declared({
+      inputs: { x: [1, 1, 8] },
+      nodes: [{ op: "MaxPool", in: ["x"], attributes: { auto_pad: "SAME_UPPER", dilations: [2], kernel_shape: [3] } }],
+    });
+    expect(() => readSteps(bytes, {}, [1, 8])).toThrow(/the standard and its runtimes differ/);
+  });
+
+  it("takes no gate whose argument is shifted by numbers that cancel in doubles", async () => {
+    // shift - mean scale / sqrt(variance) is 0 in doubles, and 2^-23 in truth.
+    const statistics = (shift: number, mean: number): ModelOf => ({
+      inputs: { x: [1, 2] },
+      nodes: [
+        { op: "BatchNormalization", in: ["x", "s", "b", "m", "v"], out: ["n"], attributes: { epsilon: { float: 0 } } },
+        { op: "Sigmoid", in: ["n"], out: ["g"] },
+        { op: "Mul", in: ["x", "g"] },
+      ],
+      tensors: {
+        s: tensor([1, 1]),
+        b: tensor([shift, shift]),
+        m: tensor([mean, mean]),
+        v: tensor([1, 1]),
+      },
+    });
+    expect(() => readSteps(declared(statistics(0, 0)), {}, [2])).not.toThrow();
+    expect(() => readSteps(declared(statistics(3, 3)), {}, [2])).toThrow(/multiply with a constant/);
   });
 
   it("pads by a node of its own, with any number", async () => {
