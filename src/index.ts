@@ -1,6 +1,8 @@
 // biome-ignore-all assist/source/organizeImports: the order is that of the data, not of the alphabet
 /** @file Table of contents: one list per file, in the order of the data. What needs Node is in "lipschitz/node", the ops in "lipschitz/ops". */
 export {
+  BatchError,
+  DisagreementError,
   EngineError,
   ReadError,
   ShapeError,
@@ -87,6 +89,8 @@ export { squareWave, twoMoons } from "./data/toy.ts";
 
 export type { Bound, Bracket, LayerBound, LowerBound, Norm, UpperBound, Witness } from "./bounds/bound.ts";
 export { lipschitz } from "./bounds/index.ts";
+
+export { type CheckOptions, checkModel, type ModelCheck } from "./check/model.ts";
 
 export { type CurvatureBound, type CurvatureBoundOptions, curvatureBound } from "./curvature/bound.ts";
 export { type Curvature, type CurvatureOptions, curvature, type SampleCurvature } from "./curvature/measure.ts";

@@ -15,6 +15,7 @@ export const plainEngine: Engine = {
     return {
       inputs: Object.fromEntries(inputs.map((x) => [x.attrs.name, x])),
       outputs: Object.keys(outputs),
+      halves: new Set(),
       async run(feeds) {
         const fed = inputs.map((x) => toFloat64(feeds[x.attrs.name]));
         return mapNamed(run, (f, name) => tensor(f(...fed), outputs[name].shape, "float64"));

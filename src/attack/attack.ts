@@ -1,4 +1,6 @@
 /** @file Attack a network on a data set. What counts is what the network itself decides on a perturbed sample that really exists, never what a search believes. */
+import { checkBatches, likely } from "../bounds/batchRuns.ts";
+import { subjectOf } from "../bounds/subject.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
@@ -72,13 +74,15 @@ export interface Attacked {
  *     const { robust, samples } = await attack(network, { engine, data, norm: 2, radii: [0.3], attacks: ["pgd", "deepfool"] });
  *
  * What is found bounds the distance to the nearest decision boundary from above; what is not found proves nothing.
- * Throws UsageError for settings that make no sense and networks that do not decide between the classes of the data.
+ * Throws UsageError for settings that make no sense and networks that do not decide between the classes of the data, BatchError where a sample's output depends on the
+ * batch around it.
  */
 export async function attack(network: Network, options: AttackOptions): Promise<Attacked> {
   const { engine, data, signal, seed = 1, onProgress } = options;
   const protocol = protocolOf(options, data);
   const norm = protocol.norm === "2" ? 2 : "inf";
   const target = targetOf(network, engine, data);
+  await checkBatches(subjectOf(network), engine, data.x, likely);
   const source = random(seed).fork("attack");
   try {
     const own = await target.decide(data.x);

@@ -1,5 +1,5 @@
 /** @file The network as an attack sees it: rows of samples in, decisions out, in a fixed number of rows at a time. */
-import { checkSample, subjectOf } from "../bounds/subject.ts";
+import { checkAlone, checkSample, subjectOf } from "../bounds/subject.ts";
 import { checkNames, type Dataset } from "../data/dataset.ts";
 import type { Engine, Program } from "../engine/engine.ts";
 import { type Node, topological } from "../graph/graph.ts";
@@ -30,7 +30,10 @@ export interface Target {
   dispose(): Promise<void>;
 }
 
-/** Prepare a network for attacks on samples of a data set; `most` samples at a time where the network takes any number. */
+/**
+ * Prepare a network for attacks on samples of a data set; `most` samples at a time where the network takes any number. Throws BatchError where a sample's output depends
+ * on the batch around it.
+ */
 export function targetOf(network: Network, engine: Engine, data: Dataset, most = 128): Target {
   const subject = subjectOf(network);
   checkSample(subject, data.shape);
@@ -42,6 +45,7 @@ export function targetOf(network: Network, engine: Engine, data: Dataset, most =
     throw new UsageError(`${subject.name}: an attack on decisions needs ${needed}, got ${classes} outputs`);
   }
   checkNames(subject.name, data, classes);
+  checkAlone(subject, perRun);
   const runs = subject.batch === "free" ? Math.min(most, data.count) : 1;
   const rows = runs * perRun;
   const build = (x: Node): Node => {

@@ -72,6 +72,8 @@ export interface Bracket {
   readonly upper: { readonly value: number; readonly method: string; readonly proved: boolean } | null;
   /** The node because of which there is no constant on the domain, if there is one. */
   readonly noConstant?: NoBound;
+  /** Where samples of one batch act on each other, or their number does, in a model with a free batch: then everything here is of a batch of one. */
+  readonly crossing?: NoConstant;
   readonly bounds: readonly Bound[];
   readonly layers: readonly LayerBound[];
 }

@@ -43,7 +43,8 @@ export interface LipschitzOptions {
 
 /**
  * Bracket the Lipschitz constant of a network: the smallest L with ||f(x) - f(y)||_p <= L ||x - y||_p for all x and y of a domain.
- * All outputs together are f; a fixed batch is part of x. Weights count as the float32 numbers that they are.
+ * All outputs together are f; a fixed batch is part of x. Of a free batch f is one sample's output: each gives what it gives alone, or `crossing` says where it does not,
+ * and then f is of a batch of one. Weights count as the float32 numbers that they are.
  * Throws UsageError where the network does not have exactly one floating-point input, a method is unknown or does not fit the norm
  * or the domain, or the domain does not fit the input; InternalError where a lower bound exceeds an upper one, which would be a fault of this library.
  */
@@ -101,6 +102,7 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
   return {
     ...found,
     ...(missing && !found.upper && { noConstant: missing }),
+    ...(subject.crossing && { crossing: subject.crossing }),
     bounds,
     layers: walk?.propagation.layers ?? [],
   };

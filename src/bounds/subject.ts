@@ -3,9 +3,10 @@ import type { Node } from "../graph/graph.ts";
 import { input } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
 import { concat, reshape } from "../ops/movement.ts";
-import { ShapeError, UsageError } from "../tensor/errors.ts";
+import { BatchError, ShapeError, UsageError } from "../tensor/errors.ts";
 import { type Shape, sameShape, showShape, sizeOf } from "../tensor/shape.ts";
 import { type DType, isFloat } from "../tensor/tensor.ts";
+import { type Crossing, countMatters, samplesMeet } from "./batch.ts";
 
 export interface Subject {
   readonly name: string;
@@ -17,14 +18,53 @@ export interface Subject {
   readonly size: number;
   /** Numbers in one run's output. */
   readonly outputs: number;
-  /** May several runs be made at once? */
+  /** May several runs be made at once, and does each give what it gives alone? */
   readonly batch: "free" | "fixed";
+  /** Where samples of a free batch act on each other, or their number does: then what is said holds for a batch of one. */
+  readonly crossing: Crossing | null;
   /** x: `count` runs, y: [count, outputs]. Without a free batch, count must be 1. x has the name of the network's input unless told. */
   at(count: number, dtype: DType, name?: string): { readonly x: Node; readonly y: Node };
 }
 
 /** See a network as a function of one input. Throws UsageError where it has more inputs, integer ones or free dimensions beside the batch. */
 export function subjectOf(network: Network): Subject {
+  const have = known.get(network);
+  if (have) return have;
+  const made = make(network);
+  known.set(network, made);
+  return made;
+}
+
+/** Throw BatchError where the output of a sample, of which `perRun` stand in one run, depends on the batch around it. */
+export function checkAlone(subject: Subject, perRun: number): void {
+  const { name, crossing } = subject;
+  const found = crossing ?? (perRun > 1 ? samplesMeet(subject.at(1, "float32"), perRun) : null);
+  if (!found) return;
+  const rule = "a decision on a sample must not depend on the batch around it";
+  const remedy = "export the model with a batch of one, or without what mixes samples";
+  throw new BatchError(`${name}: ${rule}: node ${found.node}: ${found.why}; ${remedy}`);
+}
+
+/** Check that samples of a shape can be fed: the same numbers in the same order, whatever the axes of length 1. */
+export function checkSample({ name, sample, size }: Pick<Subject, "name" | "sample" | "size">, shape: Shape): void {
+  const bare = (s: Shape) => s.filter((d) => d !== 1);
+  const [ours, theirs] = [bare(sample), bare(shape)];
+  const flat = ours.length <= 1 || theirs.length <= 1;
+  const runs = size / sizeOf(shape);
+  if (sizeOf(shape) === size && (flat || sameShape(ours, theirs))) return;
+  // A fixed batch: several samples make one run.
+  if (Number.isInteger(runs) && runs > 1 && sample[0] === runs) return;
+  throw new UsageError(
+    `${name}: samples must fit its input ${showShape(sample)}, got ${showShape(shape)}; is a preprocessing (layout) missing?`,
+  );
+}
+
+// --- internal ---
+
+/** Subjects are as immutable as networks, and what is found of the batch costs time. */
+const known = new WeakMap<Network, Subject>();
+
+function make(network: Network): Subject {
   const { name, inputs } = network;
   const who = name === "" ? "network" : name;
   if (inputs.length !== 1 || !isFloat(inputs[0].dtype)) {
@@ -47,40 +87,43 @@ export function subjectOf(network: Network): Subject {
     return { x, y: sideBySide(who, outputs, count) };
   };
   const { y } = at(1, "float32");
+  const batch = free ? batchOf((count) => build(count, "float32"), y.shape[1]) : "fixed";
   return {
     name: who,
     input: port.name,
     sample,
     size: sizeOf(sample),
     outputs: y.shape[1],
-    batch: free && carriesBatch(() => build(2, "float32").outputs, y.shape[1]) ? "free" : "fixed",
+    batch: batch === "free" ? "free" : "fixed",
+    crossing: typeof batch === "string" ? null : batch,
     at,
   };
 }
 
-/** Check that samples of a shape can be fed: the same numbers in the same order, whatever the axes of length 1. */
-export function checkSample({ name, sample, size }: Pick<Subject, "name" | "sample" | "size">, shape: Shape): void {
-  const bare = (s: Shape) => s.filter((d) => d !== 1);
-  const [ours, theirs] = [bare(sample), bare(shape)];
-  const flat = ours.length <= 1 || theirs.length <= 1;
-  const runs = size / sizeOf(shape);
-  if (sizeOf(shape) === size && (flat || sameShape(ours, theirs))) return;
-  // A fixed batch: several samples make one run.
-  if (Number.isInteger(runs) && runs > 1 && sample[0] === runs) return;
-  throw new UsageError(
-    `${name}: samples must fit its input ${showShape(sample)}, got ${showShape(shape)}; is a preprocessing (layout) missing?`,
-  );
-}
-
-// --- internal ---
-
-/** Do two samples go through side by side? A model may declare a free batch and then reshape to a batch of 1. */
-function carriesBatch(build: () => readonly Node[], width: number): boolean {
+/**
+ * Do samples go through side by side, each as if it were alone? A model may declare a free batch and then reshape to a batch of 1, or let samples act on each other.
+ * Seen on two and on three of them.
+ */
+function batchOf(
+  build: (count: number) => { readonly x: Node; readonly outputs: readonly Node[] },
+  width: number,
+): "free" | "fixed" | Crossing {
   try {
-    const outputs = build();
-    return outputs.every((o) => o.shape[0] === 2) && outputs.reduce((n, o) => n + sizeOf(o.shape), 0) === 2 * width;
+    const rows = (count: number) => {
+      const { x, outputs } = build(count);
+      const carried = outputs.every((o) => o.shape[0] === count && sizeOf(o.shape) % count === 0);
+      const shape = (o: Node) => (carried ? [count, sizeOf(o.shape) / count] : [1, sizeOf(o.shape)]);
+      const y = concat(
+        outputs.map((o) => reshape(o, shape(o))),
+        1,
+      );
+      return { x, y, carried: carried && sizeOf(y.shape) === count * width };
+    };
+    const two = rows(2);
+    if (!two.carried) return samplesMeet(two, 2, false) ?? "fixed";
+    return samplesMeet(two, 2) ?? countMatters(two, rows(3), [2, 3]) ?? "free";
   } catch (cause) {
-    if (cause instanceof ShapeError) return false;
+    if (cause instanceof ShapeError) return "fixed";
     throw cause;
   }
 }

@@ -1,11 +1,12 @@
 /** @file What a network does on a data set: logits, accuracy, and how far each sample can move before the decision can change. */
 import { type Propagation, propagate } from "../bounds/autoLip.ts";
+import { checkBatches, likely } from "../bounds/batchRuns.ts";
 import { maybeNorm, type Norm, printNorm, type UpperBound } from "../bounds/bound.ts";
 import { budget } from "../bounds/budget.ts";
 import { chainPairs } from "../bounds/chainPairs.ts";
 import { recognisedFlow } from "../bounds/known/recognise.ts";
 import { type Margins, marginsOf } from "../bounds/margin.ts";
-import { checkSample, type Subject, subjectOf } from "../bounds/subject.ts";
+import { checkAlone, checkSample, type Subject, subjectOf } from "../bounds/subject.ts";
 import { checkNames, type Dataset, type Samples } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
@@ -145,7 +146,7 @@ export async function accuracyOf(
  * weights as they are stored and otherwise in exact arithmetic, gives the predicted class to every x' with ||x' - x||_p <= radius;
  * assumed is that the engine's elementary functions are as accurate in float64 as `logitError` says. The same network run in
  * float32 rounds its own logits, so that it may decide otherwise where the margin at x' is within its rounding.
- * Throws UsageError where there is no constant, or no class to predict.
+ * Throws UsageError where there is no constant, or no class to predict, and BatchError where a sample's output depends on the batch around it.
  */
 export async function certify(network: Network, options: CertifyOptions): Promise<Certification> {
   const { engine, data, radii = [], upper, signal, onProgress } = options;
@@ -157,6 +158,7 @@ export async function certify(network: Network, options: CertifyOptions): Promis
   const subject = subjectOf(network);
   const width = classesOf(subject, data);
   checkClasses(subject.name, data, width);
+  checkAlone(subject, subject.outputs / width);
 
   const { x, y } = subject.at(1, "float64");
   const clock = budget({ signal });
@@ -176,6 +178,8 @@ export async function certify(network: Network, options: CertifyOptions): Promis
     signal,
     onProgress: (part) => onProgress?.(0.5 + 0.1 * part),
   });
+  const allowed = Number.isFinite(allowance) ? () => up(2 * allowance) : likely;
+  await checkBatches(subject, engine, data.x, allowed);
   const perRun = subject.outputs / width;
   const rowOf = (index: number) => outputs.data.subarray(index * width, (index + 1) * width);
   const error = up(2 * allowance);

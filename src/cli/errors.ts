@@ -1,6 +1,8 @@
 /** @file What a user sees when something fails, and the exit code: 1 wrong use, 2 unreadable or unsupported input, 3 a check did not hold. */
 import { stripVTControlCharacters } from "node:util";
 import {
+  BatchError,
+  DisagreementError,
   EngineError,
   ReadError,
   ShapeError,
@@ -43,7 +45,9 @@ export function describeFailure(error: unknown): { readonly message: string; rea
     const [head] = error.message.split("\n");
     return { message: [head, ...error.lines].map(printable).join("\n"), code: 2 };
   }
-  if (error instanceof ReadError) return { message: printable(error.message), code: 2 };
+  if ([ReadError, DisagreementError, BatchError].some((kind) => error instanceof kind)) {
+    return { message: printable((error as Error).message), code: 2 };
+  }
   if ([UsageError, ShapeError, EngineError, SpecError].some((kind) => error instanceof kind)) {
     return { message: printable((error as Error).message), code: 1 };
   }

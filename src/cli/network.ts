@@ -1,23 +1,117 @@
-/** @file Open the MODEL of a command line: an ONNX file, its external data beside it, its preprocessing in front of it. */
+/** @file Open the MODEL of a command line: an ONNX file, its external data beside it, its preprocessing in front of it; and hold it against the runtime. */
+import type { ArgsDef } from "citty";
+import type { Domain } from "../bounds/domain.ts";
+import { checkModel, type ModelCheck } from "../check/model.ts";
+import type { Samples } from "../data/dataset.ts";
 import { type PreprocessingWords, parsePreprocessing } from "../data/preprocess.ts";
+import type { Engine } from "../engine/engine.ts";
+import { evaluate } from "../engine/reference.ts";
+import { input } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
 import { withPreprocessing } from "../models/preprocess.ts";
-import { readOnnx } from "../onnx/file.ts";
+import { type ModelSource, modelAt, readOnnx } from "../onnx/file.ts";
 import { modelHash } from "../onnx/read.ts";
-import type { Shape } from "../tensor/shape.ts";
-import { readBytes } from "./files.ts";
+import { printable } from "../tensor/printable.ts";
+import { random } from "../tensor/random.ts";
+import { type Shape, sizeOf } from "../tensor/shape.ts";
+import { tensor, toFloat64 } from "../tensor/tensor.ts";
 
 export interface OpenedModel {
   readonly network: Network;
   /** Of the bytes of the file. */
   readonly sha256: string;
+  readonly source: ModelSource;
+  /** What the preprocessing in front of the file makes of an input of it. */
+  readonly before: Network;
 }
 
 /** Read a model; with data of a known sample shape, the network takes samples as the data hold them. */
 export async function openModel(path: string, words: PreprocessingWords, sample?: Shape): Promise<OpenedModel> {
   const preprocessing = parsePreprocessing(words);
-  const network = await readOnnx(path);
-  const sha256 = await modelHash(await readBytes(path));
+  const source = await modelAt(path);
+  const { bytes, ...options } = source;
+  const network = await readOnnx(bytes, options);
   const plain = Object.keys(preprocessing).length === 0 && sample === undefined;
-  return { network: plain ? network : withPreprocessing(network, preprocessing, sample), sha256 };
+  const prepared = (own: Network) => (plain ? own : withPreprocessing(own, preprocessing, sample));
+  const before = prepared({ ...network, outputs: network.inputs.map((p) => p.name), build: (inputs) => inputs });
+  return { network: prepared(network), sha256: await modelHash(bytes), source, before };
+}
+
+export const checkOption = {
+  check: {
+    type: "boolean",
+    default: true,
+    description: "Hold the file against ONNX Runtime first: that it computes what is read",
+    negativeDescription: "Do not hold the file against ONNX Runtime",
+  },
+} as const satisfies ArgsDef;
+
+export interface CheckQuestion {
+  readonly engine: Engine;
+  /** Samples that the file is run on; else points of the domain; else normal numbers, all in the units before the preprocessing. */
+  readonly data?: Samples | undefined;
+  readonly domain?: Domain | undefined;
+  readonly seed: number;
+  readonly seconds?: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** What a command says of the check: for JSON what was held against the runtime, or false, and lines under its text, none where all was. */
+export interface Checked {
+  readonly checked: ModelCheck | false;
+  readonly lines: readonly string[];
+}
+
+/** Hold a model against the runtime, unless `wanted` says no. Throws DisagreementError. */
+export async function checkOpened(opened: OpenedModel, wanted: boolean, question: CheckQuestion): Promise<Checked> {
+  if (!wanted)
+    return {
+      checked: false,
+      lines: ["Not held against the runtime (--no-check): this is of the graph as it was read."],
+    };
+  const { engine, seed, seconds, signal } = question;
+  const points = pointsOf(opened.before, question);
+  const checked = await checkModel(opened.source.bytes, {
+    ...opened.source,
+    engine,
+    seed,
+    signal,
+    ...(points ? { points } : {}),
+    // The rest is for what was asked.
+    ...(seconds === undefined ? {} : { seconds: seconds / 2 }),
+  });
+  const { open } = checked;
+  const some = open.length > 5 ? `${open.slice(0, 5).join(", ")} and ${open.length - 5} more` : open.join(", ");
+  return { checked, lines: open.length > 0 ? [printable(`Not held against the runtime: ${some}.`)] : [] };
+}
+
+// --- internal ---
+
+/** As many runs as are made of a model with a free batch. */
+const runs = 4;
+
+/** A few points, as the file takes them; undefined where the model does not take one input of known size, which is refused elsewhere. */
+function pointsOf(before: Network, { data, domain, seed }: CheckQuestion): Float64Array | undefined {
+  const [port] = before.inputs;
+  if (before.inputs.length !== 1 || port.shape.slice(1).some((d) => typeof d === "string")) return undefined;
+  const shape = port.shape.map((d) => (typeof d === "number" ? d : runs));
+  const size = sizeOf(shape);
+  const numbers = numbersOf(size, typeof port.shape[0] === "string" ? size / runs : size, seed, data, domain);
+  const x = input(port.name, shape, port.dtype === "float64" ? "float64" : "float32");
+  const y = evaluate({ y: before.build([x])[0] }, { [port.name]: tensor(numbers, shape, x.dtype) });
+  return toFloat64(y.y);
+}
+
+function numbersOf(size: number, one: number, seed: number, data?: Samples, domain?: Domain): Float64Array {
+  const source = random(seed).fork("check");
+  const number = (i: number): number => {
+    if (data) return data.x[i % data.x.length];
+    if (domain?.kind === "box") {
+      const [low, high] = [domain.low[i % one], domain.high[i % one]];
+      return low + (high - low) * source.uniform();
+    }
+    if (domain?.kind === "ball") return domain.center[i % one];
+    return source.normal();
+  };
+  return Float64Array.from({ length: size }, (_, i) => number(i));
 }

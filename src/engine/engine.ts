@@ -11,7 +11,10 @@ export interface Engine {
   readonly name: string;
   /** Compile a graph; throws EngineError where an op has no kernel for its dtype. */
   compile(outputs: Named<Node>): Promise<Program>;
-  /** Load the bytes of any ONNX model as they are, unread by this library. */
+  /**
+   * Load the bytes of any ONNX model as they are, unread by this library. Halves and integers of fewer than 32 bits, which tensors here do not have, are fed and given
+   * as float32 and int32.
+   */
   load(model: Uint8Array): Promise<Program>;
 }
 
@@ -20,6 +23,8 @@ export interface Program {
   /** What `run` must be fed, by name (dtype and shape are unknown for a loaded model with free dimensions). */
   readonly inputs: Named<Type | null>;
   readonly outputs: readonly string[];
+  /** Names among them that the runtime holds as halves: what is computed there is rounded to 11 bits. None in a compiled graph. */
+  readonly halves: ReadonlySet<string>;
   /**
    * Feed every input and compute the outputs. Results own their memory and may be fed back as they are: a training step's
    * state goes round without a copy on this side.

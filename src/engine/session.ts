@@ -5,9 +5,10 @@ import { inputsOf } from "../graph/leaf.ts";
 import { writeModel } from "../onnx/write.ts";
 import { EngineError } from "../tensor/errors.ts";
 import { mapNamed, type Named } from "../tensor/named.ts";
-import type { Tensor, TensorData, Type } from "../tensor/tensor.ts";
+import type { Tensor, Type } from "../tensor/tensor.ts";
 import type { Engine, Program } from "./engine.ts";
 import { checkFeeds } from "./feeds.ts";
+import { narrowed, widened } from "./narrow.ts";
 
 /** The part of onnxruntime-node and of onnxruntime-web that an engine uses. */
 export type Runtime = Pick<typeof Ort, "InferenceSession" | "Tensor" | "env">;
@@ -51,15 +52,21 @@ export function sessionEngine({
 
   const program = (session: Ort.InferenceSession, inputs: Named<Type | null>): Program => {
     let current: Ort.InferenceSession | undefined = session;
+    const declared = new Map(session.inputMetadata.map((m) => [m.name, m.isTensor ? m.type : undefined]));
     return {
       inputs,
       outputs: session.outputNames,
+      halves: new Set(
+        [...session.inputMetadata, ...session.outputMetadata].flatMap((m) =>
+          m.isTensor && m.type === "float16" ? [m.name] : [],
+        ),
+      ),
       async run(feeds) {
         const live = current;
         if (!live) throw new EngineError("run: the program was disposed");
         checkFeeds(inputs, feeds);
-        const results = await turn(() => live.run(mapNamed(feeds, toRuntime)));
-        return mapNamed(results as Named<Ort.Tensor>, fromRuntime);
+        const results = await turn(() => live.run(mapNamed(feeds, (t, input) => toRuntime(t, declared.get(input)))));
+        return mapNamed(results as Named<Ort.Tensor>, widened);
       },
       async dispose() {
         const last = current;
@@ -69,8 +76,10 @@ export function sessionEngine({
     };
   };
 
-  const toRuntime = ({ dtype, data, shape }: Tensor): Ort.Tensor =>
-    new runtime.Tensor(dtype, data as Ort.Tensor["data"] & Float32Array, shape);
+  const toRuntime = (tensor: Tensor, declared?: string): Ort.Tensor => {
+    const [type, data] = narrowed(tensor, declared);
+    return new runtime.Tensor(type as "float32", data as Float32Array, tensor.shape);
+  };
 
   return {
     name,
@@ -83,14 +92,4 @@ export function sessionEngine({
     },
     load: (model) => open(model),
   };
-}
-
-// --- internal ---
-
-const dtypes: readonly string[] = ["float32", "float64", "int64", "int32", "bool"];
-
-function fromRuntime({ type, dims, data }: Ort.Tensor): Tensor {
-  if (!dtypes.includes(type))
-    throw new EngineError(`run: an output has the type ${type}, which this library does not hold`);
-  return { dtype: type as Tensor["dtype"], shape: dims, data: data as TensorData };
 }

@@ -19,15 +19,7 @@ import { shown } from "./wording.ts";
 export function build(plan: Plan, inputs: readonly Node[], name: string): readonly Node[] {
   const who = name === "" ? "" : `${name}: `;
   const dtype: DType = inputs.some((x) => x.dtype === "float64") ? "float64" : "float32";
-  const scope: Scope = {
-    plan,
-    dtype,
-    folding: folder(),
-    values: new Map(),
-    types: new Map(plan.types),
-    varying: new Set(),
-    narrowed: new Map(),
-  };
+  const scope = opened(plan, dtype);
   const { values, varying } = scope;
   checkInputs(plan.ports, inputs, who);
   plan.ports.forEach((port, i) => {
@@ -40,6 +32,46 @@ export function build(plan: Plan, inputs: readonly Node[], name: string): readon
   if (refused.length > 0) throw new UnsupportedOperatorError(refused);
   return plan.outputs.map((value) => inDtype(values.get(value) as Node, scope));
 }
+
+export interface Stepwise {
+  /** Does a value vary with the network's inputs? */
+  varies(value: string): boolean;
+  /** What one node makes of values, by their names, as far as someone reads it. */
+  apply(step: Step, values: ReadonlyMap<string, Node>): readonly Made[];
+}
+
+export interface Made {
+  readonly name: string;
+  /** As the operator says it, nothing computed. */
+  readonly node: Node;
+  /** As it stands in the graph: what is constant computed, and rounded to its type in the file. */
+  readonly folded: Node;
+}
+
+/** Take the steps of a plan one by one, in their order, each on values that somebody else computed. */
+export function stepwise(plan: Plan, dtype: DType): Stepwise {
+  const { types, varying } = opened(plan, dtype);
+  for (const port of plan.ports) varying.add(port.name);
+  return {
+    varies: (value) => varying.has(value),
+    apply(step, given) {
+      const values = new Map(given);
+      const scope: Scope = { ...opened(plan, dtype), values, types, varying };
+      const results: readonly (Node | undefined)[] = step.branches ? [] : called(step, scope);
+      const refused: UnsupportedNode[] = [];
+      if (step.branches) runBranch(step, step.branches, scope, refused, "");
+      else name(step, results, scope);
+      if (refused.length > 0) throw new UnsupportedOperatorError(refused);
+      return step.outputs.flatMap((value, i): Made[] => {
+        const folded = values.get(value);
+        const made = value !== "" && plan.wanted.has(value) && folded;
+        return made ? [{ name: value, node: results[i] ?? folded, folded }] : [];
+      });
+    },
+  };
+}
+
+// --- internal ---
 
 function runAll(steps: readonly Step[], scope: Scope, refused: UnsupportedNode[], who: string): void {
   for (const step of steps) {
@@ -86,7 +118,15 @@ function runBranch(
   });
 }
 
-// --- internal ---
+const opened = (plan: Plan, dtype: DType): Scope => ({
+  plan,
+  dtype,
+  folding: folder(),
+  values: new Map(),
+  types: new Map(plan.types),
+  varying: new Set(),
+  narrowed: new Map(),
+});
 
 /** What is known while a graph is built. */
 interface Scope {
@@ -142,19 +182,27 @@ function checkInputs(ports: readonly Port[], inputs: readonly Node[], who: strin
  * to its type in the file, step by step; what varies is not rounded.
  */
 function run(step: Step, scope: Scope): void {
-  const { plan, folding, values, types, varying } = scope;
+  name(step, called(step, scope), scope);
+}
+
+const typesRead = (step: Step, { types }: Scope): ElementType[] => step.inputs.map((value) => types.get(value) ?? 0);
+
+const varies = (step: Step, { varying }: Scope): boolean => step.inputs.some((value) => varying.has(value));
+
+function called(step: Step, scope: Scope): readonly Node[] {
+  const { folding, values } = scope;
   const attributes = step.attributes();
-  const varies = step.inputs.some((value) => varying.has(value));
+  const moving = varies(step, scope);
   const inputs = step.inputs.map((value) => {
     if (value === "") return null;
     const node = values.get(value) as Node;
-    return varies ? inDtype(node, scope) : withDtype(node, "float64", folding);
+    return moving ? inDtype(node, scope) : withDtype(node, "float64", folding);
   });
   const { opset, outputs } = step;
   const named = outputs.findLastIndex((value) => value !== "") + 1;
-  const read = step.inputs.map((value) => types.get(value) ?? 0);
-  const dtype = varies ? scope.dtype : "float64";
-  const call = callOf(inputs, folding.value, { opset, dtype, attributes, outputs: named, types: read });
+  const types = typesRead(step, scope);
+  const dtype = moving ? scope.dtype : "float64";
+  const call = callOf(inputs, folding.value, { opset, dtype, attributes, outputs: named, types });
   const results = step.apply(call);
   setOrigin(
     results,
@@ -163,13 +211,20 @@ function run(step: Step, scope: Scope): void {
   );
   const unread = attributes.unread();
   if (unread.length > 0) throw new Refusal(`attribute "${shown(unread[0])}" is not known here`);
-  outputs.forEach((value, i) => {
+  return results;
+}
+
+function name(step: Step, results: readonly (Node | undefined)[], scope: Scope): void {
+  const { plan, folding, values, types, varying } = scope;
+  const [read, moving] = [typesRead(step, scope), varies(step, scope)];
+  step.outputs.forEach((value, i) => {
     if (value === "" || !plan.wanted.has(value)) return;
-    if (!results[i]) throw new Refusal(`its output ${i} is not given`);
-    checkSize(results[i].shape);
+    const result = results[i];
+    if (!result) throw new Refusal(`its output ${i} is not given`);
+    checkSize(result.shape);
     const type = resultType(step.operator, i, read, step.said);
-    let node = folding.fold(results[i]);
-    const still = !varies || folding.isKnown(node);
+    let node = folding.fold(result);
+    const still = !moving || folding.isKnown(node);
     if (still) node = folding.replaced(node, (t) => settled(t, type));
     else {
       if (isSmallInteger(type) && wraps.has(step.operator))

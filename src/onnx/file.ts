@@ -11,8 +11,18 @@ import { parseOnnx, type ReadOptions } from "./read.ts";
  */
 export async function readOnnx(source: string | URL | Uint8Array, options: ReadOptions = {}): Promise<Network> {
   if (source instanceof Uint8Array) return parseOnnx(source, options);
-  if (source instanceof URL && source.protocol !== "file:")
-    return parseOnnx(await fetched(source), { name: source.href, ...options });
+  const { bytes, ...beside } = await modelAt(source);
+  return parseOnnx(bytes, { ...beside, ...options });
+}
+
+/** The bytes of a model with what its reader has to know of where they are from. */
+export interface ModelSource extends ReadOptions {
+  readonly bytes: Uint8Array;
+}
+
+/** Fetch the bytes of a model from a path (Node) or a URL, for those who need them beside what is read of them. Throws ReadError. */
+export async function modelAt(source: string | URL): Promise<ModelSource> {
+  if (source instanceof URL && source.protocol !== "file:") return { bytes: await fetched(source), name: source.href };
   const { existsSync, readFileSync, realpathSync, statSync } = ofNode("node:fs", "readOnnx: a path");
   const { dirname, isAbsolute, join, normalize, sep } = ofNode("node:path", "readOnnx: a path");
   const { fileURLToPath } = ofNode("node:url", "readOnnx: a path");
@@ -44,7 +54,7 @@ export async function readOnnx(source: string | URL | Uint8Array, options: ReadO
     }
     return read(file, what);
   };
-  return parseOnnx(read(path, ""), { name: path, external, ...options });
+  return { bytes: read(path, ""), name: path, external };
 }
 
 /** Write a network as a plain ONNX model; returns the bytes and, given a path (Node), puts them there whole or not at all. */

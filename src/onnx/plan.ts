@@ -15,6 +15,8 @@ import { shown } from "./wording.ts";
 
 export interface Plan {
   readonly ports: readonly Port[];
+  /** With the inputs that nothing reads. */
+  readonly declared: readonly Port[];
   readonly outputs: readonly string[];
   readonly tensors: ReadonlyMap<string, Tensor>;
   /** The types in the file of inputs and tensors. */
@@ -63,7 +65,7 @@ export function planOf(model: ModelProto, external?: External): Plan {
   for (const { name, type } of graph.input)
     if (type?.value.case === "tensorType") types.set(name, type.value.value.elemType);
   for (const { name, dataType } of graph.initializer) types.set(name, dataType);
-  return { ports, outputs, tensors, types, steps: steps.filter((s) => s !== null), wanted, bounds };
+  return { ports, declared: asked, outputs, tensors, types, steps: steps.filter((s) => s !== null), wanted, bounds };
 }
 
 // --- internal ---

@@ -4,11 +4,13 @@
  */
 import { fromBinary } from "@bufbuild/protobuf";
 import { input } from "../graph/leaf.ts";
-import type { Network } from "../graph/network.ts";
+import type { Network, Port } from "../graph/network.ts";
 import { ReadError, UnsupportedOperatorError } from "../tensor/errors.ts";
-import { build } from "./build.ts";
+import type { DType, Tensor } from "../tensor/tensor.ts";
+import { build, type Stepwise, stepwise } from "./build.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { type ModelProto, ModelProtoSchema } from "./proto.ts";
+import type { Step } from "./steps.ts";
 import type { External } from "./tensors.ts";
 
 export interface ReadOptions {
@@ -24,17 +26,41 @@ export interface ReadOptions {
  * Throws UnsupportedOperatorError, which lists every node that cannot be read, or ReadError where the bytes are not a sound model.
  */
 export function parseOnnx(bytes: Uint8Array, options: ReadOptions = {}): Network {
+  return readingOf(bytes, options).network;
+}
+
+/** A model as it was read, with the nodes of the file that it is made of: what `check/` holds against a runtime, one by one. */
+export interface Reading {
+  readonly network: Network;
+  /** All inputs that the file declares, also those that nothing reads. */
+  readonly declared: readonly Port[];
+  /** The nodes that the outputs need, each after those whose values it reads. */
+  readonly steps: readonly Step[];
+  /** The weights, by the name of their value. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  /** Take the steps one by one, in their order, each on values that somebody else computed; everything floating-point that varies in `dtype`. */
+  stepwise(dtype: DType): Stepwise;
+}
+
+/** `parseOnnx` for those who ask how it was read. */
+export function readingOf(bytes: Uint8Array, options: ReadOptions = {}): Reading {
   const who = `readOnnx: ${options.name ?? "model"}`;
   const model = decode(who, bytes);
   const name = options.name ?? (model.graph?.name || "model");
   const plan = asReadError(who, () => planOf(model, options.external));
   asReadError(who, () => tryBuild(plan));
   return {
-    name,
-    inputs: plan.ports,
-    outputs: plan.outputs,
-    build: (inputs) => build(plan, inputs, name),
-    metadata: Object.fromEntries(model.metadataProps.map(({ key, value }) => [key, value])),
+    network: {
+      name,
+      inputs: plan.ports,
+      outputs: plan.outputs,
+      build: (inputs) => build(plan, inputs, name),
+      metadata: Object.fromEntries(model.metadataProps.map(({ key, value }) => [key, value])),
+    },
+    declared: plan.declared,
+    steps: plan.steps,
+    tensors: plan.tensors,
+    stepwise: (dtype) => stepwise(plan, dtype),
   };
 }
 

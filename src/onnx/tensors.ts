@@ -40,6 +40,26 @@ export function firstNotFinite(t: Tensor): number {
   return (t.data as Float32Array | Float64Array).findIndex((v) => !Number.isFinite(v));
 }
 
+/** The bytes of a tensor that is stored beside the model. */
+export function externalBytes(proto: TensorProto, external: External | undefined): Uint8Array {
+  const entries = new Map(proto.externalData.map(({ key, value }) => [key, value]));
+  const location = entries.get("location");
+  if (location === undefined) throw new ReadError("external data has no location");
+  if (!external) {
+    throw new ReadError(
+      `its data is in the file "${location}" beside the model; pass { external } that gives its bytes`,
+    );
+  }
+  const file = external(location);
+  const offset = Number(entries.get("offset") ?? 0);
+  const length = Number(entries.get("length") ?? file.length - offset);
+  const inside = [offset, length].every((n) => Number.isSafeInteger(n) && n >= 0) && offset + length <= file.length;
+  if (!inside) {
+    throw new ReadError(`"${location}" has ${file.length} bytes, got offset ${offset} and length ${length}`);
+  }
+  return file.subarray(offset, offset + length);
+}
+
 // --- internal ---
 
 interface Kind {
@@ -141,23 +161,4 @@ function fromList(kind: Kind, listed: readonly (number | bigint)[]): Tensor["dat
   const { listed: value = (v) => v } = kind;
   for (let i = 0; i < listed.length; i++) data[i] = value(listed[i]);
   return data;
-}
-
-function externalBytes(proto: TensorProto, external: External | undefined): Uint8Array {
-  const entries = new Map(proto.externalData.map(({ key, value }) => [key, value]));
-  const location = entries.get("location");
-  if (location === undefined) throw new ReadError("external data has no location");
-  if (!external) {
-    throw new ReadError(
-      `its data is in the file "${location}" beside the model; pass { external } that gives its bytes`,
-    );
-  }
-  const file = external(location);
-  const offset = Number(entries.get("offset") ?? 0);
-  const length = Number(entries.get("length") ?? file.length - offset);
-  const inside = [offset, length].every((n) => Number.isSafeInteger(n) && n >= 0) && offset + length <= file.length;
-  if (!inside) {
-    throw new ReadError(`"${location}" has ${file.length} bytes, got offset ${offset} and length ${length}`);
-  }
-  return file.subarray(offset, offset + length);
 }

@@ -51,7 +51,7 @@ export function claimLine(who: string, { constant, proved, holds }: Claim): stri
 
 /** The bracket, every bound with what it is worth, and the layers with their share of the blame. */
 export function renderBracket(bracket: Bracket): string {
-  const { lower, upper, norm, bounds, layers, noConstant } = bracket;
+  const { lower, upper, norm, bounds, layers, noConstant, crossing } = bracket;
   const lines: string[] = [];
   if (noConstant) {
     const { why, node, local } = noConstant;
@@ -66,6 +66,10 @@ export function renderBracket(bracket: Bracket): string {
       : "none";
     const where = bracket.domain === "global" ? "" : ` on the ${bracket.domain}`;
     lines.push(`Lipschitz constant, ${showNorm(norm)}${where}: between ${low} and ${high}`);
+  }
+  if (crossing) {
+    const where = `node ${crossing.node}: ${crossing.why}`;
+    lines.push(printable(`In a batch of one only: a sample's output depends on the batch around it (${where}).`));
   }
   const methods = textTable(["bound", "side", "proved", "value", "seconds", "status"]);
   for (const b of bounds) {
@@ -151,16 +155,17 @@ export function renderCertified(
 }
 
 /** Every check of a certificate with what was found, and the verdict. */
-export function renderVerdict({ holds, checks, seconds }: Verdict): string {
+export function renderVerdict({ outcome, checks, unchecked, seconds }: Verdict): string {
   const width = Math.max(...checks.map((check) => check.what.length));
+  const failed = outcome === "cannot be checked" ? "none" : "FAIL";
   const lines = checks.map(
     (check) =>
-      `${check.holds ? "ok  " : "FAIL"}  ${check.what.padEnd(width)}  ${check.seconds.toFixed(2).padStart(6)} s  ${printable(check.detail)}`,
+      `${check.holds ? "ok  " : failed}  ${check.what.padEnd(width)}  ${check.seconds.toFixed(2).padStart(6)} s  ${printable(check.detail)}`,
   );
-  const data =
-    checks.some((check) => check.what === "samples") || !holds ? "" : " (the samples were not checked: no --data)";
+  const left = unchecked.length > 0 ? [`Not checked: ${unchecked.join("; ")}.`] : [];
   return [
+    ...left,
     ...lines,
-    `${holds ? "The certificate holds" : "The certificate does not hold"}${data}; ${seconds.toFixed(2)} s.`,
+    `The certificate ${outcome}${left.length > 0 && outcome === "holds" ? " as far as it was checked" : ""}; ${seconds.toFixed(2)} s.`,
   ].join("\n");
 }

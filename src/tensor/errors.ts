@@ -44,6 +44,22 @@ export class UnsupportedOperatorError extends Error {
   }
 }
 
+/** The runtime makes something else of a model than what this library reads in it, or nothing at all. */
+export class DisagreementError extends Error {
+  override name = "DisagreementError";
+  /** The first node whose result differs, in the order in which they are computed; null where none alone does. */
+  readonly node: string | null;
+  constructor(message: string, node: string | null, options?: ErrorOptions) {
+    super(message, options);
+    this.node = node;
+  }
+}
+
+/** Samples of a batch act on each other in a model, or the number of samples does. */
+export class BatchError extends Error {
+  override name = "BatchError";
+}
+
 /** A description of an experiment, a checkpoint or a certificate breaks its schema; the message starts with the JSON path. */
 export class SpecError extends Error {
   override name = "SpecError";

@@ -1,6 +1,6 @@
 /** @file A certificate as plain data, read strictly: every field is known, every number is a number, and the digest is that of the rest. */
 import type { Preprocessing } from "./read/network.ts";
-import { must, Refusal } from "./refusal.ts";
+import { must, NoWitness, Refusal } from "./refusal.ts";
 import type { Witness } from "./witness.ts";
 
 export interface SampleClaim {
@@ -54,7 +54,7 @@ export interface Certificate {
   readonly digest: string;
 }
 
-/** Read a certificate. Throws Refusal with the path of what is wrong. */
+/** Read a certificate. Throws Refusal with the path of what is wrong, NoWitness where it says itself that it cannot be checked. */
 export async function readCertificate(text: string): Promise<Certificate> {
   let json: unknown;
   try {
@@ -67,10 +67,7 @@ export async function readCertificate(text: string): Promise<Certificate> {
     text.replace(/("(?:[^"\\]|\\.)*")|[ \t\r\n]+/g, "$1") === JSON.stringify(json),
     () => "the certificate: it is not written as JSON writes what it says",
   );
-  must(
-    !isUnverifiable(json),
-    () => `the certificate: it has no witness: ${String((json as { unverifiable?: unknown }).unverifiable)}`,
-  );
+  if (isUnverifiable(json)) throw new NoWitness(`it has no witness: ${String(json.unverifiable)}`);
   const whole = fields("$", json, Object.keys(shape));
   for (const [key, check] of Object.entries(shape)) check(`$.${key}`, whole[key]);
   const { digest, ...rest } = whole;
@@ -90,7 +87,8 @@ export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
 
 // --- internal ---
 
-const isUnverifiable = (json: unknown): boolean => typeof json === "object" && json !== null && "unverifiable" in json;
+const isUnverifiable = (json: unknown): json is { readonly unverifiable: unknown } =>
+  typeof json === "object" && json !== null && "unverifiable" in json;
 
 type Check = (path: string, value: unknown) => void;
 

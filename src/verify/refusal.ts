@@ -5,6 +5,11 @@ export class Refusal extends Error {
   override name = "Refusal";
 }
 
+/** A certificate that gives nothing to check by. */
+export class NoWitness extends Refusal {
+  override name = "NoWitness";
+}
+
 /** Throw a Refusal unless `holds`. */
 export function must(holds: boolean, message: () => string): asserts holds {
   if (!holds) throw new Refusal(message());

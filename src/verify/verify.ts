@@ -13,7 +13,7 @@ import { type Run, runOn } from "./proof/run.ts";
 import { pairLength, type Walk, walk } from "./proof/walk.ts";
 import { type Steps, stepsOf } from "./read/network.ts";
 import { readOnnx } from "./read/onnx.ts";
-import { must, Refusal } from "./refusal.ts";
+import { must, NoWitness, Refusal } from "./refusal.ts";
 import { paced } from "./work.ts";
 
 export interface CheckLine {
@@ -27,6 +27,10 @@ export interface CheckLine {
 /** Whether a certificate holds, and every check that was made; the first that fails is the last. */
 export interface Verdict {
   readonly holds: boolean;
+  /** A certificate without a witness gives nothing to check by: that says nothing against it, and nothing for it. */
+  readonly outcome: "holds" | "does not hold" | "cannot be checked";
+  /** What was left out, in words; nothing where there were data. */
+  readonly unchecked: readonly string[];
   readonly checks: readonly CheckLine[];
   readonly seconds: number;
 }
@@ -72,15 +76,24 @@ export async function verify(certificate: string, model: Uint8Array, options: Ve
       throw cause;
     }
   };
+  let noWitness = false;
   try {
     await everything(certificate, model, options, check);
   } catch (cause) {
     // Whatever stopped a check has its line already.
     options.signal?.throwIfAborted();
     if (checks.length === 0 || checks[checks.length - 1].holds) throw cause;
+    noWitness = cause instanceof NoWitness;
   }
   const holds = checks.every((line) => line.holds);
-  return { holds, checks, seconds: (performance.now() - started) / 1000 };
+  const outcome = holds ? "holds" : noWitness ? "cannot be checked" : "does not hold";
+  return {
+    holds,
+    outcome,
+    checks,
+    unchecked: options.data ? [] : withoutData,
+    seconds: (performance.now() - started) / 1000,
+  };
 }
 
 /** The network of a model as steps, for those who make a witness. Throws Refusal where it cannot be verified. */
@@ -105,6 +118,9 @@ export function roundingOf(
 }
 
 // --- internal ---
+
+/** What only samples show. */
+const withoutData = ["that the samples and labels are those of the data", "classes, margins and radii of the samples"];
 
 type Check = <T>(what: string, run: () => Promise<readonly [T, string]> | readonly [T, string]) => Promise<T>;
 

@@ -1,5 +1,6 @@
 /** @file The forms that operators take in real models, old and new: ONNX Runtime, loading the same bytes, is the judge. */
 import { describe, expect, it } from "vitest";
+import { checkModel } from "../../src/check/model.ts";
 import { evaluate } from "../../src/engine/reference.ts";
 import { input } from "../../src/graph/leaf.ts";
 import { parseOnnx } from "../../src/onnx/read.ts";
@@ -512,5 +513,7 @@ describe("readOnnx() on the forms of operators", () => {
       expect(got[name].dtype).toBe(want[name].dtype);
     }
     await Promise.all([judge.dispose(), own.dispose()]);
+    // And node by node.
+    await expect(checkModel(bytes, { engine })).resolves.toHaveProperty("nodes");
   });
 });

@@ -8,8 +8,9 @@ import { parseNpy } from "../../src/data/npy.ts";
 import { constant, input } from "../../src/graph/leaf.ts";
 import { writeModel } from "../../src/onnx/write.ts";
 import { matmul } from "../../src/ops/matmul.ts";
-import { tanh } from "../../src/ops/pointwise.ts";
+import { sin, tanh } from "../../src/ops/pointwise.ts";
 import { normalTensor, random } from "../../src/tensor/random.ts";
+import { modelOf } from "../model.ts";
 
 const program = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), "lipschitz-cli-"));
@@ -232,7 +233,8 @@ describe("certify", () => {
     const words = ["certify", join(runFolder, "model.onnx"), "--data", "digits", "--radii", "0,0.1,0.5", "--out", out];
     const { status, stdout } = lipschitz(...words, "--json");
     expect(status).toBe(0);
-    const certificate = JSON.parse(stdout);
+    const { checked, ...certificate } = JSON.parse(stdout);
+    expect(checked).toMatchObject({ open: [], batches: [1, 3] });
     expect(JSON.parse(readFileSync(out, "utf8"))).toEqual(certificate);
     const parts = certificate.certified.map((c: { accuracy: number }) => c.accuracy);
     expect(parts).toEqual([...parts].sort((a, b) => b - a));
@@ -333,6 +335,65 @@ describe("attack", () => {
   });
 });
 
+describe("the file against the runtime", () => {
+  const small = join(folder, "held.onnx");
+  const data = join(folder, "held.csv");
+
+  beforeAll(() => {
+    writeFileSync(small, controller());
+    writeFileSync(data, "0.1,0.2,-0.3,0\n0.5,0,1,1\n-1,2,0.5,0\n".repeat(8));
+  });
+
+  it.each([
+    ["bound", "--method", "autolip"],
+    ["certify", "--data", data],
+    ["attack", "--data", data, "--attack", "fgsm"],
+    ["curvature", "--samples", "3"],
+  ])("%s says that it was held, or that it was not", (command, ...words) => {
+    const { checked } = JSON.parse(lipschitz(command, small, ...words, "--json").stdout);
+    expect(checked).toMatchObject({ nodes: 3, open: [], batches: [1] });
+    expect(checked.runtime).toMatch(/^onnxruntime-node /);
+    expect(JSON.parse(lipschitz(command, small, ...words, "--no-check", "--json").stdout).checked).toBe(false);
+    expect(lipschitz(command, small, ...words).stdout).not.toMatch(/runtime/);
+    expect(lipschitz(command, small, ...words, "--no-check").stdout).toMatch(
+      /\nNot held against the runtime \(--no-check\)/,
+    );
+  });
+
+  it("is exit 2 where the runtime does not take it, with the remedy", () => {
+    const wide = join(folder, "wide.onnx");
+    const double = 11;
+    const inputs = { x: [1, 2, 3, 3] };
+    writeFileSync(wide, modelOf({ type: double, inputs, nodes: [{ op: "GlobalMaxPool", in: ["x"] }] }));
+    const { status, stderr } = lipschitz("bound", wide, "--method", "autolip");
+    expect(status).toBe(2);
+    expect(stderr).toMatch(
+      /wide\.onnx: the runtime does not take the file: .*--no-check takes the graph as it was read/,
+    );
+    expect(lipschitz("bound", wide, "--method", "autolip", "--no-check").status).toBe(0);
+  });
+
+  it("is exit 2 for certify and attack where samples of a batch act on each other, and bound says that it speaks of one", () => {
+    const crossing = join(folder, "crossing.onnx");
+    const nodes = [
+      { op: "Softmax", name: "soft", in: ["x"], out: ["h"], attributes: { axis: 0 } },
+      { op: "MatMul", in: ["h", "w"] },
+    ];
+    writeFileSync(
+      crossing,
+      modelOf({ inputs: { x: ["n", 3] }, nodes, tensors: { w: normalTensor(random(2), [3, 2]) } }),
+    );
+    for (const command of ["certify", "attack"]) {
+      const { status, stderr } = lipschitz(command, crossing, "--data", data);
+      expect(status).toBe(2);
+      expect(stderr).toMatch(/must not depend on the batch around it: node soft: samples of one batch meet there/);
+    }
+    const { status, stdout } = lipschitz("bound", crossing, "--method", "autolip");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/\nIn a batch of one only: .*\(node soft: /);
+  });
+});
+
 describe("verify", () => {
   const model = join(runFolder, "model.onnx");
   const out = join(folder, "checked.json");
@@ -352,6 +413,39 @@ describe("verify", () => {
     const { status, stderr } = lipschitz("verify", altered, model);
     expect(status).toBe(3);
     expect(stderr).toMatch(/does not hold: certificate: /);
+  });
+
+  it("says first what it did not check without data, and exits with 0 only where that was meant", () => {
+    const forgotten = lipschitz("verify", out, model);
+    expect(forgotten.status).toBe(1);
+    expect(forgotten.stdout).toMatch(/^Not checked: .*classes, margins and radii of the samples\.\nok /);
+    expect(forgotten.stderr).toMatch(/the samples were not checked: missing --data D; --no-data/);
+    const meant = lipschitz("verify", out, model, "--no-data", "--json");
+    expect(meant.status).toBe(0);
+    expect(JSON.parse(meant.stdout)).toMatchObject({
+      holds: true,
+      outcome: "holds",
+      unchecked: [/./, /./].map(() => expect.any(String)),
+    });
+    const with_ = JSON.parse(lipschitz("verify", out, model, "--data", "digits", "--json").stdout);
+    expect(with_).toMatchObject({ outcome: "holds", unchecked: [] });
+  });
+
+  it("cannot check what has no witness: exit 2, and nothing said against it", () => {
+    const without = join(folder, "unverifiable.json");
+    const soft = join(folder, "soft.onnx");
+    writeFileSync(
+      soft,
+      writeModel({ y: sin(matmul(input("x", [1, 784]), constant(normalTensor(random(1), [784, 10])))) }),
+    );
+    expect(lipschitz("certify", soft, "--data", "digits", "--out", without, "--quiet").status).toBe(0);
+    for (const data of [["--data", "digits"], ["--no-data"], []]) {
+      const { status, stdout, stderr } = lipschitz("verify", without, soft, ...data);
+      expect(status).toBe(2);
+      expect(stdout).toMatch(/The certificate cannot be checked; /);
+      expect(stdout + stderr).not.toMatch(/does not hold|FAIL/);
+      expect(stderr).toMatch(/cannot be checked: it has no witness: /);
+    }
   });
 });
 

@@ -36,11 +36,15 @@ export function nodeRange(node: Node, inputs: readonly Range[], varies: readonly
   return { low, high };
 }
 
+/** Does a node round nothing: is every number of its result one of those that it is given, or one with the other sign, or a condition? */
+export const isExact = ({ op }: Node): boolean =>
+  chooses.has(op.name) || op.name in comparisons || op.name === "Neg" || op.name === "Not" || op.name === "Where";
+
 // --- internal ---
 
 /** Ops that never fall where an input rises, and are exact. */
 const chooses = new Set(
-  "Reshape Transpose Slice ScatterSlice Concat Expand Gather Patches Max Min ReduceMax ReduceMin MaxPool MaxMin StopGradient Relu Clip Sign Floor And Or".split(
+  "Reshape Transpose Slice ScatterSlice Concat Expand Gather Patches Max Min ReduceMax ReduceMin MaxPool MaxMin RoundTo StopGradient Relu Clip Sign Floor And Or".split(
     " ",
   ),
 );

@@ -14,7 +14,7 @@ import { command } from "../command.ts";
 import { aboutData, answered, dataOptions, firstOf, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
 import { readBytes } from "../files.ts";
-import { openModel } from "../network.ts";
+import { checkOpened, checkOption, openModel } from "../network.ts";
 import { parseList, parseRadii, parseWhole, parseWord, preprocessingOptions, seedOption } from "../options.ts";
 import { openFile, writeJson, writeWhole } from "../output.ts";
 
@@ -50,6 +50,7 @@ export const attack = command({
         "A certificate of this model on these data (certify --out): exit with code 3 if an attack refutes it",
       valueHint: "FILE",
     },
+    ...checkOption,
     ...seedOption,
     out: { type: "string", description: "Write the result to this file", valueHint: "FILE" },
     examples: { type: "string", description: "Write the perturbed samples to this .npy file", valueHint: "FILE" },
@@ -62,7 +63,8 @@ export const attack = command({
     const certificate = args.certificate === undefined ? undefined : await readCertificate(args.certificate);
     const norm = normOf(args.norm, certificate);
     const tests = firstOf(await testsOf({ ...args, data: args.data }, seed), certificate?.data.samples);
-    const { network, sha256 } = await openModel(args.model, args, tests.shape);
+    const opened = await openModel(args.model, args, tests.shape);
+    const { network, sha256 } = opened;
     const engine = nodeEngine();
     const whole = await answered(network, engine, tests);
     const samples = args.samples === undefined ? whole.count : parseWhole("--samples", args.samples, 1);
@@ -76,6 +78,7 @@ export const attack = command({
     }
     if (args.out !== undefined) await openFile(args.out);
     if (args.examples !== undefined) await openFile(args.examples, "--examples");
+    const { checked, lines } = await checkOpened(opened, args.check, { engine, data, seed, signal });
     const bar = progress.bar("attack", 1);
     const { examples, ...attacked } = await attackNetwork(network, {
       engine,
@@ -93,6 +96,7 @@ export const attack = command({
     const report = {
       model: args.model,
       sha256,
+      checked,
       data: { ...aboutData(data), sha256: dataHash },
       ...attacked,
       ...(violations ? { certificate: args.certificate, violations } : {}),
@@ -102,7 +106,7 @@ export const attack = command({
     if (args.examples !== undefined) {
       await writeWhole(args.examples, writeNpy(examples, [data.count, ...data.shape]));
     }
-    result(report, () => renderAttack(attacked, violations, data));
+    result(report, () => [renderAttack(attacked, violations, data), ...lines].join("\n"));
     if (violations) sound(args.model, violations);
   },
 });

@@ -10,7 +10,7 @@ import { command } from "../command.ts";
 import { aboutData, dataOptions, testsOf } from "../data.ts";
 import { domainOptions, parseDomain } from "../domain.ts";
 import { CliError } from "../errors.ts";
-import { openModel } from "../network.ts";
+import { checkOpened, checkOption, openModel } from "../network.ts";
 import {
   normOf,
   normOption,
@@ -43,6 +43,7 @@ export const bound = command({
       description: "Exit with code 3 unless the proved upper bound is at most this",
       valueHint: "LIMIT",
     },
+    ...checkOption,
     ...seedOption,
   },
   async run(args, { progress, signal, result }) {
@@ -55,16 +56,19 @@ export const bound = command({
         ? args.method
         : parseList("--method", args.method, (o, w) => parseWord(o, w, boundNames));
     const data = args.data === undefined ? undefined : await testsOf({ ...args, data: args.data }, seed);
-    const { network, sha256 } = await openModel(args.model, args, data?.shape);
+    const opened = await openModel(args.model, args, data?.shape);
+    const { network, sha256 } = opened;
     const domain = await parseDomain(args, sizeOfInput(network));
-    const about = { model: args.model, sha256, ...(data && { data: aboutData(data) }) };
-    const text = (bracket: Bracket) => [...(data ? dataLines(data) : []), renderBracket(bracket)].join("\n");
+    const engine = nodeEngine();
+    const { checked, lines } = await checkOpened(opened, args.check, { engine, data, domain, seed, seconds, signal });
+    const about = { model: args.model, sha256, checked, ...(data && { data: aboutData(data) }) };
+    const text = (found: Bracket) => [...(data ? dataLines(data) : []), renderBracket(found), ...lines].join("\n");
     const bar = progress.bar("bound", 1);
     let fraction = 0;
     let latest: Bracket | undefined;
     const show = () => bar.at(fraction, latest && interval(latest));
     const asked = lipschitz(network, {
-      engine: nodeEngine(),
+      engine,
       norm,
       ...(methods === undefined ? {} : { methods }),
       ...(domain === undefined ? {} : { domain }),

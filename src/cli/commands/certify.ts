@@ -11,8 +11,7 @@ import { renderCertification, renderCertified } from "../../report/text.ts";
 import { command } from "../command.ts";
 import { aboutData, answered, dataOptions, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
-import { readBytes } from "../files.ts";
-import { openModel } from "../network.ts";
+import { checkOpened, checkOption, openModel } from "../network.ts";
 import {
   normOf,
   normOption,
@@ -51,6 +50,7 @@ export const certify = command({
       description: "Time for that; default a counted amount of work, the same on every machine",
       valueHint: "S",
     },
+    ...checkOption,
     ...seedOption,
     out: { type: "string", description: "Write the certificate to this file", valueHint: "FILE" },
   },
@@ -59,14 +59,18 @@ export const certify = command({
     const norm = normOf(args.norm);
     const radii = parseRadii(args.radii);
     if (args.out !== undefined) await openFile(args.out);
-    const tests = await testsOf({ ...args, data: args.data }, parseWhole("--seed", args.seed));
-    const { network, sha256 } = await openModel(args.model, args, tests.shape);
+    const seed = parseWhole("--seed", args.seed);
+    const tests = await testsOf({ ...args, data: args.data }, seed);
+    const opened = await openModel(args.model, args, tests.shape);
+    const { network, sha256 } = opened;
     const engine = nodeEngine();
+    const seconds = args.seconds === undefined ? undefined : parseNumber("--seconds", args.seconds, { above: 0 });
+    const { checked, lines } = await checkOpened(opened, args.check, { engine, data: tests, seed, seconds, signal });
     const data = await answered(network, engine, tests);
     const bar = progress.bar("certify", 1);
     const onProgress = (fraction: number) => bar.at(fraction);
     const preprocessing = parsePreprocessing(args);
-    const local = args.local === "off" ? ("off" as const) : effortOf(args.seconds);
+    const local = args.local === "off" ? ("off" as const) : effortOf(seconds);
     const question = { engine, data, norm, radii, signal, seconds: 3, local };
     const about = { model: args.model, sha256, tool: { name: tool.name, version: tool.version } };
     const out = args.out;
@@ -75,28 +79,28 @@ export const certify = command({
       bar.done();
       const samples = { ...aboutData(data), sha256: await hashDataset(data), shape: data.shape };
       const { model, sha256: hash, tool: maker } = about;
-      result({ model, sha256: hash, preprocessing, data: samples, ...certification, tool: maker }, () =>
-        renderCertification(certification, data),
+      result({ model, sha256: hash, checked, preprocessing, data: samples, ...certification, tool: maker }, () =>
+        [renderCertification(certification, data), ...lines].join("\n"),
       );
       return;
     }
     const { certification, certificate, notes } = await makeCertificate(network, {
       ...question,
       ...about,
-      bytes: await readBytes(args.model),
+      bytes: opened.source.bytes,
       preprocessing,
       onProgress,
     });
     bar.done();
     await writeJson(out, certificate);
-    result(certificate, () => renderCertified(certification, certificate, { file: out, notes, data }));
+    result({ ...certificate, checked }, () =>
+      [renderCertified(certification, certificate, { file: out, notes, data }), ...lines].join("\n"),
+    );
   },
 });
 
 // --- internal ---
 
 /** Without seconds the work is counted. */
-const effortOf = (seconds: string | undefined): LocalEffort =>
-  seconds === undefined
-    ? {}
-    : { seconds: parseNumber("--seconds", seconds, { above: 0 }), work: Number.POSITIVE_INFINITY };
+const effortOf = (seconds: number | undefined): LocalEffort =>
+  seconds === undefined ? {} : { seconds, work: Number.POSITIVE_INFINITY };

@@ -7,7 +7,7 @@ import { renderCurvature } from "../../report/curvature.ts";
 import { command } from "../command.ts";
 import { aboutData, answered, dataOptions, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
-import { openModel } from "../network.ts";
+import { checkOpened, checkOption, openModel } from "../network.ts";
 import { parseList, parseNumber, parseWhole, parseWord, preprocessingOptions, seedOption } from "../options.ts";
 
 export const curvature = command({
@@ -46,6 +46,7 @@ export const curvature = command({
       description: "Also the relative change of the gradient under perturbations of these l2 lengths, by commas",
       valueHint: "R",
     },
+    ...checkOption,
     ...seedOption,
   },
   async run(args, { progress, signal, result }) {
@@ -60,8 +61,10 @@ export const curvature = command({
     if (tests?.task === "regression" && of === "margin") {
       throw new CliError(`--of margin: needs classes, and ${tests.name} is a regression`);
     }
-    const { network, sha256 } = await openModel(args.model, args, tests?.shape);
+    const opened = await openModel(args.model, args, tests?.shape);
+    const { network, sha256 } = opened;
     const engine = nodeEngine();
+    const { checked, lines } = await checkOpened(opened, args.check, { engine, data: tests, seed, signal });
     const data = tests && (await answered(network, engine, tests));
     const bar = progress.bar("curvature", 1);
     const common = { engine, samples, of, seed, signal, ...(data ? { data } : {}) };
@@ -79,8 +82,8 @@ export const curvature = command({
     const bound = await curvatureBound(network, { signal });
     bar.done();
     const found = { ...measured, ...(stability.length > 0 ? { stability } : {}), bound };
-    result({ model: args.model, sha256, data: data ? aboutData(data) : null, ...found }, () =>
-      renderCurvature(found, data),
+    result({ model: args.model, sha256, checked, data: data ? aboutData(data) : null, ...found }, () =>
+      [renderCurvature(found, data), ...lines].join("\n"),
     );
   },
 });

@@ -12,22 +12,26 @@ import { parseWhole, seedOption } from "../options.ts";
 export const verify = command({
   name: "verify",
   description:
-    "Check a certificate again: the model, the constant, and with --data every margin and radius; exit 3 if it does not hold",
+    "Check a certificate again: the model, the constant, and with --data every margin and radius; exit 3 if it does not hold, 2 if it has no witness",
   example: "lipschitz verify certificate.json runs/digits/model.onnx --data digits",
   args: {
     certificate: { type: "positional", required: true, description: "The file that lipschitz certify --out wrote" },
     model: { type: "positional", required: true, description: "The .onnx file that it speaks of" },
     ...dataOptions,
+    "no-data": { type: "boolean", description: "Leave the samples unchecked, and exit with code 0 if the rest holds" },
     ...seedOption,
   },
   async run(args, { progress, result, signal }) {
+    // The parser takes --no-data for what negates --data, whatever that is.
+    const name = args.data as string | false | undefined;
+    const without = name === false;
     const text = new TextDecoder().decode(await readBytes(args.certificate));
     const bytes = await readBytes(args.model);
     const claimed = claimedIn(text);
     const tests =
-      args.data === undefined
+      name === undefined || name === false
         ? undefined
-        : firstOf(await testsOf({ ...args, data: args.data }, parseWhole("--seed", args.seed)), claimed?.data?.samples);
+        : firstOf(await testsOf({ ...args, data: name }, parseWhole("--seed", args.seed)), claimed?.data?.samples);
     const data = tests && labelled(tests, claimed);
     const bar = progress.bar("verify", data ? 10 : 6);
     let done = 0;
@@ -40,7 +44,15 @@ export const verify = command({
     bar.done();
     result({ certificate: args.certificate, model: args.model, ...verdict }, () => renderVerdict(verdict));
     const broken = verdict.checks.find((check) => !check.holds);
+    if (broken && verdict.outcome === "cannot be checked") {
+      throw new CliError(`the certificate cannot be checked: ${broken.detail}`, 2);
+    }
     if (broken) throw new CliError(`the certificate does not hold: ${broken.what}: ${broken.detail}`, 3);
+    if (!data && !without) {
+      throw new CliError(
+        "the samples were not checked: missing --data D; --no-data leaves them out, and what holds then is said in the first line",
+      );
+    }
   },
 });
 

@@ -124,6 +124,9 @@ function kernelOf(a: Arguments, x: Varying): readonly number[] {
   const kernel = a.list("kernel_shape");
   const fits = kernel !== undefined && kernel.length === x.shape.length - 2 && kernel.length <= 2;
   check(a, fits, "it must be in one or two dimensions");
+  const same = String(a.node.attributes.get("auto_pad") ?? "").startsWith("SAME");
+  const spread = a.list("dilations")?.some((d) => d !== 1) === true;
+  check(a, !(same && spread), "auto_pad SAME with dilations means one thing in the standard and another in runtimes");
   return kernel;
 }
 
