@@ -236,7 +236,7 @@ async function asWhole(
       const allowed = generous * (off(step, own) + unit * size) + 2 ** -100;
       const most = off(run, own);
       if (most <= allowed) continue;
-      const what = `the output "${name}" of the file as it is differs by ${most} from the graph, by more than rounding; each node by itself agrees`;
+      const what = `the output "${name}" differs by ${most}, more than rounding, though each node by itself agrees: the runtime rewrites the graph before it runs it`;
       throw new DisagreementError(`${network.name}: ${what}; ${remedy}`, null);
     }
   } finally {
