@@ -42,6 +42,10 @@ export async function explained(
   return outputs.map((node) => found.get(node) as Range);
 }
 
+/** Multiplications and additions, roughly, that the ranges of `outputs` take. */
+export const workOf = (outputs: readonly Node[]): number =>
+  topological(outputs).reduce((n, node) => n + (node.inputs.length > 0 ? termsOf(node) * sizeOf(node.shape) : 0), 0);
+
 // --- internal ---
 
 async function rangeOf(node: Node, found: ReadonlyMap<Node, Range>, rounding: Rounding): Promise<Range> {
@@ -109,6 +113,7 @@ function termsOf(node: Node): number {
     case "windows":
       return sizeOf(weight.shape) / Math.max(1, Math.min(weight.shape[0], weight.shape[1]));
     default:
+      if (isExact(node)) return 1;
       // Windows that overlap read a number several times.
       return 64 + Math.ceil(Math.max(0, ...sizes) / Math.max(1, sizeOf(node.shape)));
   }

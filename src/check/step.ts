@@ -7,7 +7,7 @@ import type { Reading } from "../onnx/read.ts";
 import type { Step } from "../onnx/steps.ts";
 import { sameShape, showShape } from "../tensor/shape.ts";
 import { cast, type DType, isFloat, type Tensor, toFloat64 } from "../tensor/tensor.ts";
-import { explained, type Rounding } from "./explained.ts";
+import { explained, type Rounding, workOf } from "./explained.ts";
 
 /** What is known of the values of a model while its nodes are walked. */
 export interface Walked {
@@ -15,6 +15,8 @@ export interface Walked {
   readonly stepwise: Stepwise;
   /** Of everything floating-point that varies. */
   readonly dtype: DType;
+  /** Is there time for so much work? */
+  affords(work: number): boolean;
   /** What the runtime gave. */
   readonly values: ReadonlyMap<string, Tensor>;
 }
@@ -41,6 +43,7 @@ export async function checkStep(step: Step, walked: Walked, rounding: Rounding):
     if (varies) given.set(node, toFloat64(value));
   }
   const results = stepwise.apply(step, nodes);
+  if (!walked.affords(workOf(results.map(({ node }) => node)))) return { kind: "open", why: "there was no time" };
   if ([...given.values()].some((v) => !v.every(Number.isFinite))) {
     return { kind: "open", why: "a number that it reads is not finite" };
   }
