@@ -150,6 +150,38 @@ describe("x g(x)", () => {
     expect(await value((x) => mul(tail(x), sigmoid(x)), 2, one)).toBeGreaterThan(Math.abs(exact) / 4 - 1.2);
   });
 
+  it("is above what constants make in truth, whatever they make in doubles", async () => {
+    const r = random(31);
+    // Float32 numbers near powers of two: their sums and products are whole multiples of 2^-69, exactly.
+    const near = (power: number) => Math.fround(2 ** power * (1 + Math.floor(200 * r.uniform() - 100) * 2 ** -23));
+    const whole = (v: number) => BigInt(v * 2 ** 23);
+    let lost = 0;
+    for (let k = 0; k < 60; k++) {
+      const power = Math.floor(70 * r.uniform());
+      const [p, a, b] = [near(power), near(0), near(0)];
+      const t = Math.fround(p * a * b);
+      const offset = Number(whole(p) * whole(a) * whole(b) - (whole(t) << 46n)) / 2 ** 69;
+      if (p * a * b - t !== offset) lost++;
+      const moved = (y: Node) =>
+        sub(mul(mul(add(y, weight(y, [p], [1])), weight(y, [a], [1])), weight(y, [b], [1])), weight(y, [t], [1]));
+      const [top, least] = [1.0998393, 1 - 1e-4];
+      const size = a * b;
+      // x s(x): slope 1 far out, 0 on the other side; then the offset of the gate, of the line, of the argument.
+      const gate = await value((x) => mul(x, moved(sigmoid(x))), 2, [1]);
+      const ends = Math.max(Math.abs(size + offset), Math.abs(offset));
+      expect(gate).toBeGreaterThanOrEqual(ends * least);
+      const width = p * 2 ** -48 + 1e-6;
+      expect(gate).toBeLessThanOrEqual(top * size + Math.abs(offset) * (1 + 1e-9) + width);
+      const line = await value((x) => mul(moved(x), sigmoid(x)), 2, [1]);
+      expect(line).toBeGreaterThanOrEqual(Math.abs(size / 2 + offset / 4) * least);
+      expect(line).toBeLessThanOrEqual(top * size + Math.abs(offset) / 4 + width);
+      const argument = await value((x) => mul(x, sigmoid(moved(x))), 2, [1]);
+      expect(argument).toBeGreaterThanOrEqual(Math.max(1, (Math.abs(offset) / 4) * least - 0.3));
+      expect(argument).toBeLessThanOrEqual(top + Math.abs(offset) / 4 + width);
+    }
+    expect(lost).toBeGreaterThan(10);
+  });
+
   it("is not taken for one where a constant differs", async () => {
     const wrong: readonly ((x: Node) => Node)[] = [
       (x) => mul(x, x),
