@@ -112,15 +112,19 @@ function add({ map }: Term, from: readonly Float64Array[], sides: readonly numbe
   const plus = (row: number, other: number, factor: number) => {
     if (factor !== 0) for (let k = 0; k < to[row].length; k++) to[row][k] += factor * from[other][k];
   };
+  const moved = (p: number, shift: readonly number[] | undefined) =>
+    coordinates(p, sides)
+      .map((x, i) => (((x + (shift?.[i] ?? 0)) % sides[i]) + sides[i]) % sides[i])
+      .reduce((k, x, i) => k * sides[i] + x, 0);
   for (let p = 0; p < size; p++) {
     if (map.kind === "places") {
+      const q = moved(p, map.shift);
       for (let r = 0; r < map.rows; r++)
-        if (map.from[r] >= 0) plus(r * size + p, map.from[r] * size + p, map.factors[r]);
+        if (map.from[r] >= 0) plus(r * size + p, map.from[r] * size + q, map.factors[r]);
       continue;
     }
     for (const { shift, weight } of map.taps) {
-      const at = coordinates(p, sides).map((x, i) => (((x + shift[i]) % sides[i]) + sides[i]) % sides[i]);
-      const q = at.reduce((k, x, i) => k * sides[i] + x, 0);
+      const q = moved(p, shift);
       for (let r = 0; r < map.rows; r++) {
         for (let c = 0; c < map.cols; c++) plus(r * size + p, c * size + q, weight[r * map.cols + c]);
       }

@@ -22,10 +22,29 @@ export type LinearForm =
     }
   /** x -> x times (or, with `inverse`, divided by) `factors`, element by element. */
   | { readonly form: "diagonal"; readonly factors: Node; readonly inverse: boolean }
-  /** Norms that are known in closed form; each is a proved upper bound as a float64, rounded up. */
-  | { readonly form: "bounded"; readonly norm: { readonly 1: number; readonly 2: number; readonly inf: number } }
+  /** Norms that are known in closed form; each is a proved upper bound as a float64, rounded up. `sums`: windows of a channel added up. */
+  | {
+      readonly form: "bounded";
+      readonly norm: { readonly 1: number; readonly 2: number; readonly inf: number };
+      readonly sums?: WindowSums;
+    }
   /** Nothing beyond linearity: its vjp is its adjoint. */
   | { readonly form: "other" };
+
+/** Windows that move over the spatial axes of [batch, channels, ...space], each channel by itself. */
+export interface Windows {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  /** Begins of all axes, then ends. */
+  readonly pads: readonly number[];
+  readonly dilations: readonly number[];
+}
+
+/** Every number is the sum of its window times a factor in [low, high], which includes its rounding. */
+export interface WindowSums extends Windows {
+  readonly low: number;
+  readonly high: number;
+}
 
 /** A range that holds every difference quotient of a function of one number between points of [low, high], which may be infinite. */
 export type Slopes = (low: number, high: number) => readonly [number, number];
@@ -51,6 +70,8 @@ export type Behaviour =
       readonly kind: "smooth";
       readonly lipschitz: { readonly 1: number; readonly 2: number; readonly inf: number };
       readonly curvature: number;
+      /** The largest number of each window is what it gives. */
+      readonly largestIn?: Windows;
     }
   | { readonly kind: "unbounded"; readonly why: string; readonly local?: Local };
 

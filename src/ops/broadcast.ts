@@ -2,7 +2,7 @@
 import { apply, type Node, type Op } from "../graph/graph.ts";
 import { ShapeError } from "../tensor/errors.ts";
 import { broadcastShapes, checkAxis, type Shape, sameShape, showShape, sizeOf, stridesOf } from "../tensor/shape.ts";
-import { bounded, up } from "./facts.ts";
+import { bounded, channelSums, up } from "./facts.ts";
 import { gatherStrided } from "./loops.ts";
 import { int64s, reduceForm, reshapeForm } from "./lowering.ts";
 import { reshape } from "./movement.ts";
@@ -67,7 +67,7 @@ const sumOp: Op<ReduceAttrs> = {
   vjp: (y, dy) => [broadcastTo(withKeptAxes(y, dy), y.inputs[0].shape)],
   behaviour(y) {
     const n = sizeOf(y.inputs[0].shape) / Math.max(1, sizeOf(y.shape));
-    return bounded(1, up(Math.sqrt(n)), n);
+    return bounded(1, up(Math.sqrt(n)), n, channelSums(y, 1, 1));
   },
   evaluate: (y, [x]) => reduceLoop(x, y.inputs[0].shape, y.attrs.axes, 0, (a, v) => a + v),
   onnx: (y, build) => reduceForm(build, "ReduceSum", build.input(0), y.attrs.axes, y.attrs.keep),

@@ -1,5 +1,5 @@
 /** @file The behaviours that several families share, with constants rounded outward. */
-import type { Behaviour, Local, Node, Slopes } from "../graph/graph.ts";
+import type { Behaviour, Local, Node, Slopes, WindowSums } from "../graph/graph.ts";
 
 /** The next representable number above a positive one, twice: covers the rounding of one division and one square root. */
 export const up = (v: number): number => v * (1 + 2 ** -50);
@@ -8,10 +8,24 @@ export const isometry: Behaviour = { kind: "isometry" };
 export const otherLinear: Behaviour = { kind: "linear", of: { form: "other" } };
 
 /** A linear op whose norms are known in closed form. */
-export const bounded = (one: number, two: number, inf: number): Behaviour => ({
+export const bounded = (one: number, two: number, inf: number, sums?: WindowSums): Behaviour => ({
   kind: "linear",
-  of: { form: "bounded", norm: { 1: one, 2: two, inf } },
+  of: { form: "bounded", norm: { 1: one, 2: two, inf }, ...(sums ? { sums } : {}) },
 });
+
+/** Of a reduction over all axes behind the channels: each channel is one window. */
+export function channelSums(
+  y: Node<{ readonly axes: readonly number[] }>,
+  low: number,
+  high: number,
+): WindowSums | undefined {
+  const [, , ...space] = y.inputs[0].shape;
+  const { axes } = y.attrs;
+  if (space.length === 0 || axes.length !== space.length || space.some((_, i) => !axes.includes(i + 2)))
+    return undefined;
+  const ones = space.map(() => 1);
+  return { kernel: space, strides: space, pads: [...space, ...space].map(() => 0), dilations: ones, low, high };
+}
 
 /** Without `slopes` the range on an interval is that on the whole line. */
 export const pointwise = (low: number, high: number, curvature: number, slopes?: Slopes): Behaviour => ({

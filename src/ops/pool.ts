@@ -80,7 +80,7 @@ const maxPoolOp: Op<Window> = {
   behaviour(y) {
     const most = mostReaders(y.inputs[0].shape.slice(2), y.attrs);
     const lipschitz = { 1: most, 2: most === 1 ? 1 : up(Math.sqrt(most)), inf: 1 };
-    return { kind: "smooth", lipschitz, curvature: Number.POSITIVE_INFINITY };
+    return { kind: "smooth", lipschitz, curvature: Number.POSITIVE_INFINITY, largestIn: y.attrs };
   },
   // A tap that a window lacks is one that it has.
   parts(y) {
@@ -177,7 +177,9 @@ const averagePoolOp: Op<AverageAttrs> = {
     });
     const row = rows.reduce((most, n, p) => Math.max(most, n === counts[p] ? 1 : up(n / counts[p])), 0);
     const column = columns.reduce((most, c) => Math.max(most, c), 0) * (1 + table.length * Number.EPSILON);
-    return bounded(column, up(Math.sqrt(up(column * row))), row);
+    const [fewest, most] = [Math.min(...counts), Math.max(...counts)];
+    const sums = { ...y.attrs, low: (1 - 2 ** -50) / most, high: up(1 / fewest) };
+    return bounded(column, up(Math.sqrt(up(column * row))), row, sums);
   },
   evaluate(y, [x]) {
     const counts = countsOf(y.inputs[0].shape.slice(2), y.attrs);

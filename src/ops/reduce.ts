@@ -12,7 +12,7 @@ import {
   sum,
   withKeptAxes,
 } from "./broadcast.ts";
-import { bounded, up } from "./facts.ts";
+import { bounded, channelSums, up } from "./facts.ts";
 import { reduceForm } from "./lowering.ts";
 import { reshape, sliceAxis, transpose } from "./movement.ts";
 
@@ -36,7 +36,7 @@ const meanOp: Op<ReduceAttrs> = {
   },
   behaviour(y) {
     const n = groupSize(y);
-    return bounded(up(1 / n), up(1 / Math.sqrt(n)), 1);
+    return bounded(up(1 / n), up(1 / Math.sqrt(n)), 1, channelSums(y, (1 - 2 ** -50) / n, up(1 / n)));
   },
   evaluate(y, [x]) {
     const n = groupSize(y);

@@ -2,7 +2,8 @@
  * @file A network as a program of the quadratic walk, tensors as vectors of numbers. Only what nodes say of themselves is asked: what is moved
  * or scaled is carried along and costs nothing, other affine nodes append rows, activations become slopes in [0, 1].
  */
-import { type Flow, isAffine } from "../../graph/behaviour.ts";
+import type { Flow } from "../../graph/behaviour.ts";
+import { isAffine } from "../../graph/behaviour.ts";
 import type { Node } from "../../graph/graph.ts";
 import { up } from "../../linalg/rounding.ts";
 import { sizeOf } from "../../tensor/shape.ts";
@@ -22,22 +23,22 @@ import {
   type Term,
   type Variable,
 } from "./program.ts";
+import { unfolded } from "./unfold.ts";
 
 /** Slopes of the numbers of a node, [lowest, highest] of each. */
 export type SlopesOf = (node: Node) => { readonly low: Float64Array; readonly high: Float64Array } | null;
 
 /** The program of a flow; a string says which node stands in the way. */
-export function denseCuts(flow: Flow, norms: NodeNorms, slopesOf: SlopesOf = () => null): Program | string {
-  if (flow.varying.length === 0) return "the output does not depend on the input";
+export function denseCuts(given: Flow, norms: NodeNorms, slopesOf: SlopesOf = () => null): Program | string {
+  if (given.varying.length === 0) return "the output does not depend on the input";
+  const flow = unfolded(given, (node) => sortedPairs(node) === null);
   const build = new Builder();
   const values = new Map<Node, Value>();
   const start = build.variable(sizeOf(flow.input.shape), "input");
   values.set(flow.input, { variable: start, map: identityPlaces(start.channels) });
   for (const node of flow.varying) {
     if (node === flow.input) continue;
-    const made = isAffine(node, flow.varies)
-      ? affineValue(build, flow, norms, node, values)
-      : activationValue(build, flow, node, values, slopesOf);
+    const made = denseValue(build, flow, norms, node, values, slopesOf);
     if (typeof made === "string") return made;
     values.set(node, made);
   }
@@ -45,7 +46,19 @@ export function denseCuts(flow: Flow, norms: NodeNorms, slopesOf: SlopesOf = () 
   return programOf([], start, output, build.actions);
 }
 
-// --- internal ---
+/** A node as a value, from those of what it reads; a string says why there is none. */
+export function denseValue(
+  build: Builder,
+  flow: Flow,
+  norms: NodeNorms,
+  node: Node,
+  values: ReadonlyMap<Node, Value>,
+  slopesOf: SlopesOf = () => null,
+): Value | string {
+  return isAffine(node, flow.varies)
+    ? affineValue(build, flow, norms, node, values)
+    : activationValue(build, flow, node, values, slopesOf);
+}
 
 /** Numbers of a variable, moved and scaled. */
 export interface Value {
@@ -64,14 +77,17 @@ export class Builder {
 
   /** A variable that is a sum of linear maps of values. */
   affine(name: string, rows: number, terms: readonly { readonly value: Value; readonly map: Linear }[]): Variable {
-    const own = terms.map(({ value, map }): Term => {
-      const composed = after(map, value.map);
-      if (composed) return { from: value.variable, map: composed };
-      return { from: this.materialise(value, name), map };
-    });
+    const own = terms.map((term) => this.term(term, name));
     const to = this.variable(rows, name);
     this.actions.push({ kind: "affine", to, terms: own });
     return to;
+  }
+
+  /** A linear map of a value as one of its variable. */
+  term({ value, map }: { readonly value: Value; readonly map: Linear }, name: string): Term {
+    const composed = after(map, value.map);
+    if (composed) return { from: value.variable, map: composed };
+    return { from: this.materialise(value, name), map };
   }
 
   /** A value as a variable of its own. */
@@ -155,8 +171,11 @@ export class Builder {
 /** A variable as a value. */
 export const whole = (variable: Variable): Value => ({ variable, map: identityPlaces(variable.channels) });
 
-export const isIdentity = ({ rows, cols, from, factors }: Places): boolean =>
-  rows === cols && from.every((f, i) => f === i) && factors.every((f) => f === 1);
+/** Numbers where they were, and as large. */
+export const isIdentity = ({ rows, cols, from, factors, shift }: Places): boolean =>
+  rows === cols && !shift?.some((s) => s !== 0) && from.every((f, i) => f === i) && factors.every((f) => f === 1);
+
+// --- internal ---
 
 function affineValue(
   build: Builder,

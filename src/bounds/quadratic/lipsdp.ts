@@ -53,8 +53,8 @@ export async function quadraticBound(program: Program, options: QuadraticOptions
   const start = recordedStart(program);
   await offer(start.choose, start.multipliers);
   if (program.multipliers === 0) return { ...found, ended: true, steps: 0 };
-  // One proof must come after the search, and may be repeated further from the edge.
-  const limited = reserving(clock, seconds, () => 2 * cost);
+  // A proof must come after the search.
+  const limited = reserving(clock, seconds, () => 1.2 * cost);
   const prove = async ({ multipliers, value }: Point) => {
     const aim = Math.exp(value / 2) * (1 + 1e-5);
     for (const e of inwards) if (!(found.value <= aim)) await offer(given(multipliers, e), multipliers);
@@ -98,7 +98,7 @@ function recordedStart(program: Program) {
     if (step.kind === "gain") {
       const mean = means.reduce((sum, y) => sum + y, 0) / means.length;
       multipliers[step.multiplier] = t[0];
-      theta[step.multiplier] = Math.log(t[0] / Math.max(mean, 1e-300));
+      theta[step.multiplier] = Math.log(t[0] / mean);
       return t;
     }
     const sums = new Map<number, { total: number; count: number }>();
@@ -109,7 +109,7 @@ function recordedStart(program: Program) {
     step.share.forEach((k, i) => {
       const { total, count } = sums.get(k) as { total: number; count: number };
       multipliers[k] = t[i];
-      theta[k] = Math.log(t[i] / Math.max(total / count, 1e-300));
+      theta[k] = Math.log((t[i] * count) / total);
     });
     return t;
   };

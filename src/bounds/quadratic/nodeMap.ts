@@ -8,6 +8,7 @@ import { sizeOf } from "../../tensor/shape.ts";
 import { computedError } from "../fixed.ts";
 import { denseOf, type LinearMap, linearMap } from "../norm/affine.ts";
 import type { NodeNorms } from "../norm/node.ts";
+import { workOf } from "../work.ts";
 import { identityPlaces, type Kernel, type Linear, type Places } from "./program.ts";
 
 /** The linear part of a node in input `i`, the others held fixed; null where it is too large to write out, or has no derivative. */
@@ -15,7 +16,7 @@ export function nodeMap(flow: Flow, norms: NodeNorms, node: Node, i: number): Li
   const only = node.inputs.map((_, k) => k === i);
   const behaviour = node.op.behaviour(node, only);
   const [rows, cols] = [sizeOf(node.shape), sizeOf(node.inputs[i].shape)];
-  if (behaviour.kind === "isometry") return moved(flow, node, i);
+  if (behaviour.kind === "isometry") return movedNumbers(flow, node, i);
   if (behaviour.kind !== "linear") return null;
   const { of } = behaviour;
   if (of.form === "diagonal") {
@@ -34,10 +35,10 @@ export function nodeMap(flow: Flow, norms: NodeNorms, node: Node, i: number): Li
     if (of.side === "left" && cols === n && rows === m) return matrixKernel(m, n, data, error);
   }
   if (of.form === "bounded") {
-    const places = moved(flow, node, i);
+    const places = movedNumbers(flow, node, i);
     if (places) return places;
   }
-  if (rows * cols > largest) return null;
+  if (rows * cols > largest.entries || Math.min(rows, cols) * workOf(node, flow.varies) > largest.work) return null;
   const map = alone(flow, node, i);
   if (!map) return null;
   const { data } = denseOf(map);
@@ -55,23 +56,11 @@ export const matrixKernel = (rows: number, cols: number, weight: Float64Array, e
   error,
 });
 
-// --- internal ---
-
-/** Entries of a matrix that is written out. */
-const largest = 4e6;
-
-/** A node as a function of one input in the place of which stands a placeholder. */
-function alone(flow: Flow, node: Node, i: number): LinearMap | null {
-  const slots = node.inputs.map((x, k) => (k === i || flow.varies.has(x) ? input(`slot ${k}`, x.shape, x.dtype) : x));
-  const own = apply(node.op, slots, node.attrs);
-  return linearMap({ output: own, sources: slots.filter((s, k) => s !== node.inputs[k]), nodes: [own] }, slots[i]);
-}
-
 /**
  * What a node moves where, perhaps with the other sign, told by the numbers that it makes of random ones: a row of two entries would have to hit
  * one of them by accident (`onlyCopies` reads ops in the same way). Null where it does anything else.
  */
-function moved(flow: Flow, node: Node, i: number): Places | null {
+export function movedNumbers(flow: Flow, node: Node, i: number): Places | null {
   const cols = sizeOf(node.inputs[i].shape);
   const map = alone(flow, node, i);
   if (!map) return null;
@@ -89,6 +78,18 @@ function moved(flow: Flow, node: Node, i: number): Places | null {
     factors[k] = made[k] === drawn[at] ? 1 : -1;
   }
   return { kind: "places", rows: made.length, cols, from, factors, error: 0 };
+}
+
+// --- internal ---
+
+/** Entries of a matrix that is written out, and float64 operations to write it. */
+const largest = { entries: 4e6, work: 3e8 };
+
+/** A node as a function of one input in the place of which stands a placeholder. */
+function alone(flow: Flow, node: Node, i: number): LinearMap | null {
+  const slots = node.inputs.map((x, k) => (k === i || flow.varies.has(x) ? input(`slot ${k}`, x.shape, x.dtype) : x));
+  const own = apply(node.op, slots, node.attrs);
+  return linearMap({ output: own, sources: slots.filter((s, k) => s !== node.inputs[k]), nodes: [own] }, slots[i]);
 }
 
 /** A matrix of at most one entry in each row as places. */

@@ -17,8 +17,9 @@ import { concat, reshape, sliceAxis, transpose } from "../../ops/movement.ts";
 import { exp, sqrt } from "../../ops/pointwise.ts";
 import { reduceMin } from "../../ops/reduce.ts";
 import { tensor, toFloat64 } from "../../tensor/tensor.ts";
-import { aliases, type Grid, gridOf } from "./grid.ts";
+import { aliases, type Grid, gridOf, turnOf } from "./grid.ts";
 import type { Linear, Places, Program, Step, Sum, Term, Variable } from "./program.ts";
+import { meanFloor } from "./start.ts";
 import { symbolAt } from "./symbol.ts";
 
 /** The value of multipliers and its gradient. */
@@ -179,7 +180,7 @@ class Walk {
 
   private timesLeft(term: Term, symbols: Batch | null, Y: Batch | null): Batch {
     if (term.map.kind === "places") {
-      return placed(term.map, Y ?? this.block(term.from, term.from));
+      return placed(term.map, Y ?? this.block(term.from, term.from), this.grid);
     }
     return Y ? times(symbols as Batch, Y) : (symbols as Batch);
   }
@@ -203,7 +204,9 @@ class Walk {
   private append(step: Sum & { readonly live: readonly Variable[] }): void {
     const kept = step.live.filter((v) => v !== step.to);
     const { U, symbols } = this.rows(step, kept);
-    const V = step.terms.map((term, k) => rightAdjoint(U.get(term.from) as Batch, term.map, symbols[k])).reduce(plus);
+    const V = step.terms
+      .map((term, k) => rightAdjoint(U.get(term.from) as Batch, term.map, symbols[k], this.grid))
+      .reduce(plus);
     for (const j of kept) {
       const own = U.get(j);
       if (own) this.put(step.to, j, own);
@@ -217,7 +220,8 @@ class Walk {
     const weights = this.grid.weights.map((w) => w / this.grid.size);
     const eye = array(eyeOf(n), [1, n, n]);
     const perFrequency = sum(mul(Y.re, eye), [2]);
-    const mean = sum(mul(perFrequency, array(Float64Array.from(weights), [weights.length, 1])), [0]);
+    const bare = sum(mul(perFrequency, array(Float64Array.from(weights), [weights.length, 1])), [0]);
+    const mean = add(bare, add(mul(sum(bare), meanFloor / n), 1e-300));
     const share = step.kind === "sector" ? Array.from(step.share) : new Array<number>(n).fill(step.multiplier);
     const distinct = [...new Set(share)];
     const pick = array(
@@ -229,7 +233,7 @@ class Walk {
     );
     const alone = distinct.length === n;
     const scale = alone ? mean : reshape(matmul(pick, reshape(mean, [n, 1])), [distinct.length]);
-    const t = mul(exp(this.thetaOf(distinct)), add(scale, 1e-300));
+    const t = mul(exp(this.thetaOf(distinct)), scale);
     distinct.forEach((k, i) => {
       this.multipliers[k] = sliceAxis(t, 0, i, i + 1);
     });
@@ -318,7 +322,7 @@ class Walk {
           if (step.sides.length === 0 && symbols && term.map.kind === "kernel") {
             return [summed(left, symbols, fine)];
           }
-          return [fold(rightAdjoint(left, term.map, symbols))];
+          return [fold(rightAdjoint(left, term.map, symbols, fine))];
         });
         if (parts.length > 0) next.push([own.to, other.to, parts.reduce(plus)]);
       }
@@ -418,9 +422,9 @@ function inverseOf({ re, im }: Batch): Batch {
 }
 
 /** U T^*. */
-function rightAdjoint(U: Batch, map: Linear, symbols: Batch | null): Batch {
+function rightAdjoint(U: Batch, map: Linear, symbols: Batch | null, grid: Grid): Batch {
   if (map.kind === "kernel") return times(U, adjoint(symbols as Batch));
-  return adjoint(placed(map, adjoint(U)));
+  return adjoint(placed(map, adjoint(U), grid));
 }
 
 /** sum over frequencies of Re U T^*, each as often as it stands for others, over their number: one product of long rows. */
@@ -438,7 +442,7 @@ function summed(U: Batch, T: Batch, grid: Grid): Batch {
 }
 
 /** Rows taken by their places, by runs of neighbours. */
-function placed({ from, factors, rows }: Places, Y: Batch): Batch {
+function placed({ from, factors, rows, shift }: Places, Y: Batch, grid: Grid): Batch {
   const runs: { readonly first: number; length: number }[] = [];
   for (let r = 0; r < rows; r++) {
     const last = runs[runs.length - 1];
@@ -462,5 +466,18 @@ function placed({ from, factors, rows }: Places, Y: Batch): Batch {
     const rowsOf = parts.length === 1 ? parts[0] : concat(parts, 1);
     return factors.every((f, r) => f === 1 || from[r] < 0) ? rowsOf : mul(rowsOf, array(factors, [1, rows, 1]));
   };
-  return { re: take(Y.re), im: Y.im && take(Y.im) };
+  const taken: Batch = { re: take(Y.re), im: Y.im && take(Y.im) };
+  if (!shift) return taken;
+  const turns = grid.frequencies.map((w) => turnOf(grid, w, shift));
+  const by = (values: Float64Array) =>
+    array(
+      Float64Array.from(turns, (t) => values[t]),
+      [turns.length, 1, 1],
+    );
+  const [c, s] = [by(grid.roots.cos), by(grid.roots.sin)];
+  const { re, im } = taken;
+  return {
+    re: im ? sub(mul(re, c), mul(im, s)) : mul(re, c),
+    im: im ? add(mul(re, s), mul(im, c)) : mul(re, s),
+  };
 }

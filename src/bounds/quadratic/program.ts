@@ -28,13 +28,15 @@ export interface Kernel {
   readonly error: number;
 }
 
-/** y[i] = factors[i] x[from[i]], or 0 where `from` is -1, at every place alike. */
+/** y[i] at a place = factors[i] x[from[i]] at the place + shift, or 0 where `from` is -1. */
 export interface Places {
   readonly kind: "places";
   readonly rows: number;
   readonly cols: number;
   readonly from: Int32Array;
   readonly factors: Float64Array;
+  /** None for no shift. */
+  readonly shift?: readonly number[];
   /** Relative error of the factors. */
   readonly error: number;
 }
@@ -154,8 +156,11 @@ export function after(map: Linear, first: Places): Linear | null {
   const exact = first.error === 0 && first.factors.every((f) => Math.abs(f) === 1 || f === 0);
   const error = exact ? map.error : map.error + first.error + 4 * Number.EPSILON;
   if (map.kind === "places") {
+    const { shift: own, ...rest } = map;
+    const shift = own && first.shift ? own.map((s, i) => s + (first.shift?.[i] ?? 0)) : (own ?? first.shift);
     return {
-      ...map,
+      ...rest,
+      ...(shift ? { shift } : {}),
       cols: first.cols,
       from: map.from.map((i) => (i < 0 ? -1 : first.from[i])),
       factors: map.factors.map((f, k) => (map.from[k] < 0 ? 0 : f * first.factors[map.from[k]])),
@@ -172,7 +177,7 @@ export function after(map: Linear, first: Places): Linear | null {
         if (at >= 0) moved[r * first.cols + at] = weight[r * map.cols + c] * first.factors[c];
       }
     }
-    return { shift, weight: moved };
+    return { shift: first.shift ? shift.map((s, i) => s + (first.shift?.[i] ?? 0)) : shift, weight: moved };
   });
   return { ...map, cols: first.cols, taps, error };
 }

@@ -6,11 +6,12 @@
  * Nothing that was solved for is trusted. A rounded Y is Y + E with |E_ij| <= g s_i s_j, and E <= g n diag(s^2) goes onto its diagonal; what an
  * elimination adds is a guess that one Cholesky factorisation proves to be enough.
  */
+import { rootError } from "../../linalg/roots.ts";
 import { exponentOf, gamma, powerOfTwo, unit, up } from "../../linalg/rounding.ts";
 import type { Budget } from "../budget.ts";
 import { type Complex, columns, timesAdjoint, zeros } from "./complex.ts";
 import { type Factoring, withFactoring } from "./factor.ts";
-import { aliases, type Grid, gridOf } from "./grid.ts";
+import { aliases, type Grid, gridOf, turnOf } from "./grid.ts";
 import type { Program, Step, Sum, Term, Variable } from "./program.ts";
 import { sizesOf, symbolAt, symbolError } from "./symbol.ts";
 
@@ -107,9 +108,15 @@ async function affine(cut: Cut, sum: Sum, live: readonly Variable[], clock?: Bud
 /** The matrix of a term at a frequency. */
 function matrixAt({ map }: Term, grid: Grid, f: number): Complex {
   if (map.kind === "kernel") return symbolAt(map, grid, grid.frequencies[f]);
-  const { rows, cols, from, factors } = map;
-  const T = zeros(rows, cols, false);
-  for (let r = 0; r < rows; r++) if (from[r] >= 0) T.re[r * cols + from[r]] = factors[r];
+  const { rows, cols, from, factors, shift } = map;
+  const T = zeros(rows, cols, shift !== undefined);
+  const turn = shift ? turnOf(grid, grid.frequencies[f], shift) : 0;
+  for (let r = 0; r < rows; r++) {
+    if (from[r] < 0) continue;
+    const at = r * cols + from[r];
+    T.re[at] = shift ? factors[r] * grid.roots.cos[turn] : factors[r];
+    if (T.im) T.im[at] = factors[r] * grid.roots.sin[turn];
+  }
   return T;
 }
 
@@ -118,7 +125,7 @@ function sizesAt({ map }: Term, grid: Grid): { readonly sizes: Float64Array; rea
   if (map.kind === "kernel") return { sizes: sizesOf(map), error: symbolError(map, grid) };
   const sizes = new Float64Array(map.rows * map.cols);
   for (let r = 0; r < map.rows; r++) if (map.from[r] >= 0) sizes[r * map.cols + map.from[r]] = Math.abs(map.factors[r]);
-  return { sizes, error: map.error };
+  return { sizes, error: map.shift ? up(2 * (map.error + rootError + gamma(4))) : map.error };
 }
 
 /**
@@ -199,6 +206,7 @@ const copies = (terms: readonly Term[]): boolean =>
   terms.length === 1 &&
   terms[0].map.kind === "places" &&
   terms[0].map.error === 0 &&
+  terms[0].map.shift === undefined &&
   terms[0].map.factors.every((f) => f === 0 || Math.abs(f) === 1);
 
 /** Add g size_i to the diagonal, rounded up. */

@@ -32,6 +32,9 @@ export function given(t: Float64Array, e: number): Choose {
   };
 }
 
+/** A part of the mean over the channels that each has at least: what never changes would have nothing to be relative to. */
+export const meanFloor = 1e-9;
+
 /** The mean over the frequencies of what each channel may be. */
 export function meansOf(own: readonly Complex[], weights: readonly number[]): Float64Array {
   const n = own[0].rows;
@@ -40,7 +43,8 @@ export function meansOf(own: readonly Complex[], weights: readonly number[]): Fl
   own.forEach(({ re }, f) => {
     for (let i = 0; i < n; i++) means[i] += (weights[f] / total) * re[i * (n + 1)];
   });
-  return means;
+  const floor = (meanFloor / n) * means.reduce((sum, y) => sum + y, 0) + 1e-300;
+  return means.map((y) => y + floor);
 }
 
 // --- internal ---

@@ -1,0 +1,641 @@
+/**
+ * @file A network of convolutions as a program of the quadratic walk: tensors are channels on a periodic grid that is larger than the image, until a
+ * dense map reads them all.
+ *
+ * Outside the image a tensor may hold anything, but where a window reaches out of the image it has to find zeros. An activation leaves them: that it is
+ * constant there is a slope of 0. Where nothing else does, an activation that crops is put in between. Strides take every tensor that is alive to
+ * the coarser grid, so that they wait until nothing else is to be done on the finer one.
+ */
+import { type Flow, isAffine } from "../../graph/behaviour.ts";
+import type { LinearForm, Node, WindowSums, Windows } from "../../graph/graph.ts";
+import { sizeOf } from "../../tensor/shape.ts";
+import { sortedPairs } from "../known/recognise.ts";
+import type { NodeNorms } from "../norm/node.ts";
+import { type Axis, leastSide, readsOutside, spills } from "./axes.ts";
+import { Builder, denseValue, type Value, whole } from "./cuts.ts";
+import { movedNumbers, nodeMap } from "./nodeMap.ts";
+import {
+  type Action,
+  after,
+  identityPlaces,
+  type Kernel,
+  type Linear,
+  type Places,
+  type Program,
+  programOf,
+  type Sum,
+  type Tap,
+  type Variable,
+} from "./program.ts";
+import { unfolded } from "./unfold.ts";
+
+/** The program of a flow whose input is [1, channels, ...space]; a string says what stands in the way. */
+export function gridCuts(given: Flow, norms: NodeNorms): Program | string {
+  const flow = unfolded(given, (node) => windowsOf(node) === null && sortedPairs(node) === null);
+  const [, channels, ...space] = flow.input.shape;
+  if (flow.varying.length < 2 || space.length < 1 || space.length > 3 || flow.input.shape[0] !== 1) {
+    return "its input is no image";
+  }
+  return new Grids(flow, norms, channels, space).program();
+}
+
+// --- internal ---
+
+/** Channels of a variable on a grid, moved and scaled. */
+interface Image extends Value {
+  /** The size of the image, which begins at place 0. */
+  readonly space: readonly number[];
+  /** Is it 0 outside? */
+  readonly cropped: boolean;
+  /** Where the number k of the node is: channel * places + place. None where they are in this order. */
+  readonly layout?: Int32Array;
+}
+
+/** An affine node as windows of images, all with the same strides. */
+interface WindowSum {
+  readonly terms: readonly { readonly image: Image; readonly map: Linear; readonly axes: readonly Axis[] }[];
+  readonly channels: number;
+  readonly space: readonly number[];
+  readonly strides: readonly number[];
+  /** Behind the sum: factors that may be anything between these, place by place. */
+  readonly factors: readonly [number, number] | null;
+}
+
+class Grids {
+  private readonly flow: Flow;
+  private readonly norms: NodeNorms;
+  private readonly build = new Builder();
+  private readonly images = new Map<Node, Image>();
+  private readonly input: Variable;
+  /** How often the grid has been made coarser, per axis, and the least sides that each of the grids must have. */
+  private strides: readonly number[];
+  private readonly least: { readonly strides: readonly number[]; readonly sides: readonly number[] }[] = [];
+  private readonly coarser: { readonly at: number; readonly strides: readonly number[] }[] = [];
+  private readonly readers = new Map<Node, Node[]>();
+
+  constructor(flow: Flow, norms: NodeNorms, channels: number, space: readonly number[]) {
+    this.flow = flow;
+    this.norms = norms;
+    this.input = this.build.variable(channels, "input");
+    this.strides = space.map(() => 1);
+    this.images.set(flow.input, { ...whole(this.input), space, cropped: true });
+    this.need(space);
+    for (const node of flow.varying) {
+      for (const x of new Set(node.inputs)) this.readers.set(x, [...(this.readers.get(x) ?? []), node]);
+    }
+  }
+
+  program(): Program | string {
+    const left = new Set(this.flow.varying.slice(1));
+    for (;;) {
+      if (left.size === 0) return this.finish(this.images.get(this.flow.output) as Image);
+      const ready = [...left].filter((node) => node.inputs.every((x) => !left.has(x)));
+      let done = false;
+      const waiting: { readonly node: Node; readonly sum: WindowSum | null; readonly pool: Windows | null }[] = [];
+      for (const node of ready) {
+        const image = this.inPlace(node);
+        if (typeof image === "string") return image;
+        if (image.made) {
+          this.images.set(node, image.made);
+          left.delete(node);
+          done = true;
+          break;
+        }
+        waiting.push({ node, sum: image.sum, pool: image.pool });
+      }
+      if (done) continue;
+      const first = waiting.find(({ sum, pool }) => sum || pool);
+      if (!first) return this.dense(left);
+      const strides = (first.sum ?? first.pool)?.strides as readonly number[];
+      const together = waiting.filter((w) => (w.sum ?? w.pool)?.strides.join() === strides.join());
+      const why = this.stride(together, strides, left);
+      if (why) return why;
+    }
+  }
+
+  private need(sides: readonly number[]): void {
+    this.least.push({ strides: this.strides, sides });
+  }
+
+  /** A node on the grid as it is; or what it is that has to wait for a coarser one. */
+  private inPlace(
+    node: Node,
+  ): { readonly made: Image | null; readonly sum: WindowSum | null; readonly pool: Windows | null } | string {
+    const wait = { made: null, sum: null, pool: null };
+    if (isAffine(node, this.flow.varies)) {
+      const moved = this.relaid(node);
+      if (moved) return { ...wait, made: moved };
+      const sum = this.windowSum(node);
+      if (!sum) return wait;
+      if (sum.strides.some((s) => s !== 1)) return { ...wait, sum };
+      return { ...wait, made: this.added(node, sum) };
+    }
+    const varies = node.inputs.map((x) => this.flow.varies.has(x));
+    if (varies.filter(Boolean).length !== 1) return `${node.op.name} of several varying inputs`;
+    const image = this.images.get(node.inputs[varies.indexOf(true)]) as Image;
+    const behaviour = node.op.behaviour(node, varies);
+    const { name } = node.op;
+    const pairs = sortedPairs(node);
+    if (pairs) {
+      const made = this.sorted(image, pairs, name);
+      return { ...wait, made };
+    }
+    if (behaviour.kind === "smooth") {
+      const windows = windowsOf(node);
+      if (windows && isPlain(image)) {
+        if (windows.strides.some((s) => s !== 1)) return { ...wait, pool: windows };
+        const taps = this.poolTaps(image, windows, node);
+        const stacked = this.build.affine(name, taps.rows, [{ value: taps.image, map: taps }]);
+        return { ...wait, made: this.tournament(stacked, taps.taps.length, image, node) };
+      }
+      // Whatever it does, what is 0 outside and stays where it is has the constant on the whole grid.
+      return wait;
+    }
+    if (behaviour.kind !== "pointwise") return `${name} has no constant`;
+    const [low, high] = behaviour.slope;
+    if (!Number.isFinite(low) || !Number.isFinite(high)) return `${name} has no constant`;
+    // A slope of 0 outside crops; one that is not there is allowed where zeros are needed.
+    const crops = this.needsZeros(node);
+    const [a, b] = crops ? [Math.min(low, 0), Math.max(high, 0)] : [low, high];
+    const v = this.build.materialise(image, name);
+    const n = v.channels;
+    const value = this.build.pointwise(v, new Float64Array(n).fill(a), new Float64Array(n).fill(b), name);
+    return { ...wait, made: { ...image, ...value, cropped: a <= 0 && b >= 0 } };
+  }
+
+  /** An affine node that only gives the numbers of one image another order. */
+  private relaid(node: Node): Image | null {
+    const varying = node.inputs.flatMap((x, i) => (this.flow.varies.has(x) ? [i] : []));
+    if (varying.length !== 1) return null;
+    const image = this.images.get(node.inputs[varying[0]]) as Image;
+    const behaviour = node.op.behaviour(
+      node,
+      node.inputs.map((_, k) => k === varying[0]),
+    );
+    if (behaviour.kind !== "isometry") return null;
+    const moved = movedNumbers(this.flow, node, varying[0]);
+    if (!moved || moved.rows !== moved.cols || moved.factors.some((f) => f !== 1)) return null;
+    const layout = image.layout ? moved.from.map((k) => (image.layout as Int32Array)[k]) : moved.from;
+    const { layout: _, ...rest } = image;
+    return layout.every((at, k) => at === k) ? rest : { ...rest, layout };
+  }
+
+  /** The image of a value in the shape that a node gives it: [1, channels, ...space] in this order; null where it is none. */
+  private plain(x: Node): Image | null {
+    const image = this.images.get(x);
+    if (!image) return null;
+    const [one, channels, ...space] = x.shape;
+    if (one !== 1 || channels !== image.map.rows || space.join() !== image.space.join()) return null;
+    return isPlain(image) ? image : null;
+  }
+
+  private windowSum(node: Node): WindowSum | null {
+    const [one, channels, ...space] = node.shape;
+    const terms: { readonly image: Image; readonly map: Linear; readonly axes: readonly Axis[] }[] = [];
+    let strides: readonly number[] | null = null;
+    let factors: readonly [number, number] | null = null;
+    for (const [i, x] of node.inputs.entries()) {
+      if (!this.flow.varies.has(x)) continue;
+      const image = this.plain(x);
+      if (!image) return null;
+      const behaviour = node.op.behaviour(
+        node,
+        node.inputs.map((_, k) => k === i),
+      );
+      const form = behaviour.kind === "linear" ? behaviour.of : null;
+      let term: { readonly map: Linear; readonly axes: readonly Axis[] } | null = null;
+      if (form?.form === "convolution") term = this.convolution(form, image, space);
+      else if (form?.form === "bounded" && form.sums) {
+        // A window that is the whole image makes one number: that is for a dense map.
+        if (form.sums.kernel.every((k, a) => k >= image.space[a])) return null;
+        const summed = sums(form.sums, image, space);
+        term = summed;
+        if (form.sums.high > form.sums.low * (1 + 1e-12)) factors = [form.sums.low, form.sums.high];
+        else {
+          const middle = (form.sums.low + form.sums.high) / 2;
+          term = { ...summed, map: timesFactor(summed.map, middle, form.sums.high / form.sums.low - 1) };
+        }
+      } else if (form?.form === "diagonal") {
+        const factorsOf = channelFactors(this.norms, form, channels);
+        if (factorsOf) term = { map: factorsOf, axes: still(image.space) };
+      } else if (one === 1) {
+        const moved = movedNumbers(this.flow, node, i);
+        term = moved && placesBetween(moved, image, channels, space);
+      }
+      if (!term) return null;
+      const own = term.axes.map((a) => a.stride);
+      if (strides && strides.join() !== own.join()) return null;
+      strides = own;
+      terms.push({ image, ...term });
+    }
+    return strides && one === 1 ? { terms, channels, space, strides, factors } : null;
+  }
+
+  private convolution(form: LinearForm & { readonly form: "convolution" }, image: Image, out: readonly number[]) {
+    const { data, error } = this.norms.fixed(form.kernel);
+    const { strides, dilations, pads, groups, direction } = form;
+    if (direction === "adjoint" && strides.some((s) => s !== 1)) return null;
+    const [first, second, ...kernel] = form.kernel.shape;
+    const rank = kernel.length;
+    const count = sizeOf(kernel);
+    const [rows, cols] = direction === "forward" ? [first, second * groups] : [second * groups, first];
+    const taps: Tap[] = [];
+    const offsets = kernel.map(() => [] as number[]);
+    for (let t = 0; t < count; t++) {
+      const at = coordinates(t, kernel);
+      const shift = at.map((k, a) => (direction === "forward" ? 1 : -1) * (k * dilations[a] - pads[a]));
+      const weight = new Float64Array(rows * cols);
+      for (let o = 0; o < first; o++) {
+        const group = Math.floor(o / (first / groups));
+        for (let c = 0; c < second; c++) {
+          const v = data[(o * second + c) * count + t];
+          const [row, col] = direction === "forward" ? [o, group * second + c] : [group * second + c, o];
+          weight[row * cols + col] = v;
+        }
+      }
+      taps.push({ shift, weight });
+      for (let a = 0; a < rank; a++) offsets[a].push(shift[a]);
+    }
+    const map: Kernel = { kind: "kernel", rows, cols, taps, error };
+    return { map, axes: axesOf(offsets, strides, image.space, out) };
+  }
+
+  /** What a sum reads, with zeros outside where that is needed. */
+  private prepared({ image, axes }: WindowSum["terms"][number], name: string): Image {
+    this.need(axes.map(leastSide));
+    if (!axes.some(readsOutside) || image.cropped) return image;
+    return this.crop(image, name);
+  }
+
+  private crop(image: Image, name: string): Image {
+    const z = this.build.sector(this.build.materialise(image, name), `${name} cropped`);
+    return { ...image, ...whole(z), cropped: true };
+  }
+
+  private staysCropped(sum: WindowSum, prepared: readonly Image[]): boolean {
+    return sum.terms.every(({ axes }, k) => prepared[k].cropped && !axes.some(spills));
+  }
+
+  private added(node: Node, sum: WindowSum): Image {
+    const { name } = node.op;
+    const prepared = sum.terms.map((term) => this.prepared(term, name));
+    const cropped = this.staysCropped(sum, prepared);
+    const [only] = sum.terms;
+    if (sum.terms.length === 1 && only.map.kind === "places" && !sum.factors) {
+      const map = after(only.map, prepared[0].map) as Places;
+      return { variable: prepared[0].variable, map, space: sum.space, cropped };
+    }
+    const to = this.build.affine(
+      name,
+      sum.channels,
+      sum.terms.map(({ map }, k) => ({ value: prepared[k], map })),
+    );
+    return this.factored(node, sum, { ...whole(to), space: sum.space, cropped });
+  }
+
+  private factored(node: Node, { factors }: WindowSum, image: Image): Image {
+    if (!factors) return image;
+    const [low, high] = factors;
+    const n = image.variable.channels;
+    const crops = this.needsZeros(node);
+    const least = new Float64Array(n).fill(crops ? 0 : low);
+    const value = this.build.pointwise(image.variable, least, new Float64Array(n).fill(high), node.op.name);
+    return { ...image, ...value, cropped: crops || image.cropped };
+  }
+
+  /** May something that reads the node, or what is made of it without an activation, need zeros outside? */
+  private needsZeros(node: Node): boolean {
+    return (this.readers.get(node) ?? []).some((reader) => {
+      const varies = reader.inputs.map((x) => this.flow.varies.has(x));
+      const behaviour = reader.op.behaviour(reader, varies);
+      if (behaviour.kind === "smooth") return windowsOf(reader)?.pads.some((p) => p > 0) ?? false;
+      if (behaviour.kind === "linear" && (behaviour.of.form === "convolution" || behaviour.of.form === "bounded")) {
+        const pads = behaviour.of.form === "convolution" ? behaviour.of.pads : behaviour.of.sums?.pads;
+        if (behaviour.of.form === "convolution" && behaviour.of.direction === "adjoint") return true;
+        if (pads?.some((p) => p > 0)) return true;
+      }
+      return isAffine(reader, this.flow.varies) && this.needsZeros(reader);
+    });
+  }
+
+  private sorted(image: Image, pairs: readonly { a: number; b: number; max: number; min: number }[], name: string) {
+    const places = sizeOf(image.space);
+    const channel = (k: number) => Math.floor(k / places);
+    if (!isPlain(image)) return null;
+    const own = new Map<string, { a: number; b: number; max: number; min: number; count: number }>();
+    for (const { a, b, max, min } of pairs) {
+      const place = a % places;
+      if ([b, max, min].some((k) => k % places !== place)) return null;
+      const pair = { a: channel(a), b: channel(b), max: channel(max), min: channel(min) };
+      const key = Object.values(pair).join();
+      const known = own.get(key) ?? { ...pair, count: 0 };
+      known.count++;
+      own.set(key, known);
+    }
+    if ([...own.values()].some(({ count }) => count !== places)) return null;
+    return { ...image, ...this.build.sort(image, [...own.values()], name) };
+  }
+
+  /** The windows of a pool as a kernel that stacks what each tap reads. */
+  private poolTaps(image: Image, windows: Windows, node: Node): Kernel & { readonly image: Image } {
+    const { kernel, dilations, pads, strides } = windows;
+    const count = sizeOf(kernel);
+    const n = image.map.rows;
+    const offsets = kernel.map(() => [] as number[]);
+    const taps = Array.from({ length: count }, (_, t): Tap => {
+      const shift = coordinates(t, kernel).map((k, a) => k * dilations[a] - pads[a]);
+      for (let a = 0; a < kernel.length; a++) offsets[a].push(shift[a]);
+      const weight = new Float64Array(count * n * n);
+      for (let c = 0; c < n; c++) weight[(t * n + c) * n + c] = 1;
+      return { shift, weight };
+    });
+    // Beyond the image every window reads something that is outside, which it may choose: consecutive places, so that one of them must be there.
+    const axes = axesOf(offsets, strides, image.space, node.shape.slice(2));
+    this.need(axes.map((axis, a) => Math.max(leastSide(axis), axis.size + dilations[a])));
+    return { kind: "kernel", rows: count * n, cols: n, taps, error: 0, image };
+  }
+
+  /**
+   * The largest of so many stacked copies by rounds of pairs: max(a, b) = b + relu(a - b). What a window reads outside the image never wins there: that is a
+   * slope of 0 or 1. A window that reaches out of the image may choose what is there.
+   */
+  private tournament(stacked: Variable, count: number, image: Image, node: Node): Image {
+    const { name } = node.op;
+    const n = image.map.rows;
+    let value: Value = whole(stacked);
+    for (let left = count; left > 1; left = Math.ceil(left / 2)) {
+      const pairs = Math.floor(left / 2);
+      const rows = pairs * n;
+      const pick = (first: (pair: number) => number, factor: number): Places => ({
+        kind: "places",
+        rows,
+        cols: left * n,
+        from: Int32Array.from({ length: rows }, (_, i) => first(Math.floor(i / n)) * n + (i % n)),
+        factors: new Float64Array(rows).fill(factor),
+        error: 0,
+      });
+      const v = this.build.affine(name, rows, [
+        { value, map: pick((p) => 2 * p, 1) },
+        { value, map: pick((p) => 2 * p + 1, -1) },
+      ]);
+      const z = this.build.sector(v, name);
+      const next = Math.ceil(left / 2) * n;
+      const own = Int32Array.from({ length: next }, (_, i) => {
+        const p = Math.floor(i / n);
+        return Math.min(2 * p + 1, left - 1) * n + (i % n);
+      });
+      const gates = Int32Array.from({ length: next }, (_, i) => (i < rows ? i : -1));
+      const ones = new Float64Array(next).fill(1);
+      const to = this.build.affine(name, next, [
+        { value, map: { kind: "places", rows: next, cols: left * n, from: own, factors: ones, error: 0 } },
+        { value: whole(z), map: { kind: "places", rows: next, cols: rows, from: gates, factors: ones, error: 0 } },
+      ]);
+      value = whole(to);
+    }
+    return { ...value, space: node.shape.slice(2), cropped: image.cropped };
+  }
+
+  /** All nodes that read with these strides, at once, and what else is alive after them. */
+  private stride(
+    together: readonly { readonly node: Node; readonly sum: WindowSum | null; readonly pool: Windows | null }[],
+    strides: readonly number[],
+    left: Set<Node>,
+  ): string | null {
+    const now = new Set(together.map(({ node }) => node));
+    for (const node of this.images.keys()) {
+      const late = (this.readers.get(node) ?? []).some((r) => left.has(r) && !now.has(r));
+      if (late || node === this.flow.output) return `${node.op.name} is read on two grids`;
+    }
+    const made: Sum[] = [];
+    const after: (() => void)[] = [];
+    for (const { node, sum, pool } of together) {
+      const { name } = node.op;
+      if (pool) {
+        const image = this.images.get(node.inputs[0]) as Image;
+        const taps = this.poolTaps(image, pool, node);
+        const to = this.build.variable(taps.rows, name);
+        made.push({ to, terms: [this.build.term({ value: image, map: taps }, name)] });
+        after.push(() => this.images.set(node, this.tournament(to, taps.taps.length, image, node)));
+      } else if (sum) {
+        const prepared = sum.terms.map((term) => this.prepared(term, name));
+        const cropped = this.staysCropped(sum, prepared);
+        const to = this.build.variable(sum.channels, name);
+        made.push({ to, terms: sum.terms.map(({ map }, k) => this.build.term({ value: prepared[k], map }, name)) });
+        after.push(() => this.images.set(node, this.factored(node, sum, { ...whole(to), space: sum.space, cropped })));
+      }
+    }
+    this.coarser.push({ at: this.build.actions.length, strides });
+    this.build.actions.push({ kind: "coarsen", sides: [], made });
+    this.strides = this.strides.map((s, i) => s * strides[i]);
+    for (const set of after) set();
+    for (const { node } of together) {
+      left.delete(node);
+      this.need((this.images.get(node) as Image).space);
+    }
+    return null;
+  }
+
+  /** What is left reads all places at once. */
+  private dense(left: ReadonlySet<Node>): Program | string {
+    const made: Sum[] = [];
+    const values = new Map<Node, Value>();
+    const rest = new Set(left);
+    const ready = [...left].filter((node) => node.inputs.every((x) => !left.has(x)));
+    for (const node of ready) {
+      const varying = node.inputs.flatMap((x, i) => (this.flow.varies.has(x) ? [i] : []));
+      if (!isAffine(node, this.flow.varies)) continue;
+      const terms = varying.map((i) => {
+        const map = nodeMap(this.flow, this.norms, node, i);
+        const image = this.images.get(node.inputs[i]) as Image;
+        const kernel = map?.kind === "kernel" ? overPlaces(map, image) : null;
+        return kernel && this.build.term({ value: image, map: kernel }, node.op.name);
+      });
+      if (terms.some((t) => t === null)) continue;
+      const to = this.build.variable(sizeOf(node.shape), node.op.name);
+      made.push({ to, terms: terms.filter((t) => t !== null) });
+      values.set(node, whole(to));
+      rest.delete(node);
+    }
+    // What others read is written out, number by number.
+    for (const [node, image] of this.images) {
+      if (!(this.readers.get(node) ?? []).some((r) => rest.has(r))) continue;
+      const size = sizeOf(node.shape);
+      if (size > mostFlat) return `${node.op.name} is too large to be written out number by number`;
+      const to = this.build.variable(size, node.op.name);
+      const eye = new Float64Array(size * size);
+      for (let i = 0; i < size; i++) eye[i * (size + 1)] = 1;
+      const kernel = overPlaces(
+        { kind: "kernel", rows: size, cols: size, taps: [{ shift: [], weight: eye }], error: 0 },
+        image,
+      );
+      made.push({ to, terms: [this.build.term({ value: image, map: kernel }, node.op.name)] });
+      values.set(node, whole(to));
+    }
+    this.build.actions.push({ kind: "coarsen", sides: [], made });
+    for (const node of this.flow.varying) {
+      if (!rest.has(node)) continue;
+      const value = denseValue(this.build, this.flow, this.norms, node, values);
+      if (typeof value === "string") return value;
+      values.set(node, value);
+    }
+    const output = this.build.materialise(values.get(this.flow.output) as Value, "output");
+    return this.closed(output);
+  }
+
+  private finish(image: Image): Program {
+    return this.closed(this.build.materialise(image, "output"));
+  }
+
+  /** The grids, as small as they may be. */
+  private closed(output: Variable): Program {
+    const total = this.strides;
+    const coarse = total.map((t, i) =>
+      this.least.reduce((most, { strides, sides }) => Math.max(most, Math.ceil((sides[i] * strides[i]) / t)), 1),
+    );
+    const sides = coarse.map((m, i) => m * total[i]);
+    let now = sides;
+    const actions = this.build.actions.map((action, at): Action => {
+      const step = this.coarser.find((c) => c.at === at);
+      if (!step || action.kind !== "coarsen") return action;
+      now = now.map((m, i) => m / step.strides[i]);
+      return { ...action, sides: now };
+    });
+    return programOf(sides, this.input, output, actions);
+  }
+}
+
+/** Numbers of a tensor that is written out although no dense map reads it. */
+const mostFlat = 1024;
+
+const isPlain = (image: Image): boolean => image.layout === undefined;
+
+/** The windows of which a node gives the largest number. */
+function windowsOf(node: Node): Windows | null {
+  if (node.inputs.length !== 1) return null;
+  const behaviour = node.op.behaviour(node, [true]);
+  return behaviour.kind === "smooth" ? (behaviour.largestIn ?? null) : null;
+}
+
+function coordinates(place: number, sides: readonly number[]): number[] {
+  const at = new Array<number>(sides.length);
+  let rest = place;
+  for (let i = sides.length - 1; i >= 0; i--) {
+    at[i] = rest % sides[i];
+    rest = Math.floor(rest / sides[i]);
+  }
+  return at;
+}
+
+const axesOf = (
+  offsets: readonly (readonly number[])[],
+  strides: readonly number[],
+  sizes: readonly number[],
+  out: readonly number[],
+): readonly Axis[] => offsets.map((own, a) => ({ offsets: own, stride: strides[a], size: sizes[a], out: out[a] }));
+
+/** Every place reads itself. */
+const still = (space: readonly number[]): readonly Axis[] =>
+  space.map((size) => ({ offsets: [0], stride: 1, size, out: size }));
+
+/** Sums of windows, without their factor. */
+function sums({ kernel, strides, pads, dilations }: WindowSums, image: Image, out: readonly number[]) {
+  const n = image.map.rows;
+  const offsets = kernel.map(() => [] as number[]);
+  const taps = Array.from({ length: sizeOf(kernel) }, (_, t): Tap => {
+    const shift = coordinates(t, kernel).map((k, a) => k * dilations[a] - pads[a]);
+    for (let a = 0; a < kernel.length; a++) offsets[a].push(shift[a]);
+    const weight = new Float64Array(n * n);
+    for (let c = 0; c < n; c++) weight[c * (n + 1)] = 1;
+    return { shift, weight };
+  });
+  const map: Kernel = { kind: "kernel", rows: n, cols: n, taps, error: 0 };
+  return { map, axes: axesOf(offsets, strides, image.space, out) };
+}
+
+const timesFactor = (map: Kernel, factor: number, error: number): Kernel => ({
+  ...map,
+  taps: map.taps.map(({ shift, weight }) => ({ shift, weight: weight.map((w) => w * factor) })),
+  error: map.error + error + 4 * Number.EPSILON,
+});
+
+/** Factors that are alike at all places of a channel; null where they are not. */
+function channelFactors(
+  norms: NodeNorms,
+  form: LinearForm & { readonly form: "diagonal" },
+  channels: number,
+): Places | null {
+  const { data, error } = norms.fixed(form.factors);
+  const places = data.length / channels;
+  const factors = new Float64Array(channels);
+  for (let c = 0; c < channels; c++) {
+    const first = data[c * places];
+    for (let p = 1; p < places; p++) if (data[c * places + p] !== first) return null;
+    factors[c] = form.inverse ? 1 / first : first;
+    if (!Number.isFinite(factors[c])) return null;
+  }
+  return { ...identityPlaces(channels), factors, error: form.inverse ? error + 4 * Number.EPSILON : error };
+}
+
+/** What is moved, number by number, as channels that are moved and a shift of the image; null where it is more than that. */
+function placesBetween(
+  moved: Places,
+  image: Image,
+  channels: number,
+  space: readonly number[],
+): { readonly map: Places; readonly axes: readonly Axis[] } | null {
+  const [before, now] = [sizeOf(image.space), sizeOf(space)];
+  if (space.length !== image.space.length || moved.rows !== channels * now) return null;
+  const from = new Int32Array(channels).fill(-1);
+  const factors = new Float64Array(channels);
+  let shift: number[] | null = null;
+  for (let k = 0; k < moved.rows; k++) {
+    if (moved.from[k] < 0) continue;
+    const c = Math.floor(k / now);
+    const [source, place] = [Math.floor(moved.from[k] / before), moved.from[k] % before];
+    if (from[c] < 0) {
+      from[c] = source;
+      factors[c] = moved.factors[k];
+      const [there, here] = [coordinates(place, image.space), coordinates(k % now, space)];
+      shift ??= there.map((x, a) => x - here[a]);
+    }
+  }
+  if (!shift) return null;
+  // All places must agree, and what is 0 lie outside of what was there.
+  for (let k = 0; k < moved.rows; k++) {
+    const c = Math.floor(k / now);
+    const there = coordinates(k % now, space).map((x, a) => x + (shift as number[])[a]);
+    const inside = there.every((x, a) => x >= 0 && x < image.space[a]);
+    if (from[c] < 0 || !inside) {
+      if (moved.from[k] >= 0) return null;
+      continue;
+    }
+    const place = there.reduce((at, x, a) => at * image.space[a] + x, 0);
+    if (moved.from[k] !== from[c] * before + place || moved.factors[k] !== factors[c]) return null;
+  }
+  const places: Places = { kind: "places", rows: channels, cols: image.map.rows, from, factors, error: 0 };
+  const moves = shift.some((s) => s !== 0);
+  return {
+    map: moves ? { ...places, shift } : places,
+    axes: shift.map((s, a) => ({ offsets: [s], stride: 1, size: image.space[a], out: space[a] })),
+  };
+}
+
+/** A matrix of the numbers of an image as a kernel with a tap for each place. */
+function overPlaces(map: Kernel, image: Image): Kernel {
+  const places = sizeOf(image.space);
+  const channels = image.map.rows;
+  const { rows, cols } = map;
+  const taps = Array.from(
+    { length: places },
+    (_, p): Tap => ({
+      shift: coordinates(p, image.space),
+      weight: new Float64Array(rows * channels),
+    }),
+  );
+  for (let k = 0; k < cols; k++) {
+    const at = image.layout ? image.layout[k] : k;
+    const [c, p] = [Math.floor(at / places), at % places];
+    for (let r = 0; r < rows; r++) taps[p].weight[r * channels + c] = map.taps[0].weight[r * cols + k];
+  }
+  return { ...map, cols: channels, taps };
+}
