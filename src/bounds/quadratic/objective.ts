@@ -40,7 +40,7 @@ export interface Objective {
 }
 
 /** Powers of the trace that stand for the largest eigenvalue, in doublings. */
-export const doublings: readonly number[] = [4, 6, 8, 10, 12, 14];
+export const doublings: readonly number[] = [4, 6, 8, 10, 12, 14, 16];
 
 /** Compile a program. */
 export async function objectiveOf(engine: Engine, program: Program): Promise<Objective> {
