@@ -2,7 +2,7 @@
 import { checkBatches, likely } from "../bounds/batchRuns.ts";
 import { subjectOf } from "../bounds/subject.ts";
 import type { Dataset } from "../data/dataset.ts";
-import type { Engine } from "../engine/engine.ts";
+import { type Engine, needEngine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { random } from "../tensor/random.ts";
@@ -78,7 +78,8 @@ export interface Attacked {
  * batch around it.
  */
 export async function attack(network: Network, options: AttackOptions): Promise<Attacked> {
-  const { engine, data, signal, seed = 1, onProgress } = options;
+  const { data, signal, seed = 1, onProgress } = options;
+  const engine = needEngine("attack", options.engine);
   const protocol = protocolOf(options, data);
   const norm = protocol.norm === "2" ? 2 : "inf";
   const target = targetOf(network, engine, data);

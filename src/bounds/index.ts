@@ -1,6 +1,6 @@
 /** @file Bounds of the Lipschitz constant by name, and the bracket that they make together. */
 import type { Samples } from "../data/dataset.ts";
-import type { Engine } from "../engine/engine.ts";
+import { type Engine, needEngine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
 import { InternalError, UsageError } from "../tensor/errors.ts";
 import { autoLip } from "./autoLip.ts";
@@ -50,6 +50,7 @@ export interface LipschitzOptions {
  */
 export async function lipschitz(network: Network, options: LipschitzOptions): Promise<Bracket> {
   const { domain = { kind: "global" }, onProgress } = options;
+  needEngine("lipschitz", options.engine);
   const norm = maybeNorm(options.norm ?? 2);
   const subject = subjectOf(network);
   checkDomain(domain, subject.size);

@@ -8,7 +8,7 @@ import { recognisedFlow } from "../bounds/known/recognise.ts";
 import { type Margins, marginsOf } from "../bounds/margin.ts";
 import { checkAlone, checkSample, type Subject, subjectOf } from "../bounds/subject.ts";
 import { checkNames, type Dataset, type Samples } from "../data/dataset.ts";
-import type { Engine } from "../engine/engine.ts";
+import { type Engine, needEngine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
 import { down, up } from "../linalg/rounding.ts";
 import { UsageError } from "../tensor/errors.ts";
@@ -149,7 +149,8 @@ export async function accuracyOf(
  * Throws UsageError where there is no constant, or no class to predict, and BatchError where a sample's output depends on the batch around it.
  */
 export async function certify(network: Network, options: CertifyOptions): Promise<Certification> {
-  const { engine, data, radii = [], upper, signal, onProgress } = options;
+  const { data, radii = [], upper, signal, onProgress } = options;
+  const engine = needEngine("certify", options.engine);
   const norm = maybeNorm(options.norm ?? 2);
   for (const r of radii) {
     if (!(Number.isFinite(r) && r >= 0)) throw new UsageError(`certify: radii must be finite and >= 0, got ${r}`);
@@ -280,7 +281,7 @@ async function logits(
   const perRun = subject.size / sampleSize;
   const runs = subject.batch === "free" ? Math.min(batchSize, dataset.count) : 1;
   const { x, y } = subject.at(runs, dtype);
-  const program = await engine.compile({ logits: y });
+  const program = await needEngine(subject.name, engine).compile({ logits: y });
   const data = new Float64Array(dataset.count * classes);
   try {
     for (let from = 0; from < dataset.count; from += runs * perRun) {

@@ -1,6 +1,6 @@
 /** @file What all commands share: --json and --quiet, refusal of unknown options, an example under the help text, progress on stderr. */
 import { type ArgsDef, type CommandDef, defineCommand, type ParsedArgs } from "citty";
-import { CliError } from "./errors.ts";
+import { CliError, describeFailure } from "./errors.ts";
 import { printJson, printText } from "./print.ts";
 import { openProgress, type Progress } from "./progress.ts";
 
@@ -28,6 +28,8 @@ export interface Definition<T extends ArgsDef> {
   readonly args: T;
   /** What --help lists, where it depends on the words beside it; all of `args` unless told. */
   helpArgs?(words: readonly string[]): ArgsDef;
+  /** What to do after an interruption so that what was done is not lost; nothing is kept unless told. */
+  goOn?(args: ParsedArgs<T>): string;
   run(args: ParsedArgs<T>, surroundings: Surroundings): Promise<void>;
 }
 
@@ -44,16 +46,25 @@ export function command<const T extends ArgsDef>(definition: Definition<T>): Com
       const interrupt = () => controller.abort();
       process.once("SIGINT", interrupt);
       const progress = openProgress(!(json || quiet));
+      let printed = false;
       try {
         await definition.run(context.args as unknown as ParsedArgs<T>, {
           progress,
           signal: controller.signal,
           result(object, text) {
             progress.stop();
+            printed = true;
             if (json) printJson(object);
             else if (!quiet) printText(text());
           },
         });
+      } catch (error) {
+        progress.stop();
+        if (describeFailure(error).code !== 130) throw error;
+        const advice = definition.goOn?.(context.args as unknown as ParsedArgs<T>) ?? "nothing is kept";
+        // One object under --json, whatever happens.
+        if (json && !printed) printJson({ interrupted: true, advice });
+        throw new CliError(`interrupted; ${advice}`, 130);
       } finally {
         progress.stop();
         process.removeListener("SIGINT", interrupt);

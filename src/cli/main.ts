@@ -48,7 +48,7 @@ async function run(words: readonly string[]): Promise<number> {
       const usage = await helpOf(command, parent, { width, words: rest });
       const coloured = process.stdout.isTTY && process.env.NO_COLOR === undefined;
       process.stdout.write(coloured ? usage : stripVTControlCharacters(usage));
-      return rest.length === 0 ? 1 : 0;
+      return 0;
     }
     await runCommand(command, { rawArgs: [...rest] });
     return 0;

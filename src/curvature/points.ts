@@ -1,7 +1,7 @@
 /** @file The samples at which a curvature is measured, in batches as a program takes them, and the row u that makes one number of each sample's outputs. */
 import type { Subject } from "../bounds/subject.ts";
 import { type Dataset, take } from "../data/dataset.ts";
-import type { Engine } from "../engine/engine.ts";
+import { type Engine, needEngine } from "../engine/engine.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { random } from "../tensor/random.ts";
 import type { DType } from "../tensor/tensor.ts";
@@ -50,7 +50,8 @@ export interface Points {
 
 /** Open the samples that options name. Throws UsageError where they do not fit the network, or have no label to speak of. */
 export async function openPoints(subject: Subject, options: PointOptions): Promise<Points> {
-  const { engine, samples, of = "loss", dtype = "float64", seed = 0, signal, onProgress } = options;
+  const engine = needEngine("curvature", options.engine);
+  const { samples, of = "loss", dtype = "float64", seed = 0, signal, onProgress } = options;
   if (samples !== undefined && !(Number.isInteger(samples) && samples >= 1)) {
     throw new UsageError(`curvature: samples must be a whole number >= 1, got ${samples}`);
   }

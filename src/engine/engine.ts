@@ -1,5 +1,6 @@
 /** @file What an engine is: it compiles named outputs once and runs them many times. Every implementation answers alike. */
 import type { Node } from "../graph/graph.ts";
+import { UsageError } from "../tensor/errors.ts";
 import type { Named } from "../tensor/named.ts";
 import type { Tensor, Type } from "../tensor/tensor.ts";
 
@@ -16,6 +17,15 @@ export interface Engine {
    * as float32 and int32.
    */
   load(model: Uint8Array): Promise<Program>;
+}
+
+/** Give the engine back, or throw `UsageError` where a caller without types has passed none. */
+export function needEngine(who: string, engine: Engine | undefined): Engine {
+  if (typeof engine?.compile === "function") return engine;
+  const remedy = 'pass engine: nodeEngine() of "lipschitz/node", or webEngine(...) of "lipschitz/web"';
+  throw new UsageError(
+    `${who}: needs an engine to run the network, got ${engine === null ? "null" : typeof engine}; ${remedy}`,
+  );
 }
 
 /** A compiled graph. Runs may be started while others are under way; they queue. */

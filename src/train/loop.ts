@@ -4,7 +4,7 @@
  */
 import { gatherBatch, trainingBatches } from "../data/batches.ts";
 import type { Dataset, Split } from "../data/dataset.ts";
-import type { Engine } from "../engine/engine.ts";
+import { type Engine, needEngine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
 import { inFamily } from "../layers/family.ts";
 import type { Layer, Variables } from "../layers/layer.ts";
@@ -80,7 +80,8 @@ export type TrainEvent =
  * other, and UsageError where the loss is no longer finite.
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, void, undefined> {
-  const { engine, data, method = plain(), optimizer = adam(), schedule = constantRate(1e-3) } = options;
+  const engine = needEngine("train", options.engine);
+  const { data, method = plain(), optimizer = adam(), schedule = constantRate(1e-3) } = options;
   const { epochs = 5, batch = 128, seed = 0, signal } = options;
   checkWhole("epochs", epochs);
   checkWhole("batch", batch);

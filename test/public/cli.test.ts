@@ -54,6 +54,13 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("help", () => {
+  it("is what bare words show, which is no failure", () => {
+    const bare = lipschitz();
+    expect([bare.status, bare.stderr]).toEqual([0, ""]);
+    expect(bare.stdout).toBe(lipschitz("--help").stdout);
+    expect(lipschitz("data").status).toBe(0);
+  });
+
   it("names every command", () => {
     const { status, stdout } = lipschitz("--help");
     expect(status).toBe(0);
@@ -116,13 +123,21 @@ describe("train", () => {
 
   it("leaves no partial file when interrupted", async () => {
     const out = join(folder, "interrupted");
-    const child = spawn(process.execPath, [program, "train", "plain", "--epochs", "500", "--out", out], {
+    const child = spawn(process.execPath, [program, "train", "plain", "--epochs", "500", "--json", "--out", out], {
       cwd: folder,
     });
+    const said = { stdout: "", stderr: "" };
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].setEncoding("utf8").on("data", (text: string) => {
+        said[name] += text;
+      });
+    }
     while (!existsSync(join(out, "checkpoint.json"))) await new Promise((resolve) => setTimeout(resolve, 50));
     child.kill("SIGINT");
-    const code = await new Promise((resolve) => child.on("exit", resolve));
+    const code = await new Promise((resolve) => child.on("close", resolve));
     expect(code).toBe(130);
+    expect(said.stderr).toBe(`lipschitz: interrupted; go on by: lipschitz train --resume ${out}\n`);
+    expect(JSON.parse(said.stdout)).toEqual({ interrupted: true, advice: `go on by: lipschitz train --resume ${out}` });
     expect(readdirSync(out).filter((f) => f.endsWith(".part"))).toEqual([]);
     expect(lipschitz("train", "--resume", out, "--epochs", "1", "--quiet").stderr).toBe("");
   });

@@ -36,6 +36,7 @@ export const compare = command({
     seeds: { type: "string", default: "1", description: "How many seeds, from --seed on", valueHint: "N" },
     out: { type: "string", description: "Folder for models and records; runs/<data> unless told", valueHint: "DIR" },
   },
+  goOn: () => "what is done is kept: the same command goes on from there",
   async run(args, { progress, signal, result }) {
     const data = args.data ?? defaultSpec.data;
     const epochs = parseWhole("--epochs", args.epochs, 1);

@@ -16,6 +16,7 @@ const fetchCommand = command({
       valueHint: "DIR",
     },
   },
+  goOn: () => "what came is kept: the same command goes on from there",
   async run(args, { progress, signal, result }) {
     const name = parseWord("NAME", args.name, FETCH_NAMES);
     const bars = new Map<string, ReturnType<typeof progress.bar>>();

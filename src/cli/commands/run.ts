@@ -18,6 +18,7 @@ export const run = command({
     "data-dir": dataOptions["data-dir"],
     out: { type: "string", description: "Folder for models and records; runs/<name> unless told", valueHint: "DIR" },
   },
+  goOn: () => "what is done is kept: the same command goes on from there",
   async run({ spec: path, out, "data-dir": dataDir }, surroundings) {
     if (path === undefined) throw new CliError("run: missing SPEC, a JSON file");
     const spec = parseComparison(parseJson(path, await readBytes(path)));

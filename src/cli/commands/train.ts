@@ -1,4 +1,5 @@
 /** @file lipschitz train METHOD: one model, trained, bounded, certified and written as plain ONNX. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ArgsDef } from "citty";
 import type { Task } from "../../data/dataset.ts";
@@ -105,6 +106,12 @@ export const train = command({
   example:
     "lipschitz train weight-decay --data digits --model mlp --widths 128,64 --decay 1e-3 --epochs 20 --out runs/decay",
   args: { ...common, ...methodOptions },
+  goOn: ({ out, resume }) => {
+    const folder = out ?? resume ?? "";
+    return existsSync(join(folder, "checkpoint.json"))
+      ? `go on by: lipschitz train --resume ${folder}`
+      : "nothing is kept, the first epoch had not ended";
+  },
   helpArgs: (words) => {
     const method = methodNames.find((name) => words.includes(name));
     return { ...common, ...(method && optionsOf(method)) };
