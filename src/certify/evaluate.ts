@@ -11,6 +11,7 @@ import { checkNames, type Dataset, type Samples } from "../data/dataset.ts";
 import { type Engine, needEngine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
 import { down, up } from "../linalg/rounding.ts";
+import { decisionNetwork } from "../models/decision.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { showShape, sizeOf } from "../tensor/shape.ts";
 import { type DType, storage } from "../tensor/tensor.ts";
@@ -102,7 +103,8 @@ export async function labelledBy(
   samples: Samples,
   options: EvaluateOptions = {},
 ): Promise<Dataset> {
-  const { data, classes } = await logitsOf(network, engine, samples, { dtype: "float64", ...options });
+  const decides = decisionNetwork(network, samples.shape);
+  const { data, classes } = await logitsOf(decides, engine, samples, { dtype: "float64", ...options });
   const { name, x, shape, count, range, ids, notes = [] } = samples;
   return {
     name,
@@ -127,7 +129,7 @@ export async function accuracyOf(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<number> {
-  const { data, classes } = await logitsOf(network, engine, dataset, options);
+  const { data, classes } = await logitsOf(decisionNetwork(network, dataset.shape), engine, dataset, options);
   checkClasses(network.name, dataset, classes);
   let right = 0;
   for (let i = 0; i < dataset.count; i++) {
@@ -145,7 +147,8 @@ export async function accuracyOf(
  * curvature may enlarge it (`secondOrder`). What is proved: the network, with its
  * weights as they are stored and otherwise in exact arithmetic, gives the predicted class to every x' with ||x' - x||_p <= radius;
  * assumed is that the engine's elementary functions are as accurate in float64 as `logitError` says. The same network run in
- * float32 rounds its own logits, so that it may decide otherwise where the margin at x' is within its rounding.
+ * float32 rounds its own logits, so that it may decide otherwise where the margin at x' is within its rounding. Margins are those of the
+ * logits, behind which a softmax, a sigmoid or a position does not count; one output decides by its sign (`decisionNetwork`).
  * Throws UsageError where there is no constant, or no class to predict, and BatchError where a sample's output depends on the batch around it.
  */
 export async function certify(network: Network, options: CertifyOptions): Promise<Certification> {
@@ -156,7 +159,7 @@ export async function certify(network: Network, options: CertifyOptions): Promis
     if (!(Number.isFinite(r) && r >= 0)) throw new UsageError(`certify: radii must be finite and >= 0, got ${r}`);
   }
   if (upper && !upper.proved) throw new UsageError(`certify: only a proved upper bound certifies, got ${upper.method}`);
-  const subject = subjectOf(network);
+  const subject = subjectOf(decisionNetwork(network, data.shape));
   const width = classesOf(subject, data);
   checkClasses(subject.name, data, width);
   checkAlone(subject, subject.outputs / width);

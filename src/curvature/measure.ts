@@ -5,7 +5,7 @@ import type { Network } from "../graph/network.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { random } from "../tensor/random.ts";
 import type { DType } from "../tensor/tensor.ts";
-import { openPoints, type PointOptions, type Scalar } from "./points.ts";
+import { decisive, openPoints, type PointOptions, type Scalar } from "./points.ts";
 import { type Smoothness, smoothnessOf } from "./smoothness.ts";
 import { lanczos, powerMethod } from "./spectrum.ts";
 import { type Summary, summarise } from "./summary.ts";
@@ -73,7 +73,7 @@ export async function curvature(network: Network, options: CurvatureOptions): Pr
     throw new UsageError(`curvature: steps must be a whole number >= 1, got ${steps}`);
   }
   const precision = dtype === "float64" ? 2 ** -44 : 2 ** -18;
-  const subject = subjectOf(network);
+  const subject = subjectOf(decisive(network, options.data));
   const ids = options.data?.ids;
   const points = await openPoints(subject, options);
   const source = random(seed).fork("directions");

@@ -2,6 +2,8 @@
 import type { Subject } from "../bounds/subject.ts";
 import { type Dataset, take } from "../data/dataset.ts";
 import { type Engine, needEngine } from "../engine/engine.ts";
+import type { Network } from "../graph/network.ts";
+import { decisionNetwork } from "../models/decision.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { random } from "../tensor/random.ts";
 import type { DType } from "../tensor/tensor.ts";
@@ -47,6 +49,10 @@ export interface Points {
   batches(): AsyncGenerator<Batch>;
   dispose(): Promise<void>;
 }
+
+/** Of classes the network of the logits, to which the losses belong; of a regression the network itself. */
+export const decisive = (network: Network, data: Dataset | undefined): Network =>
+  data?.task === "classification" ? decisionNetwork(network, data.shape) : network;
 
 /** Open the samples that options name. Throws UsageError where they do not fit the network, or have no label to speak of. */
 export async function openPoints(subject: Subject, options: PointOptions): Promise<Points> {

@@ -5,7 +5,7 @@ import type { Network } from "../graph/network.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { type Random, random } from "../tensor/random.ts";
 import { gradientFloor } from "./measure.ts";
-import { type Batch, openPoints, type PointOptions, type Points } from "./points.ts";
+import { type Batch, decisive, openPoints, type PointOptions, type Points } from "./points.ts";
 import { type Summary, summarise } from "./summary.ts";
 
 export interface StabilityOptions extends PointOptions {
@@ -41,7 +41,7 @@ export async function gradientStability(network: Network, options: StabilityOpti
   if (!(Number.isInteger(draws) && draws >= 1)) {
     throw new UsageError(`gradientStability: draws must be a whole number >= 1, got ${draws}`);
   }
-  const points = await openPoints(subjectOf(network), options);
+  const points = await openPoints(subjectOf(decisive(network, options.data)), options);
   const source = random(seed).fork("stability");
   const found = radii.map(() => ({ random: [] as number[], adversarial: [] as number[] }));
   try {

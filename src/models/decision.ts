@@ -1,0 +1,86 @@
+/** @file What a network decides by: the logits before a softmax, a sigmoid, a position of the largest and whatever becomes of that position. Decisions are the same, but a constant of the logits is not cut by the slope of what follows. */
+import type { Node } from "../graph/graph.ts";
+import { constant, input } from "../graph/leaf.ts";
+import type { Network } from "../graph/network.ts";
+import { matmul } from "../ops/matmul.ts";
+import { reshape } from "../ops/movement.ts";
+import { type Shape, sizeOf } from "../tensor/shape.ts";
+import { cast, isFloat, tensor } from "../tensor/tensor.ts";
+
+/**
+ * The network whose largest output is the class that `network` decides for samples of a shape: in exact arithmetic the same class for every input.
+ *
+ * - Softmax and LogSoftmax over the classes keep the order of their inputs, and so does Sigmoid, element by element: they are left out.
+ * - ArgMax over the classes, and what is computed of its result (the names of labels), say no more than its input.
+ * - One output a sample, f, decides by its sign: it becomes (0, f), so that a decision lasts for |f| / L.
+ *
+ * The network itself where nothing of that is there. Outputs that are no logits and no function of them stay.
+ */
+export function decisionNetwork(network: Network, sample: Shape): Network {
+  const [port, ...others] = network.inputs;
+  if (port === undefined || others.length > 0 || port.shape.slice(1).some((d) => typeof d === "string")) return network;
+  const decided = (inputs: readonly Node[]) => {
+    const outputs = network.build(inputs);
+    const rows = sizeOf(inputs[0].shape) / sizeOf(sample);
+    // Samples that do not fit are somebody else's to refuse.
+    if (!Number.isInteger(rows)) return { outputs, logits: outputs };
+    const found = [...new Set(outputs.flatMap((y) => logitsOf(y, inputs[0], rows)))];
+    return {
+      outputs,
+      logits: found.map((z) => (found.length === 1 && sizeOf(z.shape) === rows ? bySign(z, rows) : z)),
+    };
+  };
+  const one = port.shape.map((d) => (typeof d === "number" ? d : 1));
+  const { outputs, logits } = decided([input(port.name, one, port.dtype)]);
+  if (logits.length === outputs.length && logits.every((z, i) => z === outputs[i])) return network;
+  return {
+    ...network,
+    outputs: logits.map((_, i) => (logits.length === 1 ? "logits" : `logits ${i}`)),
+    build: (inputs) => decided(inputs).logits,
+  };
+}
+
+// --- internal ---
+
+/** The node that decides: behind the tail of an output; none for a number that no decision hangs on. */
+function logitsOf(y: Node, x: Node, rows: number): readonly Node[] {
+  const chosen = [...positions(y, x, rows)].map((z) => withoutTail(z, rows));
+  return chosen.length > 0 || !isFloat(y.dtype) ? chosen : [withoutTail(y, rows)];
+}
+
+/** What ArgMax sees, where a node depends on the input through ArgMax alone; none otherwise. */
+function positions(y: Node, x: Node, rows: number): ReadonlySet<Node> {
+  const found = new Set<Node>();
+  const seen = new Set<Node>();
+  const stack = [y];
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    if (seen.has(node)) continue;
+    seen.add(node);
+    if (node.op.name === "ArgMax" && overClasses(node.inputs[0].shape, axisOf(node), rows)) found.add(node.inputs[0]);
+    else if (node === x) return new Set();
+    else stack.push(...node.inputs);
+  }
+  return found;
+}
+
+/** Through what keeps the order of the numbers of a sample; views count only where such an op is before them. */
+function withoutTail(y: Node, rows: number): Node {
+  let logits = y;
+  for (let node = y; ; node = node.inputs[0]) {
+    const { name } = node.op;
+    const soft = name === "Softmax" || name === "LogSoftmax";
+    if (name === "Sigmoid" || (soft && overClasses(node.shape, axisOf(node), rows))) logits = node.inputs[0];
+    else if (name !== "Reshape") return logits;
+  }
+}
+
+const axisOf = ({ attrs }: Node): number => (attrs as { readonly axis: number }).axis;
+
+/** Does an axis hold all numbers of a sample, in the order of the classes, with the samples before it? */
+const overClasses = (shape: Shape, axis: number, rows: number): boolean =>
+  sizeOf(shape.slice(0, axis)) === rows && sizeOf(shape.slice(axis + 1)) === 1;
+
+/** (0, z) for each sample. */
+function bySign(z: Node, rows: number): Node {
+  return matmul(reshape(z, [rows, 1]), constant(cast(tensor(Float32Array.of(0, 1), [1, 2]), z.dtype)));
+}
