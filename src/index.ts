@@ -60,6 +60,7 @@ export { residual, sequential } from "./layers/sequential.ts";
 export { type SpectralOptions, spectral } from "./layers/spectral.ts";
 
 export { type ConvnetOptions, convnet } from "./models/convnet.ts";
+export { decisionNetwork } from "./models/decision.ts";
 export { freeze } from "./models/freeze.ts";
 export { mlp } from "./models/mlp.ts";
 export { withPreprocessing } from "./models/preprocess.ts";

@@ -5,7 +5,8 @@ import { must } from "../refusal.ts";
 import { isVarying, naming, type Operand } from "./arguments.ts";
 import type { OnnxGraph } from "./onnx.ts";
 import { readNode } from "./operators.ts";
-import { count, linear, readsOf, type Step } from "./step.ts";
+import { count, linear, readsOf, type Step, type Varying } from "./step.ts";
+import { checkTail, tailOf } from "./tail.ts";
 
 /** What is done to a sample before the model sees it: (x scale - mean) / std with float32 numbers, the layout, a reshape. */
 export interface Preprocessing {
@@ -47,7 +48,12 @@ export function stepsOf(graph: OnnxGraph, preprocessing: Preprocessing, sample: 
   operands.set(sampleName, undefined);
   const made = new Map<string, Step>([[port.name, first]]);
   const read = new Map<string, Set<string>>();
+  const tail = tailOf(graph);
   for (const node of graph.nodes) {
+    if (tail.nodes.has(node)) {
+      read.set(node.outputs[0], new Set(node.inputs));
+      continue;
+    }
     const given = node.inputs.map((name): Operand => {
       if (name === "") return undefined;
       must(operands.has(name) && name !== sampleName, () => `${naming(node)}: its input "${name}" is not there`);
@@ -66,26 +72,44 @@ export function stepsOf(graph: OnnxGraph, preprocessing: Preprocessing, sample: 
     made.set(out, step);
   }
   const [end] = graph.outputs;
-  const result = operands.get(end.name);
+  const result = operands.get(tail.logits);
   must(result !== undefined && isVarying(result), () => `the output "${end.name}": it must depend on the input`);
+  checkTail(tail, result.shape, graph.opset);
   must(
-    end.shape.length === result.shape.length &&
-      end.shape.every((d, i) => typeof d !== "number" || d === result.shape[i]),
+    tail.reshaped ||
+      (end.shape.length === result.shape.length &&
+        end.shape.every((d, i) => typeof d !== "number" || d === result.shape[i])),
     () => `the output "${end.name}": it is declared as [${end.shape}] and is [${result.shape}]`,
   );
   checkUsed(graph, read, end.name);
-  const needed = neededFor(made, result.tensor);
+  const output = deciding(made, result);
+  const needed = neededFor(made, output.tensor);
   const steps = [...made.values()].filter((step) => needed.has(step.tensor));
   return {
     steps,
     byTensor: new Map(steps.map((step) => [step.tensor, step])),
     size: count(sample),
-    output: result.tensor,
-    outputs: count(result.shape),
+    output: output.tensor,
+    outputs: count(output.shape),
   };
 }
 
 // --- internal ---
+
+/** One output f decides by its sign, as (0, f) does by the larger. */
+function deciding(made: Map<string, Step>, result: Varying): Varying {
+  if (count(result.shape) !== 1) return result;
+  const pair = linear(
+    "(decision)",
+    [1, 2],
+    result.tensor,
+    sparse(2, 1, (i, put) => {
+      if (i === 1) put(0, 1);
+    }),
+  );
+  made.set(pair.tensor, pair);
+  return pair;
+}
 
 /** What float32 can multiply with and divide by. */
 const isModest = (v: number): boolean => v >= 2 ** -32 && v <= 2 ** 32;
