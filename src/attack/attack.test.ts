@@ -6,7 +6,7 @@ import type { Node } from "../graph/graph.ts";
 import { constant } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
 import { withPreprocessing } from "../models/preprocess.ts";
-import { add, mul, sub } from "../ops/arith.ts";
+import { add, cast, greater, mul, sub } from "../ops/arith.ts";
 import { sum } from "../ops/broadcast.ts";
 import { concat, reshape } from "../ops/movement.ts";
 import { relu, tanh } from "../ops/pointwise.ts";
@@ -237,7 +237,9 @@ describe("attack()", () => {
     const constantly = functionOf([2], (x) => affine(mul(x, 0), table(15, 2, 2), [1, 0]));
     const ignoring = functionOf([2], (x) => affine(constant(full([x.shape[0], 1], 1, x.dtype)), [[1], [2]]));
     const data = dataset([2], normals(12, 6), [0], 2);
-    for (const network of [constantly, ignoring]) {
+    // What jumps has no gradient: there is no step.
+    const flat = functionOf([2], (x) => affine(mul(cast(greater(x, 100), x.dtype), 1), table(15, 2, 2), [1, 0]));
+    for (const network of [constantly, ignoring, flat]) {
       const { samples } = await attack(network, { engine, data, radii: [1] });
       expect(samples.every((s) => s.distance === null && s.confirmed === null)).toBe(true);
     }

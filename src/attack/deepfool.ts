@@ -1,5 +1,6 @@
 /** @file The smallest perturbation, by steps onto the nearest linearised boundary. Every step needs the gradients to all rivals, so it costs as many backward passes. */
 import type { Program } from "../engine/engine.ts";
+import { usedFeeds } from "../engine/feeds.ts";
 import { vjp } from "../graph/gradient.ts";
 import type { Node } from "../graph/graph.ts";
 import { input } from "../graph/leaf.ts";
@@ -194,7 +195,7 @@ async function walk(
   for (let k = 0; k < rivals; k++) feeds[`rival${k}`] = mask((row) => order[row - from][k]);
   for (let step = 0; step <= steps; step++) {
     onStep(step / (steps + 1));
-    const results = await program.run(feeds);
+    const results = await program.run(usedFeeds(program.inputs, feeds));
     for (const name in results) feeds[name.slice(5)] = results[name];
   }
   const found = Float32Array.from(feeds.best.data as Float32Array);

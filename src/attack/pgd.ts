@@ -1,5 +1,6 @@
 /** @file Projected gradient ascent over many samples. Several steps are one compiled graph whose results are fed back; between runs, steps of samples that make no headway are halved. */
 import type { Program } from "../engine/engine.ts";
+import { usedFeeds } from "../engine/feeds.ts";
 import { vjp } from "../graph/gradient.ts";
 import type { Node } from "../graph/graph.ts";
 import { constant, input } from "../graph/leaf.ts";
@@ -155,7 +156,8 @@ async function climb(
   const lowest = new Float32Array(width).fill(Number.POSITIVE_INFINITY);
   for (let done = unrolled; done <= steps; done += unrolled) {
     signal?.throwIfAborted();
-    const results = await program.run(feeds);
+    // Where all that depends on the input jumps there is no gradient, and the program has no step.
+    const results = await program.run(usedFeeds(program.inputs, feeds));
     for (const name in results) if (name.startsWith("next/")) feeds[name.slice(5)] = results[name];
     const margins = results.margin.data as Float32Array;
     for (let r = 0; r < width; r++) lowest[r] = Math.min(lowest[r], margins[r]);

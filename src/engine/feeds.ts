@@ -20,3 +20,7 @@ export function checkFeeds(inputs: Named<Type | null>, feeds: Named<Tensor>): vo
       throw new EngineError(`run: unknown input "${name}"; the program has ${Object.keys(inputs).join(", ")}`);
   }
 }
+
+/** Of some feeds those that a program asks for: what its outputs do not depend on it does not take. */
+export const usedFeeds = (inputs: Named<Type | null>, feeds: Named<Tensor>): Named<Tensor> =>
+  Object.fromEntries(Object.entries(feeds).filter(([name]) => name in inputs));

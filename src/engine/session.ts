@@ -36,8 +36,8 @@ export function sessionEngine({
     graphOptimizationLevel: "all",
     // What goes wrong comes back as an error; ONNX Runtime need not print it as well.
     logSeverityLevel: 4,
-    // It turns x sigmoid(x) into an operator that has no float64 kernel, and a program that was fine is refused.
-    extra: { optimization: { disable_specified_optimizers: "QuickGeluFusion" } },
+    // The first turns x sigmoid(x) into an operator that has no float64 kernel, the second takes a Clip behind a Relu with float32 bounds only: a program that was fine is refused.
+    extra: { optimization: { disable_specified_optimizers: "QuickGeluFusion;FuseReluClip" } },
     ...given,
   };
   const open = async (model: Uint8Array, inputs?: Named<Type | null>): Promise<Program> => {

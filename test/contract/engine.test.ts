@@ -9,10 +9,10 @@ import { writeModel } from "../../src/onnx/write.ts";
 import { add, mul, sub } from "../../src/ops/arith.ts";
 import { sum } from "../../src/ops/broadcast.ts";
 import { matmul } from "../../src/ops/matmul.ts";
-import { tanh } from "../../src/ops/pointwise.ts";
+import { clip, relu, tanh } from "../../src/ops/pointwise.ts";
 import { EngineError } from "../../src/tensor/errors.ts";
 import { normalTensor, random } from "../../src/tensor/random.ts";
-import { cast, type DType, scalar, type Tensor } from "../../src/tensor/tensor.ts";
+import { cast, type DType, scalar, type Tensor, tensor } from "../../src/tensor/tensor.ts";
 import { testEngine } from "../testEngine.ts";
 
 const engines: readonly (readonly [string, () => Engine])[] = [
@@ -87,6 +87,14 @@ describe.each(engines)("%s", (_, make) => {
     await program.dispose();
     await program.dispose();
     await expect(program.run({ a: scalar(1) })).rejects.toThrow(EngineError);
+  });
+
+  it("runs a clip behind a relu in float64", async () => {
+    const x = input("x", [3], "float64");
+    const program = await make().compile({ y: clip(relu(x), 0.5, 2) });
+    const { y } = await program.run({ x: cast(tensor([-1, 1, 5]), "float64") });
+    await program.dispose();
+    expect(numbers(y)).toEqual([0.5, 1, 2]);
   });
 
   it("loads the bytes of a model unread", async () => {
