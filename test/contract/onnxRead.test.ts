@@ -282,6 +282,14 @@ describe("readOnnx()", () => {
     expect(() => parseOnnx(toBinary(ModelProtoSchema, model))).toThrow(/has the attribute "alpha" twice/);
   });
 
+  it("refuses a variance of one number, of which ONNX Runtime makes NaN", () => {
+    const of = (axes: readonly number[]) =>
+      reading({ inputs: { x: [1, 3] }, nodes: [{ op: "MeanVarianceNormalization", in: ["x"], attributes: { axes } }] });
+    expect(of([0])).toThrow(/the variance of one number is 0/);
+    expect(of([-2])).toThrow(/the variance of one number is 0/);
+    expect(of([0, 1])).not.toThrow();
+  });
+
   it("passes over nodes that no output needs", () => {
     const nodes = [...relu.nodes, { op: "NoSuchOperator", in: ["x"], out: ["dead"] }];
     expect(reading({ ...relu, nodes })).not.toThrow();

@@ -62,6 +62,10 @@ export const LayerNormalization: Operator = (c) => {
 export const MeanVarianceNormalization: Operator = (c) => {
   const x = c.input(0);
   const axes = c.attributes.ints("axes") ?? [0, 2, 3];
+  // ONNX Runtime takes the variance as the mean of squares less the square of the mean, which comes out below 0 by rounding.
+  if (axes.every((a) => x.shape[checkAxis("MeanVarianceNormalization", a, x.shape.length)] === 1)) {
+    throw new Refusal("the variance of one number is 0, of which ONNX Runtime may make no number");
+  }
   const centred = sub(x, mean(x, axes, true));
   return [div(centred, add(sqrt(mean(mul(centred, centred), axes, true)), 1e-9))];
 };
