@@ -48,6 +48,7 @@ export async function certified(
       radii: [0.01, 0.1, 1],
       seconds: 0.002,
       limit: 0.1,
+      local: r.integer(2) === 0 ? "off" : { steps: 2 },
       tool: { name: "soak", version: "0" },
     });
     const { certificate, certification } = made;
@@ -102,7 +103,7 @@ async function dataFor(
   classes: number,
   r: Random,
 ): Promise<Dataset | null> {
-  const runs = 4;
+  const runs = 3;
   const x = Float32Array.from({ length: runs * subject.size }, () => r.normal());
   const labels: number[] = [];
   for (let k = 0; k < runs; k++) {
