@@ -8,7 +8,7 @@ import { makeCertificate } from "../../src/certify/certificate.ts";
 import type { Dataset } from "../../src/data/dataset.ts";
 import { nodeEngine } from "../../src/engine/node.ts";
 import type { Network } from "../../src/graph/network.ts";
-import { UsageError } from "../../src/tensor/errors.ts";
+import { BatchError, UsageError } from "../../src/tensor/errors.ts";
 import type { Random } from "../../src/tensor/random.ts";
 import { verify } from "../../src/verify/verify.ts";
 import { runModel } from "./agree.ts";
@@ -87,7 +87,7 @@ export async function certified(
     }
     return { certificates, verified };
   } catch (cause) {
-    if (cause instanceof UsageError || (cause instanceof Error && cause.name === "BatchError")) return none;
+    if (cause instanceof UsageError || cause instanceof BatchError) return none;
     throw cause;
   }
 }
