@@ -20,14 +20,6 @@ interface Progress {
   readonly tally: Tally;
 }
 
-ort.env.logLevel = "fatal";
-const [first = "100000", second = "0", third] = process.argv.slice(2);
-if (first === "replay") await replay(Number(second));
-else if (first === "part") await part(Number(second), JSON.parse(third) as Part);
-else await everything(Number(first), Number(second));
-// The runtime's threads would hold the process.
-process.exit(0);
-
 interface Part {
   readonly models: number;
   readonly seed: number;
@@ -165,3 +157,11 @@ function write(tally: Tally, { models, seed, commit }: Part, seconds: number): v
     `soak: ${tally.models} models, ${tally.breaches.length} breaches, ${Math.round(seconds)} s; bench/soak.md`,
   );
 }
+
+ort.env.logLevel = "fatal";
+const [first = "100000", second = "0", third] = process.argv.slice(2);
+if (first === "replay") await replay(Number(second));
+else if (first === "part") await part(Number(second), JSON.parse(third) as Part);
+else await everything(Number(first), Number(second));
+// The runtime's threads would hold the process.
+process.exit(0);

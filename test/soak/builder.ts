@@ -33,8 +33,8 @@ export interface Builder {
   constant(kind: Kind, shape: readonly number[], values: readonly (number | bigint)[]): Value;
   /** A float constant of drawn numbers, or one that is there already. */
   weights(shape: readonly number[]): Value;
-  /** A constant of half floats, to be cast. */
-  half(shape: readonly number[]): Value;
+  /** A constant of a type that is none of `Kind`, as bytes: to be cast. */
+  raw(dataType: number, shape: readonly number[], bytes: Uint8Array): Value;
   /** An int64 vector. */
   ints(values: readonly number[]): Value;
   /** An axis as the model writes it: from the end too, where that is allowed from opset `since`. */
@@ -143,17 +143,9 @@ export function draft(r: Random, opset: number, shape: readonly number[], free: 
       weights.push(made);
       return made;
     },
-    half(dims) {
+    raw(dataType, dims, bytes) {
       const name = fresh();
-      // 1, 2, 3, -1.5 and the least number above 0, as bits.
-      const bits = Uint16Array.from({ length: product(dims) }, () =>
-        pick([0x3c00, 0x4000, 0x4200, 0xbe00, 0x0001, 0x3555]),
-      );
-      tensors[name] = create(TensorProtoSchema, {
-        dataType: 10,
-        dims: dims.map(BigInt),
-        rawData: new Uint8Array(bits.buffer),
-      });
+      tensors[name] = create(TensorProtoSchema, { dataType, dims: dims.map(BigInt), rawData: bytes });
       return { name, shape: dims, kind: "float", varies: false };
     },
     ints: (data) => constant("int64", [data.length], data),

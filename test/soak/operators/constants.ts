@@ -105,10 +105,31 @@ const weights: Emit = (g, x) => {
   return g.add("MatMul", [x, turned], {}, [...x.shape.slice(0, -1), 2]);
 };
 
-/** Weights that are stored as half floats. */
+/** Weights that are stored as half floats: 1, 2, 3, -1.5, 1/3 and the least number above 0. */
 const halves: Emit = (g, x) => {
   const n = x.shape[x.shape.length - 1];
-  return g.add("MatMul", [x, float(g, g.half([n, 2]))], {}, [...x.shape.slice(0, -1), 2]);
+  const bits = Uint16Array.from({ length: 2 * n }, () => g.pick([0x3c00, 0x4000, 0x4200, 0xbe00, 0x3555, 0x0001]));
+  const w = g.raw(10, [n, 2], new Uint8Array(bits.buffer));
+  return g.add("MatMul", [x, float(g, w)], {}, [...x.shape.slice(0, -1), 2]);
+};
+
+/**
+ * Weights of 8 bits with a scale and a zero, for all or by column. Reshaped first: a product that reads them as they are ONNX Runtime's optimiser makes one of whole numbers, with an
+ * input that is rounded to 8 bits too, which no graph says.
+ */
+const quantised: Emit = (g, x) => {
+  const n = x.shape[x.shape.length - 1];
+  const type = g.pick([2, 3]);
+  const bytes = (length: number) => Uint8Array.from({ length }, () => g.integer(0, 255));
+  const columns = g.opset >= 13 && g.chance(0.5);
+  const scale = columns
+    ? g.constant("float", [2], [0.01, g.pick([0.5, 0.003])])
+    : g.constant("float", [], [g.pick([0.02, 1])]);
+  const zero = g.chance(0.6) ? g.raw(type, columns ? [2] : [], bytes(columns ? 2 : 1)) : null;
+  const inputs = [g.raw(type, [n, 2], bytes(2 * n)), scale, zero];
+  const wide = g.add("DequantizeLinear", inputs, columns ? { axis: g.pick([1, -1]) } : {}, [n, 2]);
+  const w = g.add("Reshape", [wide, g.ints([n, 2])], {}, [n, 2]);
+  return g.add("MatMul", [x, w], {}, [...x.shape.slice(0, -1), 2]);
 };
 
 const kinds = ["float"] as const;
@@ -122,5 +143,6 @@ export const constants: Readonly<Record<string, Drawn>> = {
   "Add integers": { kinds, since: 7, emit: integers },
   "Cast constant": { kinds, emit: rounded },
   "MatMul half": { kinds, ranks: [2, 5], emit: halves },
+  DequantizeLinear: { kinds, since: 10, ranks: [2, 5], emit: quantised },
   "MatMul computed": { kinds, ranks: [2, 5], emit: weights },
 };
