@@ -30,7 +30,7 @@ export interface LipschitzOptions {
    * told, they share about four seconds.
    */
   readonly seconds?: number;
-  /** Moves of every point in searches for lower bounds; 40 unless told, more in proportion to `seconds` beyond one. */
+  /** Moves of every point in searches for lower bounds; unless told 40, fewer for large networks, more in proportion to `seconds` beyond one. */
   readonly rounds?: number;
   /** Default 0. */
   readonly seed?: number;
@@ -79,7 +79,7 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
   if (options.onBracket) {
     // Norms in closed form and a few points take no time, and something is known.
     const { engine, seed, signal } = shared;
-    const few = { engine, seed, domain, points: 4, rounds: 1, seconds: 1, ...(signal && { signal }) };
+    const few = { engine, seed, domain, points: 4, rounds: 1, ...(signal && { signal }) };
     if (names.includes("autolip")) improve("autolip", (await autoLip(subject, norm, { seconds: 0 })).bound);
     if (names.includes("jacobian")) improve("jacobian", stopped(await jacobian(subject, norm, few)));
   }
@@ -152,12 +152,9 @@ function turns(names: readonly BoundName[], domain: Domain): readonly BoundName[
   return [...first.filter((name) => names.includes(name)), ...names.filter((name) => !first.includes(name))];
 }
 
-/** What the default allows a method: searches from below a fixed time, what can go on for ever the rest of four seconds. */
+/** What the default allows a method; searches from below are limited by their work. What can go on for ever has the rest of four seconds. */
 function shareOf(name: BoundName, clock: Budget): number | undefined {
   switch (name) {
-    case "jacobian":
-    case "pairs":
-      return 0.7;
     case "recurjac":
       return 0.6;
     case "lipsdp":

@@ -31,7 +31,15 @@ async function tightness(network: Network, norm: Norm, seed: number): Promise<nu
   const draw = (n: number) => Float64Array.from({ length: n }, () => source.normal());
   const starts = Array.from({ length: 3 }, () => draw(subject.size));
   const found = [];
-  for (const x of starts) found.push(...(await power(search, [x], [attaining(draw(subject.size), norm)], 3)));
+  for (const x of starts)
+    found.push(
+      ...(await power(
+        search,
+        [{ x, unit: new Float64Array(subject.size).fill(1) }],
+        [attaining(draw(subject.size), norm)],
+        3,
+      )),
+    );
   const last = await judge(engine, search, "direction");
   const lower = await last.glance(found);
   const { value } = (await autoLip(subject, norm)).bound;

@@ -4,7 +4,7 @@ import type { LowerBound, Norm } from "../bound.ts";
 import { inside } from "../domain.ts";
 import { attaining } from "../length.ts";
 import type { Subject } from "../subject.ts";
-import { type Candidate, power, spreadOf } from "./ascent.ts";
+import { type Candidate, power } from "./ascent.ts";
 import { batches, type LowerOptions, searchBelow } from "./search.ts";
 
 /**
@@ -12,17 +12,17 @@ import { batches, type LowerOptions, searchBelow } from "./search.ts";
  *
  *     exp( (g(x') - g(x)) / T_t ),   T_t = T_0 / ln(2 + t / 2),   step = step_0 / sqrt(1 + improvements).
  *
- * T_0 is a tenth of the median g at the start and step_0 a third of the size of the points, so that the walk is the same for c f as
+ * T_0 is a tenth of the median g at the start and step_0 a third of the unit of each number, so that the walk is the same for c f as
  * for f. g is followed by one power step from the direction at hand; the best place of each chain is evaluated as in `jacobian`.
  *
  * Reference: Virmaux and Scaman 2018, the comparison of section 7.
  */
 export function annealing(subject: Subject, norm: Norm, options: LowerOptions): Promise<LowerBound> {
   return searchBelow("annealing", "direction", subject, norm, options, async (search) => {
-    const { starts, runs, clock, source, known, progress, domain } = search;
+    const { starts, runs, clock, source, progress, domain } = search;
     const rounds = 5 * search.rounds;
-    const [batch] = batches(known ? [known.x, ...starts] : starts, runs);
-    const directions = batch.map((x) =>
+    const [batch] = batches(starts, runs);
+    const directions = batch.map(({ x }) =>
       attaining(
         x.map(() => source.normal()),
         norm,
@@ -31,18 +31,15 @@ export function annealing(subject: Subject, norm: Norm, options: LowerOptions): 
     let at = await power(search, batch, directions, 10);
     await search.first(at);
     let best: readonly Candidate[] = at;
-    const spread = at.map(({ x }) => spreadOf(x, domain) / 3);
     const improvements = at.map(() => 0);
     const start = 0.1 * median(at.map((c) => c.value));
     for (let t = 0; t < rounds && !clock.expired; t++) {
       await clock.pause();
       progress(t / rounds);
-      const proposed = at.map(({ x }, k) => {
-        const step = spread[k] / Math.sqrt(1 + improvements[k]);
-        return inside(
-          domain,
-          x.map((c) => c + step * source.normal()),
-        );
+      const proposed = at.map(({ x, unit }, k) => {
+        const step = 1 / 3 / Math.sqrt(1 + improvements[k]);
+        const moved = x.map((c, i) => c + step * unit[i] * source.normal());
+        return { x: inside(domain, moved), unit };
       });
       const moved = await power(
         search,

@@ -2,9 +2,10 @@
 import type { Random } from "../../tensor/random.ts";
 import type { Norm } from "../bound.ts";
 import type { Budget } from "../budget.ts";
-import { type Domain, inside, reachOf } from "../domain.ts";
+import { type Domain, inside } from "../domain.ts";
 import { attaining, dualNorm, lengthOf } from "../length.ts";
 import type { Subject } from "../subject.ts";
+import type { Place } from "./places.ts";
 import type { Slopes } from "./slopes.ts";
 
 /** What a search works with. */
@@ -18,9 +19,8 @@ export interface Search {
   readonly source: Random;
 }
 
-/** A point and a direction with ||J(x) v|| / ||v|| = value. */
-export interface Candidate {
-  readonly x: Float64Array;
+/** A place and a direction with ||J(x) v|| / ||v|| = value. */
+export interface Candidate extends Place {
   readonly v: Float64Array;
   readonly value: number;
 }
@@ -28,19 +28,19 @@ export interface Candidate {
 /** Power steps at fixed points, until none gains any more; the best direction seen. */
 export async function power(
   { slopes, norm, subject, clock }: Search,
-  points: readonly Float64Array[],
+  places: readonly Place[],
   directions: readonly Float64Array[],
   iterations: number,
 ): Promise<Candidate[]> {
-  const x = joined(points);
+  const x = joined(places.map((place) => place.x));
   let v = [...directions];
-  let best: Candidate[] = points.map((at, k) => ({ x: at, v: v[k], value: 0 }));
+  let best: Candidate[] = places.map((place, k) => ({ ...place, v: v[k], value: 0 }));
   for (let i = 0, idle = 0; ; i++) {
     const images = rowsOf(await slopes.push(x, joined(v)), subject.outputs);
     const before = best;
     best = best.map((b, k) => {
       const value = quotient(lengthOf(images[k], norm), lengthOf(v[k], norm));
-      return value > b.value ? { x: b.x, v: v[k], value } : b;
+      return value > b.value ? { ...b, v: v[k], value } : b;
     });
     idle = best.some((b, k) => b.value > before[k].value * (1 + 1e-9)) ? 0 : idle + 1;
     if (i === iterations || idle === 3 || (i > 0 && clock.expired)) return best;
@@ -61,56 +61,58 @@ export async function climb(
   onProgress: (part: number) => void,
 ): Promise<Candidate[]> {
   const { slopes, clock, source, subject, domain } = search;
-  const spread = starts.map(({ x }) => spreadOf(x, domain));
-  const steps = starts.map((_, k) => 0.3 * spread[k]);
+  // In units of each place.
+  const steps = starts.map(() => 0.3);
   let best = [...starts];
   for (let round = 0; round < rounds && !clock.expired; round++) {
     await clock.pause();
     onProgress(round / rounds);
     const gradient = slopes.climb && round % 2 === 0 ? await climbDirection(search, best) : null;
     const tried = best.map((b, k) => {
-      const along = gradient?.[k];
+      const { x, unit } = b;
+      // Steepest where lengths are measured in units; as long as a normal vector with this deviation.
+      const along = gradient?.[k].map((g, i) => g * unit[i]);
       const length = along ? lengthOf(along, 2) : 0;
-      // A step has the length of a normal vector with this deviation per coordinate.
-      if (along && length > 0) return b.x.map((x, i) => x + (steps[k] * Math.sqrt(subject.size) * along[i]) / length);
-      return b.x.map((x) => x + steps[k] * source.normal());
+      if (along && length > 0) {
+        const factor = (steps[k] * Math.sqrt(subject.size)) / length;
+        return { x: x.map((c, i) => c + factor * unit[i] * along[i]), unit };
+      }
+      return { x: x.map((c, i) => c + steps[k] * unit[i] * source.normal()), unit };
     });
     const moved = await power(
       search,
-      tried.map((x) => inside(domain, x)),
+      tried.map(({ x, unit }) => ({ x: inside(domain, x), unit })),
       best.map((b) => b.v),
       2,
     );
     best = best.map((b, k) => {
       const better = moved[k].value > b.value;
-      steps[k] = Math.min(10 * spread[k], steps[k] * (better ? 1.5 : 0.8));
+      steps[k] = Math.min(10, steps[k] * (better ? 1.5 : 0.8));
       return better ? moved[k] : b;
     });
   }
   return best;
 }
 
-/** How far a search moves a point at a time: by the size of its coordinates, and no further than the domain. */
-export const spreadOf = (x: Float64Array, domain: Domain): number =>
-  Math.min(Math.max(0.1, lengthOf(x, 2) / Math.sqrt(x.length)), reachOf(domain));
-
 /** For l1 and l-inf, the best column or row of the whole Jacobian, where that is small enough to look at. */
-export async function corners({ slopes, norm, subject }: Search, { x }: Candidate): Promise<Candidate[]> {
+export async function corners({ slopes, norm, subject }: Search, { x, unit: scale }: Candidate): Promise<Candidate[]> {
   const { size, outputs } = subject;
   if (norm === 2 || Math.min(size, outputs) > 64) return [];
   const unit = (n: number, k: number) => Float64Array.from({ length: n }, (_, i) => (i === k ? 1 : 0));
   if (size < outputs) {
     const columns: Float64Array[] = [];
     for (let k = 0; k < size; k++) columns.push(await slopes.push(x, unit(size, k)));
-    if (norm === 1) return [steepest(columns.map((c, k) => ({ x, v: unit(size, k), value: lengthOf(c, 1) })))];
+    if (norm === 1)
+      return [steepest(columns.map((c, k) => ({ x, unit: scale, v: unit(size, k), value: lengthOf(c, 1) })))];
     const rows = Array.from({ length: outputs }, (_, i) => Float64Array.from(columns, (c) => c[i]));
-    return [steepest(rows.map((r) => ({ x, v: r.map(Math.sign), value: lengthOf(r, 1) })))];
+    return [steepest(rows.map((r) => ({ x, unit: scale, v: r.map(Math.sign), value: lengthOf(r, 1) })))];
   }
   const rows: Float64Array[] = [];
   for (let i = 0; i < outputs; i++) rows.push(await slopes.pull(x, unit(outputs, i)));
-  if (norm === "inf") return [steepest(rows.map((r) => ({ x, v: r.map(Math.sign), value: lengthOf(r, 1) })))];
+  if (norm === "inf")
+    return [steepest(rows.map((r) => ({ x, unit: scale, v: r.map(Math.sign), value: lengthOf(r, 1) })))];
   const sums = Float64Array.from({ length: size }, (_, k) => rows.reduce((sum, r) => sum + Math.abs(r[k]), 0));
-  return [steepest(Array.from(sums, (value, k) => ({ x, v: unit(size, k), value })))];
+  return [steepest(Array.from(sums, (value, k) => ({ x, unit: scale, v: unit(size, k), value })))];
 }
 
 export const steepestFirst = (a: Candidate, b: Candidate): number => b.value - a.value;

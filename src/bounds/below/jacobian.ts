@@ -11,33 +11,44 @@ import { batches, type LowerOptions, searchBelow } from "./search.ts";
  *
  * At each point the power method v <- J^T dual(J v) finds a steep direction (for l1 and l-inf it is Hager's, and where there are at
  * most 64 outputs or inputs all rows or columns of J are looked at in the end); then points move along the gradient of ||J(x) v||
- * in x, or at random where that vanishes, and stay where it is steeper. The best (x, v) is evaluated in float64:
- *
- *     value = min( ||J(x) v|| / ||v||,  max_t ||f(x + t v) - f(x)|| / ||t v|| )
- *
- * less what rounding may have added; the witness is x with the best t v.
+ * in x, or at random where that vanishes, and stay where it is steeper. The value is what two points along the best (x, v) are proved to show.
  */
 export function jacobian(subject: Subject, norm: Norm, options: LowerOptions): Promise<LowerBound> {
   return searchBelow("jacobian", "direction", subject, norm, options, async (search) => {
-    const { starts, runs, clock, source, rounds, known, progress } = search;
+    const { starts, runs, clock, source, rounds, progress } = search;
     let found: Candidate[] = [];
-    for (const batch of batches(known ? [known.x, ...starts] : starts, runs)) {
-      if (clock.expired && found.length > 0) break;
+    // All of them, whatever the clock says.
+    for (const batch of batches(starts, runs)) {
       await clock.pause();
-      const directions = batch.map((x) =>
+      const directions = batch.map(({ x }) =>
         attaining(
           x.map(() => source.normal()),
           norm,
         ),
       );
-      found.push(...(await power(search, batch, directions, 10)));
+      found.push(...(await power(search, batch, directions, 2)));
       await search.first(found);
+    }
+    // Two steps tell the steep places from the others; the best are worth more.
+    found.sort(steepestFirst);
+    const promising = batches(found.slice(0, Math.max(2 * runs, 32)), runs);
+    for (const batch of promising) {
+      if (clock.expired) break;
+      await clock.pause();
+      found.push(
+        ...(await power(
+          search,
+          batch,
+          batch.map((c) => c.v),
+          8,
+        )),
+      );
     }
     progress(0.2);
     // Moving pays most where it is steep already.
     found.sort(steepestFirst);
     const chosen = batches(found.slice(0, Math.max(runs, 8)), runs);
-    found = found.slice(0, 3);
+    found = found.slice(0, 16);
     for (const [k, batch] of chosen.entries()) {
       found.push(...(await climb(search, batch, rounds, (part) => progress(0.2 + (0.8 * (k + part)) / chosen.length))));
     }

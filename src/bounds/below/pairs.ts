@@ -4,8 +4,9 @@ import type { LowerBound, Norm } from "../bound.ts";
 import { type Domain, inside } from "../domain.ts";
 import { attaining, dualNorm, lengthOf } from "../length.ts";
 import type { Subject } from "../subject.ts";
-import { type Candidate, joined, power, quotient, rowsOf, spreadOf } from "./ascent.ts";
-import { type LowerOptions, type LowerSearch, searchBelow } from "./search.ts";
+import { type Candidate, joined, power, quotient, rowsOf } from "./ascent.ts";
+import type { Place } from "./places.ts";
+import { batches, type LowerOptions, type LowerSearch, searchBelow } from "./search.ts";
 
 /**
  * Bound the Lipschitz constant from below by ascent on
@@ -21,20 +22,26 @@ import { type LowerOptions, type LowerSearch, searchBelow } from "./search.ts";
 export function pairs(subject: Subject, norm: Norm, options: LowerOptions): Promise<LowerBound> {
   return searchBelow("pairs", "pair", subject, norm, options, async (search) => {
     const { starts, runs, clock, source, known, progress } = search;
-    const rounds = 4 * search.rounds;
+    // One pair at a time needs more of them.
+    const rounds = (runs === 1 ? 8 : 4) * search.rounds;
     const fresh = (k: number): Pair => spawn(search, starts[k % starts.length], starts[(k + 1) % starts.length]);
-    let next = 0;
-    // Half of the pairs lie along a steep direction, as the power method finds it.
+    // Half of the pairs lie along a steep direction, as the power method finds it; half are the steepest of many drawn at random.
+    const drawn: Pair[] = [];
+    const many = Array.from({ length: Math.max(runs, starts.length) }, (_, k) => fresh(k));
+    for (const batch of batches(many, runs)) drawn.push(...(await measured(search, batch)));
+    drawn.sort((a, b) => b.value - a.value);
+    let next = runs;
+    const another = (): Pair => (next < drawn.length ? drawn[next++] : fresh(next++));
     const steep = await power(
       search,
       Array.from({ length: runs }, (_, k) => starts[k % starts.length]),
       Array.from({ length: runs }, () => normal(source, subject.size)),
       5,
     );
-    const first: Pair[] = steep.map((c, k) => (k % 2 === 0 ? along(c, search.domain) : fresh(next++)));
-    if (known) first[0] = pairOf(known.x, known.v, search.domain);
+    const first: Pair[] = steep.map((c, k) => (k % 2 === 0 ? along(c, search.domain) : drawn[k >> 1]));
+    if (known) first[0] = pairOf(known, known.v, search.domain);
     let all = await measured(search, first);
-    const found: Candidate[] = all.map(candidateOf);
+    const found: Candidate[] = [...all, ...drawn.slice(0, 4)].map(candidateOf);
     await search.first(found);
     for (let round = 0; round < rounds && !clock.expired; round++) {
       await clock.pause();
@@ -50,16 +57,14 @@ export function pairs(subject: Subject, norm: Norm, options: LowerOptions): Prom
         const gained = tried[k].value > p.value;
         const steps = p.steps.map((step, n) => (n !== chosen[k] ? step : gained ? Math.min(1, step * 1.5) : step / 2));
         const kept = { ...(gained ? tried[k] : p), steps };
-        if (Math.max(...steps) < 2 ** -10 || drawnTogether(kept, search.domain)) ended.push(k);
+        if (Math.max(...steps) < 2 ** -10 || drawnTogether(kept)) ended.push(k);
         return kept;
       });
       if (ended.length === 0) continue;
       found.push(...ended.map((k) => candidateOf(all[k])));
       const again = await measured(
         search,
-        all.map((p, k) =>
-          ended.includes(k) ? spawn(search, starts[source.integer(starts.length)], fresh(next++).x) : p,
-        ),
+        all.map((p, k) => (ended.includes(k) ? another() : p)),
       );
       all = all.map((p, k) => (ended.includes(k) ? again[k] : p));
     }
@@ -70,8 +75,7 @@ export function pairs(subject: Subject, norm: Norm, options: LowerOptions): Prom
 
 // --- internal ---
 
-interface Pair {
-  readonly x: Float64Array;
+interface Pair extends Place {
   readonly other: Float64Array;
   /** f(x) - f(other); empty until measured. */
   readonly rise: Float64Array;
@@ -83,8 +87,9 @@ interface Pair {
 /** Below this part of the size of the points, a difference is what float32 makes of it. */
 const closest = 2 ** -9;
 
-const pairOf = (x: Float64Array, v: Float64Array, domain: Domain): Pair => ({
+const pairOf = ({ x, unit }: Place, v: Float64Array, domain: Domain): Pair => ({
   x,
+  unit,
   other: inside(
     domain,
     x.map((c, i) => c + v[i]),
@@ -97,30 +102,40 @@ const pairOf = (x: Float64Array, v: Float64Array, domain: Domain): Pair => ({
 const normal = (source: Random, size: number): Float64Array =>
   Float64Array.from({ length: size }, () => source.normal());
 
-/** x with a point near it in the direction v. */
-function along({ x, v }: Candidate, domain: Domain): Pair {
-  const length = lengthOf(v, 2);
-  const factor = length > 0 ? (0.05 * spreadOf(x, domain) * Math.sqrt(x.length)) / length : 0;
+/** The length of a vector in the units of a place; what has no unit does not count. */
+const inUnits = (v: Float64Array, unit: Float64Array): number =>
+  lengthOf(
+    v.map((c, i) => (unit[i] > 0 ? c / unit[i] : 0)),
+    2,
+  );
+
+/** A place with a point near it in the direction v. */
+function along({ x, unit, v }: Candidate, domain: Domain): Pair {
+  const length = inUnits(v, unit);
+  const factor = length > 0 ? (0.05 * Math.sqrt(x.length)) / length : 0;
   return pairOf(
-    x,
+    { x, unit },
     v.map((c) => factor * c),
     domain,
   );
 }
 
-/** x with a point on the way to another one, or a random one around it. */
-function spawn({ source, domain }: LowerSearch, x: Float64Array, towards: Float64Array): Pair {
-  const part = [1, 0.3, 0.1, 0][source.integer(4)];
-  if (part > 0 && x !== towards) {
+/** A place with a point on the way to another one, or around it in a direction that is long for what it is in the norm: one number in l1, all in l-inf. */
+function spawn({ source, domain, norm }: LowerSearch, at: Place, towards: Place): Pair {
+  const { x, unit } = at;
+  const part = [1, 0.3, 0.1, 0, 0, 0][source.integer(6)];
+  if (part > 0 && at !== towards) {
     return pairOf(
-      x,
-      x.map((c, i) => part * (towards[i] - c)),
+      at,
+      x.map((c, i) => part * (towards.x[i] - c)),
       domain,
     );
   }
+  const size = [0.3, 0.1, 0.01][source.integer(3)];
+  const direction = norm === 2 ? normal(source, x.length) : attaining(normal(source, x.length), norm);
   return pairOf(
-    x,
-    normal(source, x.length).map((c) => 0.2 * spreadOf(x, domain) * c),
+    at,
+    direction.map((c, i) => size * unit[i] * c),
     domain,
   );
 }
@@ -154,27 +169,27 @@ function moved(
   along: { readonly x: Float64Array; readonly other: Float64Array },
   domain: Domain,
 ): Pair {
-  const parts = [way === 2 ? 0 : lengthOf(along.x, 2), way === 1 ? 0 : lengthOf(along.other, 2)];
-  const length = Math.hypot(...parts);
+  const { unit } = p;
+  const scaled = (g: Float64Array) => g.map((c, i) => c * unit[i]);
+  const [x, other] = [scaled(along.x), scaled(along.other)];
+  const length = Math.hypot(way === 2 ? 0 : lengthOf(x, 2), way === 1 ? 0 : lengthOf(other, 2));
   if (!(length > 0 && Number.isFinite(length))) return p;
-  const factor = (p.steps[way] * lengthOf(difference(p), 2)) / length;
-  return {
-    ...p,
-    x: way === 2 ? p.x : stepped(domain, p.x, along.x, factor),
-    other: way === 1 ? p.other : stepped(domain, p.other, along.other, factor),
-  };
+  const factor = (p.steps[way] * inUnits(difference(p), unit)) / length;
+  const stepped = (from: Float64Array, g: Float64Array) =>
+    inside(
+      domain,
+      from.map((c, i) => c + factor * unit[i] * g[i]),
+    );
+  return { ...p, x: way === 2 ? p.x : stepped(p.x, x), other: way === 1 ? p.other : stepped(p.other, other) };
 }
-
-const stepped = (domain: Domain, x: Float64Array, along: Float64Array, factor: number): Float64Array =>
-  inside(
-    domain,
-    x.map((c, i) => c + factor * along[i]),
-  );
 
 const difference = (p: Pair): Float64Array => p.x.map((c, i) => c - p.other[i]);
 
-function drawnTogether(p: Pair, domain: Domain): boolean {
-  return lengthOf(difference(p), 2) < closest * spreadOf(p.x, domain) * Math.sqrt(p.x.length);
-}
+const drawnTogether = (p: Pair): boolean => inUnits(difference(p), p.unit) < closest * Math.sqrt(p.x.length);
 
-const candidateOf = (p: Pair): Candidate => ({ x: p.x, v: p.other.map((c, i) => c - p.x[i]), value: p.value });
+const candidateOf = (p: Pair): Candidate => ({
+  x: p.x,
+  unit: p.unit,
+  v: p.other.map((c, i) => c - p.x[i]),
+  value: p.value,
+});

@@ -16,6 +16,8 @@ import { runUp } from "./shown.ts";
 /** An enclosure, and what to do when it is no longer needed. */
 export interface Risen {
   readonly rise: Rise;
+  /** Float64 operations of one evaluation of the network, roughly. */
+  readonly work: number;
   dispose(): Promise<void>;
 }
 
@@ -24,9 +26,13 @@ export async function riseOf(engine: Engine, subject: Subject): Promise<Risen | 
   const { x, y } = subject.at(1, "float64");
   const { varying, varies } = flowOf(x, y);
   if (varying.length === 0) return null;
-  if (varying.reduce((sum, node) => sum + workOf(node, varies), 0) > rangesWork) return riseByRun(engine, subject);
+  const work = varying.reduce((sum, node) => sum + workOf(node, varies), 0);
+  if (work > rangesWork) {
+    const run = await riseByRun(engine, subject);
+    return run && { ...run, work };
+  }
   const rise = riseByRanges(subject);
-  return rise && { rise, dispose: async () => {} };
+  return rise && { rise, work, dispose: async () => {} };
 }
 
 /**
@@ -34,10 +40,10 @@ export async function riseOf(engine: Engine, subject: Subject): Promise<Risen | 
  *
  *     delta_k = sum_i N_ki delta_i + (gamma_(n+8) + 2^-44) ( sum_i A_ki (||v_i|| + delta_i) + ||v_k|| ),
  *
- * N_ki the l2 norm of node k in input i, A_ki that of its absolute values, sqrt(||.||_1 ||.||_inf), and n the terms of its sums.
+ * N_ki the l2 norm of node k in input i (of products the size of the other factor), A_ki that of its absolute values, sqrt(||.||_1 ||.||_inf), and n the terms of its sums.
  * 2^-44 is what constants may be off that the model computes from its weights.
  */
-export async function riseByRun(engine: Engine, subject: Subject): Promise<Risen | null> {
+export async function riseByRun(engine: Engine, subject: Subject): Promise<Omit<Risen, "work"> | null> {
   const { x: input, y: output } = subject.at(1, "float64");
   const flow = flowOf(input, output);
   if (flow.varying.length === 0) return null;
@@ -92,7 +98,14 @@ function errorOf(
     node.inputs.forEach((x, i) => {
       if (!varies.has(x)) return;
       const before = errors.get(x) as number;
-      const norm = (p: 1 | 2 | "inf") => norms.partial(node, i, p).upper;
+      const grown = grownBy(
+        node,
+        i,
+        varies,
+        (other) => addUp(largest(at(other)), errors.get(other) as number),
+        (other) => addUp(sizes.get(other) as number, errors.get(other) as number),
+      );
+      const norm = (p: 1 | 2 | "inf") => grown ?? norms.partial(node, i, p).upper;
       carried = addUp(carried, timesUp(norm(2), before));
       const absolute = sqrtUp(timesUp(norm(1), norm("inf")));
       read = addUp(read, timesUp(absolute, addUp(sizes.get(x) as number, before)));
@@ -102,6 +115,27 @@ function errorOf(
     errors.set(node, Number.isNaN(error) ? Number.POSITIVE_INFINITY : error);
   }
   return error;
+}
+
+const largest = (v: Float64Array): number => v.reduce((top, c) => Math.max(top, Math.abs(c)), 0);
+
+/** The constant of a product in one factor, from the size of the other: the largest number of it for products of elements, its length for matrices. Null for what is no product. */
+function grownBy(
+  node: Node,
+  i: number,
+  varies: ReadonlySet<Node>,
+  largestOf: (node: Node) => number,
+  lengthOf: (node: Node) => number,
+): number | null {
+  const behaviour = node.op.behaviour(
+    node,
+    node.inputs.map((x) => varies.has(x)),
+  );
+  if (behaviour.kind !== "unbounded" || behaviour.local?.kind !== "product") return null;
+  const other = node.inputs[1 - i];
+  if (!varies.has(other)) return null;
+  if (behaviour.local.of === "elements") return largestOf(other);
+  return behaviour.local.of === "matrices" ? lengthOf(other) : null;
 }
 
 /** The terms of the sums that a node makes. */

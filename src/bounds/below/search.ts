@@ -1,27 +1,30 @@
 /** @file The frame of every search from below: points to start from, programs for many runs at once, time, and the judge in float64 who has the last word. */
 import type { Samples } from "../../data/dataset.ts";
 import type { Engine } from "../../engine/engine.ts";
+import { flowOf } from "../../graph/behaviour.ts";
 import { UsageError } from "../../tensor/errors.ts";
-import { type Random, random } from "../../tensor/random.ts";
+import { random } from "../../tensor/random.ts";
 import type { LowerBound, Norm, Witness } from "../bound.ts";
 import { budget } from "../budget.ts";
-import { type Domain, inside, pointIn } from "../domain.ts";
-import { checkSample, type Subject } from "../subject.ts";
+import { type Domain, inside } from "../domain.ts";
+import type { Subject } from "../subject.ts";
+import { workOf } from "../work.ts";
 import { type Candidate, type Search, steepestFirst } from "./ascent.ts";
+import { type Place, placesOf, unitAt } from "./places.ts";
 import { slopesOn } from "./slopes.ts";
 import { judge, type Witnessed } from "./witness.ts";
 
 export interface LowerOptions {
   readonly engine: Engine;
-  /** Points to start from; without data, uniform in [0, 1] and normal ones of several scales. */
+  /** Points to start from; without data those of `placesOf`. */
   readonly data?: Samples;
   /** Both ends of the witness lie here; everywhere unless told. Points to start from are moved into it. */
   readonly domain?: Domain;
-  /** How many points to start from; default 64, and 16 where runs must be made one by one. */
+  /** How many points to start from; unless told up to 4,000 for small networks, fewer for large ones, or where runs must be made one by one. */
   readonly points?: number;
-  /** Moves of every point; default 40, more in proportion to `seconds` beyond its default. */
+  /** Moves of every point; unless told 40, fewer for large networks, more in proportion to `seconds` beyond one. */
   readonly rounds?: number;
-  /** Time after which the search ends, default 1; the result is the same for every run only if it is not reached. */
+  /** Time after which the search ends, once every start was looked at; no limit unless told. The result is the same for every run if it is not reached. */
   readonly seconds?: number;
   readonly seed?: number;
   /** A witness to start from as well. */
@@ -35,11 +38,11 @@ export interface LowerOptions {
 
 /** What a method of search works with. */
 export interface LowerSearch extends Search {
-  readonly starts: readonly Float64Array[];
+  readonly starts: readonly Place[];
   /** Runs of the programs at once. */
   readonly runs: number;
   readonly rounds: number;
-  /** A witness that is known already. */
+  /** A witness that is known already; the first of `starts` too. */
   readonly known: Candidate | null;
   progress(part: number): void;
   /** Show candidates to whoever waits for a first value; does something only once. */
@@ -59,14 +62,13 @@ export async function searchBelow(
     engine,
     data,
     domain = { kind: "global" },
-    seconds = 1,
+    seconds = Number.POSITIVE_INFINITY,
     seed = 0,
     signal,
     onProgress = () => {},
     onFirst,
   } = options;
-  const rounds = options.rounds ?? Math.ceil(40 * Math.max(1, Number.isFinite(seconds) ? seconds : 1));
-  const points = options.points ?? (subject.batch === "free" ? 64 : 16);
+  const { runs, rounds, points } = effortOf(subject, options);
   if (!Number.isInteger(points) || points < 1) {
     throw new UsageError(`${method}: points must be a whole number >= 1, got ${points}`);
   }
@@ -83,31 +85,30 @@ export async function searchBelow(
     status: stopped ? "stopped" : "done",
   });
   const source = random(seed).fork(method);
-  const starts = startsOf(subject, data, domain, points, source);
-  const runs = runsOf(subject, starts.length);
+  const known = options.start ? knownOf(options.start, domain) : null;
+  const starts = [...(known ? [known] : []), ...placesOf(subject, data, domain, points, source)];
   const slopes = await slopesOn(engine, subject, runs, "float32");
   if (!slopes) return stated({ value: 0, witness: null }, false);
   const common = { subject, norm, domain, slopes, source };
   const last = await judge(engine, { ...common, clock: whole }, kind);
   try {
     let told = false;
-    const { start } = options;
     const found = await find({
       ...common,
       clock,
       starts,
       runs,
       rounds,
-      known: start ? knownOf(start, domain) : null,
+      known,
       progress: (part) => onProgress(0.9 * part),
       async first(candidates) {
         if (told || !onFirst) return;
         told = true;
-        onFirst(stated(await last.glance([...candidates].sort(steepestFirst).slice(0, 1)), true));
+        onFirst(stated(await last.glance([...candidates].sort(steepestFirst).slice(0, 1), starts), true));
       },
     });
     cut = clock.expired;
-    const best = await last.confirm([...found].sort(steepestFirst).slice(0, 3));
+    const best = await last.confirm([...found].sort(steepestFirst), starts);
     onProgress(1);
     return stated(best, cut || whole.expired);
   } finally {
@@ -127,38 +128,25 @@ export function batches<T>(items: readonly T[], size: number): T[][] {
 
 function knownOf({ x, y }: Witness, domain: Domain): Candidate {
   const from = inside(domain, Float64Array.from(x));
-  return { x: from, v: from.map((c, i) => y[i] - c), value: 0 };
+  return { x: from, unit: unitAt(from, domain), v: from.map((c, i) => y[i] - c), value: 0 };
 }
 
-/** As many as pay, and no more numbers than a cache holds. */
-function runsOf({ batch, size, outputs }: Subject, starts: number): number {
-  if (batch === "fixed") return 1;
-  return Math.max(1, Math.min(32, starts, Math.floor(2 ** 19 / (size + outputs))));
-}
-
-function startsOf(
-  subject: Subject,
-  data: Samples | undefined,
-  domain: Domain,
-  points: number,
-  source: Random,
-): Float64Array[] {
-  const { size } = subject;
-  if (data) {
-    checkSample(subject, data.shape);
-    const runs = Math.floor(data.x.length / size);
-    const order = source.fork("samples").permutation(runs);
-    return Array.from(order.subarray(0, points), (k, i) =>
-      // A sample far outside tells little of the domain.
-      domain.kind !== "global" && i % 2 === 1
-        ? pointIn(domain, source.fork(i))
-        : inside(domain, Float64Array.from(data.x.subarray(k * size, (k + 1) * size))),
-    );
-  }
-  if (domain.kind !== "global") return Array.from({ length: points }, (_, k) => pointIn(domain, source.fork(k)));
-  return Array.from({ length: points }, (_, k) => {
-    const own = source.fork(k);
-    const scale = [0.3, 1, 3][k % 3];
-    return Float64Array.from({ length: size }, () => (k % 2 === 0 ? own.uniform() : scale * own.normal()));
-  });
+/** How much is done where nobody says: by the work of one evaluation, so that it is the same on every machine. */
+function effortOf(subject: Subject, { points, rounds, seconds }: LowerOptions) {
+  const { x, y } = subject.at(1, "float64");
+  const { varying, varies } = flowOf(x, y);
+  // Moving a number about costs as much as many operations of an engine.
+  const work = varying.reduce((sum, node) => sum + workOf(node, varies), 256 * (subject.size + subject.outputs));
+  const between = (least: number, most: number, wanted: number) => Math.floor(Math.max(least, Math.min(most, wanted)));
+  const free = subject.batch === "free";
+  // And a run alone as much as calling the engine.
+  const call = free ? 0 : 2 ** 15;
+  // As many at once as pay, and no more numbers than a cache holds.
+  const cached = 2 ** 19 / (subject.size + subject.outputs);
+  const runs = free ? between(1, cached, between(8, 256, 2 ** 22 / work)) : 1;
+  const longer = seconds !== undefined && Number.isFinite(seconds) ? Math.max(1, seconds) : 1;
+  const moves = rounds ?? Math.ceil(longer * between(2, 40, 2 ** 29 / (Math.max(runs, 8) * work)));
+  const most = Math.max(free ? 64 : 16, (free ? 100 : 16) * moves);
+  const starts = points ?? between(4, most, 2 ** 26 / (work + call));
+  return { runs: Math.min(runs, starts), rounds: moves, points: starts };
 }

@@ -6,6 +6,7 @@ import { lengthOf } from "../length.ts";
 import { type Points, pairsAlong } from "./along.ts";
 import { type Candidate, corners, power, quotient, type Search } from "./ascent.ts";
 import type { Rise } from "./enclosure.ts";
+import type { Place } from "./places.ts";
 import { riseOf } from "./rise.ts";
 import { shownQuotient } from "./shown.ts";
 import { preciseSlopes, type Slopes } from "./slopes.ts";
@@ -16,12 +17,12 @@ export interface Witnessed {
   readonly witness: Witness | null;
 }
 
-/** Evaluates candidates again. */
+/** Evaluates candidates again, the most promising first. `places` are where pairs are drawn from if nothing that they promise can be shown. */
 export interface Judge {
   /** What candidates show as they are: few evaluations. */
-  glance(candidates: readonly Candidate[]): Promise<Witnessed>;
-  /** The same after power steps in float64 at each point, while time is left. */
-  confirm(candidates: readonly Candidate[]): Promise<Witnessed>;
+  glance(candidates: readonly Candidate[], places?: readonly Place[]): Promise<Witnessed>;
+  /** The same after power steps in float64 at each of the first few, while time is left. */
+  confirm(candidates: readonly Candidate[], places?: readonly Place[]): Promise<Witnessed>;
   dispose(): Promise<void>;
 }
 
@@ -29,44 +30,65 @@ export interface Judge {
  * Set up the evaluation.
  *
  * A candidate gives pairs of points: itself where it is a `pair`, and pairs along its direction, of several lengths, from the point and around it.
- * They are measured in float64, and those that seem to show most are enclosed. The first is enclosed whatever the clock says.
+ * They are measured in float64, and those that seem to show most are enclosed. Something is enclosed whatever the clock says, and
+ * where no candidate shows anything (a formal derivative at a kink may promise what is not there) pairs of places are.
  */
 export async function judge(engine: Engine, search: Search, kind: "direction" | "pair"): Promise<Judge> {
-  const slopes = await preciseSlopes(engine, search.subject);
-  const rise = slopes && (await riseOf(engine, search.subject));
-  if (!slopes || !rise) {
+  const { subject, norm, domain, clock } = search;
+  const slopes = await preciseSlopes(engine, subject);
+  const risen = slopes && (await riseOf(engine, subject));
+  if (!slopes || !risen) {
     const nothing = async (): Promise<Witnessed> => none;
     return { glance: nothing, confirm: nothing, dispose: async () => slopes?.dispose() };
   }
+  const { rise, work } = risen;
   const precise: Search = { ...search, slopes };
-  const trials = async (candidates: readonly Candidate[]): Promise<Trial[]> => {
-    const found: Trial[] = [];
+  const few = work > 2 ** 19;
+  const iterations = Math.max(3, Math.min(100, Math.floor(2 ** 22 / work)));
+  const steps = few ? [2 ** -1, 2 ** -6, 2 ** -13] : [2 ** -1, 2 ** -4, 2 ** -8, 2 ** -13, 2 ** -20];
+  const pairsOf = ({ x, v }: Candidate, as: "direction" | "pair"): Points[] =>
+    as === "direction" ? pairsAlong(domain, x, v, steps) : [{ x, y: x.map((c, i) => c + v[i]) }];
+  const trialsOf = (candidate: Candidate, as = kind) => estimated(slopes, search, pairsOf(candidate, as));
+  /** The first shows something, or the next, or two places. */
+  const plain = async (candidates: readonly Candidate[], places: readonly Place[], wanted: number) => {
+    const trials: Trial[] = [];
     for (const [k, candidate] of candidates.entries()) {
-      if (k > 0 && search.clock.expired) break;
-      await search.clock.pause();
-      const pairs = kind === "direction" ? alongDirection(search.domain, candidate) : [pairOf(candidate)];
-      found.push(...(await estimated(slopes, search, pairs)));
+      if (k > 0 && (k >= wanted || clock.expired)) break;
+      await clock.pause();
+      trials.push(...(await trialsOf(candidate)));
+    }
+    let found = await shown(rise, { norm, domain }, trials);
+    for (let k = 1; found.value === 0 && k < Math.min(candidates.length, 16); k++) {
+      await clock.pause();
+      found = await shown(rise, { norm, domain }, await trialsOf(candidates[k]));
+    }
+    for (let k = 1; found.value === 0 && k < Math.min(places.length, 16); k++) {
+      await clock.pause();
+      const pair = { x: places[k - 1].x, y: places[k].x };
+      found = await shown(rise, { norm, domain }, await estimated(slopes, search, [pair]));
     }
     return found;
   };
   return {
-    glance: async (candidates) => shown(rise.rise, search, await trials(candidates)),
-    async confirm(candidates) {
-      const found = await trials(candidates);
-      for (const candidate of candidates) {
-        if (search.clock.expired) break;
-        const [polished] = await power(precise, [candidate.x], [candidate.v], 100);
-        const others = search.clock.expired ? [] : await corners(precise, polished);
+    glance: (candidates, places = []) => plain(candidates, places, 1),
+    async confirm(candidates, places = []) {
+      const wanted = few ? 1 : 3;
+      const first = await plain(candidates, places, wanted);
+      const trials: Trial[] = [];
+      for (const candidate of candidates.slice(0, wanted)) {
+        if (clock.expired) break;
+        const [polished] = await power(precise, [candidate], [candidate.v], iterations);
+        const others = clock.expired ? [] : await corners(precise, polished);
         for (const c of [polished, ...others]) {
-          await search.clock.pause();
-          if (!search.clock.expired) found.push(...(await estimated(slopes, search, alongDirection(search.domain, c))));
+          await clock.pause();
+          if (!clock.expired) trials.push(...(await trialsOf(c, "direction")));
         }
       }
-      return shown(rise.rise, search, found);
+      return larger(first, await shown(rise, { norm, domain }, trials));
     },
     async dispose() {
       await slopes.dispose();
-      await rise.dispose();
+      await risen.dispose();
     },
   };
 }
@@ -122,10 +144,7 @@ const same = 2 ** -20;
 
 type Frame = Pick<Search, "norm" | "domain">;
 
-const alongDirection = (domain: Domain, { x, v }: Candidate): Points[] =>
-  pairsAlong(domain, x, v, [2 ** -1, 2 ** -4, 2 ** -8, 2 ** -13, 2 ** -20]);
-
-const pairOf = ({ x, v }: Candidate): Points => ({ x, y: x.map((c, i) => c + v[i]) });
+const larger = (a: Witnessed, b: Witnessed): Witnessed => (b.value > a.value ? b : a);
 
 async function estimated(slopes: Slopes, { norm, domain }: Frame, pairs: readonly Points[]): Promise<Trial[]> {
   const found: Trial[] = [];
