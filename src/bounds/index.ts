@@ -9,9 +9,10 @@ import { type Bound, type Bracket, maybeNorm, type Norm, printNorm } from "./bou
 import { type Budget, budget } from "./budget.ts";
 import { checkDomain, type Domain, printDomain } from "./domain.ts";
 import { followedTail } from "./followed.ts";
+import { type Freed, freeAxes } from "./freeAxes.ts";
 import { applies, type BoundName, boundNames, methods } from "./methods.ts";
 import { type MethodEntry, type Question, questionTail } from "./question.ts";
-import { type Subject, subjectOf } from "./subject.ts";
+import { checkSample, type Subject, subjectOf } from "./subject.ts";
 
 export { type BoundName, boundNames } from "./methods.ts";
 
@@ -55,6 +56,8 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
   const subject = subjectOf(network);
   checkDomain(domain, subject.size);
   const names = chosen(options.methods, norm, domain);
+  const freed = freeAxes(network, subject, domain);
+  if (freed) return bracketOfFreed(freed, subject, names, options);
   const shared = { ...sharedWork(subject, norm, domain, options), metadata: network.metadata };
   const answers = new Map<BoundName, readonly Bound[]>();
   // What methods have said on the way holds as well as what they end with: the best of each.
@@ -110,6 +113,45 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
 }
 
 // --- internal ---
+
+/** The bracket where some inputs have one value: that of the network of the others, with points of the whole input. */
+async function bracketOfFreed(
+  { network, domain, project, lift }: Freed,
+  subject: Subject,
+  names: readonly BoundName[],
+  { onBracket, data, ...options }: LipschitzOptions,
+): Promise<Bracket> {
+  const norm = printNorm(maybeNorm(options.norm ?? 2));
+  const where = printDomain(options.domain ?? domain);
+  if (data) checkSample(subject, data.shape);
+  if (!network) {
+    const bounds = names.flatMap(stillBound);
+    return { norm, domain: where, ...sides(bounds), bounds, layers: [] };
+  }
+  const lifted = ({ lower, bounds, ...rest }: Bracket): Bracket => ({
+    ...rest,
+    domain: where,
+    lower: lower && { ...lower, witness: lower.witness && lift(lower.witness) },
+    bounds: bounds.map((b) => (b.side === "lower" && b.witness ? { ...b, witness: lift(b.witness) } : b)),
+  });
+  return lifted(
+    await lipschitz(network, {
+      ...options,
+      domain,
+      ...(data ? { data: project(data) } : {}),
+      ...(onBracket ? { onBracket: (bracket: Bracket) => onBracket(lifted(bracket)) } : {}),
+    }),
+  );
+}
+
+/** On one point every constant is 0; estimates have nothing to say. */
+function stillBound(method: BoundName): readonly Bound[] {
+  const stated = { method, value: 0, seconds: 0, status: "done" } as const;
+  if (method === "greedy-seqlip") return [];
+  return method === "jacobian" || method === "pairs" || method === "annealing"
+    ? [{ ...stated, side: "lower", proved: false, witness: null }]
+    : [{ ...stated, side: "upper", proved: true }];
+}
 
 /** Two points that show more than is proved refute the proof or the enclosure: a fault of this program, after which it answers nothing. */
 function checkSides({ lower, upper, norm, domain }: Pick<Bracket, "lower" | "upper" | "norm" | "domain">): void {

@@ -21,6 +21,11 @@ export function gather(x: Node, indices: Node, axis = 0): Node {
   return apply(gatherOp, [x, indices], { axis: at });
 }
 
+/** Add the slices of x along an axis to the places `indices` of zeros in `shape`: the adjoint of `gather`. */
+export function scatterAdd(x: Node, indices: Node, shape: Shape, axis = 0): Node {
+  return apply(scatterOp, [x, indices], { axis, shape });
+}
+
 /** The position of the largest element along an axis (the first of several), as int64; the axis goes unless `keep`. */
 export function argMax(x: Node, axis: number, keep = false): Node {
   return apply(argMaxOp, [x], { axis: checkAxis("argMax", axis, x.shape.length), keep });

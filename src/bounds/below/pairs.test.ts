@@ -88,14 +88,13 @@ describe.each(["pairs", "annealing"] as const)("%s()", (name) => {
 });
 
 describe("pairs()", () => {
-  // A step of height 1 and slope 100 at 3 e1: no gradient leads there, but a pair can lie across it.
+  // A step of height 1 and slope 100 at 3 e1: no gradient leads there, but a pair can lie across it, or a start in the units of the first layer.
   const ramp = functionOf([2], (x) => clip(sub(mul(affine(x, [[1, 0]]), 100), 300), 0, 1));
 
   it("sees a cliff between two points where both are flat", async () => {
     const { value } = await search(ramp, "pairs", 2, { points: 16, rounds: 40 });
     expect(value).toBeLessThanOrEqual(100);
     expect(value).toBeGreaterThan(99);
-    expect((await search(ramp, "jacobian", 2, { points: 16, rounds: 0 })).value).toBeLessThan(1);
   });
 
   it("starts from a witness and is not worse", async () => {
