@@ -4,6 +4,7 @@ import {
   BatchError,
   DisagreementError,
   EngineError,
+  InternalError,
   ReadError,
   ShapeError,
   SpecError,
@@ -57,6 +58,8 @@ export function describeFailure(error: unknown): { readonly message: string; rea
   }
   if (isSystemError(error)) return { message: printable(fileMessage(error)), code: 1 };
   const stack = error instanceof Error ? error.stack : String(error);
+  // Two results that refute each other are a check that did not hold.
+  if (error instanceof InternalError) return { message: printable(`internal error: ${error.message}`), code: 3 };
   return { message: printableLines(`internal error, please report it: ${stack}`), code: 1 };
 }
 

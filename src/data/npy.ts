@@ -42,17 +42,19 @@ export function parseNpyAny(who: string, bytes: Uint8Array): StoredArray | Store
   return { dtype: "text", shape, data: kind === "U" ? wideWords(who, body, width) : byteWords(body, width) };
 }
 
-/** The bytes of a .npy file, version 1, that holds float32 numbers. */
-export function writeNpy(values: Float32Array, shape: Shape): Uint8Array {
-  const words = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.map((d) => `${d},`).join(" ")}), }`;
+/** The bytes of a .npy file, version 1, that holds float32 or float64 numbers. */
+export function writeNpy(values: Float32Array | Float64Array, shape: Shape): Uint8Array {
+  const width = values.BYTES_PER_ELEMENT;
+  const words = `{'descr': '<f${width}', 'fortran_order': False, 'shape': (${shape.map((d) => `${d},`).join(" ")}), }`;
   // The values begin at a multiple of 64; a line feed ends the header.
   const length = Math.ceil((10 + words.length + 1) / 64) * 64;
-  const bytes = new Uint8Array(length + 4 * values.length);
+  const bytes = new Uint8Array(length + width * values.length);
   bytes.set([...MAGIC, 1, 0, (length - 10) & 0xff, (length - 10) >> 8]);
   bytes.set(new TextEncoder().encode(`${words.padEnd(length - 11)}\n`), 10);
   const view = new DataView(bytes.buffer);
   values.forEach((v, i) => {
-    view.setFloat32(length + 4 * i, v, true);
+    if (width === 4) view.setFloat32(length + 4 * i, v, true);
+    else view.setFloat64(length + 8 * i, v, true);
   });
   return bytes;
 }

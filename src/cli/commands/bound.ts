@@ -1,6 +1,8 @@
 /** @file lipschitz bound MODEL: a bracket of the Lipschitz constant of any ONNX network, and which layer is to blame. */
+import { witnessRecord } from "../../bounds/below/record.ts";
 import type { Bracket } from "../../bounds/bound.ts";
 import { boundNames, lipschitz } from "../../bounds/index.ts";
+import { writeNpy } from "../../data/npy.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import type { Network } from "../../graph/network.ts";
 import { dataLines } from "../../report/data.ts";
@@ -21,6 +23,7 @@ import {
   preprocessingOptions,
   seedOption,
 } from "../options.ts";
+import { openFile, writeJson, writeWhole } from "../output.ts";
 
 export const bound = command({
   name: "bound",
@@ -44,12 +47,19 @@ export const bound = command({
       valueHint: "LIMIT",
     },
     ...checkOption,
+    witness: {
+      type: "string",
+      description:
+        "Write the two points of the lower bound: .json with what the network makes of them, .npy the points alone",
+      valueHint: "FILE",
+    },
     ...seedOption,
   },
   async run(args, { progress, signal, result }) {
     const norm = normOf(args.norm);
     const seed = parseWhole("--seed", args.seed);
     const max = args.max === undefined ? undefined : parseNumber("--max", args.max, { min: 0 });
+    if (args.witness !== undefined) await openWitness(args.witness);
     const seconds = args.seconds === undefined ? undefined : parseNumber("--seconds", args.seconds, { above: 0 });
     const methods =
       args.method === undefined || args.method === "all"
@@ -94,6 +104,7 @@ export const bound = command({
     });
     bar.done(interval(bracket));
     result({ ...about, ...bracket }, () => text(bracket));
+    if (args.witness !== undefined) await writeWitness(args.witness, network, about, bracket);
     if (max === undefined) return;
     const proved = bracket.upper?.proved ? bracket.upper.value : null;
     if (proved === null || !(proved <= max)) {
@@ -103,6 +114,20 @@ export const bound = command({
 });
 
 // --- internal ---
+
+/** Before work is spent: the name says the format, and the file can be written. */
+async function openWitness(path: string): Promise<void> {
+  if (!/\.(json|npy)$/.test(path)) throw new CliError(`--witness: must end in .json or .npy, got "${path}"`);
+  await openFile(path, "--witness");
+}
+
+async function writeWitness(path: string, network: Network, about: object, bracket: Bracket): Promise<void> {
+  const record = witnessRecord(network, bracket);
+  if (!record) throw new CliError("--witness: no two points were found that show a lower bound", 3);
+  const { shape, x, y } = record;
+  if (path.endsWith(".json")) await writeJson(path, { ...about, ...record });
+  else await writeWhole(path, writeNpy(Float64Array.from([...x, ...y]), [2, ...shape]));
+}
 
 /** What is witnessed and what is proved, for the bar. */
 const interval = ({ lower, upper }: Bracket): string =>
