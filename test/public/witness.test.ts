@@ -84,13 +84,13 @@ describe("bound --witness", () => {
       expect(lengthOf(minus(loops(y), loops(x)), p) / distance).toBeGreaterThan(quotient * (1 - 1e-9));
       expect(lengthOf(minus(fy, fx), p) / distance).toBeGreaterThan(quotient * (1 - 1e-9));
       expect(lengthOf(minus(fy, fx), p) / distance).toBeLessThan(quotient * (1 + 1e-6));
-      // Numbers of float32 already, so that the runtime gets these very points.
-      expect(x.map(Math.fround)).toEqual(x);
+      // In float32 the points are those nearest to these, and sums round.
       const session = await ort.InferenceSession.create(model);
-      const at = async (point: readonly number[]) =>
-        (await session.run({ x: new ort.Tensor("float32", Float32Array.from(point), [1, 2, 4, 4]) })).y
-          .data as Float32Array;
-      expect(lengthOf(minus(await at(y), await at(x)), p) / distance).toBeGreaterThan(quotient * (1 - 1e-4));
+      const at = async (point: Float32Array) =>
+        (await session.run({ x: new ort.Tensor("float32", point, [1, 2, 4, 4]) })).y.data as Float32Array;
+      const [from, to] = [Float32Array.from(x), Float32Array.from(y)];
+      const seen = lengthOf(minus(await at(to), await at(from)), p) / lengthOf(minus(to, from), p);
+      expect(seen).toBeGreaterThan(quotient * (1 - 1e-3));
     },
   );
 

@@ -31,7 +31,7 @@ export function jacobian(subject: Subject, norm: Norm, options: LowerOptions): P
     }
     // Two steps tell the steep places from the others; the best are worth more.
     found.sort(steepestFirst);
-    const promising = batches(found.slice(0, Math.max(2 * runs, 32)), runs);
+    const promising = batches(found.slice(0, Math.max(runs, 32)), runs);
     for (const batch of promising) {
       if (clock.expired) break;
       await clock.pause();

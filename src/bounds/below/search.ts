@@ -146,7 +146,7 @@ function effortOf(subject: Subject, { points, rounds, seconds }: LowerOptions) {
   const runs = free ? between(1, cached, between(8, 256, 2 ** 22 / work)) : 1;
   const longer = seconds !== undefined && Number.isFinite(seconds) ? Math.max(1, seconds) : 1;
   const moves = rounds ?? Math.ceil(longer * between(2, 40, 2 ** 29 / (Math.max(runs, 8) * work)));
-  const most = Math.max(free ? 64 : 16, (free ? 100 : 16) * moves);
+  const most = Math.max(free ? 32 : 16, (free ? 100 : 16) * (moves - 1));
   const starts = points ?? between(4, most, 2 ** 26 / (work + call));
   return { runs: Math.min(runs, starts), rounds: moves, points: starts };
 }
