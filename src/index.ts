@@ -62,6 +62,7 @@ export { type SpectralOptions, spectral } from "./layers/spectral.ts";
 export { type ConvnetOptions, convnet } from "./models/convnet.ts";
 export { decisionNetwork } from "./models/decision.ts";
 export { freeze } from "./models/freeze.ts";
+export { asOneInput, withFixed } from "./models/inputs.ts";
 export { mlp } from "./models/mlp.ts";
 export { withPreprocessing } from "./models/preprocess.ts";
 export { type ResnetOptions, resnet } from "./models/resnet.ts";

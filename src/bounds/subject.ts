@@ -69,14 +69,17 @@ function make(network: Network): Subject {
   const who = name === "" ? "network" : name;
   if (inputs.length !== 1 || !isFloat(inputs[0].dtype)) {
     const got = inputs.map((p) => `${p.name}: ${p.dtype}${showShape(p.shape)}`).join(", ") || "none";
-    throw new UsageError(`${who}: a Lipschitz constant needs exactly one floating-point input, got ${got}`);
+    throw new UsageError(
+      `${who}: a Lipschitz constant needs exactly one floating-point input, got ${got}; fix the others (withFixed) or take all as one (asOneInput)`,
+    );
   }
   const [port] = inputs;
   const free = typeof port.shape[0] === "string";
   const sample = (free ? port.shape.slice(1) : port.shape).map((d) => {
     if (typeof d === "number") return d;
-    const rule = "no dimension but the first may be free";
-    throw new UsageError(`${who}: ${rule}, got ${showShape(port.shape)}; export the model with a fixed size`);
+    const rule = `the size "${d}" is free in its input "${port.name}" ${showShape(port.shape)}`;
+    const words = port.shape.map((own, i) => (typeof own === "number" ? own : i === 0 ? 1 : "N")).join(",");
+    throw new UsageError(`${who}: ${rule}; say it, as --shape ${port.name}=${words} does (readOnnx: shapes)`);
   });
   const build = (count: number, dtype: DType, own = port.name) => {
     const x = input(own, free ? [count, ...sample] : sample, dtype);

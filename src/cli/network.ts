@@ -3,18 +3,23 @@ import type { ArgsDef } from "citty";
 import type { Domain } from "../bounds/domain.ts";
 import { checkModel, type ModelCheck } from "../check/model.ts";
 import type { Samples } from "../data/dataset.ts";
+import { parseNpy } from "../data/npy.ts";
 import { type PreprocessingWords, parsePreprocessing } from "../data/preprocess.ts";
 import type { Engine } from "../engine/engine.ts";
 import { evaluate } from "../engine/reference.ts";
 import { input } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
+import { asOneInput, withFixed } from "../models/inputs.ts";
 import { withPreprocessing } from "../models/preprocess.ts";
 import { type ModelSource, modelAt, readOnnx } from "../onnx/file.ts";
 import { modelHash } from "../onnx/read.ts";
 import { printable } from "../tensor/printable.ts";
 import { random } from "../tensor/random.ts";
 import { type Shape, sizeOf } from "../tensor/shape.ts";
-import { tensor, toFloat64 } from "../tensor/tensor.ts";
+import { type Tensor, tensor, toFloat64 } from "../tensor/tensor.ts";
+import { CliError } from "./errors.ts";
+import { readBytes } from "./files.ts";
+import { parseNumber, parseWhole } from "./options.ts";
 
 export interface OpenedModel {
   readonly network: Network;
@@ -23,18 +28,49 @@ export interface OpenedModel {
   readonly source: ModelSource;
   /** What the preprocessing in front of the file makes of an input of it. */
   readonly before: Network;
+  /** Of a model of several inputs, those that vary, in the order of their numbers. */
+  readonly inputs?: readonly string[];
 }
 
-/** Read a model; with data of a known sample shape, the network takes samples as the data hold them. */
-export async function openModel(path: string, words: PreprocessingWords, sample?: Shape): Promise<OpenedModel> {
+export const inputOptions = {
+  shape: {
+    type: "string",
+    description: "Free sizes of inputs, apart by semicolons: image=1,3,64,64",
+    valueHint: "NAME=1,N",
+  },
+  fix: {
+    type: "string",
+    description: "Inputs that stay the same, apart by semicolons: a number, or values in a .npy file",
+    valueHint: "NAME=X",
+  },
+} as const satisfies ArgsDef;
+
+export interface InputWords {
+  readonly shape?: string;
+  readonly fix?: string;
+}
+
+/**
+ * Read a model; with data of a known sample shape, the network takes samples as the data hold them. Several inputs that vary are one vector, in
+ * their order.
+ */
+export async function openModel(
+  path: string,
+  words: PreprocessingWords & InputWords,
+  sample?: Shape,
+): Promise<OpenedModel> {
   const preprocessing = parsePreprocessing(words);
-  const source = await modelAt(path);
+  const found = await modelAt(path);
+  const source = words.shape === undefined ? found : { ...found, shapes: shapesOf(words.shape) };
   const { bytes, ...options } = source;
-  const network = await readOnnx(bytes, options);
+  const read = await readOnnx(bytes, options);
+  const left = withFixed(read, await valuesOf(words.fix));
+  const network = asOneInput(left);
   const plain = Object.keys(preprocessing).length === 0 && sample === undefined;
   const prepared = (own: Network) => (plain ? own : withPreprocessing(own, preprocessing, sample));
   const before = prepared({ ...network, outputs: network.inputs.map((p) => p.name), build: (inputs) => inputs });
-  return { network: prepared(network), sha256: await modelHash(bytes), source, before };
+  const inputs = read.inputs.length > 1 ? left.inputs.map(({ name }) => name) : undefined;
+  return { network: prepared(network), sha256: await modelHash(bytes), source, before, ...(inputs && { inputs }) };
 }
 
 export const checkOption = {
@@ -70,7 +106,8 @@ export async function checkOpened(opened: OpenedModel, wanted: boolean, question
       lines: ["Not held against the runtime (--no-check): this is of the graph as it was read."],
     };
   const { engine, seed, seconds, signal } = question;
-  const points = pointsOf(opened.before, question);
+  // The numbers of several inputs are drawn.
+  const points = opened.inputs ? undefined : pointsOf(opened.before, question);
   const checked = await checkModel(opened.source.bytes, {
     ...opened.source,
     engine,
@@ -86,6 +123,29 @@ export async function checkOpened(opened: OpenedModel, wanted: boolean, question
 }
 
 // --- internal ---
+
+function pairsOf(option: string, words: string | undefined): (readonly [string, string])[] {
+  if (words === undefined) return [];
+  return words.split(";").map((pair) => {
+    const at = pair.lastIndexOf("=");
+    if (at < 1) throw new CliError(`${option}: must be NAME=..., apart by semicolons, got "${pair}"`);
+    return [pair.slice(0, at).trim(), pair.slice(at + 1).trim()] as const;
+  });
+}
+
+const shapesOf = (words: string): Readonly<Record<string, Shape>> =>
+  Object.fromEntries(
+    pairsOf("--shape", words).map(([name, sizes]) => [name, sizes.split(",").map((d) => parseWhole("--shape", d, 1))]),
+  );
+
+async function valuesOf(words: string | undefined): Promise<Readonly<Record<string, number | Tensor>>> {
+  const entries = pairsOf("--fix", words).map(async ([name, value]) => {
+    if (!value.endsWith(".npy")) return [name, parseNumber("--fix", value)] as const;
+    const { shape, data } = parseNpy(value, await readBytes(value));
+    return [name, tensor(Float64Array.from(data as ArrayLike<number>, Number), shape, "float64")] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
 
 /** As many runs as are made of a model with a free batch. */
 const runs = 4;

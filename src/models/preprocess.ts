@@ -26,7 +26,8 @@ export function withPreprocessing(network: Network, preprocessing: Preprocessing
   const [first, ...rest] = port.shape;
   const own = rest.map((d) => {
     if (typeof d === "number") return d;
-    throw new UsageError(`${who}: no dimension but the first may be free, got ${showShape(port.shape)}`);
+    const rule = `the size "${d}" is free in its input "${port.name}" ${showShape(port.shape)}`;
+    throw new UsageError(`${who}: ${rule}; say it, as --shape ${port.name}=1,... does (readOnnx: shapes)`);
   });
   const shape = sample ?? own;
   checkPreprocessing(preprocessing, shape);

@@ -6,18 +6,23 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { input } from "../graph/leaf.ts";
 import type { Network, Port } from "../graph/network.ts";
 import { ReadError, UnsupportedOperatorError } from "../tensor/errors.ts";
+import type { Shape } from "../tensor/shape.ts";
 import type { DType, Tensor } from "../tensor/tensor.ts";
 import { build, type Stepwise, stepwise } from "./build.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { type ModelProto, ModelProtoSchema } from "./proto.ts";
+import { shapedPorts, shapeWords } from "./shapes.ts";
 import type { Step } from "./steps.ts";
 import type { External } from "./tensors.ts";
+import { shown } from "./wording.ts";
 
 export interface ReadOptions {
   /** What to call the network in messages; the graph's own name unless told. */
   readonly name?: string;
   /** Gives the bytes of a file beside the model, for weights that are stored outside of it. */
   readonly external?: External;
+  /** Sizes of inputs that the model leaves free, by name: `{ image: [1, 3, 64, 64] }`. A first dimension of 1 leaves a free batch free. */
+  readonly shapes?: Readonly<Record<string, Shape>>;
 }
 
 /**
@@ -47,7 +52,9 @@ export function readingOf(bytes: Uint8Array, options: ReadOptions = {}): Reading
   const who = `readOnnx: ${options.name ?? "model"}`;
   const model = decode(who, bytes);
   const name = options.name ?? (model.graph?.name || "model");
-  const plan = asReadError(who, () => planOf(model, options.external));
+  const planned = asReadError(who, () => planOf(model, options.external));
+  const { shapes } = options;
+  const plan = shapes ? { ...planned, ...shapedPlan(name, planned, shapes) } : planned;
   asReadError(who, () => tryBuild(plan));
   return {
     network: {
@@ -71,6 +78,12 @@ export async function modelHash(bytes: Uint8Array): Promise<string> {
 }
 
 // --- internal ---
+
+/** Inputs that nothing reads may be said, too: they are no part of the network, but the runtime is fed them. */
+function shapedPlan(name: string, { ports, declared }: Plan, shapes: Readonly<Record<string, Shape>>) {
+  const all = shapedPorts(name, declared, shapes);
+  return { ports: all.filter((port) => ports.some((own) => own.name === port.name)), declared: all };
+}
 
 function decode(who: string, bytes: Uint8Array): ModelProto {
   if (bytes.length === 0) throw new ReadError(`${who}: the file is empty`);
@@ -109,7 +122,11 @@ function tryBuild(plan: Plan): void {
     try {
       build(plan, at(2), "");
     } catch {
-      throw first;
+      // A batch may be any number; another size often is one that the weights ask for.
+      const port = plan.ports.find(({ shape }) => shape.slice(1).some((d) => typeof d === "string"));
+      if (port === undefined) throw first;
+      const rule = `a size of its input "${shown(port.name)}" is free: say it (${shown(shapeWords(port))})`;
+      throw new ReadError(`${messageOf(first)}; ${rule}`, { cause: first });
     }
   }
 }

@@ -11,6 +11,7 @@ import { writeModel } from "../../src/onnx/write.ts";
 import { matmul } from "../../src/ops/matmul.ts";
 import { reshape } from "../../src/ops/movement.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
+import { modelOf } from "../model.ts";
 
 const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const fixtures = fileURLToPath(new URL("../fixtures/data/", import.meta.url));
@@ -208,5 +209,46 @@ describe("options", () => {
     expect(status).toBeGreaterThan(0);
     expect(stderr.trim().split("\n")).toHaveLength(1);
     expect(stderr).toContain(message);
+  });
+});
+
+describe("models of several inputs and free sizes", () => {
+  beforeAll(() => {
+    // y = a . (1, 2) + b . (3, 0, 4), summed over the last axis of each, a [batch, 2], b [batch, length].
+    const weights = { dtype: "float32", shape: [2, 1], data: Float32Array.of(1, 2) } as const;
+    const three = { dtype: "float32", shape: [3, 1], data: Float32Array.of(3, 0, 4) } as const;
+    writeFileSync(
+      join(folder, "two.onnx"),
+      modelOf({
+        inputs: { a: ["batch", 2], b: ["batch", "length"] },
+        nodes: [
+          { op: "MatMul", in: ["a", "w"], out: ["p"], name: "first" },
+          { op: "MatMul", in: ["b", "v"], out: ["q"], name: "second" },
+          { op: "Add", in: ["p", "q"], out: ["y"], name: "sum" },
+        ],
+        tensors: { w: weights, v: three },
+      }),
+    );
+    writeFileSync(join(folder, "b.npy"), writeNpy(Float32Array.of(1, 1, 1), [3]));
+  });
+
+  it("says which size is free, and how to say it", () => {
+    const { status, stderr } = lipschitz("bound", "two.onnx");
+    expect(status).toBe(2);
+    expect(stderr).toContain('a size of its input "b" is free: say it (--shape b=1,N)');
+  });
+
+  it("takes all inputs as one vector, or fixes some", () => {
+    const words = ["bound", "two.onnx", "--shape", "b=1,3", "--method", "autolip,jacobian"];
+    const all = json(...words);
+    expect(all.inputs).toEqual(["a", "b"]);
+    expect(all.upper.value).toBeCloseTo(Math.sqrt(30), 4);
+    expect(all.lower.value).toBeCloseTo(Math.sqrt(30), 4);
+    const first = json(...words, "--fix", "b=b.npy");
+    expect(first.inputs).toEqual(["a"]);
+    expect(first.upper.value).toBeCloseTo(Math.sqrt(5), 5);
+    expect(json(...words, "--fix", "a=0.5").upper.value).toBeCloseTo(5, 5);
+    expect(lipschitz(...words, "--fix", "c=1").stderr).toContain('its inputs are a, b, got "c"');
+    expect(lipschitz(...words, "--fix", "a=").stderr).toContain('--fix: must be a number , got ""'.replace(" ,", ","));
   });
 });

@@ -14,7 +14,7 @@ import { command } from "../command.ts";
 import { aboutData, answered, dataOptions, firstOf, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
 import { readBytes } from "../files.ts";
-import { checkOpened, checkOption, openModel } from "../network.ts";
+import { checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
 import { parseList, parseRadii, parseWhole, parseWord, preprocessingOptions, seedOption } from "../options.ts";
 import { openFile, writeJson, writeWhole } from "../output.ts";
 
@@ -26,6 +26,7 @@ export const attack = command({
   args: {
     model: { type: "positional", required: true, description: "An .onnx file" },
     ...dataOptions,
+    ...inputOptions,
     ...preprocessingOptions,
     norm: { type: "enum", options: ["2", "inf"], description: "Norm of perturbations; 2 unless told" },
     attack: {
@@ -65,6 +66,7 @@ export const attack = command({
     const tests = firstOf(await testsOf({ ...args, data: args.data }, seed), certificate?.data.samples);
     const opened = await openModel(args.model, args, tests.shape);
     const { network, sha256 } = opened;
+    const inputs = opened.inputs && { inputs: opened.inputs };
     const engine = nodeEngine();
     const whole = await answered(network, engine, tests);
     const samples = args.samples === undefined ? whole.count : parseWhole("--samples", args.samples, 1);
@@ -96,6 +98,7 @@ export const attack = command({
     const report = {
       model: args.model,
       sha256,
+      ...inputs,
       checked,
       data: { ...aboutData(data), sha256: dataHash },
       ...attacked,

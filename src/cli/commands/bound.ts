@@ -12,7 +12,7 @@ import { command } from "../command.ts";
 import { aboutData, dataOptions, testsOf } from "../data.ts";
 import { domainOptions, parseDomain } from "../domain.ts";
 import { CliError } from "../errors.ts";
-import { checkOpened, checkOption, openModel } from "../network.ts";
+import { checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
 import {
   normOf,
   normOption,
@@ -39,6 +39,7 @@ export const bound = command({
     },
     ...domainOptions,
     ...dataOptions,
+    ...inputOptions,
     ...preprocessingOptions,
     seconds: { type: "string", description: "Time for each method; what is found by then holds", valueHint: "T" },
     max: {
@@ -68,10 +69,11 @@ export const bound = command({
     const data = args.data === undefined ? undefined : await testsOf({ ...args, data: args.data }, seed);
     const opened = await openModel(args.model, args, data?.shape);
     const { network, sha256 } = opened;
+    const inputs = opened.inputs && { inputs: opened.inputs };
     const domain = await parseDomain(args, sizeOfInput(network));
     const engine = nodeEngine();
     const { checked, lines } = await checkOpened(opened, args.check, { engine, data, domain, seed, seconds, signal });
-    const about = { model: args.model, sha256, checked, ...(data && { data: aboutData(data) }) };
+    const about = { model: args.model, sha256, ...inputs, checked, ...(data && { data: aboutData(data) }) };
     const text = (found: Bracket) => [...(data ? dataLines(data) : []), renderBracket(found), ...lines].join("\n");
     const bar = progress.bar("bound", 1);
     let fraction = 0;

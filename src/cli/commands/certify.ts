@@ -11,7 +11,7 @@ import { renderCertification, renderCertified } from "../../report/text.ts";
 import { command } from "../command.ts";
 import { aboutData, answered, dataOptions, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
-import { checkOpened, checkOption, openModel } from "../network.ts";
+import { checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
 import {
   normOf,
   normOption,
@@ -31,6 +31,7 @@ export const certify = command({
   args: {
     model: { type: "positional", required: true, description: "An .onnx file" },
     ...dataOptions,
+    ...inputOptions,
     ...preprocessingOptions,
     ...normOption,
     radii: {
@@ -63,6 +64,7 @@ export const certify = command({
     const tests = await testsOf({ ...args, data: args.data }, seed);
     const opened = await openModel(args.model, args, tests.shape);
     const { network, sha256 } = opened;
+    const inputs = opened.inputs && { inputs: opened.inputs };
     const engine = nodeEngine();
     const seconds = args.seconds === undefined ? undefined : parseNumber("--seconds", args.seconds, { above: 0 });
     const { checked, lines } = await checkOpened(opened, args.check, { engine, data: tests, seed, seconds, signal });
@@ -79,8 +81,9 @@ export const certify = command({
       bar.done();
       const samples = { ...aboutData(data), sha256: await hashDataset(data), shape: data.shape };
       const { model, sha256: hash, tool: maker } = about;
-      result({ model, sha256: hash, checked, preprocessing, data: samples, ...certification, tool: maker }, () =>
-        [renderCertification(certification, data), ...lines].join("\n"),
+      result(
+        { model, sha256: hash, ...inputs, checked, preprocessing, data: samples, ...certification, tool: maker },
+        () => [renderCertification(certification, data), ...lines].join("\n"),
       );
       return;
     }

@@ -7,7 +7,7 @@ import { renderCurvature } from "../../report/curvature.ts";
 import { command } from "../command.ts";
 import { aboutData, answered, dataOptions, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
-import { checkOpened, checkOption, openModel } from "../network.ts";
+import { checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
 import { parseList, parseNumber, parseWhole, parseWord, preprocessingOptions, seedOption } from "../options.ts";
 
 export const curvature = command({
@@ -17,6 +17,7 @@ export const curvature = command({
   args: {
     model: { type: "positional", required: true, description: "An .onnx file" },
     ...dataOptions,
+    ...inputOptions,
     ...preprocessingOptions,
     samples: {
       type: "string",
@@ -63,6 +64,7 @@ export const curvature = command({
     }
     const opened = await openModel(args.model, args, tests?.shape);
     const { network, sha256 } = opened;
+    const inputs = opened.inputs && { inputs: opened.inputs };
     const engine = nodeEngine();
     const { checked, lines } = await checkOpened(opened, args.check, { engine, data: tests, seed, signal });
     const data = tests && (await answered(network, engine, tests));
@@ -82,7 +84,7 @@ export const curvature = command({
     const bound = await curvatureBound(network, { signal });
     bar.done();
     const found = { ...measured, ...(stability.length > 0 ? { stability } : {}), bound };
-    result({ model: args.model, sha256, checked, data: data ? aboutData(data) : null, ...found }, () =>
+    result({ model: args.model, sha256, ...inputs, checked, data: data ? aboutData(data) : null, ...found }, () =>
       [renderCurvature(found, data), ...lines].join("\n"),
     );
   },
