@@ -88,7 +88,7 @@ function step(
 
 /**
  * What a runtime does otherwise than the graph, in a way that rounds more. ONNX Runtime keeps LRN's sum of squares from channel to channel: it adds what comes and takes off
- * what goes, and the roundings of all stay in it. A variance is the mean of squares less the square of the mean there, in MeanVarianceNormalization: it may even come out negative.
+ * what goes, and the roundings of all stay in it. A variance is the mean of squares less the square of the mean there: it may even come out negative.
  */
 function running(
   node: Node,
@@ -102,7 +102,7 @@ function running(
   if (node.op.name === "Pow" && operator === "LRN") {
     return more(16 * unit * value.reduce((sum, v) => sum + Math.abs(v), 0));
   }
-  if (node.op.name === "Sqrt" && operator === "MeanVarianceNormalization") {
+  if (node.op.name === "Sqrt" && operator?.endsWith("Normalization")) {
     const centred = topological([node]).findLast((n) => n.op.name === "Sub");
     const x = centred && known.get(centred.inputs[0]);
     return x ? more(16 * unit * x.value.reduce((most, v) => Math.max(most, v * v), 0)) : inputs;
