@@ -331,6 +331,13 @@ const rules: Readonly<Record<string, Rule>> = {
     ["Relu", "Max", "Min", "Clip", "ReduceMax", "ReduceMin", "MaxPool", "Floor", "Sign"].map((n) => [n, exact]),
   ),
   ...Object.fromEntries(["Sigmoid", "Tanh", "Erf", "Softplus"].map((n) => [n, monotone(elementary)])),
+  // Between the ends they may turn many times.
+  ...Object.fromEntries(
+    ["Sin", "Cos"].map((n) => [
+      n,
+      { carried: (_, [x]) => x.error.map((e) => Math.min(2, e)), own: elementary } satisfies Rule,
+    ]),
+  ),
   Exp: monotone(relative(16)),
   Log: monotone(elementary),
   Sqrt: monotone(relative(2)),
