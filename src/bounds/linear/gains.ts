@@ -35,7 +35,7 @@ export async function gainsOf(
   if (region.nodes.length === 0) return gains;
   const place = new Map(plan.varying.map((n, i) => [n, i]));
   const stops = region.sources.map((s) => place.get(s) as number);
-  const rows = plan.subject.batch === "free" ? Math.min(width, rowsFor(plan)) : 1;
+  const rows = plan.many ? Math.min(width, rowsFor(plan)) : 1;
   const unit = input("unit", [rows], "int64");
   // Losses are counted below, once for the matrix.
   const none = constant(tensor(new Float64Array(plan.varying.length), [1, plan.varying.length], "float64"));

@@ -12,6 +12,7 @@ import { recognisedFlow } from "../known/recognise.ts";
 import { type NodeNorms, nodeNorms } from "../norm/node.ts";
 import type { Subject } from "../subject.ts";
 import { simplerFlow } from "./simpler.ts";
+import { agreesWith, stacked } from "./stack.ts";
 
 /** Element by element: between lines on a range. */
 export interface Pointwise {
@@ -72,6 +73,8 @@ export interface Plan {
   /** Positions whose ranges are needed, in the order of the flow. */
   readonly needs: readonly number[];
   readonly norms: NodeNorms;
+  /** Can there be more than one row in a graph? */
+  readonly many: boolean;
   /** The nodes of a graph of `rows` samples, in the order of `varying`. */
   rows(rows: number): readonly Node[];
   /** Which bends the node at a position depends on, in order. */
@@ -80,10 +83,6 @@ export interface Plan {
 
 /** Read a network; `given` is its flow of one sample, where that is known (`recognisedFlow`). Throws UsageError where a node is none of: affine, element by element, a product, or made of such (`Op.parts`). */
 export function planOf(subject: Subject, given?: Flow): Plan {
-  const flowAt = (rows: number) => {
-    const { x, y } = subject.at(rows, "float64");
-    return simplerFlow(recognisedFlow(x, y)).flow;
-  };
   const own = given ?? recognisedFlow(...endsOf(subject));
   const { flow, of } = simplerFlow(own);
   const { varying, varies, input } = flow;
@@ -107,7 +106,13 @@ export function planOf(subject: Subject, given?: Flow): Plan {
     return affineOf(node, mask, place, norms);
   });
   const needs = [...new Set(bends.flatMap((b) => [...b.reads]))].sort((a, b) => a - b);
-  const graphs = new Map<number, readonly Node[]>();
+  const graphs = new Map<number, readonly Node[] | null>([[1, varying]]);
+  const made = (rows: number) => {
+    const known = graphs.get(rows);
+    const own = known === undefined ? (builtFor(subject, varying, rows) ?? stacked(flow, subject.input, rows)) : known;
+    graphs.set(rows, own);
+    return own;
+  };
   const before = reaching(varying, bends);
   const at = new Map(bends.map((b, k) => [b.at, k]));
   return {
@@ -121,22 +126,28 @@ export function planOf(subject: Subject, given?: Flow): Plan {
     bendAt: (position) => at.get(position),
     needs,
     norms,
+    many: made(2) !== null && agreesWith(flow, norms, made(2) as readonly Node[], 2),
     rows(rows) {
-      const known = graphs.get(rows);
-      if (known) return known;
-      const { varying: made } = flowAt(rows);
-      const alike =
-        made.length === varying.length &&
-        made.every((node, i) => node.op === varying[i].op && sizeOf(node.shape) === rows * sizeOf(varying[i].shape));
-      if (!alike) throw new UsageError(`${subject.name}: its graph for ${rows} rows is not that for one row, repeated`);
-      graphs.set(rows, made);
-      return made;
+      const own = made(rows);
+      if (!own) throw new UsageError(`${subject.name}: its graph for one row has none for ${rows}`);
+      return own;
     },
     bendsBefore: (position) => before[position],
   };
 }
 
 // --- internal ---
+
+/** The nodes for several samples as the network builds them, where its batch is free. */
+function builtFor(subject: Subject, varying: readonly Node[], rows: number): readonly Node[] | null {
+  if (subject.batch !== "free") return null;
+  const { x, y } = subject.at(rows, "float64");
+  const { varying: made } = simplerFlow(recognisedFlow(x, y)).flow;
+  const alike =
+    made.length === varying.length &&
+    made.every((node, i) => node.op === varying[i].op && sizeOf(node.shape) === rows * sizeOf(varying[i].shape));
+  return alike ? made : null;
+}
 
 function endsOf(subject: Subject): [Node, Node] {
   const { x, y } = subject.at(1, "float64");

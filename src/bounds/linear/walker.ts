@@ -64,8 +64,8 @@ export interface WalkerOptions {
 export async function walkerOf(options: WalkerOptions): Promise<Walker> {
   const { engine, plan, kind, samples, constantOf } = options;
   const { bends, varying, needs } = plan;
-  const { batch: freeBatch, size: inner } = plan.subject;
-  const free = freeBatch === "free";
+  const { size: inner } = plan.subject;
+  const free = plan.many;
   const last = varying.length - 1;
   const gains = new Map<number, Float64Array>();
   for (const at of needs) gains.set(at, await gainsOf(engine, plan, constantOf, kind === "box" ? "inf" : kind, at));
