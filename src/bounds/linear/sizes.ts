@@ -1,8 +1,8 @@
 /** @file How large the numbers of every node get at a sample's set, and with that what float64 may make of a walk back, or of a run forward. */
-import { gamma, up } from "../../linalg/rounding.ts";
+import { down, gamma, up } from "../../linalg/rounding.ts";
 import { computedError } from "../fixed.ts";
 import { addUp, timesUp } from "../norm/region.ts";
-import type { Bend, Plan, Pointwise } from "./plan.ts";
+import type { Plan, Pointwise, Product } from "./plan.ts";
 
 /** By position in the plan. */
 export interface Sizes {
@@ -43,7 +43,7 @@ export function sizesOf(
     } else {
       const bend = bends[k];
       // Between lines a value is no larger than they are.
-      const own = bend.kind === "product" ? outputSize(bend, (from) => size[from]) : lines(k);
+      const own = bend.kind === "product" ? productSize(bend, (from) => size[from]) : lines(k);
       const read = bend.kind === "product" ? own : addUp(own, size[bend.reads[0]]);
       loss[at] = timesUp(up(8 * gamma(bend.size * (bend.kind === "product" ? bend.terms : 1) + more)), read);
       size[at] = Math.min(own, known(at));
@@ -53,10 +53,14 @@ export function sizesOf(
 }
 
 /**
- * What float64 may make of every node at points with |x| <= `input`, in any order of summation. `seen` is the largest |value| that was computed
- * of a node, where that is known. Elementary functions err by 2^-44 of argument and value.
+ * What float64 may make of every node at points with |x| <= `input`, in any order of summation. `seen` are the least and the largest value that were
+ * computed of a node, where they are known: of all that bends read. Elementary functions err by 2^-44 of argument and value.
  */
-export function centerErrors(plan: Plan, input: number, seen: ReadonlyMap<number, number>): Float64Array {
+export function centerErrors(
+  plan: Plan,
+  input: number,
+  seen: ReadonlyMap<number, readonly [number, number]>,
+): Float64Array {
   const { varying, affine, bends } = plan;
   const size = new Float64Array(varying.length);
   const error = new Float64Array(varying.length);
@@ -72,36 +76,34 @@ export function centerErrors(plan: Plan, input: number, seen: ReadonlyMap<number
       error[at] = addUp(carried, rounded);
     } else if (k !== undefined) {
       const bend = bends[k];
-      own = outputSize(bend, reach);
       if (bend.kind === "pointwise") {
-        const z = reach(bend.reads[0]);
-        const carried = timesUp(steepest(bend, z), error[bend.reads[0]]);
-        error[at] = addUp(carried, timesUp(computedError, addUp(z, own)));
+        const [from] = bend.reads;
+        const [least, most] = seen.get(from) ?? [-size[from], size[from]];
+        const [low, high] = [down(least - error[from]), up(most + error[from])];
+        const steep = steepest(bend, low, high);
+        const end = bend.apply(new Float64Array(bend.size).fill(low)).reduce((top, v) => Math.max(top, Math.abs(v)), 0);
+        own = addUp(up(2 * end), timesUp(steep, up(high - low)));
+        error[at] = addUp(timesUp(steep, error[from]), timesUp(computedError, addUp(reach(from), own)));
       } else {
+        own = productSize(bend, reach);
         const [a, b] = bend.reads;
         const carried = addUp(timesUp(error[a], reach(b)), timesUp(error[b], reach(a)));
         error[at] = addUp(timesUp(bend.terms, carried), timesUp(gamma(bend.terms + 64), own));
       }
     }
     const known = seen.get(at);
-    size[at] = known === undefined ? own : Math.min(own, addUp(known, error[at]));
+    size[at] = known ? Math.min(own, addUp(Math.max(-known[0], known[1]), error[at])) : own;
   }
   return error;
 }
 
 // --- internal ---
 
-const steepest = (bend: Pointwise, z: number): number => {
-  const [a, b] = bend.slopeOn(-z, z);
+const steepest = (bend: Pointwise, low: number, high: number): number => {
+  const [a, b] = bend.slopeOn(low, high);
   return Math.max(Math.abs(a), Math.abs(b));
 };
 
-/** Not below the absolute values of a bend's result. */
-function outputSize(bend: Bend, size: (from: number) => number): number {
-  if (bend.kind === "product") {
-    return timesUp(up(2 * bend.terms), timesUp(size(bend.reads[0]), size(bend.reads[1])));
-  }
-  const z = size(bend.reads[0]);
-  const middle = bend.apply(new Float64Array(bend.size)).reduce((top, v) => Math.max(top, Math.abs(v)), 0);
-  return addUp(up(2 * middle), timesUp(steepest(bend, z), z));
-}
+/** Not below the absolute values of sums of products. */
+const productSize = (bend: Product, size: (from: number) => number): number =>
+  timesUp(up(2 * bend.terms), timesUp(size(bend.reads[0]), size(bend.reads[1])));

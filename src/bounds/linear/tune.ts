@@ -79,26 +79,28 @@ export async function tunerOf(
         name in line ? [] : [[name.slice(next.length), tensor(new Float64Array(sizeOf(shape)), shape, "float64")]],
       ),
     );
-  const startOf = (name: string) => params.find((p) => p.name === name)?.start ?? 0;
+  const isLevel = (name: string) => params.some((p) => p.name === name && p.level);
+  const first = params.some((p) => p.level) ? levels.length : 0;
 
   return {
     async tune(batch, known, sizes, forms, steps) {
       const n = forms.length;
       const best = {
         lower: new Float64Array(n).fill(Number.NEGATIVE_INFINITY),
-        center: new Float64Array(n),
-        fall: new Float64Array(n),
+        center: new Float64Array(n).fill(Number.NaN),
+        fall: new Float64Array(n).fill(Number.NaN),
       };
       const still = { ...asked.batch(batch, sizes), ...tables(known) };
       // Every row is a form on its way.
       const place = new Array<number>(rows).fill(-1);
       const made = new Array<number>(rows).fill(0);
+      const tried = place.map(() => ({ level: levels[0], lower: Number.NEGATIVE_INFINITY }));
       let started = 0;
       let total = 0;
       let state = state0();
       const numbers = (of: (t: number) => number) =>
         tensor(
-          Float64Array.from(made, (t) => of(t + 1)),
+          Float64Array.from(made, (t) => of(Math.max(1, t + 1 - first))),
           [rows, 1],
           "float64",
         );
@@ -107,9 +109,15 @@ export async function tunerOf(
           if (place[k] >= 0 && made[k] < steps && !(best.lower[place[k]] > 0)) continue;
           place[k] = started < n ? started++ : -1;
           made[k] = 0;
+          tried[k] = { level: levels[0], lower: Number.NEGATIVE_INFINITY };
+        }
+        for (let k = 0; k < rows; k++) {
+          // First the same slopes with some multipliers, then from the best of them on.
+          if (made[k] > first) continue;
+          const level = made[k] < first ? levels[made[k]] : tried[k].level;
           for (const [name, { data }] of Object.entries(state)) {
             const size = data.length / rows;
-            (data as Float64Array).fill(startOf(name), k * size, (k + 1) * size);
+            (data as Float64Array).fill(isLevel(name) ? level : 0, k * size, (k + 1) * size);
           }
         }
         if (place.every((f) => f < 0)) return { ...best, made: total };
@@ -124,10 +132,12 @@ export async function tunerOf(
           }),
         );
         place.forEach((f, k) => {
+          const lower = (result.lower.data as Float64Array)[k];
+          if (made[k] < first && lower > tried[k].lower) tried[k] = { level: levels[made[k]], lower };
           made[k]++;
           if (f >= 0) total++;
           // Not Math.max: what is not a number is no bound.
-          if (f < 0 || !((result.lower.data as Float64Array)[k] > best.lower[f])) return;
+          if (f < 0 || !(lower > best.lower[f])) return;
           for (const name of lineNames) best[name][f] = (result[name].data as Float64Array)[k];
         });
         state = Object.fromEntries(Object.keys(state).map((name) => [name, result[next + name]]));
@@ -140,6 +150,10 @@ export async function tunerOf(
 // --- internal ---
 
 const next = "next ";
+
+/** Levels of multipliers to begin with: from none to much. */
+const levels = [-12, -4, -2, -0.5];
+
 const decay = { m: 0.8, v: 0.98 };
 
 /** The step of Adam: long at first, then shrinking. */
@@ -149,7 +163,8 @@ const rateAt = (t: number, steps: number): number => 0.1 * 0.05 ** (t / steps);
 interface Param {
   readonly name: string;
   readonly node: Node;
-  readonly start: number;
+  /** Is it the level of a multiplier? Else it starts at 0. */
+  readonly level: boolean;
   /** Step length beside that of others. */
   readonly rate: number;
   /** Where it may be. */
@@ -182,7 +197,7 @@ function tunedBend(k: number, bend: Pointwise, c: Node, table: Table<KnownPieces
     {
       name: `slope ${k}`,
       node: shift,
-      start: 0,
+      level: false,
       rate: 1,
       project: (moved) => sub(inside(add(usual, moved)), usual),
     },
@@ -195,7 +210,7 @@ function tunedBend(k: number, bend: Pointwise, c: Node, table: Table<KnownPieces
     params.push({
       name: `level ${k}`,
       node: level,
-      start: -2,
+      level: true,
       rate: 3,
       project: (moved) => minimum(maximum(moved, -12), 6),
     });

@@ -110,7 +110,13 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
           all.set(found[`value ${at}`].data as Float64Array, from * sizeOf(varying[at].shape));
         }
       }
-      const errors = centerErrors(plan, largest(x), new Map([...values].map(([at, z]) => [at, largest(z)])));
+      const errors = centerErrors(
+        plan,
+        largest(x),
+        new Map(
+          [...values].map(([at, z]) => [at, [z.reduce((a, b) => Math.min(a, b)), z.reduce((a, b) => Math.max(a, b))]]),
+        ),
+      );
       return { x, values: new Map([...values].map(([at, z]) => [at, { z, error: errors[at] }])) };
     },
 
@@ -180,10 +186,12 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
         const { low, high } = on.ranges.get(bend.reads[0]) as Range;
         pieces.set(k, piecesOn(bend, low, high));
         const center = centers.values.get(bend.reads[0]);
-        if (!balls.has(k) || !center) return;
-        const error = up(sqrtUp(bend.size) * center.error);
-        const radius = on.batch.reach.map((r) => up(up(r * ballOf(bend)) + error));
-        around.set(k, { middle: center.z, radius });
+        if (balls.has(k) && center) {
+          around.set(
+            k,
+            ballAround({ low, high }, center, (s) => up(on.batch.reach[s] * ballOf(bend)), samples),
+          );
+        }
       });
       const sizes = on.sizes.map((own, s) =>
         sizesOf(
@@ -241,6 +249,30 @@ function aroundCenters(
     if (Number.isNaN(high[i])) high[i] = Number.POSITIVE_INFINITY;
   }
   return { low, high };
+}
+
+/** The smaller of two balls: around the value at the center, and around the middle of the ranges. */
+function ballAround(
+  { low, high }: Range,
+  { z, error }: { readonly z: Float64Array; readonly error: number },
+  reach: (sample: number) => number,
+  samples: number,
+): Ball {
+  const n = low.length / samples;
+  const middle = z.slice();
+  const radius = Float64Array.from({ length: samples }, (_, s) => {
+    const own = up(reach(s) + up(sqrtUp(n) * error));
+    let square = 0;
+    for (let i = s * n; i < (s + 1) * n; i++) {
+      const half = up(high[i] / 2 - low[i] / 2) * (1 + 2 ** -50);
+      square = up(square + up(half * half));
+    }
+    const box = sqrtUp(square) * (1 + 2 ** -40) + 2 ** -500;
+    if (own <= box) return own;
+    for (let i = s * n; i < (s + 1) * n; i++) middle[i] = low[i] / 2 + high[i] / 2;
+    return box;
+  });
+  return { middle, radius };
 }
 
 const sizesOfBatch = (
