@@ -146,6 +146,8 @@ export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "
 
 export { type CertificateOptions, type Certified, makeCertificate, type Unverifiable } from "./certify/certificate.ts";
 export { type Certification, certify, labelledBy, logitsOf } from "./certify/evaluate.ts";
+export { type Checked, checkProperty } from "./certify/property/check.ts";
+export { parseVnnlib, type Property } from "./certify/property/vnnlib.ts";
 export type { Certificate } from "./verify/certificate.ts";
 export type { VerifyData } from "./verify/counts.ts";
 export { type Verdict, verify } from "./verify/verify.ts";

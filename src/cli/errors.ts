@@ -1,4 +1,4 @@
-/** @file What a user sees when something fails, and the exit code: 1 wrong use, 2 unreadable or unsupported input, 3 a check did not hold. */
+/** @file What a user sees when something fails, and the exit code: 1 wrong use, 2 unreadable or unsupported input, 3 a check did not hold, 4 a check has no answer. */
 import { stripVTControlCharacters } from "node:util";
 import {
   BatchError,
@@ -13,7 +13,7 @@ import {
 } from "../tensor/errors.ts";
 import { printable, printableLines } from "../tensor/printable.ts";
 
-export type ExitCode = 0 | 1 | 2 | 3 | 130;
+export type ExitCode = 0 | 1 | 2 | 3 | 4 | 130;
 
 /** An error that says its own exit code. */
 export class CliError extends Error {

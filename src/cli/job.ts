@@ -2,7 +2,7 @@
 import { nodeEngine } from "../engine/node.ts";
 import type { RunSpec } from "../experiment/spec.ts";
 import { partsOf } from "./data.ts";
-import { describeFailure } from "./errors.ts";
+import { describeFailure, type ExitCode } from "./errors.ts";
 import { openFolder } from "./output.ts";
 import type { Bar, Progress } from "./progress.ts";
 import { settle } from "./settle.ts";
@@ -24,7 +24,7 @@ export type Word =
   | { readonly kind: "at"; readonly bar: number; readonly value: number; readonly words: string }
   | { readonly kind: "end"; readonly bar: number; readonly words: string }
   | { readonly kind: "done" }
-  | { readonly kind: "failed"; readonly message: string; readonly code: 0 | 1 | 2 | 3 | 130 };
+  | { readonly kind: "failed"; readonly message: string; readonly code: ExitCode };
 
 const say = (word: Word) => process.send?.(word);
 

@@ -39,9 +39,15 @@ export interface Walker {
   /**
    * Ranges and lines at every bend, on sets of the given reach ([samples, 1], for boxes [samples, size]). `live` says for which samples they are
    * wanted; the others stay where they are. With `refine` ranges of inner nodes are sought by the walk too, where constants leave them open; what
-   * nothing else bounds always is.
+   * nothing else bounds always is. `narrow` takes from a range what is known not to be in it.
    */
-  onSets(centers: Centers, reach: Float64Array, live: readonly boolean[], refine: boolean): Promise<OnSets>;
+  onSets(
+    centers: Centers,
+    reach: Float64Array,
+    live: readonly boolean[],
+    refine: boolean,
+    narrow?: (at: number, range: Range) => void,
+  ): Promise<OnSets>;
   /** Lower bounds of differences of outputs by the usual lines. */
   lower(on: OnSets, forms: readonly Form[]): Promise<LowerLines>;
   /** The same by lines that are sought in so many steps. */
@@ -120,7 +126,7 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
       return { x, values: new Map([...values].map(([at, z]) => [at, { z, error: errors[at] }])) };
     },
 
-    async onSets(centers, reach, live, refine) {
+    async onSets(centers, reach, live, refine, narrow) {
       const batch: Batch = { samples, center: centers.x, reach };
       const ranges = new Map<number, Range>();
       const lines = new Map<number, Lines>();
@@ -135,13 +141,17 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
           live[s] ? radiusOf(reach, s) : 0,
         );
         hull?.narrow(at, range, ranges);
+        narrow?.(at, range);
         const forms: Form[] = [];
         for (let s = 0; s < samples; s++) {
-          if (!live[s] || plan.bendsBefore(at).length === 0) continue;
+          // On balls constants of the first affine map are exact.
+          const first = plan.bendsBefore(at).length === 0;
+          if (!live[s] || (first && kind !== "box")) continue;
           for (let j = 0; j < n; j++) {
             const i = s * n + j;
             const finite = range.low[i] > Number.NEGATIVE_INFINITY && range.high[i] < Number.POSITIVE_INFINITY;
-            if (finite && (!refine || isSettled(readers.get(at) as Bend[], range.low[i], range.high[i]))) continue;
+            if (finite && (!(refine || first) || isSettled(readers.get(at) as Bend[], range.low[i], range.high[i])))
+              continue;
             forms.push({ who: s, plus: j, minus: -1 }, { who: s, plus: -1, minus: j });
           }
         }

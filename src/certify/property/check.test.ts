@@ -1,0 +1,115 @@
+import { describe, expect, it } from "vitest";
+import { functionOf, randomNetwork } from "../../../test/functions.ts";
+import { plainEngine } from "../../../test/plainEngine.ts";
+import { hasShared, sharedData } from "../../../test/shared.ts";
+import { asFunction } from "../../bounds/fixed.ts";
+import { subjectOf } from "../../bounds/subject.ts";
+import { nodeEngine } from "../../engine/node.ts";
+import { readOnnx } from "../../onnx/file.ts";
+import { concat } from "../../ops/movement.ts";
+import { abs } from "../../ops/pointwise.ts";
+import { random } from "../../tensor/random.ts";
+import { checkProperty } from "./check.ts";
+import type { Property } from "./vnnlib.ts";
+import { parseVnnlib } from "./vnnlib.ts";
+
+const engine = plainEngine;
+
+/** One box and one condition row . y + offset <= 0. */
+const property = (inputs: number, row: readonly number[], offset: number, size = 1): Property => ({
+  inputs,
+  outputs: row.length,
+  cases: [
+    {
+      low: new Float64Array(inputs).fill(-size),
+      high: new Float64Array(inputs).fill(size),
+      conditions: [{ row: Float64Array.from(row), offset }],
+    },
+  ],
+});
+
+describe("checkProperty()", () => {
+  it("proves what holds by cutting, and finds what does not", async () => {
+    // |x| - 1/2 |x| is above -0.001 everywhere: one walk over the whole box does not see it.
+    const network = functionOf([1], (x) => concat([abs(x), abs(x)], 1));
+    const holds = await checkProperty(network, property(1, [1, -0.5], 0.001), { engine });
+    expect(holds.status).toBe("holds");
+    const found = await checkProperty(network, property(1, [1, -0.5], -0.001), { engine });
+    expect(found.status).toBe("violated");
+    if (found.status === "violated") {
+      expect(Math.abs(found.point[0])).toBeLessThan(0.002);
+      expect(found.outputs[0]).toBeCloseTo(Math.abs(found.point[0]), 6);
+    }
+  });
+
+  it("agrees with points of random networks", async () => {
+    const seen = { holds: 0, violated: 0, unknown: 0 };
+    for (let seed = 0; seed < 24; seed++) {
+      const r = random(seed).fork("check");
+      const network = randomNetwork(random(seed), seed % 2 === 0 ? "chain" : "dense", 4);
+      const { x, y } = subjectOf(network).at(1, "float64");
+      const f = asFunction(y, x);
+      const inputs = subjectOf(network).size;
+      const draw = () => Float64Array.from({ length: inputs }, () => 0.5 * (2 * r.uniform() - 1));
+      const value = (z: Float64Array) => f(z)[0] - f(z)[1];
+      let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+      for (let k = 0; k < 400; k++) {
+        const v = value(draw());
+        [least, most] = [Math.min(least, v), Math.max(most, v)];
+      }
+      // Below the least that is seen, or a little above.
+      const wide = most - least;
+      for (const offset of [-(least - 0.3 * wide), -(least + 0.05 * wide)]) {
+        const checked = await checkProperty(network, property(inputs, [1, -1, 0], offset, 0.5), { engine, work: 3e7 });
+        seen[checked.status]++;
+        if (checked.status === "violated") {
+          expect(value(Float64Array.from(checked.point)) + offset, `seed ${seed}`).toBeLessThan(1e-5);
+          expect(checked.point.every((v) => Math.abs(v) <= 0.5)).toBe(true);
+        }
+        if (checked.status === "holds") expect(least + offset, `seed ${seed}`).toBeGreaterThan(0);
+      }
+    }
+    expect(seen.holds).toBeGreaterThan(10);
+    expect(seen.violated).toBeGreaterThan(10);
+  }, 120_000);
+
+  it("knows when neither is found, and what does not fit", async () => {
+    const network = randomNetwork(random(5), "dense", 4);
+    const { size, outputs } = subjectOf(network);
+    const hard = property(
+      size,
+      Array.from({ length: outputs }, (_, j) => (j === 0 ? 1 : 0)),
+      1e3,
+      1e3,
+    );
+    expect((await checkProperty(network, hard, { engine, work: 1 })).status).toMatch(/unknown|holds|violated/);
+    await expect(checkProperty(network, property(size + 1, [1, 0], 0), { engine })).rejects.toThrow("the network has");
+  });
+
+  it("answers for ACAS Xu as the field does: property 4 of network 1-1 holds, a false one is violated", async () => {
+    if (!hasShared("onnx")) return;
+    const network = await readOnnx(`${sharedData}onnx/control/ACASXU_run2a_1_1.onnx`);
+    const declared = [0, 1, 2, 3, 4].map((i) => `(declare-const X_${i} Real)(declare-const Y_${i} Real)`).join("\n");
+    const sides = [
+      [-0.303531156, -0.298552812],
+      [-0.009549297, 0.009549297],
+      [0, 0],
+      [0.45, 0.5],
+      [0.15, 0.166666667],
+    ];
+    const box = sides.map(([l, h], i) => `(assert (>= X_${i} ${l}))(assert (<= X_${i} ${h}))`).join("\n");
+    const runtime = nodeEngine();
+    // A part of the box of property 4: clear of conflict is never the smallest.
+    const smallest = [1, 2, 3, 4].map((j) => `(assert (<= Y_0 Y_${j}))`).join("");
+    const found = await checkProperty(network, parseVnnlib(`${declared}${box}${smallest}`), { engine: runtime });
+    expect(found.status).toBe("holds");
+    // What is so in the middle is violated there.
+    const { x, y } = subjectOf(network).at(1, "float64");
+    const middle = asFunction(y, x)(Float64Array.from(sides, ([l, h]) => (l + h) / 2));
+    const [a, b] = middle[1] < middle[2] ? [1, 2] : [2, 1];
+    const other = await checkProperty(network, parseVnnlib(`${declared}${box}(assert (<= Y_${a} Y_${b}))`), {
+      engine: runtime,
+    });
+    expect(other.status).toBe("violated");
+  }, 180_000);
+});

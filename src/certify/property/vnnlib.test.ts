@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import { parseVnnlib } from "./vnnlib.ts";
+
+const declared =
+  "(declare-const X_0 Real)\n(declare-const X_1 Real)\n(declare-const Y_0 Real)\n(declare-const Y_1 Real)\n";
+const box = "(assert (>= X_0 -1))(assert (<= X_0 0.5))\n(assert (and (>= X_1 0) (<= X_1 2)))\n";
+
+describe("parseVnnlib()", () => {
+  it("reads a box and conditions, which all must hold", () => {
+    const { inputs, outputs, cases } = parseVnnlib(`; comment (
+      ${declared}${box}(assert (<= Y_0 Y_1)) (assert (>= (+ (* 2 Y_0) (- Y_1)) 1.5))`);
+    expect([inputs, outputs, cases.length]).toEqual([2, 2, 1]);
+    const [{ low, high, conditions }] = cases;
+    for (const [i, [l, h]] of [
+      [-1, 0.5],
+      [0, 2],
+    ].entries()) {
+      expect(low[i]).toBeLessThan(l);
+      expect(low[i]).toBeCloseTo(l, 12);
+      expect(high[i]).toBeGreaterThan(h);
+      expect(high[i]).toBeCloseTo(h, 12);
+    }
+    expect(conditions.map((c) => [...c.row, c.offset])).toEqual([
+      [1, -1, 0],
+      [-2, 1, 1.5],
+    ]);
+  });
+
+  it("makes a case of every alternative, of inputs too, and drops empty boxes", () => {
+    const { cases } = parseVnnlib(
+      `${declared}${box}(assert (or (and (<= X_0 0) (>= Y_0 1)) (and (>= X_0 0) (or (>= Y_1 2) (>= Y_1 Y_0))) (and (>= X_0 3) (>= Y_0 0))))`,
+    );
+    const rounded = (v: number) => Math.round(v * 8) / 8 + 0;
+    expect(cases.map((c) => [rounded(c.low[0]), rounded(c.high[0]), c.conditions.length])).toEqual([
+      [-1, 0, 1],
+      [0, 0.5, 1],
+      [0, 0.5, 1],
+    ]);
+  });
+
+  it.each([
+    ["(assert (< Y_0 1))", 'line 7: unknown "<" in a formula; known: and, or, <=, >='],
+    ["(assert (<= (* Y_0 Y_1) 1))", "line 7: a product of two variables is not linear"],
+    ["(assert (<= X_0 Y_1))", "line 7: a condition on an input must be a bound of that input alone"],
+    ["(assert (<= Y_5 1))", "line 7: Y_5 is not declared"],
+    ["(assert (<= Y_0 foo))", 'line 7: neither a variable nor a number: "foo"'],
+    ["(check-sat)", 'line 7: unknown command "check-sat"'],
+    ["(assert (<= Y_0 1)", 'a "(" is never closed'],
+    ["(assert (<= Y_0 1)))", 'line 7: there is a ")" too many'],
+    ["(assert (=> (<= Y_0 1) (<= Y_1 1)))", 'unknown "=>"'],
+  ])("refuses %s", (line, message) => {
+    expect(() => parseVnnlib(`${declared}${box}${line}`, "p.vnnlib")).toThrow(message);
+  });
+
+  it("refuses an input without bounds, and a property without variables", () => {
+    expect(() => parseVnnlib(`${declared}(assert (<= X_0 1))`)).toThrow("X_0 must be bounded below and above");
+    expect(() => parseVnnlib("(assert (<= 0 1))")).toThrow("declares no inputs");
+  });
+});

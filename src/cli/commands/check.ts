@@ -1,0 +1,66 @@
+/** @file lipschitz check MODEL PROPERTY: does a property in VNN-LIB hold of a network? */
+import { type Checked, checkProperty } from "../../certify/property/check.ts";
+import { parseVnnlib } from "../../certify/property/vnnlib.ts";
+import { parsePreprocessing } from "../../data/preprocess.ts";
+import { nodeEngine } from "../../engine/node.ts";
+import { command } from "../command.ts";
+import { CliError } from "../errors.ts";
+import { readBytes } from "../files.ts";
+import { openModel } from "../network.ts";
+import { parseNumber, parseWhole, preprocessingOptions, seedOption } from "../options.ts";
+
+export const check = command({
+  name: "check",
+  description:
+    "Check a property in VNN-LIB: it holds (exit 0), is violated at an input that is shown (3), or neither was found (4)",
+  example: "lipschitz check policy.onnx property.vnnlib --seconds 60",
+  args: {
+    model: { type: "positional", required: true, description: "An .onnx file" },
+    property: { type: "positional", required: true, description: "A .vnnlib file: what must not happen" },
+    ...preprocessingOptions,
+    seconds: {
+      type: "string",
+      description: "Time; default a counted amount of work, the same on every machine",
+      valueHint: "S",
+    },
+    ...seedOption,
+  },
+  async run(args, { progress, signal, result }) {
+    const property = parseVnnlib(new TextDecoder().decode(await readBytes(args.property)), args.property);
+    const { network, sha256 } = await openModel(args.model, args);
+    const preprocessing = parsePreprocessing(args);
+    const seconds = args.seconds === undefined ? undefined : parseNumber("--seconds", args.seconds, { above: 0 });
+    const bar = progress.bar("check", 1);
+    const checked = await checkProperty(network, property, {
+      engine: nodeEngine(),
+      seed: parseWhole("--seed", args.seed),
+      signal,
+      ...(seconds === undefined ? {} : { seconds, work: Number.POSITIVE_INFINITY }),
+      onProgress: (part) => bar.at(part),
+    });
+    bar.done();
+    result({ model: args.model, sha256, property: args.property, preprocessing, ...checked }, () => rendered(checked));
+    if (checked.status === "violated") throw new CliError(`${args.property}: it is violated`, 3);
+    if (checked.status === "unknown") throw new CliError(`${args.property}: it is not known whether it holds`, 4);
+  },
+});
+
+// --- internal ---
+
+function rendered(checked: Checked): string {
+  const { status, boxes } = checked;
+  switch (status) {
+    case "holds":
+      return `holds: proved on ${boxes} boxes of inputs`;
+    case "violated":
+      return [
+        "violated: the network, run in float32,",
+        `at  ${checked.point.join(" ")}`,
+        `is  ${checked.outputs.join(" ")}`,
+      ].join("\n");
+    case "unknown":
+      return `unknown: of ${boxes} boxes of inputs ${checked.open} are open; --seconds gives more`;
+    default:
+      return checked satisfies never;
+  }
+}
