@@ -144,6 +144,7 @@ export { plain, weightDecay } from "./train/plain.ts";
 export { type WeightPenaltyOptions, weightPenalty } from "./train/weightPenalty.ts";
 export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "./train/schedule.ts";
 
+export { type BandOptions, type Bands, errorBands } from "./certify/bands.ts";
 export { type CertificateOptions, type Certified, makeCertificate, type Unverifiable } from "./certify/certificate.ts";
 export { type Certification, certify, labelledBy, logitsOf } from "./certify/evaluate.ts";
 export { type Checked, checkProperty } from "./certify/property/check.ts";

@@ -212,6 +212,31 @@ describe("options", () => {
   });
 });
 
+describe("regressions", () => {
+  it("are guessed from fractions, and certified by error bands of every output", () => {
+    const rows = Array.from({ length: 6 }, (_, i) => `p${i},${i / 4},0.5,0.25,${i / 4 + 0.5},${-i / 4}`);
+    writeFileSync(join(folder, "doses.csv"), ["patient_id,a,b,c,up,down", ...rows].join("\n"));
+    const words = ["certify", "sign.onnx", "--data", "doses.csv", "--label", "up,down", "--radii", "0.5"];
+    const found = json(...words, "--out", "bands.json");
+    expect(JSON.parse(readFileSync(join(folder, "bands.json"), "utf8"))).toEqual(found);
+    expect(found.data).toMatchObject({ name: "doses.csv", samples: 6 });
+    const constants = found.outputs.map((o: { constant: number }) => o.constant);
+    expect(constants).toEqual([expect.closeTo(1, 5), expect.closeTo(1, 5)]);
+    // f = (a, -a): off by 1/2 in the first output, and by nothing in the second.
+    expect(found.bands[0].outputs[0]).toMatchObject({
+      band: expect.closeTo(0.5, 5),
+      error: { largest: expect.closeTo(1, 5) },
+    });
+    expect(found.bands[0].outputs[1].error.largest).toBeCloseTo(0.5, 5);
+    expect(found.samples[4]).toMatchObject({ id: "p4", errors: [expect.closeTo(0.5, 6), expect.closeTo(0, 6)] });
+    expect(lipschitz(...words).stdout).toContain("Constants of the outputs, l2, proved: 1.000, 1.000");
+    expect(lipschitz("attack", "sign.onnx", "--data", "doses.csv", "--label", "up,down").stderr).toContain(
+      "needs an output",
+    );
+    expect(json("curvature", "sign.onnx", "--data", "doses.csv", "--label", "up,down").samples[1].id).toBe("p1");
+  });
+});
+
 describe("models of several inputs and free sizes", () => {
   beforeAll(() => {
     // y = a . (1, 2) + b . (3, 0, 4), summed over the last axis of each, a [batch, 2], b [batch, length].

@@ -1,4 +1,5 @@
 /** @file lipschitz certify MODEL: how far each sample can move before the decision can change. */
+import { errorBands } from "../../certify/bands.ts";
 import { makeCertificate } from "../../certify/certificate.ts";
 import { certify as certifyNetwork } from "../../certify/evaluate.ts";
 import type { LocalEffort } from "../../certify/local.ts";
@@ -7,6 +8,7 @@ import { parsePreprocessing } from "../../data/preprocess.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import { defaultSpec } from "../../experiment/spec.ts";
 import { tool } from "../../experiment/tool.ts";
+import { renderBands } from "../../report/bands.ts";
 import { renderCertification, renderCertified } from "../../report/text.ts";
 import { command } from "../command.ts";
 import { aboutData, answered, dataOptions, testsOf } from "../data.ts";
@@ -68,6 +70,27 @@ export const certify = command({
     const engine = nodeEngine();
     const seconds = args.seconds === undefined ? undefined : parseNumber("--seconds", args.seconds, { above: 0 });
     const { checked, lines } = await checkOpened(opened, args.check, { engine, data: tests, seed, seconds, signal });
+    if (tests.task === "regression") {
+      const bar = progress.bar("error bands", 1);
+      const asked = {
+        engine,
+        data: tests,
+        norm,
+        radii,
+        seconds: 3,
+        signal,
+        onProgress: (part: number) => bar.at(part),
+      };
+      const bands = await errorBands(network, asked);
+      bar.done();
+      const read = { ...aboutData(tests), sha256: await hashDataset(tests), shape: tests.shape };
+      const preprocessed = { preprocessing: parsePreprocessing(args) };
+      const maker = { name: tool.name, version: tool.version };
+      const all = { model: args.model, sha256, ...inputs, checked, ...preprocessed, data: read, ...bands, tool: maker };
+      if (args.out !== undefined) await writeJson(args.out, all);
+      result(all, () => [renderBands(bands, tests), ...lines].join("\n"));
+      return;
+    }
     const data = await answered(network, engine, tests);
     const bar = progress.bar("certify", 1);
     const onProgress = (fraction: number) => bar.at(fraction);
