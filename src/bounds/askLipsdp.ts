@@ -21,8 +21,8 @@ import type { Subject } from "./subject.ts";
 export async function askLipsdp(question: Question): Promise<readonly Bound[]> {
   const { norm } = question;
   if (norm === 2) return lipsdpInTwo(question);
-  const { seconds = 3 } = question;
-  const clock = budget();
+  const { seconds, clock: passing } = question;
+  const clock = budget({ clock: passing });
   const tail = await question.tail();
   // What is before a chain may have a small norm in l2 only.
   const whole = typeof tail !== "string" && tail.from === (await question.walk()).propagation.flow.input;
@@ -34,6 +34,7 @@ export async function askLipsdp(question: Question): Promise<readonly Bound[]> {
   const [own] = await onChain("lipsdp", (t, { signal, progress, improve: tell }) =>
     weighedLipsdp(narrowed(t, question), norm, {
       seconds: left,
+      clock: passing,
       engine: question.engine,
       ...(other && t.before * t.after > 0 ? { known: other.value / (t.before * t.after) } : {}),
       ...(signal ? { signal } : {}),
@@ -69,12 +70,12 @@ async function lipsdpInTwo(question: Question): Promise<readonly Bound[]> {
 
 async function lipsdpOfChain(question: Question): Promise<readonly Bound[]> {
   const onTail = (q: Question) => onChain("lipsdp", (tail, own) => lipsdpOf(tail, own)).ask(q);
-  const clock = budget();
+  const { seconds } = question;
+  const clock = budget({ clock: question.clock });
   const head = await headOf(question);
   const found = head && (await circularLipsdp(question, head));
   if (!found) return onTail(question);
   if (head.wraps) return [found];
-  const { seconds = 3 } = question;
   const left = seconds - clock.elapsed();
   const { bound: walked } = await question.walk();
   const value = Math.min(found.value, walked.proved ? walked.value : Number.POSITIVE_INFINITY);
@@ -84,8 +85,8 @@ async function lipsdpOfChain(question: Question): Promise<readonly Bound[]> {
 
 /** With convolutions before the chain, by stored multipliers, or without any by those that a search finds; null where nothing is proved. */
 async function circularLipsdp(question: Question, head: Head): Promise<Bound | null> {
-  const { seconds = 3, signal } = question;
-  const clock = budget({ seconds, ...(signal ? { signal } : {}) });
+  const { seconds, clock: passing, signal } = question;
+  const clock = budget({ seconds, clock: passing, ...(signal ? { signal } : {}) });
   const { stages, tail } = head;
   const { chain } = tail;
   const lists = storedLists(question.metadata ?? {});
@@ -115,14 +116,18 @@ async function circularLipsdp(question: Question, head: Head): Promise<Bound | n
  * convolutions with the best multipliers of the chain behind them, whichever gives less.
  */
 async function circularMultipliers(
-  { engine, seconds = 3, signal }: Question,
+  { engine, seconds, clock: passing, signal }: Question,
   head: Head,
   { bound: walked }: { readonly bound: UpperBound },
 ): Promise<{ readonly found: Found; readonly ended: boolean } | null> {
   const { stages, before, wraps } = head;
   const { chain, after } = head.tail;
   if (isTooLarge(stages, chain)) return null;
-  const limit = (part: number) => ({ seconds: part * seconds, ...(signal ? { signal } : {}) });
+  const limit = (part: number) => ({
+    seconds: part * seconds,
+    clock: passing,
+    ...(signal ? { signal } : {}),
+  });
   const reserved = wraps ? 0 : proofSeconds(head) / seconds;
   const clock = budget(limit(0.75 - reserved));
   const guessed = async () => {
@@ -159,12 +164,13 @@ async function lipsdpOf(
   question: Question,
   starts: readonly Multipliers[] = storedStarts(narrowed(tail, question), question.metadata ?? {}),
 ): Promise<Bound> {
-  const { engine, seconds = 3, signal, progress, improve } = question;
-  const clock = budget();
+  const { engine, seconds, clock: passing, signal, progress, improve } = question;
+  const clock = budget({ clock: passing });
   const chain = narrowed(tail, question);
   const { bound } = await lipsdp(chain, {
     engine,
     seconds,
+    clock: passing,
     starts,
     ...(signal ? { signal } : {}),
     onProgress: () => progress(Math.min(1, clock.elapsed() / seconds)),

@@ -158,7 +158,7 @@ describe("autoLip()", () => {
     const { propagation, bound: found } = await autoLip(subjectOf(functionOf([3], (x) => exp(relu(x)))), 2);
     expect(found).toMatchObject({ value: Number.POSITIVE_INFINITY, proved: false, status: "unbounded" });
     expect(propagation.missing).toEqual({ node: "Exp 1", local: true, why: expect.stringContaining("slope") });
-    const product = await bound(functionOf([3], (x) => mul(x, tanh(x))));
+    const product = await bound(functionOf([3], (x) => mul(relu(x), tanh(x))));
     expect(product.why).toContain("product of two varying branches");
   });
 

@@ -4,14 +4,14 @@ import { dependents, type Node, topological } from "../graph/graph.ts";
 import { originOf } from "../graph/origin.ts";
 import { sqrtUp, up } from "../linalg/rounding.ts";
 import type { LayerBound, NoBound, Norm, Status, UpperBound } from "./bound.ts";
-import { type Budget, budget } from "./budget.ts";
+import { type Budget, budget, type Clock } from "./budget.ts";
 import { circularNorm } from "./chain/circular.ts";
 import { wrappedConvolution } from "./chain/circularTail.ts";
 import type { Domain } from "./domain.ts";
 import { recognisedFlow } from "./known/recognise.ts";
 import { localNorms } from "./local/localNorm.ts";
-import { type NodeNorms, nodeNorms } from "./norm/node.ts";
-import { addUp, sourceNorm, timesUp } from "./norm/region.ts";
+import { type Effort, type NodeNorms, type NormStore, nodeNorms } from "./norm/node.ts";
+import { addUp, sourceCost, sourceNorm, timesUp } from "./norm/region.ts";
 import { residualBlock } from "./norm/residual.ts";
 import type { Subject } from "./subject.ts";
 
@@ -25,6 +25,8 @@ export interface Propagation {
   /** The end of the last residual block whose proof as a whole counted. */
   readonly lastBlock?: Node;
   readonly status: Status;
+  /** Where the status is "stopped": how many norms are crude, in words. */
+  readonly late?: string;
   /** Why there is no bound: the first node without a constant. */
   readonly missing?: NoBound;
 }
@@ -32,8 +34,9 @@ export interface Propagation {
 export interface AutoLipOptions {
   /** Where the constant is to hold; everywhere unless told. */
   readonly domain?: Domain;
-  /** After so long, what is left is bounded quickly instead of tightly. */
+  /** By the clock. Norms for which there is no time left are bounded quickly instead of tightly: the costly ones, wherever they are. */
   readonly seconds?: number;
+  readonly clock?: Clock;
   readonly signal?: AbortSignal;
   /** From 0 to 1. */
   onProgress?(fraction: number): void;
@@ -58,7 +61,8 @@ export async function autoLip(
 ): Promise<{ readonly bound: UpperBound; readonly propagation: Propagation }> {
   const clock = budget(options);
   const { x, y } = subject.at(1, "float64");
-  const propagation = await propagate(recognisedFlow(x, y), norm, clock, options.onProgress, options.domain);
+  const { onProgress, domain } = options;
+  const propagation = await propagate(recognisedFlow(x, y), norm, clock, onProgress, domain, subject.norms);
   const { status, missing, flow } = propagation;
   const value = propagation.constantOf(flow.output);
   const bound: UpperBound = {
@@ -68,7 +72,7 @@ export async function autoLip(
     value,
     seconds: clock.elapsed(),
     status,
-    ...(missing ? { why: `${missing.node}: ${missing.why}` } : {}),
+    ...(missing ? { why: `${missing.node}: ${missing.why}` } : propagation.late ? { why: propagation.late } : {}),
   };
   return { bound, propagation };
 }
@@ -80,33 +84,45 @@ export async function propagate(
   clock: Budget = budget(),
   onProgress: (fraction: number) => void = () => {},
   domain: Domain = { kind: "global" },
+  store: NormStore = new Map(),
 ): Promise<Propagation> {
-  const norms = nodeNorms(flow);
+  const norms = nodeNorms(flow, store);
   const local = domain.kind === "global" ? null : localNorms(flow, norms, domain, norm);
   const own = local ?? norms;
   const constants = new Map<Node, number>();
   const ends = regionEnds(flow);
   const entries: Omit<LayerBound, "shareOfLog">[] = [];
   const name = namer();
+  /** A norm that there is time for, or that is known, is tight. What one took does not make the next crude. */
+  const effortOf = (node: Node, i: number): Effort => {
+    if (clock.fits(norms.cost(node, i, norm))) return "tight";
+    status = "stopped";
+    return "quick";
+  };
+  let [weights, crude] = [0, 0];
   let lastBlock: Node | undefined;
   let status: Status = "done";
   let failure: (Omit<NoBound, "local"> & { readonly status: Status }) | undefined;
 
+  await takeNorms(flow, norms, norm, clock, (part) => onProgress(0.8 * part));
   for (const [at, node] of flow.varying.entries()) {
     if (node === flow.input) {
       constants.set(node, 1);
       continue;
     }
     await clock.pause();
-    onProgress(at / flow.varying.length);
-    const effort = clock.expired ? "quick" : "tight";
-    if (effort === "quick") status = "stopped";
+    onProgress(0.8 + (0.2 * at) / flow.varying.length);
+    // Ranges on a domain, and what counts as one map, are for when there is time.
+    const hurry = clock.expired;
+    if (hurry) status = "stopped";
     const label = name(node);
     const varying = node.inputs.flatMap((x, i) =>
       flow.varies.has(x) ? [{ x, i, L: constants.get(x) as number }] : [],
     );
     const joint = varying.length > 1 ? own.joint(node, norm) : null;
-    const parts = varying.map(({ i }) => (joint?.status === "unbounded" ? joint : own.partial(node, i, norm, effort)));
+    const parts = varying.map(({ i }) =>
+      joint?.status === "unbounded" ? joint : own.partial(node, i, norm, effortOf(node, i)),
+    );
     let value = 0;
     let failed: typeof failure;
     parts.forEach((part, k) => {
@@ -133,6 +149,8 @@ export async function propagate(
       let whole = 0;
       for (const source of region.sources) {
         await clock.pause();
+        const effort = clock.fits(sourceCost(norms, region, source, norm)) ? "tight" : "quick";
+        if (effort === "quick") status = "stopped";
         whole = addUp(
           whole,
           timesUp(sourceNorm(flow, norms, region, source, norm, effort), constants.get(source) as number),
@@ -140,21 +158,23 @@ export async function propagate(
       }
       value = Math.min(value, whole);
     }
-    const wrapped = norm === 2 && effort === "tight" && value > 0 ? wrappedConvolution(flow, node, norms) : null;
+    const wrapped = norm === 2 && !hurry && value > 0 ? wrappedConvolution(flow, node, norms) : null;
     if (wrapped) {
       value = Math.min(value, timesUp(circularNorm(wrapped.stage), constants.get(wrapped.source) as number));
     }
-    const block = norm === 2 && value > 0 ? residualBlock(flow, norms, node) : null;
+    const block = norm === 2 && value > 0 ? residualBlock(flow, norms, node, clock) : null;
     const whole = block ? timesUp(block.constant, constants.get(block.from) as number) : value;
     if (whole < value) {
       value = whole;
       lastBlock = node;
     }
-    if (local) value = local.settle(node, value, effort === "quick");
+    if (local) value = local.settle(node, value, hurry);
     constants.set(node, value);
     // A region may have a bound as a whole, and a condition may not change on the domain.
     if (value === Number.POSITIVE_INFINITY) failure ??= failed;
     for (const part of parts) {
+      if (part.weight !== null) weights++;
+      if (part.crude) crude++;
       if (part.weight === null && part.upper === 1) continue;
       entries.push({
         node: label,
@@ -162,6 +182,7 @@ export async function propagate(
         shape: part.weight ?? node.shape,
         upper: part.upper,
         lower: part.lower,
+        ...(part.crude && { crude: part.crude }),
       });
     }
   }
@@ -174,14 +195,46 @@ export async function propagate(
       constants.get(node) ?? (dependents(topological([node]), [flow.input]).has(node) ? Number.POSITIVE_INFINITY : 0)
     );
   };
+  const late = crude === 0 ? "time ran out" : `time ran out: ${crude} of ${weights} layers have crude norms`;
   const common = { flow, norms, constantOf, layers: withShares(entries), ...(lastBlock && { lastBlock }) };
   // A region may have been bounded as a whole although one of its nodes was not.
-  if (!failure || constantOf(flow.output) < Number.POSITIVE_INFINITY) return { ...common, status };
+  if (!failure || constantOf(flow.output) < Number.POSITIVE_INFINITY) {
+    return { ...common, status, ...(status === "stopped" && { late }) };
+  }
   const { node, why } = failure;
   return { ...common, status: failure.status, missing: { node, why, local: boundedNearby(flow) } };
 }
 
 // --- internal ---
+
+/**
+ * Find the norms of weights, the cheap ones first, as long as there is time for the next: so that as many as can be are tight, and which
+ * depends on what they cost and not on where they stand.
+ */
+async function takeNorms(
+  flow: Flow,
+  norms: NodeNorms,
+  norm: Norm,
+  clock: Budget,
+  onProgress: (part: number) => void,
+): Promise<void> {
+  const all = flow.varying
+    .filter((node) => node !== flow.input)
+    .flatMap((node) => node.inputs.flatMap((x, i) => (flow.varies.has(x) ? [{ node, i }] : [])))
+    .map(({ node, i }) => ({ node, i, cost: norms.cost(node, i, norm) }))
+    .filter(({ cost }) => cost > 0)
+    .sort((a, b) => a.cost - b.cost);
+  const total = all.reduce((sum, { cost }) => sum + cost, 0);
+  let done = 0;
+  for (const { node, i, cost } of all) {
+    await clock.pause();
+    if (!clock.fits(cost)) return;
+    clock.spend(cost);
+    norms.partial(node, i, norm, "tight");
+    done += cost;
+    onProgress(done / total);
+  }
+}
 
 /** Does every node that has no constant say what it has on ranges? */
 const boundedNearby = ({ input, varying, varies }: Flow): boolean =>

@@ -57,6 +57,8 @@ export interface LayerBound {
   readonly upper: number;
   /** Null where only an upper bound is known. */
   readonly lower: number | null;
+  /** Time ran out: a quick bound stands for the norm, which may be far less. */
+  readonly crude?: true;
   /** ln(upper) over the sum of |ln(upper)|: negative for a node that contracts. */
   readonly shareOfLog: number;
 }

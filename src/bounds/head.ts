@@ -27,7 +27,7 @@ export async function headOf(question: Question): Promise<Head | null> {
   if (typeof tail === "string") return null;
   const stages = circularStages(flow, tail.from, norms);
   if (stages && stages.length > 0) return { stages, tail, before: 1, wraps: true };
-  const { seconds = 3 } = question;
+  const { seconds } = question;
   let head = paddedHead(propagation, tail, question.domain);
   // A search that leaves no time for its proof is worth nothing.
   while (head && proofSeconds(head) > 0.15 * seconds) {

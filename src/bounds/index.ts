@@ -5,8 +5,9 @@ import type { Network } from "../graph/network.ts";
 import { InternalError, UsageError } from "../tensor/errors.ts";
 import { autoLip } from "./autoLip.ts";
 import { jacobian } from "./below/jacobian.ts";
+import { runWork } from "./below/slopes.ts";
 import { type Bound, type Bracket, maybeNorm, type Norm, printNorm } from "./bound.ts";
-import { type Budget, budget } from "./budget.ts";
+import { type Budget, budget, type Clock, machineClock, workClock } from "./budget.ts";
 import { checkDomain, type Domain, printDomain } from "./domain.ts";
 import { followedTail } from "./followed.ts";
 import { type Freed, freeAxes } from "./freeAxes.ts";
@@ -27,10 +28,12 @@ export interface LipschitzOptions {
   /** Points from which lower bounds start. */
   readonly data?: Samples;
   /**
-   * For each method; Infinity lets each go on until it is done, so that the answer does not depend on the machine's speed. An upper bound that runs out of time is looser, a lower bound smaller. Where neither methods nor seconds are
-   * told, they share about four seconds.
+   * A limit for all methods together, which share it; each goes on until it is done or its share is over, and says "stopped" then. An upper bound that runs out of time is
+   * looser, a lower bound smaller. Infinity lets each go on until it is done. Unless told, each does a fixed amount of work, and the answer is the same on every machine.
    */
   readonly seconds?: number;
+  /** What `seconds` are measured by; the machine's clock unless told. */
+  readonly clock?: Clock;
   /** Moves of every point in searches for lower bounds; unless told 40, fewer for large networks, more in proportion to `seconds` beyond one. */
   readonly rounds?: number;
   /** Default 0. */
@@ -58,7 +61,21 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
   const names = chosen(options.methods, norm, domain);
   const freed = freeAxes(network, subject, domain);
   if (freed) return bracketOfFreed(freed, subject, names, options);
-  const shared = { ...sharedWork(subject, norm, domain, options), metadata: network.metadata };
+  // Counted work passes alike everywhere; time that was asked for is everybody's together.
+  const counted = options.seconds === undefined;
+  const clock = counted ? workClock() : (options.clock ?? machineClock);
+  const whole = budget({ seconds: options.seconds ?? Number.POSITIVE_INFINITY, clock });
+  const left = () =>
+    options.seconds === undefined ? Number.POSITIVE_INFINITY : Math.max(0, options.seconds - whole.elapsed());
+  const shared = {
+    ...sharedWork(subject, norm, domain, {
+      ...options,
+      clock,
+      left,
+      walkAlone: names.length === 1 && names[0] === "autolip",
+    }),
+    metadata: network.metadata,
+  };
   const answers = new Map<BoundName, readonly Bound[]>();
   // What methods have said on the way holds as well as what they end with: the best of each.
   const interim = new Map<string, { readonly name: BoundName; readonly bound: Bound }>();
@@ -78,24 +95,50 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
     interim.set(key, { name, bound });
     announce(bracketNow);
   };
-  const clock = budget();
+  const ended = (bound: Bound, time: Budget): Bound => {
+    const own = { ...bound, seconds: time.elapsed() };
+    return counted && own.status === "stopped" ? withoutClock(own) : own;
+  };
   if (options.onBracket) {
     // Norms in closed form and a few points take no time, and something is known.
     const { engine, seed, signal } = shared;
     const few = { engine, seed, domain, points: 4, rounds: 1, ...(signal && { signal }) };
-    if (names.includes("autolip")) improve("autolip", (await autoLip(subject, norm, { seconds: 0 })).bound);
-    if (names.includes("jacobian")) improve("jacobian", stopped(await jacobian(subject, norm, few)));
+    const first = budget();
+    const show = (name: BoundName, bound: Bound) =>
+      improve(name, { ...bound, status: "stopped", seconds: first.elapsed() });
+    if (names.includes("autolip")) show("autolip", (await autoLip(subject, norm, { seconds: 0 })).bound);
+    const few4 = names.includes("jacobian") && whole.fits(20 * runWork(subject)) && runWork(subject) < quickRun;
+    if (few4) show("jacobian", await jacobian(subject, norm, few));
   }
-  for (const [k, name] of turns(names, domain).entries()) {
+  const order = turns(names, domain);
+  for (const [k, name] of order.entries()) {
     options.signal?.throwIfAborted();
-    if (name === "branch" && options.methods === undefined && !(await worthBranching(shared, bracketNow()))) continue;
+    if (
+      name === "branch" &&
+      options.methods === undefined &&
+      !(await worthBranching(shared, bracketNow(), options.seconds === Number.POSITIVE_INFINITY))
+    )
+      continue;
     const progress = (part: number) => onProgress?.((k + part) / names.length);
     const entry: MethodEntry = methods[name];
     const { lower } = bracketNow();
-    const seconds = options.seconds ?? (options.methods === undefined ? shareOf(name, clock) : undefined);
-    const limit = seconds === undefined ? {} : { seconds };
-    const question = { ...shared, ...limit, progress, improve: (bound: Bound) => improve(name, bound) };
-    answers.set(name, await entry.ask({ ...question, start: lower?.witness ?? null }));
+    const time = budget();
+    // Where even the first search from below had no time, a second one is not begun.
+    if (entry.below && left() <= 0 && [...answers.values()].flat().some(({ side }) => side === "lower")) {
+      answers.set(name, [notBegun(name)]);
+      continue;
+    }
+    const question = {
+      ...shared,
+      seconds: counted ? entry.work : left() * shareOf(order.slice(k)),
+      progress,
+      improve: (bound: Bound) => improve(name, { ...bound, seconds: time.elapsed() }),
+    };
+    const bounds = await entry.ask({ ...question, start: lower?.witness ?? null });
+    answers.set(
+      name,
+      bounds.map((bound) => ended(bound, time)),
+    );
     announce(bracketNow);
     progress(1);
   }
@@ -162,17 +205,44 @@ function checkSides({ lower, upper, norm, domain }: Pick<Bracket, "lower" | "upp
   );
 }
 
-/** A bound on the way. */
-const stopped = (bound: Bound): Bound => ({ ...bound, status: "stopped" });
+/** What is said of a bound that counted work ended: it is complete, and the same on every machine. */
+function withoutClock(bound: Bound): Bound {
+  const why = bound.why?.replace(/^out of time|^time ran out/, "the work of the default is done");
+  return { ...bound, status: "done", ...(why === undefined ? {} : { why }) };
+}
+
+const notBegun = (method: BoundName): Bound => ({
+  method,
+  side: "lower",
+  proved: false,
+  value: 0,
+  witness: null,
+  seconds: 0,
+  status: "stopped",
+  why: "out of time before its search began",
+});
+
+/** Multiply-adds of a run below which a first look costs next to nothing. */
+const quickRun = 1e8;
+
+/** The part of the first of several methods of the time that they have together. */
+function shareOf(order: readonly BoundName[]): number {
+  const shares = order.map((name) => {
+    const { work, share = Number.isFinite(work) ? work : 0.5 }: MethodEntry = methods[name];
+    return share;
+  });
+  return shares[0] / shares.reduce((sum, share) => sum + share, 0);
+}
 
 /** Of its own accord `branch` is asked where it may close what is open: on a domain, and on the whole space for chains of few neurons. */
 async function worthBranching(
-  { domain, seconds = 0, tail, walk }: Pick<Question, "domain" | "seconds" | "tail" | "walk">,
+  { domain, tail, walk }: Pick<Question, "domain" | "tail" | "walk">,
   { lower, upper }: Pick<Bracket, "lower" | "upper">,
+  endless: boolean,
 ): Promise<boolean> {
   if (domain.kind !== "global") return true;
   // On small networks it can go on for ever all the same.
-  if (seconds === Number.POSITIVE_INFINITY || (lower && upper && upper.value <= closed * lower.value)) return false;
+  if (endless || (lower && upper && upper.value <= closed * lower.value)) return false;
   const made = await tail();
   const { flow } = (await walk()).propagation;
   if (typeof made === "string" || !made.exact || made.from !== flow.input || made.end !== flow.output) return false;
@@ -192,19 +262,6 @@ function turns(names: readonly BoundName[], domain: Domain): readonly BoundName[
   const first: readonly BoundName[] =
     domain.kind === "global" ? ["autolip", "eclipse-fast", "jacobian", "pairs", "recurjac"] : [];
   return [...first.filter((name) => names.includes(name)), ...names.filter((name) => !first.includes(name))];
-}
-
-/** What the default allows a method; searches from below are limited by their work. What can go on for ever has the rest of four seconds. */
-function shareOf(name: BoundName, clock: Budget): number | undefined {
-  switch (name) {
-    case "recurjac":
-      return 0.6;
-    case "lipsdp":
-    case "branch":
-      return Math.max(1.5, 4 - clock.elapsed());
-    default:
-      return undefined;
-  }
 }
 
 /** Hand on brackets that are narrower than the one before. */
@@ -243,14 +300,25 @@ function chosen(asked: LipschitzOptions["methods"], norm: Norm, domain: Domain):
   });
 }
 
+interface SharedOptions extends Omit<LipschitzOptions, "seconds" | "clock"> {
+  readonly clock: Clock;
+  /** Seconds that are left for everything. */
+  left(): number;
+  /** Does nobody wait for the walk? */
+  readonly walkAlone: boolean;
+}
+
+/** The part of the time that is left which the walk may take: the others need it, and begin after it. */
+const walkShare = 0.4;
+
 /** What several methods need, made when the first asks. */
 function sharedWork(
   subject: Subject,
   norm: Norm,
   domain: Domain,
-  options: LipschitzOptions,
+  options: SharedOptions,
 ): Omit<Question, "progress" | "improve"> {
-  const { engine, data, seconds, rounds, seed = 0, signal } = options;
+  const { engine, data, clock, left, rounds, seed = 0, signal } = options;
   let inTwo: ReturnType<Question["inTwo"]> | undefined;
   let walk: ReturnType<Question["walk"]> | undefined;
   let tail: ReturnType<Question["tail"]> | undefined;
@@ -262,7 +330,8 @@ function sharedWork(
     engine,
     seed,
     ...(data ? { data } : {}),
-    ...(seconds === undefined ? {} : { seconds }),
+    clock,
+    seconds: Number.POSITIVE_INFINITY,
     ...(rounds === undefined ? {} : { rounds }),
     ...(signal ? { signal } : {}),
     inTwo() {
@@ -273,7 +342,8 @@ function sharedWork(
     walk() {
       walk ??= autoLip(subject, norm, {
         domain,
-        ...(seconds === undefined ? {} : { seconds }),
+        clock,
+        seconds: options.walkAlone ? left() : walkShare * left(),
         ...(signal ? { signal } : {}),
       });
       return walk;

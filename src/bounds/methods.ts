@@ -21,22 +21,22 @@ import type { MethodEntry, Question, TailQuestion } from "./question.ts";
 /** Every method, upper bounds first. */
 export const methods = {
   frobenius: onChain("frobenius", async ({ chain }) => frobenius(chain)),
-  autolip: { norms: "all", domains: "all", quick: true, ask: async ({ walk }) => [(await walk()).bound] },
-  "combettes-pesquet": onChain("combettes-pesquet", async ({ chain }) => combettesPesquet(chain)),
-  seqlip: onChain("seqlip", ({ chain }, q) => seqLip(chain, { seconds: q.seconds ?? 5, ...limits(q) })),
-  "greedy-seqlip": onChain("greedy-seqlip", ({ chain }, q) =>
-    greedySeqLip(chain, { seconds: q.seconds ?? 5, ...limits(q) }),
-  ),
-  "eclipse-fast": {
-    ...onChain("eclipse-fast", async ({ chain }, { seconds, signal }) =>
-      eclipseFast(chain, { ...(seconds === undefined ? {} : { seconds }), ...(signal ? { signal } : {}) }),
-    ),
+  autolip: {
+    norms: "all",
+    domains: "all",
     quick: true,
+    work: Number.POSITIVE_INFINITY,
+    share: 3,
+    ask: async ({ walk }) => [(await walk()).bound],
   },
-  lipsdp: { norms: "all", domains: "all", quick: true, ask: askLipsdp },
+  "combettes-pesquet": onChain("combettes-pesquet", async ({ chain }) => combettesPesquet(chain)),
+  seqlip: { ...onChain("seqlip", ({ chain }, q) => seqLip(chain, limits(q))), work: 5 },
+  "greedy-seqlip": { ...onChain("greedy-seqlip", ({ chain }, q) => greedySeqLip(chain, limits(q))), work: 5 },
+  "eclipse-fast": { ...onChain("eclipse-fast", async ({ chain }, q) => eclipseFast(chain, limits(q))), quick: true },
+  lipsdp: { norms: "all", domains: "all", quick: true, work: 3, ask: askLipsdp },
   interval: { ...onChain("interval", slopeBound(intervalBound)), norms: "all", domains: "all" },
-  recurjac: { ...onChain("recurjac", slopeBound(recurJacBound)), norms: "all", domains: "all" },
-  branch: { norms: "all", domains: "all", quick: false, ask: branch },
+  recurjac: { ...onChain("recurjac", slopeBound(recurJacBound)), norms: "all", domains: "all", work: 0.6 },
+  branch: { norms: "all", domains: "all", quick: false, work: 2, ask: branch },
   jacobian: fromBelow(jacobian, true),
   pairs: fromBelow(pairs, true),
   annealing: fromBelow(annealing, false),
@@ -57,7 +57,12 @@ export function applies(name: BoundName, norm: Norm, domain: Domain): boolean {
 
 // --- internal ---
 
-const limits = (q: Question) => ({ ...(q.signal ? { signal: q.signal } : {}), onProgress: q.progress });
+const limits = ({ seconds, clock, signal, progress }: Question) => ({
+  seconds,
+  clock,
+  ...(signal ? { signal } : {}),
+  onProgress: progress,
+});
 
 /** A search over inputs, from the best place that is known already. */
 function fromBelow(search: typeof jacobian, quick: boolean): MethodEntry {
@@ -65,6 +70,10 @@ function fromBelow(search: typeof jacobian, quick: boolean): MethodEntry {
     norms: "all",
     domains: "all",
     quick,
+    // Its rounds are counted.
+    work: Number.POSITIVE_INFINITY,
+    share: 0.8,
+    below: true,
     ask: async ({ subject, norm, progress, improve, walk: _, tail: __, ...rest }) => [
       await search(subject, norm, { ...rest, onProgress: progress, onFirst: improve }),
     ],
@@ -73,8 +82,11 @@ function fromBelow(search: typeof jacobian, quick: boolean): MethodEntry {
 
 /** A bound from slopes alone. */
 function slopeBound(of: typeof recurJacBound) {
-  return async ({ chain, slopes }: TailQuestion, { norm, seconds, signal }: Question): Promise<Bound> => {
-    const clock = budget({ seconds, signal });
+  return async (
+    { chain, slopes }: TailQuestion,
+    { norm, seconds, clock: passing, signal }: Question,
+  ): Promise<Bound> => {
+    const clock = budget({ seconds, clock: passing, signal });
     await clock.pause();
     const value = of(chain, slopes, norm, clock);
     const stopped = of === recurJacBound && clock.expired;
@@ -98,13 +110,14 @@ async function branch({
   walk,
   norm,
   domain,
-  seconds = 5,
+  seconds,
+  clock,
   seed,
   signal,
   progress,
   improve,
 }: Question): Promise<readonly Bound[]> {
-  const clock = budget();
+  const began = budget();
   const { propagation } = await walk();
   const made = await tail();
   // What is cut off as empty, and a point that is found, are those of the network only if the chain is the network itself.
@@ -129,15 +142,16 @@ async function branch({
       },
     ];
   }
-  const risen = await riseOf(engine, subject);
+  const risen = await riseOf(engine, subject, budget({ seconds, clock }));
   const { upper, lower } = await branchAndBound(chain, domain, norm, {
     seconds,
+    clock,
     seed,
     ...(risen ? { rise: risen.rise } : {}),
     ...(signal ? { signal } : {}),
     onProgress(low, value) {
       progress(value > 0 ? Math.min(1, low / value) : 1);
-      const elapsed = clock.elapsed();
+      const elapsed = began.elapsed();
       const why = "on the way";
       improve({ method: "branch", side: "upper", proved: true, value, seconds: elapsed, status: "stopped", why });
     },

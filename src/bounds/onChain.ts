@@ -13,6 +13,7 @@ export function onChain(
     norms: "2",
     domains: "global",
     quick: false,
+    work: Number.POSITIVE_INFINITY,
     async ask(question) {
       const tail = await question.behind();
       if (typeof tail === "string") {

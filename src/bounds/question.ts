@@ -7,6 +7,7 @@ import { UsageError } from "../tensor/errors.ts";
 import type { Named } from "../tensor/named.ts";
 import type { Propagation } from "./autoLip.ts";
 import type { Bound, Norm, UpperBound, Witness } from "./bound.ts";
+import type { Clock } from "./budget.ts";
 import { type Tail, tailOf } from "./chain/tail.ts";
 import type { Domain, Range } from "./domain.ts";
 import { ranges, slopesOn } from "./local/ranges.ts";
@@ -21,7 +22,10 @@ export interface Question {
   readonly data?: Samples;
   /** What the model says of itself. */
   readonly metadata?: Named<string>;
-  readonly seconds?: number;
+  /** How long it may take, by the clock. */
+  readonly seconds: number;
+  /** What passes: counted work unless a time was asked for. */
+  readonly clock: Clock;
   /** Moves of every point in searches from below. */
   readonly rounds?: number;
   readonly seed: number;
@@ -55,6 +59,15 @@ export interface MethodEntry {
   readonly domains: "global" | "local" | "all";
   /** Part of the default, or only where it is asked for by name or by "all". */
   readonly quick: boolean;
+  /**
+   * Its work where no time is asked for, in seconds at `nominalSpeed`; Infinity where it ends by itself. Where a time is asked for, methods share
+   * it in proportion.
+   */
+  readonly work: number;
+  /** The share where that is not `work`, or half a second of it where that ends by itself. */
+  readonly share?: number;
+  /** Is it a search for a lower bound? */
+  readonly below?: boolean;
   ask(question: Question): Promise<readonly Bound[]>;
 }
 

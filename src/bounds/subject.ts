@@ -7,8 +7,11 @@ import { BatchError, ShapeError, UsageError } from "../tensor/errors.ts";
 import { type Shape, sameShape, showShape, sizeOf } from "../tensor/shape.ts";
 import { type DType, isFloat } from "../tensor/tensor.ts";
 import { type Crossing, countMatters, samplesMeet } from "./batch.ts";
+import type { NormStore } from "./norm/node.ts";
 
 export interface Subject {
+  /** What is known of the norms of its weights. */
+  readonly norms: NormStore;
   readonly name: string;
   /** Name of the network's input. */
   readonly input: string;
@@ -92,6 +95,7 @@ function make(network: Network): Subject {
   const { y } = at(1, "float32");
   const batch = free ? batchOf((count) => build(count, "float32"), y.shape[1]) : "fixed";
   return {
+    norms: new Map(),
     name: who,
     input: port.name,
     sample,

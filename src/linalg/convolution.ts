@@ -3,7 +3,7 @@ import { UsageError } from "../tensor/errors.ts";
 import { normalised } from "./enclosure.ts";
 import { fourierBound, fourierCost } from "./fourier.ts";
 import type { Matrix } from "./matrix.ts";
-import { type NormOptions, type ProvedNorm, spectralNorm, sumNorm } from "./norm.ts";
+import { type NormOptions, type ProvedNorm, spectralCost, spectralNorm, sumNorm } from "./norm.ts";
 import type { LinearOperator } from "./operator.ts";
 import { powerIteration } from "./power.ts";
 import { scaleDown, sqrtUp, up } from "./rounding.ts";
@@ -12,7 +12,7 @@ import { axesOf, type Convolution, reach, touching } from "./stencil.ts";
 export interface ConvolutionNormOptions extends NormOptions {
   /** Most entries of the matrix that may be built, default 4e6; 0 leaves Fourier alone. */
   readonly unrollLimit?: number;
-  /** Power iterations on the convolution for `lower` where the matrix is not built, default 10; with 0 there is none, `lower` is 0. */
+  /** Power iterations on the convolution for `lower` where the matrix is not built; none by default, `lower` is 0 then. They cost many times what `upper` does. */
   readonly lowerIterations?: number;
 }
 
@@ -26,7 +26,7 @@ export interface ConvolutionNormOptions extends NormOptions {
 export function convolutionNorm(conv: Convolution, p: 1 | 2 | "inf", options: ConvolutionNormOptions = {}): ProvedNorm {
   axesOf(conv);
   if (p !== 2) return tapSums(conv, p);
-  const { unrollLimit = 4e6, lowerIterations = 10 } = options;
+  const { unrollLimit = largestUnrolled, lowerIterations = 0 } = options;
   if (!(unrollLimit >= 0))
     throw new UsageError(`convolutionNorm: unrollLimit must not be negative, got ${unrollLimit}`);
   if (conv.kernel.every((w) => w === 0)) return { lower: 0, upper: 0, method: "sums" };
@@ -45,6 +45,14 @@ export function convolutionNorm(conv: Convolution, p: 1 | 2 | "inf", options: Co
   const scaled = convolutionOperator({ ...conv, kernel: data });
   const { value } = powerIteration(scaled, { start: input(), iterations: lowerIterations, tolerance: 1e-4 });
   return { lower: scaleDown(value, exponent), upper, method: "fourier" };
+}
+
+/** Multiply-adds in plain loops that take as long as `convolutionNorm` does, roughly: what is too much is not begun. */
+export function convolutionCost(conv: Convolution, p: 1 | 2 | "inf", options: ConvolutionNormOptions = {}): number {
+  if (p !== 2) return 4 * conv.kernel.length;
+  if (!shouldUnroll(conv, options.unrollLimit ?? largestUnrolled)) return 2e7 + fourierCost(conv) / 8;
+  const { rows, cols } = groupSize(conv);
+  return conv.groups * (10 * rows * cols + spectralCost(rows, cols));
 }
 
 /** Build the matrix of a convolution, [outChannels * outputs, inChannels * groups * inputs]. */
@@ -167,13 +175,20 @@ function tapSums(conv: Convolution, p: 1 | "inf"): ProvedNorm {
 
 /** Whether the matrices of all groups are small enough, and either cheap or cheaper than Fourier. */
 function shouldUnroll(conv: Convolution, limit: number): boolean {
-  const [a, b] = axesOf(conv);
-  const rows = (conv.outChannels / conv.groups) * a.out * b.out;
-  const cols = conv.inChannels * a.size * b.size;
+  const { rows, cols } = groupSize(conv);
   if (rows * cols * conv.groups > limit) return false;
   const cost = conv.groups * rows * cols * (Math.min(rows, cols) + 200);
   return cost <= 2e9 || cost <= fourierCost(conv);
 }
+
+/** The matrix of one group. */
+function groupSize(conv: Convolution): { readonly rows: number; readonly cols: number } {
+  const [a, b] = axesOf(conv);
+  return { rows: (conv.outChannels / conv.groups) * a.out * b.out, cols: conv.inChannels * a.size * b.size };
+}
+
+/** Entries of a matrix that may be built unless told otherwise. */
+const largestUnrolled = 4e6;
 
 function groupOf(conv: Convolution, g: number): Convolution {
   const perGroup = conv.outChannels / conv.groups;

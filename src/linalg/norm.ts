@@ -88,6 +88,12 @@ export function spectralNorm(W: Matrix, options: NormOptions = {}): ProvedNorm {
   return { lower: scaleDown(lower, exponent), upper: scaleUp(upper, exponent), method };
 }
 
+/** Multiply-adds in plain loops that take as long as `spectralNorm` does, roughly: what is too much is not begun. */
+export function spectralCost(rows: number, cols: number): number {
+  const [small, large] = [Math.min(rows, cols), Math.max(rows, cols)];
+  return (small ** 2 * (large + 4 * small)) / 4 + 100 * rows * cols;
+}
+
 /**
  * Enclose the norm of a matrix as a map from l_p to l_p.
  *

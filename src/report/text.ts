@@ -73,21 +73,29 @@ export function renderBracket(bracket: Bracket): string {
   }
   const methods = textTable(["bound", "side", "proved", "value", "seconds", "status"]);
   for (const b of bounds) {
-    methods.push([b.method, b.side, b.proved ? "yes" : "no", showBound(b), b.seconds.toFixed(2), b.status]);
+    methods.push([b.method, b.side, b.proved ? "yes" : "no", showBound(b), b.seconds.toFixed(2), statusOf(b)]);
   }
   lines.push(methods.toString());
   const unfit = new Set(bounds.flatMap(({ status, why }) => (status === "not a chain" && why ? [why] : [])));
+  const late = bounds.find(({ method, status }) => method === "autolip" && status === "stopped")?.why;
+  if (late) lines.push(`autolip: ${printable(late)}.`);
   for (const why of unfit) lines.push(`Not a chain: ${printable(why)}.`);
   if (layers.length > 0) {
     const table = textTable(["node", "op", "shape", "upper", "lower", "share of log L"]);
     for (const l of layers) {
       const share = l.shareOfLog === null ? "-" : showPercent(l.shareOfLog);
-      table.push([l.node, l.op, `[${l.shape.join(",")}]`, showNumber(l.upper), showNumber(l.lower), share]);
+      const lower = l.lower === null ? "not computed" : showNumber(l.lower);
+      const upper = l.crude ? `${showNumber(l.upper)} (crude)` : showNumber(l.upper);
+      table.push([l.node, l.op, `[${l.shape.join(",")}]`, upper, lower, share]);
     }
     lines.push(table.toString());
   }
   return lines.join("\n");
 }
+
+/** Whether a bound is all that was asked for, in words. */
+const statusOf = ({ status }: Bracket["bounds"][number]): string =>
+  status === "done" ? "complete" : status === "stopped" ? "stopped by the clock" : status;
 
 interface CertifiedText {
   readonly accuracy: number;

@@ -5,6 +5,7 @@ import type { Node } from "../../graph/graph.ts";
 import { down, gamma, sqrtUp, tiny, up } from "../../linalg/rounding.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { tensor } from "../../tensor/tensor.ts";
+import { type Budget, budget } from "../budget.ts";
 import { computedError } from "../fixed.ts";
 import { type NodeNorms, nodeNorms } from "../norm/node.ts";
 import { addUp, timesUp } from "../norm/region.ts";
@@ -12,6 +13,7 @@ import type { Subject } from "../subject.ts";
 import { workOf } from "../work.ts";
 import { type Rise, riseByRanges } from "./enclosure.ts";
 import { runUp } from "./shown.ts";
+import { engineSpeed, runWork } from "./slopes.ts";
 
 /** An enclosure, and what to do when it is no longer needed. */
 export interface Risen {
@@ -22,13 +24,13 @@ export interface Risen {
 }
 
 /** The enclosure of f(y) - f(x) for two points; null where the outputs do not depend on the input. */
-export async function riseOf(engine: Engine, subject: Subject): Promise<Risen | null> {
+export async function riseOf(engine: Engine, subject: Subject, clock: Budget = budget()): Promise<Risen | null> {
   const { x, y } = subject.at(1, "float64");
   const { varying, varies } = flowOf(x, y);
   if (varying.length === 0) return null;
   const work = varying.reduce((sum, node) => sum + workOf(node, varies), 0);
   if (work > rangesWork) {
-    const run = await riseByRun(engine, subject);
+    const run = await riseByRun(engine, subject, clock);
     return run && { ...run, work };
   }
   const rise = riseByRanges(subject);
@@ -43,18 +45,23 @@ export async function riseOf(engine: Engine, subject: Subject): Promise<Risen | 
  * N_ki the l2 norm of node k in input i (of products the size of the other factor), A_ki that of its absolute values, sqrt(||.||_1 ||.||_inf), and n the terms of its sums.
  * 2^-44 is what constants may be off that the model computes from its weights.
  */
-export async function riseByRun(engine: Engine, subject: Subject): Promise<Omit<Risen, "work"> | null> {
+export async function riseByRun(
+  engine: Engine,
+  subject: Subject,
+  clock: Budget = budget(),
+): Promise<Omit<Risen, "work"> | null> {
   const { x: input, y: output } = subject.at(1, "float64");
   const flow = flowOf(input, output);
   if (flow.varying.length === 0) return null;
-  const norms = nodeNorms(flow);
+  const norms = nodeNorms(flow, subject.norms);
   const names = new Map(flow.varying.map((node, k) => [node, `n${k}`]));
   const outputs = flow.varying.filter((node) => node !== input);
   const program = await engine.compile(Object.fromEntries(outputs.map((node) => [names.get(node), node])));
   const run = async (x: Float64Array) => {
+    clock.spend((3 * runWork(subject)) / engineSpeed);
     const values = await program.run({ [subject.input]: tensor(x, input.shape, "float64") });
     const at = (node: Node) => (node === input ? x : (values[names.get(node) as string].data as Float64Array));
-    return { value: at(output), error: errorOf(flow.varying, flow.varies, norms, at) };
+    return { value: at(output), error: errorOf(flow.varying, flow.varies, norms, at, clock) };
   };
   let last: { readonly at: Float64Array; readonly ran: Awaited<ReturnType<typeof run>> } | undefined;
   return {
@@ -81,6 +88,7 @@ function errorOf(
   varies: ReadonlySet<Node>,
   norms: NodeNorms,
   at: (node: Node) => Float64Array,
+  clock: Budget,
 ): number {
   const errors = new Map<Node, number>();
   const sizes = new Map<Node, number>();
@@ -105,7 +113,9 @@ function errorOf(
         (other) => addUp(largest(at(other)), errors.get(other) as number),
         (other) => addUp(sizes.get(other) as number, errors.get(other) as number),
       );
-      const norm = (p: 1 | 2 | "inf") => grown ?? norms.partial(node, i, p).upper;
+      const norm = (p: 1 | 2 | "inf") =>
+        grown ??
+        norms.partial(node, i, p, clock.counted || clock.fits(norms.cost(node, i, p)) ? "tight" : "quick").upper;
       carried = addUp(carried, timesUp(norm(2), before));
       const absolute = sqrtUp(timesUp(norm(1), norm("inf")));
       read = addUp(read, timesUp(absolute, addUp(sizes.get(x) as number, before)));

@@ -5,13 +5,13 @@ import { flowOf } from "../../graph/behaviour.ts";
 import { UsageError } from "../../tensor/errors.ts";
 import { random } from "../../tensor/random.ts";
 import type { LowerBound, Norm, Witness } from "../bound.ts";
-import { budget } from "../budget.ts";
+import { budget, type Clock } from "../budget.ts";
 import { type Domain, inside } from "../domain.ts";
 import type { Subject } from "../subject.ts";
 import { workOf } from "../work.ts";
 import { type Candidate, type Search, steepestFirst } from "./ascent.ts";
 import { type Place, placesOf, unitAt } from "./places.ts";
-import { slopesOn } from "./slopes.ts";
+import { engineSpeed, runWork, slopesOn } from "./slopes.ts";
 import { judge, type Witnessed } from "./witness.ts";
 
 export interface LowerOptions {
@@ -26,6 +26,8 @@ export interface LowerOptions {
   readonly rounds?: number;
   /** Time after which the search ends, once every start was looked at; no limit unless told. The result is the same for every run if it is not reached. */
   readonly seconds?: number;
+  /** The machine's unless told. */
+  readonly clock?: Clock;
   readonly seed?: number;
   /** A witness to start from as well. */
   readonly start?: Witness | null;
@@ -64,6 +66,7 @@ export async function searchBelow(
     domain = { kind: "global" },
     seconds = Number.POSITIVE_INFINITY,
     seed = 0,
+    clock: passing,
     signal,
     onProgress = () => {},
     onFirst,
@@ -72,8 +75,8 @@ export async function searchBelow(
   if (!Number.isInteger(points) || points < 1) {
     throw new UsageError(`${method}: points must be a whole number >= 1, got ${points}`);
   }
-  const whole = budget({ seconds, signal });
-  const clock = budget({ seconds: 0.7 * seconds, signal });
+  const whole = budget({ seconds, signal, clock: passing });
+  const clock = budget({ seconds: 0.7 * seconds, signal, clock: passing });
   let cut = false;
   const stated = ({ value, witness }: Witnessed, stopped: boolean): LowerBound => ({
     method,
@@ -87,7 +90,23 @@ export async function searchBelow(
   const source = random(seed).fork(method);
   const known = options.start ? knownOf(options.start, domain) : null;
   const starts = [...(known ? [known] : []), ...placesOf(subject, data, domain, points, source)];
-  const slopes = await slopesOn(engine, subject, runs, "float32");
+  const slopes = await slopesOn(engine, subject, runs, "float32", whole);
+  // One pass of a search, with what it has to compile: where there is no time for it, two points are better than nothing.
+  if (slopes && runWork(subject) > quickRun && !whole.fits(onePass(subject))) {
+    const why = "out of time before its search began";
+    const last = known ? null : await judge(engine, { subject, norm, domain, slopes, source, clock: whole }, "pair");
+    const [place] = starts;
+    const v = place.x.map(() => 0.1 * source.normal());
+    const end = inside(
+      domain,
+      place.x.map((c, i) => c + v[i]),
+    );
+    const pair = { ...place, v: end.map((c, i) => c - place.x[i]), value: 0 };
+    const found = last ? await last.glance([pair], starts.slice(0, 1)) : { value: 0, witness: null };
+    await last?.dispose();
+    await slopes.dispose();
+    return { ...stated(found, true), why };
+  }
   if (!slopes) return stated({ value: 0, witness: null }, false);
   const common = { subject, norm, domain, slopes, source };
   const last = await judge(engine, { ...common, clock: whole }, kind);
@@ -130,6 +149,12 @@ function knownOf({ x, y }: Witness, domain: Domain): Candidate {
   const from = inside(domain, Float64Array.from(x));
   return { x: from, unit: unitAt(from, domain), v: from.map((c, i) => y[i] - c), value: 0 };
 }
+
+/** Multiply-adds of a run below which one pass is always made. */
+const quickRun = 1e7;
+
+/** Multiply-adds of one pass of a search, with what it has to compile. */
+const onePass = (subject: Subject): number => 1e8 + (40 * runWork(subject)) / engineSpeed;
 
 /** How much is done where nobody says: by the work of one evaluation, so that it is the same on every machine. */
 function effortOf(subject: Subject, { points, rounds, seconds }: LowerOptions) {

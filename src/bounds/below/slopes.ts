@@ -6,7 +6,9 @@ import type { Node } from "../../graph/graph.ts";
 import { input } from "../../graph/leaf.ts";
 import { jvp } from "../../graph/tangent.ts";
 import { cast, type DType, tensor } from "../../tensor/tensor.ts";
+import { type Budget, budget } from "../budget.ts";
 import { asFunction } from "../fixed.ts";
+import { once } from "../once.ts";
 import type { Subject } from "../subject.ts";
 import { workOf } from "../work.ts";
 
@@ -26,15 +28,41 @@ export interface Slopes {
 /** Work up to which one evaluation is left to the reference rules. */
 const referenceWork = 2e7;
 
-/** Derivatives of `count` runs at once on an engine; null if the outputs do not depend on the input. */
-export async function slopesOn(engine: Engine, subject: Subject, count: number, dtype: DType): Promise<Slopes | null> {
+/** How many times as fast as plain loops an engine is on what takes long. */
+export const engineSpeed = 5;
+
+/** Multiply-adds of one run of a subject, roughly. */
+export const runWork = once((subject: Subject): number => {
+  const { x, y } = subject.at(1, "float32");
+  const { varying, varies } = flowOf(x, y);
+  return varying.reduce((sum, node) => sum + workOf(node, varies), 0);
+});
+
+/** Derivatives of `count` runs at once on an engine, each compiled when it is first asked for; null if the outputs do not depend on the input. */
+export async function slopesOn(
+  engine: Engine,
+  subject: Subject,
+  count: number,
+  dtype: DType,
+  clock: Pick<Budget, "spend"> = budget(),
+): Promise<Slopes | null> {
   const graph = derivatives(subject, count, dtype);
   if (!graph) return null;
   const programs: Program[] = [];
-  const compile = async (node: Node, ...names: readonly ("x" | "v" | "u")[]) => {
-    const program = await engine.compile({ result: node });
-    programs.push(program);
+  const work = (count * runWork(subject) * (dtype === "float64" ? 2 : 1)) / engineSpeed;
+  /** A program that takes `times` as long as a run. */
+  const compile = (times: number, node: Node, ...names: readonly ("x" | "v" | "u")[]) => {
+    let made: Promise<Program> | undefined;
+    const load = async () => {
+      clock.spend(compilation);
+      const program = await engine.compile({ result: node });
+      programs.push(program);
+      return program;
+    };
     return async (...values: readonly Float64Array[]) => {
+      made ??= load();
+      const program = await made;
+      clock.spend(call + times * work);
       // A linear network's derivative does not ask where it is taken.
       const fed = names.flatMap((name, i) =>
         name in program.inputs ? [[name, cast(tensor(values[i], graph[name].shape, "float64"), dtype)] as const] : [],
@@ -44,10 +72,10 @@ export async function slopesOn(engine: Engine, subject: Subject, count: number, 
     };
   };
   return {
-    value: await compile(graph.y, "x"),
-    push: await compile(graph.push, "x", "v"),
-    pull: await compile(graph.pull, "x", "u"),
-    climb: graph.climb ? await compile(graph.climb, "x", "v", "u") : null,
+    value: compile(1, graph.y, "x"),
+    push: compile(2, graph.push, "x", "v"),
+    pull: compile(3, graph.pull, "x", "u"),
+    climb: graph.climb ? compile(6, graph.climb, "x", "v", "u") : null,
     async dispose() {
       for (const program of programs) await program.dispose();
     },
@@ -55,27 +83,42 @@ export async function slopesOn(engine: Engine, subject: Subject, count: number, 
 }
 
 /** Derivatives of one run in float64: by the reference rules where that is quick, on the engine where it is not. */
-export async function preciseSlopes(engine: Engine, subject: Subject): Promise<Slopes | null> {
+export async function preciseSlopes(
+  engine: Engine,
+  subject: Subject,
+  clock: Pick<Budget, "spend"> = budget(),
+): Promise<Slopes | null> {
   const graph = derivatives(subject, 1, "float64");
   if (!graph) return null;
   const { x, v, u, y } = graph;
-  const { varying, varies } = flowOf(x, y);
-  if (varying.reduce((sum, node) => sum + workOf(node, varies), 0) > referenceWork) {
-    return slopesOn(engine, subject, 1, "float64");
-  }
+  const work = runWork(subject);
+  if (work > referenceWork) return slopesOn(engine, subject, 1, "float64", clock);
   const value = asFunction(y, x);
   const push = asFunction(graph.push, x, v);
   const pull = asFunction(graph.pull, x, u);
   return {
-    value: async (at) => value(at),
-    push: async (at, along) => push(at, along),
-    pull: async (at, from) => pull(at, from),
+    async value(at) {
+      clock.spend(2 * work);
+      return value(at);
+    },
+    async push(at, along) {
+      clock.spend(4 * work);
+      return push(at, along);
+    },
+    async pull(at, from) {
+      clock.spend(6 * work);
+      return pull(at, from);
+    },
     climb: null,
     dispose: async () => {},
   };
 }
 
 // --- internal ---
+
+/** Multiply-adds in plain loops that take as long as a call to an engine of next to no work, and as a compilation. */
+const call = 2e5;
+const compilation = 2e7;
 
 function derivatives(subject: Subject, count: number, dtype: DType) {
   // The network's own input keeps its name; "x", "v" and "u" are those of the derivatives.

@@ -35,8 +35,8 @@ export interface Judge {
  */
 export async function judge(engine: Engine, search: Search, kind: "direction" | "pair"): Promise<Judge> {
   const { subject, norm, domain, clock } = search;
-  const slopes = await preciseSlopes(engine, subject);
-  const risen = slopes && (await riseOf(engine, subject));
+  const slopes = await preciseSlopes(engine, subject, clock);
+  const risen = slopes && (await riseOf(engine, subject, clock));
   if (!slopes || !risen) {
     const nothing = async (): Promise<Witnessed> => none;
     return { glance: nothing, confirm: nothing, dispose: async () => slopes?.dispose() };

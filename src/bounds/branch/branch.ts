@@ -9,7 +9,7 @@ import { pairsAlong } from "../below/along.ts";
 import { type Rise, riseOfChain } from "../below/enclosure.ts";
 import { shownQuotient } from "../below/shown.ts";
 import type { LowerBound, Norm, Status, UpperBound, Witness } from "../bound.ts";
-import { budget } from "../budget.ts";
+import { budget, type Clock } from "../budget.ts";
 import type { Chain } from "../chain.ts";
 import { checkDomain, type Domain, inside, type Range } from "../domain.ts";
 import { heap } from "../heap.ts";
@@ -23,6 +23,8 @@ export interface BranchOptions {
   readonly gap?: number;
   /** The first bound is always finished, by intervals alone if time is short. */
   readonly seconds?: number;
+  /** The machine's unless told. */
+  readonly clock?: Clock;
   /** Most pieces looked at, default 1e6. */
   readonly pieces?: number;
   readonly signal?: AbortSignal;
@@ -56,10 +58,19 @@ export async function branchAndBound(
   norm: Norm,
   options: BranchOptions = {},
 ): Promise<BranchResult> {
-  const { gap = 1e-3, pieces: limit = 1e6, seconds, signal, seed = 0, rise = riseOfChain(chain), onProgress } = options;
+  const {
+    gap = 1e-3,
+    pieces: limit = 1e6,
+    seconds,
+    clock,
+    signal,
+    seed = 0,
+    rise = riseOfChain(chain),
+    onProgress,
+  } = options;
   if (!(gap >= 0)) throw new UsageError(`branchAndBound: the gap must not be negative, got ${gap}`);
   checkDomain(domain, chain.affine[0].weight.cols);
-  const time = budget({ seconds, signal });
+  const time = budget({ seconds, signal, clock });
   const problem = problemOf(chain, domain, norm, time, options.bound);
   const open = heap<Cut>();
   const root = wholePiece(problem);

@@ -64,6 +64,7 @@ export function wholePiece(problem: Problem): Piece {
 /** Bound the Jacobian on a part of a piece; null where the part is empty, by the ranges of its neurons. */
 export function pieceOf(problem: Problem, box: Range, sides: Sides, before: number): Piece | null {
   const { chain, domain, norm, whole, extra, clock } = problem;
+  clock.spend(pieceWork(chain));
   const here: Domain = domain.kind === "global" ? domain : { kind: "box", ...box };
   const found = ranges(chain, here, {
     narrow(layer, range) {
@@ -87,6 +88,13 @@ export function pieceOf(problem: Problem, box: Range, sides: Sides, before: numb
   }
   if (extra) bound = Math.min(bound, extra(slopes));
   return { box, sides, bound, found, slopes, jacobians };
+}
+
+/** Multiply-adds of a piece without RecurJac, roughly: ranges, interval Jacobians, the sides as half-spaces. */
+function pieceWork({ affine }: Chain): number {
+  const outputs = affine[affine.length - 1].weight.rows;
+  const inputs = affine[0].weight.cols;
+  return 1e4 + affine.reduce((sum, { weight }) => sum + weight.rows * weight.cols * (6 * outputs + 4 * inputs), 0);
 }
 
 /** Is the box of a piece outside the ball that is the domain? */

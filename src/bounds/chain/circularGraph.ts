@@ -26,6 +26,8 @@ import { softTopGraph } from "./program.ts";
 export interface CircularJudge {
   /** ln r and its gradient in ln Lambda, end to end; nothing where they are not feasible. */
   at(logarithms: Float64Array): Promise<Sample | undefined>;
+  /** Multiply-adds in plain loops that take as long as `at` does, roughly. */
+  readonly cost: number;
   dispose(): Promise<void>;
 }
 
@@ -43,6 +45,7 @@ export async function circularJudge(
   const program = await engine.compile(circularGraph(stages, chain, doublings));
   const sizes = sizesOf(stages, chain);
   return {
+    cost: 3e5 + 3 * workOf(stages, chain),
     async at(x) {
       const parts = split(x, sizes);
       const feeds = parts.map((part, i) => [`log${i}`, tensor(part, [part.length], "float64")] as const);

@@ -32,6 +32,7 @@ export async function uniformMultipliers(
   let g = upper;
   for (let tries = 0; tries < mostTries && Number.isFinite(g) && !(clock.expired && best); tries++) {
     await clock.pause();
+    clock.spend(judge.cost);
     const sample = await judge.at(new Float64Array(count).fill(Math.log(2 / g)));
     const value = sample && Math.exp(sample.value / 2);
     if (value !== undefined && !(best && value >= best.value)) {

@@ -1,7 +1,7 @@
 /** @file eclipse-fast: the chain inequality with one multiplier per layer in closed form, no search. */
 import { scaleUp, sqrtUp } from "../../linalg/rounding.ts";
 import type { UpperBound } from "../bound.ts";
-import { budget } from "../budget.ts";
+import { budget, type Clock } from "../budget.ts";
 import type { Chain } from "../chain.ts";
 import { formOf } from "./form.ts";
 import { atMostProduct, atMostQuickProduct } from "./frobenius.ts";
@@ -17,7 +17,7 @@ import { closedProof } from "./start.ts";
  */
 export function eclipseFast(
   chain: Chain,
-  options: { readonly seconds?: number; readonly signal?: AbortSignal } = {},
+  options: { readonly seconds?: number; readonly clock?: Clock; readonly signal?: AbortSignal } = {},
 ): UpperBound {
   const clock = budget(options);
   let value = Number.POSITIVE_INFINITY;

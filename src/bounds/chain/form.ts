@@ -156,6 +156,19 @@ export function checkChain({ affine, activations }: Chain): void {
   });
 }
 
+/** Multiply-adds of the elimination of block i, roughly. */
+export function blockWork({ weights }: Pick<ChainForm, "weights">, i: number): number {
+  const { rows, cols } = weights[i];
+  // At first the block is the identity, or a few rows away from it.
+  if (i === 0) return rows * cols;
+  const before = weights[i - 1].cols;
+  return (cols * before ** 2) / 2 + (cols ** 2 * before) / 2 + cols ** 3 / 6;
+}
+
+/** The same of all blocks. */
+export const formWork = (form: Pick<ChainForm, "weights">): number =>
+  form.weights.reduce((sum, _, i) => sum + blockWork(form, i), 0);
+
 // --- internal ---
 
 const count = (kept: readonly (readonly number[])[]): number => kept.reduce((n, k) => n + k.length, 0);

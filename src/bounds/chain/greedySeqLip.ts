@@ -2,7 +2,7 @@
 import { scale } from "../../linalg/rounding.ts";
 import { random } from "../../tensor/random.ts";
 import type { Estimate } from "../bound.ts";
-import { budget } from "../budget.ts";
+import { budget, type Clock } from "../budget.ts";
 import type { Chain } from "../chain.ts";
 import { type ChainForm, chainForm } from "./form.ts";
 import { leadingTriplets, type Triplets } from "./triplets.ts";
@@ -13,6 +13,8 @@ export interface GreedySeqLipOptions {
   /** Most sweeps over the neurons of a layer, default 10. */
   readonly sweeps?: number;
   readonly seconds?: number;
+  /** The machine's unless told. */
+  readonly clock?: Clock;
   readonly signal?: AbortSignal;
 }
 
@@ -44,6 +46,7 @@ export async function greedySeqLip(chain: Chain, options: GreedySeqLipOptions = 
     for (let sweep = 0; sweep < sweeps; sweep++) {
       await clock.pause();
       ended &&= !clock.expired;
+      clock.spend(factor.cost);
       if (clock.expired || !factor.sweep()) break;
     }
     value *= factor.norm();
@@ -78,6 +81,8 @@ function flips({ weights, sectors }: ChainForm, triplets: readonly Triplets[], i
     100,
   );
   return {
+    /** Multiply-adds of a sweep, roughly. */
+    cost: 15 * n * p * q,
     norm: () => leading(M, p, q, top.v, 200).value,
     /** Try every neuron once; did any flip? */
     sweep(): boolean {

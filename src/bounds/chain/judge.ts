@@ -5,7 +5,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import type { Budget } from "../budget.ts";
 import { type DescentPoint, descend, type Objective, type Sample } from "./descent.ts";
-import type { ChainForm } from "./form.ts";
+import { type ChainForm, formWork } from "./form.ts";
 import { type ChainValue, chainValue, type Outputs } from "./gradient.ts";
 import type { Multipliers } from "./matrix.ts";
 import { chainProgram, type Inputs } from "./program.ts";
@@ -14,6 +14,8 @@ import { weighedValue } from "./weigh.ts";
 export interface Judge {
   /** The value and its gradient at logarithms, end to end; nothing where they are not feasible. */
   at(x: Float64Array): Promise<Sample | undefined>;
+  /** Multiply-adds in plain loops that take as long as `at` does, roughly. */
+  readonly cost: number;
   dispose(): Promise<void>;
 }
 
@@ -34,7 +36,11 @@ export async function judgeOf(form: ChainForm, doublings: number, options: Judge
     const [q, ...multipliers] = parts;
     return weighedValue(form, { q, multipliers }, doublings, outputs);
   };
+  const outs = form.weights[form.weights.length - 1].rows;
+  const work = 2 * formWork(form) + (outputs === "together" ? (doublings * outs ** 3) / 4 : 0);
   return {
+    // A call to the engine takes a while, however small.
+    cost: program ? 3e5 + work / 3 : 1e4 + work,
     async at(x) {
       const parts = exponentials(x, sizes);
       const made = program ? await program.value(parts) : plain(parts);
@@ -49,17 +55,21 @@ export const isWide = ({ weights }: ChainForm): boolean => weights.some(({ rows 
 
 /** Go down from a point until ten steps gain less than `gain`, or time is out; undefined where the point is not feasible. */
 export async function goDown(
-  judge: Pick<Judge, "at">,
+  judge: Pick<Judge, "at" | "cost">,
   from: Float64Array,
   clock: Budget,
   gain: number,
   onPoint: (point: DescentPoint) => void = () => {},
 ): Promise<Float64Array | undefined> {
+  clock.spend(judge.cost);
   const first = await judge.at(from);
   if (first === undefined) return undefined;
   const objective: Objective = async (x) => {
     await clock.pause();
-    return x === from ? first : clock.expired ? undefined : judge.at(x);
+    if (x === from) return first;
+    if (clock.expired) return undefined;
+    clock.spend(judge.cost);
+    return judge.at(x);
   };
   const values: number[] = [];
   let last = from;

@@ -206,7 +206,7 @@ describe("the time of lipsdp()", () => {
 
   it("is asked for again and again: a clock that counts how often it is asked ends it at once", async () => {
     let asked = 0;
-    const { bound } = await lipsdp(wide(), { seconds: 3, now: () => 1000 * asked++ });
+    const { bound } = await lipsdp(wide(), { seconds: 3, clock: { now: () => 1000 * asked++, spend() {} } });
     expect(bound.status).toBe("stopped");
     expect(bound.value).toBeGreaterThanOrEqual(normProduct(wide()).value);
     expect(asked).toBeLessThan(20);
@@ -214,7 +214,7 @@ describe("the time of lipsdp()", () => {
 
   it("ends the descent too, with what was proved by then", async () => {
     let asked = 0;
-    const { bound } = await lipsdp(wide(), { seconds: 60, now: () => 1000 * asked++ });
+    const { bound } = await lipsdp(wide(), { seconds: 60, clock: { now: () => 1000 * asked++, spend() {} } });
     expect(bound.status).toBe("stopped");
     expect(bound.value).toBeLessThan(normProduct(wide()).value);
     expect(asked).toBeLessThan(150);

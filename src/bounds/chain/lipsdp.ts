@@ -2,7 +2,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import { scaleUp, sqrtUp } from "../../linalg/rounding.ts";
 import type { UpperBound } from "../bound.ts";
-import { budget, reserving } from "../budget.ts";
+import { budget, type Clock, reserving } from "../budget.ts";
 import type { Chain } from "../chain.ts";
 import { formOf, multipliersOfChain, multipliersOfForm } from "./form.ts";
 import { atMostProduct, atMostQuickProduct, normProduct } from "./frobenius.ts";
@@ -15,8 +15,8 @@ export interface LipsdpOptions {
   /** Time for descent and proof together; what was found by then is proved all the same. */
   readonly seconds?: number;
   readonly signal?: AbortSignal;
-  /** Milliseconds since any moment; those of the machine unless told. */
-  readonly now?: () => number;
+  /** The machine's unless told. */
+  readonly clock?: Clock;
   /** The bound so far (not yet proved) after each step. */
   onProgress?(value: number): void;
   /** Each smaller value as soon as it is proved: the first soon after the start, then whenever a proof is worth its time. */

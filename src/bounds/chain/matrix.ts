@@ -13,7 +13,7 @@
 import { cholesky } from "../../linalg/cholesky.ts";
 import { identity, type Matrix, multiply, rowGram, transpose } from "../../linalg/matrix.ts";
 import type { Budget } from "../budget.ts";
-import type { ChainForm, Sector } from "./form.ts";
+import { blockWork, type ChainForm, type Sector } from "./form.ts";
 
 export type Multipliers = readonly Float64Array[];
 
@@ -38,6 +38,7 @@ export function factorChain(
   const blocks: FactorBlock[] = [];
   for (let i = 0; i < weights.length; i++) {
     if (clock?.expired) return undefined;
+    clock?.spend(blockWork({ weights }, i));
     const width = weights[i].cols;
     const own = i === 0 ? identity(width) : diagonal(multipliers[i - 1]);
     addSectorTerm(own, weights[i], sectors[i], multipliers[i]);

@@ -1,6 +1,6 @@
 /** @file The largest ||B D A|| over all slopes D of one layer, by branch and bound: a convex function of D, hence largest where every slope is at an end of its range. */
 import type { Matrix } from "../../linalg/matrix.ts";
-import { spectralNorm } from "../../linalg/norm.ts";
+import { spectralCost, spectralNorm } from "../../linalg/norm.ts";
 import { up } from "../../linalg/rounding.ts";
 import type { Budget } from "../budget.ts";
 import { heap } from "../heap.ts";
@@ -53,7 +53,11 @@ export async function patternBound(
   open.push(bound(root), root);
   let reached = climb(B, A, slopes, n);
   let closed = 0;
+  // A spectral norm or two of each child.
+  const cost = 2 * spectralCost(B.rows, A.cols) + 4 * B.rows * A.cols * n;
+  clock.spend(n * cost);
   for (let nodes = 0; open.size > 0; nodes++) {
+    clock.spend(2 * cost);
     await clock.pause();
     if (open.top <= reached * (1 + 1e-9)) break;
     if (clock.expired || nodes >= most) return { value: Math.max(open.top, closed), ended: false };

@@ -7,7 +7,7 @@ import { identity, type Matrix } from "../../linalg/matrix.ts";
 import { spectralNorm } from "../../linalg/norm.ts";
 import { down, exponentOf, gamma, powerOfTwo, sumUp, tiny, unit, up } from "../../linalg/rounding.ts";
 import type { Budget } from "../budget.ts";
-import type { ChainForm } from "./form.ts";
+import { blockWork, type ChainForm } from "./form.ts";
 import {
   addSectorTerm,
   coupling,
@@ -115,6 +115,7 @@ function eliminated(
   let before: Matrix | null = null;
   for (let i = 0; i < rounded.length; i++) {
     if (clock?.expired) return undefined;
+    if (i < form.weights.length) clock?.spend(2 * blockWork(form, i));
     const { side, coupled, error, pair } = rounded[i];
     const n = side.rows;
     let t = 0;

@@ -4,7 +4,7 @@ import { type Matrix, multiply, transpose } from "../../linalg/matrix.ts";
 import { spectralNorm } from "../../linalg/norm.ts";
 import { gamma, scaleUp, sqrtUp, tiny, unit, up } from "../../linalg/rounding.ts";
 import type { UpperBound } from "../bound.ts";
-import { type Budget, budget } from "../budget.ts";
+import { type Budget, budget, type Clock } from "../budget.ts";
 import type { Chain } from "../chain.ts";
 import { timesUp } from "../norm/region.ts";
 import { type ChainForm, chainForm, type Sector } from "./form.ts";
@@ -17,6 +17,8 @@ import { leadingTriplets } from "./triplets.ts";
 export interface SeqLipOptions {
   /** Out of time, what is left of a factor is bounded quickly; default 10. */
   readonly seconds?: number;
+  /** The machine's unless told. */
+  readonly clock?: Clock;
   readonly signal?: AbortSignal;
   /** From 0 to 1. */
   onProgress?(fraction: number): void;
@@ -37,8 +39,8 @@ export interface SeqLipOptions {
  * Reference: Virmaux and Scaman 2018, section 6 (there without a bound on the maxima).
  */
 export async function seqLip(chain: Chain, options: SeqLipOptions = {}): Promise<UpperBound> {
-  const { seconds = 10, signal, branch = 24, onProgress = () => {} } = options;
-  const clock = budget({ seconds, signal });
+  const { seconds = 10, signal, clock: passing, branch = 24, onProgress = () => {} } = options;
+  const clock = budget({ seconds, signal, clock: passing });
   const whole = normProduct(chain).value;
   const form = chainForm(chain);
   let value = form === null ? 0 : whole;
@@ -53,7 +55,7 @@ export async function seqLip(chain: Chain, options: SeqLipOptions = {}): Promise
     for (const [i, sector] of form.sectors.entries()) {
       onProgress(i / form.sectors.length);
       const left = form.sectors.length - i;
-      const share = budget({ seconds: Math.max(0, seconds - clock.elapsed()) / left, signal });
+      const share = budget({ seconds: Math.max(0, seconds - clock.elapsed()) / left, signal, clock: passing });
       const { value: norm, ended: all } = await pairBound(
         parts[i],
         sector,

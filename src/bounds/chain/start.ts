@@ -5,7 +5,7 @@ import { matrixOperator } from "../../linalg/operator.ts";
 import { powerIteration } from "../../linalg/power.ts";
 import type { Budget } from "../budget.ts";
 import { onceInTime } from "../once.ts";
-import type { ChainForm, Sector } from "./form.ts";
+import { blockWork, type ChainForm, type Sector } from "./form.ts";
 import {
   addSectorTerm,
   coupling,
@@ -42,6 +42,7 @@ export function closedForm(
   let before: FactorBlock | undefined;
   for (let i = 0; i < sectors.length; i++) {
     if (clock?.expired) return undefined;
+    clock?.spend(2 * blockWork({ weights }, i));
     const W = weights[i];
     const off = i === 0 ? null : coupling(weights[i - 1], sectors[i - 1].mu, multipliers[i - 1]);
     const own = i === 0 ? identity(W.cols) : diagonal(multipliers[i - 1]);

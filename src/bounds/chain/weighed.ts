@@ -7,7 +7,7 @@ import { transpose } from "../../linalg/matrix.ts";
 import { inducedNorm } from "../../linalg/norm.ts";
 import { scale, sqrtUp, sumUp, unit, up } from "../../linalg/rounding.ts";
 import type { UpperBound } from "../bound.ts";
-import { budget, reserving } from "../budget.ts";
+import { budget, type Clock, reserving } from "../budget.ts";
 import type { Chain } from "../chain.ts";
 import { addUp, timesUp } from "../norm/region.ts";
 import { type ChainForm, chainForm, multipliersOfChain, multipliersOfForm } from "./form.ts";
@@ -23,6 +23,7 @@ import { searchWeights } from "./weightSearch.ts";
 export interface WeighedOptions {
   /** Time for descent and proofs; what was found by then is proved all the same. */
   readonly seconds?: number;
+  readonly clock?: Clock;
   readonly signal?: AbortSignal;
   /** Where the descent computes; plain loops unless told. */
   readonly engine?: Engine;

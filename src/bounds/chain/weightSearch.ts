@@ -119,6 +119,7 @@ async function startOf(
       const point = { q, multipliers: movedInward(edge, inward) };
       // Where there is no time to compare, the first will do.
       if (best === undefined && clock.elapsed() > patience * seconds) return { point };
+      clock.spend(judge.cost);
       const value = (await judge.at(logarithms([q, ...point.multipliers])))?.value;
       if (value !== undefined && !(best?.value !== undefined && best.value <= value)) best = { point, value };
     }

@@ -190,6 +190,7 @@ describe("recurJacBound() and intervalBound()", () => {
         looks++;
         return false;
       },
+      spend() {},
     };
     expect(recurJacBound(chain, slopes, "inf", counting)).toBe(whole);
     // Two rows, and the layer: more looks than these are within rows.
@@ -200,6 +201,7 @@ describe("recurJacBound() and intervalBound()", () => {
         get expired() {
           return --left < 0;
         },
+        spend() {},
       };
     };
     const bounds = Array.from({ length: looks + 1 }, (_, k) => recurJacBound(chain, slopes, "inf", cut(k)));

@@ -16,7 +16,7 @@ export function recurJacBound(chain: Chain, slopes: readonly Range[], norm: Norm
 }
 
 /** What says that time is up. */
-export type Clock = Pick<Budget, "expired">;
+export type Clock = Pick<Budget, "expired" | "spend">;
 
 /**
  * Enclose d out / d a_t for every t as `intervalJacobians` does, more tightly.
@@ -66,6 +66,7 @@ function recursive(
     const sizes = sizesOf(chain, slopes, rows, t);
     for (const { from, columns } of strips) {
       if (clock?.expired) break;
+      clock?.spend(8 * stripWork(chain, t, columns.cols));
       const upper = (W: Matrix) => {
         const [numbers, chords] = [false, true].map((chord) => upperOf(chain, slopes, rows, sizes, t, W, chord));
         return numbers.map((v, k) => Math.min(v, chords[k]));
@@ -90,11 +91,14 @@ interface Strip {
 /** Multiply-adds between two looks at the clock, roughly. */
 const atOnce = 1e7;
 
+/** Multiply-adds of some columns of W_t. */
+const stripWork = ({ affine }: Pick<Chain, "affine">, t: number, cols: number): number =>
+  cols * affine.slice(t + 1).reduce((sum, { weight }) => sum + weight.rows * weight.cols, affine[t].weight.rows);
+
 /** The columns of W_t, as many at a time as may go by without a look at the clock: each is on its own. */
 function stripsOf({ affine }: Chain, t: number): readonly Strip[] {
   const { rows, cols, data } = affine[t].weight;
-  const work = affine.slice(t + 1).reduce((sum, { weight }) => sum + weight.rows * weight.cols, rows);
-  const width = Math.max(1, Math.floor(atOnce / work));
+  const width = Math.max(1, Math.floor(atOnce / stripWork({ affine }, t, 1)));
   return Array.from({ length: Math.ceil(cols / width) }, (_, s) => {
     const from = s * width;
     const n = Math.min(width, cols - from);

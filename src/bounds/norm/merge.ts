@@ -28,9 +28,7 @@ export function mergedNorm(flow: Flow, norms: NodeNorms, region: Region, source:
   if (!form || !size) return null;
   const bare = (p: 1 | "inf") => convolutionNorm(size, p).upper;
   const absolute = norm === 2 ? sqrtUp(up(bare(1) * bare("inf"))) : bare(norm);
-  return up(
-    convolutionNorm(form, norm, { ...largeNorm(form.kernel.length), lowerIterations: 0 }).upper + up(error * absolute),
-  );
+  return up(convolutionNorm(form, norm, largeNorm(form.kernel.length)).upper + up(error * absolute));
 }
 
 /**

@@ -2,14 +2,15 @@
 import type { Flow } from "../../graph/behaviour.ts";
 import { apply, type Behaviour, type LinearForm, type Node } from "../../graph/graph.ts";
 import { input } from "../../graph/leaf.ts";
-import { convolutionNorm } from "../../linalg/convolution.ts";
+import { convolutionCost, convolutionNorm } from "../../linalg/convolution.ts";
 import { type Matrix, matrix, transpose } from "../../linalg/matrix.ts";
-import { inducedNorm } from "../../linalg/norm.ts";
+import { inducedNorm, spectralCost } from "../../linalg/norm.ts";
 import { sqrtUp, up } from "../../linalg/rounding.ts";
 import type { Convolution } from "../../linalg/stencil.ts";
 import { type Shape, showShape, sizeOf } from "../../tensor/shape.ts";
 import type { Norm } from "../bound.ts";
 import { computedError, type Fixed, fixedValues } from "../fixed.ts";
+import { workOf } from "../work.ts";
 import { denseOf, linearMap } from "./affine.ts";
 
 export interface NodeNorm {
@@ -21,6 +22,8 @@ export interface NodeNorm {
   readonly weight: Shape | null;
   readonly status: "done" | "unbounded" | "too large";
   readonly why?: string;
+  /** A quick bound stands for the norm, which may be far less. */
+  readonly crude?: true;
 }
 
 /** How hard to try: `tight` spends time on spectral norms, `quick` bounds them by sqrt(||.||_1 ||.||_inf). */
@@ -29,17 +32,22 @@ export type Effort = "tight" | "quick";
 export interface NodeNorms {
   /** The constant in input `i` alone. */
   partial(node: Node, i: number, norm: Norm, effort?: Effort): NodeNorm;
+  /** Multiply-adds that take as long as `partial` does where it is tight, roughly; 0 where that is next to nothing, or it is known (but for "anew"). */
+  cost(node: Node, i: number, norm: Norm, whether?: "anew"): number;
   /** The constant in all varying inputs as one vector, where the op knows it; null where it does not. */
   joint(node: Node, norm: Norm): NodeNorm | null;
   /** The value of a node that does not vary. */
   fixed(node: Node): Fixed;
 }
 
-/** Norms of the nodes of a flow; each is computed once. */
-export function nodeNorms(flow: Flow): NodeNorms {
+/** Norms of weights by what is in them: a network is built anew for each way to look at it, and its weights are the same. */
+export type NormStore = Map<string, { readonly data: Float64Array; readonly norm: NodeNorm }[]>;
+
+/** Norms of the nodes of a flow; each is computed once, and once for all flows with the same store. */
+export function nodeNorms(flow: Flow, store: NormStore = new Map()): NodeNorms {
   const fixed = fixedValues();
   const known = new Map<Node, Map<string, NodeNorm>>();
-  const context: Context = { flow, fixed, weights: new Map() };
+  const context: Context = { flow, fixed, weights: new Map(), store };
   return {
     fixed,
     partial(node, i, norm, effort = "tight") {
@@ -51,6 +59,10 @@ export function nodeNorms(flow: Flow): NodeNorms {
       const found = own.get(`${key} ${effort}`) ?? partialNorm(context, node, i, norm, effort);
       own.set(`${key} ${effort}`, found);
       return found;
+    },
+    cost(node, i, norm, whether) {
+      const isKnown = whether !== "anew" && known.get(node)?.has(`${i} ${norm} tight`);
+      return isKnown ? 0 : partialCost(context, node, i, norm, whether);
     },
     joint: (node, norm) => jointNorm(flow, node, norm),
   };
@@ -78,8 +90,8 @@ export function widened(
   return { lower: Math.max(0, norm.lower * (1 - relative)), upper: up(norm.upper * (1 + relative)) };
 }
 
-/** Of a large weight, six digits of the norm are found in half the time of nine, and `lower` is only shown. */
-export const largeNorm = (entries: number) => (entries > 2 ** 11 ? { tolerance: 1e-6, lowerIterations: 1 } : {});
+/** Of a large weight, six digits of the norm are found in half the time of nine. */
+export const largeNorm = (entries: number) => (entries > 2 ** 11 ? { tolerance: 1e-6 } : {});
 
 // --- internal ---
 
@@ -88,6 +100,7 @@ interface Context {
   readonly fixed: (node: Node) => Fixed;
   /** Norms of weights that serve more than one node. */
   readonly weights: Map<Node, Map<string, NodeNorm>>;
+  readonly store: NormStore;
 }
 
 /** Entries that a matrix which no formula gives may have before it is not written out. */
@@ -107,6 +120,30 @@ const unbounded = (why: string): NodeNorm => ({
   status: "unbounded",
   why,
 });
+
+/** Of `partialNorm` where it is tight. */
+function partialCost(context: Context, node: Node, i: number, norm: Norm, whether?: "anew"): number {
+  const { flow } = context;
+  const behaviour = node.op.behaviour(
+    node,
+    node.inputs.map((_, k) => k === i),
+  );
+  if (behaviour.kind !== "linear") return 0;
+  const { of } = behaviour;
+  if (whether !== "anew" && placeOf(context, of, `${norm} tight`)?.known) return 0;
+  if (of.form === "matrix") {
+    const [rows, cols] = of.weight.shape;
+    return norm === 2 ? spectralCost(rows, cols) : 4 * rows * cols;
+  }
+  if (of.form === "convolution" && of.input.length <= 2) {
+    return convolutionCost(convolutionOf(of, new Float64Array(sizeOf(of.kernel.shape))), norm);
+  }
+  if (of.form !== "other" && of.form !== "convolution") return 0;
+  const [rows, cols] = [sizeOf(node.shape), sizeOf(node.inputs[i].shape)];
+  if (rows * cols > largestMatrix) return 0;
+  const written = Math.min(rows, cols) * workOf(node, flow.varies);
+  return written + (norm === 2 ? spectralCost(rows, cols) : 4 * rows * cols);
+}
 
 function jointNorm(flow: Flow, node: Node, norm: Norm): NodeNorm | null {
   const behaviour = node.op.behaviour(
@@ -153,16 +190,29 @@ function partialNorm(context: Context, node: Node, i: number, norm: Norm, effort
 }
 
 /** The same weight used in the same way has the same norm. */
-function shared({ weights }: Context, of: LinearForm, question: string, find: () => NodeNorm): NodeNorm {
-  if (of.form !== "matrix" && of.form !== "convolution") return find();
+function shared(context: Context, of: LinearForm, question: string, find: () => NodeNorm): NodeNorm {
+  const place = placeOf(context, of, question);
+  if (!place) return find();
+  const norm = place.known ?? find();
+  if (!place.known) place.alike.push({ data: place.data, norm });
+  place.own.set(place.key, norm);
+  return norm;
+}
+
+/** Where the norm of a weight is kept, and what is there; null where it has none of its own. */
+function placeOf({ weights, fixed, flow, store }: Context, of: LinearForm, question: string) {
+  if (of.form !== "matrix" && of.form !== "convolution") return null;
   const { weight, way } =
     of.form === "matrix" ? { weight: of.weight, way: of.side } : { weight: of.kernel, way: { ...of, kernel: null } };
+  if (flow.varies.has(weight)) return null;
   const own = weights.get(weight) ?? new Map<string, NodeNorm>();
   weights.set(weight, own);
-  const key = `${question} ${JSON.stringify(way)}`;
-  const found = own.get(key) ?? find();
-  own.set(key, found);
-  return found;
+  const { data, error } = fixed(weight);
+  const key = `${question} ${JSON.stringify(way)} ${weight.shape.join()} ${error}`;
+  const alike = store.get(key) ?? [];
+  store.set(key, alike);
+  const same = (other: Float64Array) => other === data || other.every((v, k) => v === data[k]);
+  return { own, key, data, alike, known: own.get(key) ?? alike.find((other) => same(other.data))?.norm };
 }
 
 function linearNorm(context: Context, node: Node, i: number, of: LinearForm, norm: Norm, effort: Effort): NodeNorm {
@@ -176,7 +226,8 @@ function linearNorm(context: Context, node: Node, i: number, of: LinearForm, nor
       const [rows, cols] = of.weight.shape;
       const W = matrix(rows, cols, data);
       // x @ W acts on rows: it is W^T that multiplies the vector.
-      return weighted(of.weight.shape, matrixNorm(of.side === "right" ? transpose(W) : W, norm, effort), error, norm);
+      const found = matrixNorm(of.side === "right" ? transpose(W) : W, norm, effort);
+      return weighted(of.weight.shape, found, error, norm, effort);
     }
     case "convolution": {
       if (varies.has(of.kernel)) return unbounded("its kernel varies too");
@@ -189,7 +240,7 @@ function linearNorm(context: Context, node: Node, i: number, of: LinearForm, nor
         p === 2 && effort === "quick"
           ? quick(convolutionNorm(conv, 1).upper, convolutionNorm(conv, "inf").upper)
           : convolutionNorm(conv, p, largeNorm(conv.kernel.length));
-      return weighted(of.kernel.shape, found, error, norm);
+      return weighted(of.kernel.shape, found, error, norm, effort);
     }
     case "diagonal": {
       if (varies.has(of.factors)) return unbounded("its factors vary too");
@@ -223,8 +274,12 @@ function weighted(
   norm: { readonly lower: number; readonly upper: number },
   error: number,
   p: Norm,
+  effort: Effort = "tight",
 ): NodeNorm {
-  return { ...widened(norm, error, p, sizeOf(shape)), weight: shape, status: "done" };
+  const { lower, upper } = widened(norm, error, p, sizeOf(shape));
+  const crude = p === 2 && effort === "quick" ? { crude: true as const } : {};
+  // Where a norm was bounded from above only, nothing is known from below.
+  return { upper, lower: lower === 0 && upper > 0 ? null : lower, weight: shape, status: "done", ...crude };
 }
 
 /** A linear op that only says so is written out as a matrix, if that is not too large. */
@@ -237,7 +292,7 @@ function denseNorm({ flow }: Context, node: Node, i: number, norm: Norm, effort:
   const sources = slots.filter((slot, k) => slot !== node.inputs[k]);
   const map = linearMap({ output: alone, sources, nodes: [alone] }, slots[i]);
   if (!map) return tooLarge(`it gives no adjoint for ${showShape(node.shape)}`);
-  return weighted([rows, cols], matrixNorm(denseOf(map), norm, effort), computedError, norm);
+  return weighted([rows, cols], matrixNorm(denseOf(map), norm, effort), computedError, norm, effort);
 }
 
 const tooLarge = (why: string): NodeNorm => ({

@@ -48,6 +48,20 @@ export function pathsBound(
   return from.get(region.output) ?? 0;
 }
 
+/** Multiply-adds that take as long as `sourceNorm` does, roughly: the norms of its nodes that are not known, and the region as one map. */
+export function sourceCost(norms: NodeNorms, region: Region, source: Node, norm: Norm): number {
+  const inside = new Set([...region.nodes, ...region.sources]);
+  const costs = (whether?: "anew") =>
+    region.nodes
+      .flatMap((node) => node.inputs.map((x, i) => (inside.has(x) ? norms.cost(node, i, norm, whether) : 0)))
+      .reduce((sum, cost) => sum + cost, 0);
+  if (!composite(norms, region, source)) return costs();
+  const [rows, cols] = [sizeOf(region.output.shape), sizeOf(source.shape)];
+  const work = writingWork(region);
+  const written = isSmall(region, source, work) ? Math.min(rows, cols) * (work + rows * cols) : 0;
+  return costs() + costs("anew") + written;
+}
+
 /**
  * What rounding can add to the norm of a region's matrix whose entries were computed in float64.
  *
@@ -100,14 +114,19 @@ function composite(norms: NodeNorms, region: Region, source: Node): boolean {
   return end !== undefined && (end.joined || end.factors > 1);
 }
 
-function writtenOut(norms: NodeNorms, region: Region, source: Node, norm: Norm): number {
+function writingWork({ nodes, sources }: Region): number {
+  const inside = new Set([...nodes, ...sources]);
+  return nodes.reduce((sum, node) => sum + workOf(node, inside), 0);
+}
+
+function isSmall(region: Region, source: Node, work: number): boolean {
   const [rows, cols] = [sizeOf(region.output.shape), sizeOf(source.shape)];
   const small = Math.min(rows, cols);
-  const inside = new Set([...region.nodes, ...region.sources]);
-  const work = region.nodes.reduce((sum, node) => sum + workOf(node, inside), 0);
-  if (rows * cols > largest.entries || small * work > largest.writing || rows * cols * small > largest.norm) {
-    return Number.POSITIVE_INFINITY;
-  }
+  return rows * cols <= largest.entries && small * work <= largest.writing && rows * cols * small <= largest.norm;
+}
+
+function writtenOut(norms: NodeNorms, region: Region, source: Node, norm: Norm): number {
+  if (!isSmall(region, source, writingWork(region))) return Number.POSITIVE_INFINITY;
   const map = linearMap(region, source);
   if (!map) return Number.POSITIVE_INFINITY;
   return addUp(inducedNorm(denseOf(map), norm).upper, writingError(norms, region, source, norm));

@@ -10,6 +10,7 @@ import { matrix } from "../../linalg/matrix.ts";
 import { inducedNorm } from "../../linalg/norm.ts";
 import { down, sqrtUp, up } from "../../linalg/rounding.ts";
 import { sizeOf } from "../../tensor/shape.ts";
+import { type Budget, budget } from "../budget.ts";
 import { computedError } from "../fixed.ts";
 import type { NodeNorms } from "./node.ts";
 
@@ -34,8 +35,10 @@ export interface ResidualBlock {
  * Lambda is (1 + t) times the multiplier of least |E|, which is near 0 where V = -W^T Lambda: t > 0 makes room where |V D| is 1.
  * Reference: Araujo, Havens, Delattre, Allauzen and Hu 2023, theorem 2, of which this is the form for rounded weights.
  */
-export function residualBlock(flow: Flow, norms: NodeNorms, y: Node): ResidualBlock | null {
+export function residualBlock(flow: Flow, norms: NodeNorms, y: Node, clock: Budget = budget()): ResidualBlock | null {
   const found = partsOf(flow, y);
+  // Its own norm is that of a weight like its inner one.
+  if (found && !clock.fits(norms.cost(found.inner.node, found.inner.at, 2, "anew"))) return null;
   const rows = found && (matrixRows(norms, found) ?? kernelRows(norms, found));
   if (!found || !rows) return null;
   const constant = constantOf(rows);
@@ -63,7 +66,10 @@ interface Parts {
 }
 
 interface Weighted {
+  readonly node: Node;
   readonly source: Node;
+  /** Which input of the node it is. */
+  readonly at: number;
   readonly of: LinearForm;
 }
 
@@ -86,7 +92,7 @@ function weighted(flow: Flow, node: Node): Weighted | null {
   if (node.op.name === "Add") return weighted(flow, source);
   const behaviour = node.op.behaviour(node, varies);
   if (behaviour.kind !== "linear") return null;
-  return { source, of: behaviour.of };
+  return { node, source, at: varies.indexOf(true), of: behaviour.of };
 }
 
 /** What an activation reads, if its slopes are in [0, 1]. */
@@ -145,9 +151,7 @@ function kernelRows(norms: NodeNorms, { from, inner, outer }: Parts): Rows | nul
     count: r,
     W: norms.fixed(a.kernel).data,
     V,
-    norm: (rows) =>
-      convolutionNorm({ ...form, kernel: rows, pads: a.pads, groups: 1, input: a.input }, 2, { lowerIterations: 0 })
-        .upper,
+    norm: (rows) => convolutionNorm({ ...form, kernel: rows, pads: a.pads, groups: 1, input: a.input }, 2).upper,
     // A sum of one shift for each tap, each of the norm of its matrix.
     spread: sqrtUp(count),
   };

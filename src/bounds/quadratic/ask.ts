@@ -12,7 +12,7 @@ import type { Program, Variable } from "./program.ts";
 
 /** `lipsdp` by the quadratic walk; null where no program covers the network, or its matrices would be too large. */
 export async function askQuadratic(question: Question): Promise<Bound | null> {
-  const { engine, seconds, signal, domain, norm, progress, improve } = question;
+  const { engine, seconds, clock, signal, domain, norm, progress, improve } = question;
   if (norm !== 2 || domain.kind !== "global") return null;
   const began = performance.now();
   const elapsed = () => (performance.now() - began) / 1000;
@@ -20,6 +20,7 @@ export async function askQuadratic(question: Question): Promise<Bound | null> {
   const found = programFor(propagation);
   if (!found) return null;
   const { program, before } = found;
+  const work = workOf(program);
   const most = walked.proved ? walked.value : Number.POSITIVE_INFINITY;
   const stated = (own: number): Omit<UpperBound, "status"> => {
     const value = Math.min(timesUp(before, own), most);
@@ -28,7 +29,9 @@ export async function askQuadratic(question: Question): Promise<Bound | null> {
   };
   const bound = await quadraticBound(program, {
     engine,
-    ...(seconds === undefined ? {} : { seconds }),
+    seconds,
+    clock,
+    work,
     ...(signal ? { signal } : {}),
     onStep: (_, done) => progress(Math.min(1, done)),
     onImprove: (value) => improve({ ...stated(value), status: "stopped", why: "on the way" }),

@@ -1,7 +1,7 @@
 /** @file LipSDP on any program of cuts: multipliers in closed form, a search for better ones, and the proof of what they give. */
 import type { Engine } from "../../engine/engine.ts";
 import { sqrtUp } from "../../linalg/rounding.ts";
-import { budget, reserving } from "../budget.ts";
+import { budget, type Clock, reserving } from "../budget.ts";
 import type { Program } from "./program.ts";
 import { type Choose, matricesOf, provedWalk } from "./proof.ts";
 import { type Point, searchMultipliers } from "./search.ts";
@@ -12,6 +12,10 @@ export interface QuadraticOptions {
   readonly engine: Engine;
   /** An upper limit; what was found by then is proved all the same. */
   readonly seconds?: number;
+  /** The machine's unless told. */
+  readonly clock?: Clock;
+  /** Multiply-adds of the walk, for a clock that counts work. */
+  readonly work?: number;
   readonly signal?: AbortSignal;
   /** Evaluations of the objective at most. Default 1000. */
   readonly steps?: number;
@@ -34,7 +38,7 @@ export interface QuadraticBound {
 
 /** Bound the constant of a program in l2. */
 export async function quadraticBound(program: Program, options: QuadraticOptions): Promise<QuadraticBound> {
-  const { engine, seconds, steps = 1000, onImprove = () => {}, onStep = () => {} } = options;
+  const { engine, seconds, work = 0, steps = 1000, onImprove = () => {}, onStep = () => {} } = options;
   const clock = budget(options);
   const found: { value: number; multipliers: Float64Array | null } = {
     value: Number.POSITIVE_INFINITY,
@@ -43,6 +47,7 @@ export async function quadraticBound(program: Program, options: QuadraticOptions
   let cost = 0;
   const offer = async (choose: Choose, multipliers: Float64Array) => {
     const began = clock.elapsed();
+    clock.spend(work);
     const cut = await provedWalk(program, choose);
     const value = cut ? sqrtUp(provedTop(matricesOf(cut))) : Number.POSITIVE_INFINITY;
     cost = clock.elapsed() - began;
@@ -65,6 +70,7 @@ export async function quadraticBound(program: Program, options: QuadraticOptions
   const searched = await searchMultipliers(program, start.theta, {
     engine,
     clock: limited,
+    work,
     steps,
     onPoint: ({ value }) => onStep(Math.exp(value / 2), ++count / steps),
     async onLevel(point) {

@@ -14,6 +14,8 @@ export interface Point {
 export interface SearchOptions {
   readonly engine: Engine;
   readonly clock: Budget;
+  /** Multiply-adds of the walk, for a clock that counts work. */
+  readonly work?: number;
   /** Evaluations of the objective at most. */
   readonly steps: number;
   onPoint?(point: Point): void;
@@ -30,7 +32,7 @@ export interface SearchOptions {
 export async function searchMultipliers(
   program: Program,
   start: Float64Array,
-  { engine, clock, steps, onPoint = () => {}, onLevel = async () => {} }: SearchOptions,
+  { engine, clock, work = 0, steps, onPoint = () => {}, onLevel = async () => {} }: SearchOptions,
 ): Promise<{ readonly best: Point; readonly ended: boolean; readonly steps: number } | null> {
   const objective = await objectiveOf(engine, program);
   let best: Point | undefined;
@@ -44,6 +46,8 @@ export async function searchMultipliers(
       const evaluate = async (x: Float64Array) => {
         used++;
         await clock.pause();
+        // With the gradient it is three walks, on an engine.
+        clock.spend(3e5 + work / 3);
         const evaluation = await objective.at(x, level, barriers[level]);
         if (evaluation) found.set(x, evaluation);
         return evaluation;

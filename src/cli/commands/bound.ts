@@ -41,7 +41,11 @@ export const bound = command({
     ...dataOptions,
     ...inputOptions,
     ...preprocessingOptions,
-    seconds: { type: "string", description: "Time for each method; what is found by then holds", valueHint: "T" },
+    seconds: {
+      type: "string",
+      description: "Time for the command; what is found by then holds. A fixed amount of work unless told",
+      valueHint: "T",
+    },
     max: {
       type: "string",
       description: "Exit with code 3 unless the proved upper bound is at most this",
@@ -87,7 +91,8 @@ export const bound = command({
       seed,
       signal,
       ...(data === undefined ? {} : { data }),
-      ...(seconds === undefined ? {} : { seconds }),
+      // What it took to come here counts too.
+      ...(seconds === undefined ? {} : { seconds: Math.max(0, seconds - performance.now() / 1000) }),
       onProgress(part) {
         fraction = part;
         show();
