@@ -3,6 +3,7 @@ import type { Engine } from "../engine/engine.ts";
 import { up } from "../linalg/rounding.ts";
 import type { Propagation } from "./autoLip.ts";
 import type { UpperBound } from "./bound.ts";
+import { workClock } from "./budget.ts";
 import { lipsdp } from "./chain/lipsdp.ts";
 import { pairConstants } from "./chain/pairConstants.ts";
 import { addUp, timesUp } from "./norm/region.ts";
@@ -17,7 +18,7 @@ export interface ChainPairs {
 
 export interface ChainPairsOptions {
   readonly engine: Engine;
-  /** For the search, default 3. */
+  /** Of the search, as work that is counted (`nominalSpeed` operations a second): radii do not depend on the machine. Default 3. */
   readonly seconds?: number;
   readonly signal?: AbortSignal;
 }
@@ -35,7 +36,7 @@ export async function chainPairs(propagation: Propagation, options: ChainPairsOp
   const tail = questionTail(propagation.flow, propagation, { kind: "global" }, propagation.lastBlock);
   if (typeof tail === "string" || !(tail.before < Number.POSITIVE_INFINITY)) return null;
   const { chain, before } = tail;
-  const { bound, multipliers } = await lipsdp(chain, { ...rest, seconds });
+  const { bound, multipliers } = await lipsdp(chain, { ...rest, seconds, clock: workClock() });
   const K = pairConstants(chain, multipliers);
   const slack = tail.slack(2);
   const whole = timesUp(before, addUp(bound.value, slack));

@@ -1,5 +1,6 @@
 /** @file The multipliers that bound the end of a network best, as the checker accepts them. Where the network is not a chain, layers that skip others are passed on. */
 
+import { workClock } from "../bounds/budget.ts";
 import { lipsdp } from "../bounds/chain/lipsdp.ts";
 import type { AffineLayer } from "../bounds/chain.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -49,7 +50,8 @@ export async function chainWitness(
       { affine: layers, activations },
       {
         engine,
-        seconds: Math.min(seconds, left),
+        // Counted, unless that is more than there is left.
+        ...(left < seconds ? { seconds: left } : { seconds, clock: workClock() }),
         ...(signal ? { signal } : {}),
         onProgress: () => onProgress?.(0.6 + Math.min(0.2, (0.2 * (performance.now() - started)) / (1000 * seconds))),
       },

@@ -36,7 +36,7 @@ export interface CertifyOptions {
   readonly radii?: readonly number[];
   /** A proved bound of the constant in this norm from elsewhere; used where it is smaller. */
   readonly upper?: UpperBound;
-  /** In l2, time to seek constants for pairs of classes in the chain that the network ends in (`chainPairs`); default none. */
+  /** In l2, the work of seeking constants for pairs of classes in the chain that the network ends in, in seconds at a nominal speed (`chainPairs`); default none. */
   readonly seconds?: number;
   /** "best" (default) lets the curvature of a smooth network enlarge radii in l2; "first" takes no gradients. */
   readonly order?: "first" | "best";
