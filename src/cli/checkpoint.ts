@@ -1,6 +1,6 @@
 /** @file A checkpoint on disk: checkpoint.json says what and where, weights-<epoch>.bin holds the numbers. The JSON is renamed into place last, so that a killed run leaves the old checkpoint or the new one. */
 import { createHash } from "node:crypto";
-import { readdir, rm } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { checkSpec, type RunSpec } from "../experiment/spec.ts";
 import { tool } from "../experiment/tool.ts";
@@ -69,11 +69,17 @@ export async function loadCheckpoint(folder: string): Promise<Saved> {
   const path = join(folder, "checkpoint.json");
   const manifest = parse(path, await readBytes(path));
   const { weights, tensors, epoch, step, epochs } = manifest;
-  const bytes = await readBytes(join(folder, weights.file));
+  const place = join(folder, weights.file);
+  // What is there is compared before it is read, and before arrays of the size that a manifest names are made.
+  const length = (await stat(place).catch(() => undefined))?.size;
+  const sizes = tensors.map(({ dtype, shape }) => sizeOf(shape) * storage(dtype, 0).BYTES_PER_ELEMENT);
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (length !== undefined && !(total <= length)) {
+    throw new SpecError(`$.tensors: they hold ${total} bytes, and ${place} has ${length}`);
+  }
+  const bytes = length === undefined || length === weights.bytes ? await readBytes(place) : new Uint8Array(0);
   if (bytes.length !== weights.bytes || digest(bytes) !== weights.sha256) {
-    throw new ReadError(
-      `${join(folder, weights.file)}: is not the file that checkpoint.json names; the checkpoint cannot be used`,
-    );
+    throw new ReadError(`${place}: is not the file that checkpoint.json names; the checkpoint cannot be used`);
   }
   const state: Record<string, Tensor> = {};
   for (const { name, dtype, shape, offset } of tensors) {

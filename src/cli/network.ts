@@ -19,7 +19,7 @@ import { type Shape, sizeOf } from "../tensor/shape.ts";
 import { type Tensor, tensor, toFloat64 } from "../tensor/tensor.ts";
 import { CliError } from "./errors.ts";
 import { readBytes } from "./files.ts";
-import { parseNumber, parseWhole } from "./options.ts";
+import { parseMemory, parseNumber, parseWhole } from "./options.ts";
 
 export interface OpenedModel {
   readonly network: Network;
@@ -56,14 +56,14 @@ export interface InputWords {
  */
 export async function openModel(
   path: string,
-  words: PreprocessingWords & InputWords,
+  { memory, ...words }: PreprocessingWords & InputWords & { readonly memory?: string },
   sample?: Shape,
 ): Promise<OpenedModel> {
   const preprocessing = parsePreprocessing(words);
   const found = await modelAt(path);
   const source = words.shape === undefined ? found : { ...found, shapes: shapesOf(words.shape) };
   const { bytes, ...options } = source;
-  const read = await readOnnx(bytes, options);
+  const read = await readOnnx(bytes, { ...options, ...(memory !== undefined && { memory: parseMemory(memory) }) });
   const left = withFixed(read, await valuesOf(words.fix));
   const network = asOneInput(left);
   const plain = Object.keys(preprocessing).length === 0 && sample === undefined;

@@ -24,6 +24,11 @@ export const numberOptions = {
 export const preprocessingOptions = {
   ...numberOptions,
   layout: { type: "enum", options: ["nchw", "nhwc"], description: "Order of the axes the network takes" },
+  memory: {
+    type: "string",
+    description: "Most memory that a model may need, as 500MB or 4GB; half of the machine's unless told",
+    valueHint: "SIZE",
+  },
 } as const satisfies ArgsDef;
 
 export const normOption = {
@@ -52,6 +57,15 @@ export function parseNumber(
     );
   }
   return value;
+}
+
+/** Bytes from a size: 2000000, 500MB, 4GB. */
+export function parseMemory(word: string): number {
+  const [, number, unit = ""] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)b?$/i.exec(word.trim()) ?? [];
+  const bytes = Number(number) * 1000 ** " kmgt".indexOf(unit.toLowerCase() || " ");
+  if (number === undefined || !(bytes > 0))
+    throw new CliError(`--memory: must be a size as 500MB or 4GB, got "${word}"`);
+  return bytes;
 }
 
 /** A whole number from a word. */

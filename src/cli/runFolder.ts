@@ -2,7 +2,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { checkRecords, type RunRecord } from "../experiment/record.ts";
-import type { SampleRecord } from "../experiment/samples.ts";
+import { checkSamples, type SampleRecord } from "../experiment/samples.ts";
 import type { Reported } from "../report/groups.ts";
 import { ReadError, SpecError } from "../tensor/errors.ts";
 import { readBytes } from "./files.ts";
@@ -22,8 +22,8 @@ export async function readRunFolder(folder: string): Promise<readonly Reported[]
     const names = await readdir(place);
     if (names.includes("samples.json")) {
       const found = await readJson(join(place, "samples.json"));
-      if (isSamples(found)) samples.set(found.model, found);
-      else throw new ReadError(`${join(place, "samples.json")}: is not what train or compare wrote; remove it`);
+      const own = asReadError(join(place, "samples.json"), () => checkSamples(found), "; remove it");
+      samples.set(own.model, own);
     }
   }
   return records.map((record, k) => {
@@ -36,10 +36,15 @@ export async function readRunFolder(folder: string): Promise<readonly Reported[]
 // --- internal ---
 
 function recordsIn(path: string, value: unknown): readonly RunRecord[] {
+  return asReadError(path, () => checkRecords(value), "; is it a record that train or compare wrote?");
+}
+
+/** What does not have the form of a file is the file's fault. */
+function asReadError<T>(path: string, check: () => T, remedy: string): T {
   try {
-    return checkRecords(value);
+    return check();
   } catch (error) {
-    throw error instanceof SpecError ? new ReadError(`${path}: ${error.message}`) : error;
+    throw error instanceof SpecError ? new ReadError(`${path}: ${error.message}${remedy}`) : error;
   }
 }
 
@@ -66,14 +71,4 @@ async function foldersBelow(folder: string, depth = 2): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const own = entries.filter((e) => e.isDirectory()).map((e) => join(folder, e.name));
   return [...own, ...(await Promise.all(own.map((f) => foldersBelow(f, depth - 1)))).flat()];
-}
-
-function isSamples(value: unknown): value is SampleRecord {
-  const { model, shape, labels, predicted, radii, attacked, curvature, weakest } = (value ?? {}) as Record<
-    string,
-    unknown
-  >;
-  return (
-    typeof model === "string" && [shape, labels, predicted, radii, attacked, curvature, weakest].every(Array.isArray)
-  );
 }

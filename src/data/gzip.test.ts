@@ -38,4 +38,13 @@ describe("maybeGunzip()", () => {
     const empty = new Uint8Array(0);
     expect(await maybeGunzip("f", empty)).toBe(empty);
   });
+
+  it("stops at its limit, and names it", async () => {
+    const bomb = new Uint8Array(gzipSync(new Uint8Array(5_000_000)));
+    expect(bomb.length).toBeLessThan(6000);
+    await expect(gunzip("f", bomb, 1e6)).rejects.toThrow(
+      /^f: \d+ bytes of gzip hold more than 1000000 bytes, which is the limit/,
+    );
+    expect(await gunzip("f", bomb, 5_000_000)).toHaveLength(5_000_000);
+  });
 });

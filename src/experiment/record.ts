@@ -9,6 +9,7 @@ import { SpecError } from "../tensor/errors.ts";
 import type { EpochMetrics } from "../train/loop.ts";
 import type { Claim } from "./claim.ts";
 import type { Effort } from "./effort.ts";
+import { runForm } from "./recordForm.ts";
 import { checkSpec, type RunSpec } from "./spec.ts";
 
 export interface DataRecord {
@@ -98,21 +99,13 @@ export function checkRecords(value: unknown): readonly RunRecord[] {
 // --- internal ---
 
 function checkRecord(value: unknown, path: string): RunRecord {
-  const record = (value ?? {}) as { readonly [key: string]: unknown };
-  const needed = {
-    $: ["tool", "spec", "data", "model", "epochs", "seconds", "bracket", "norm", "testLoss"],
-    data: ["name", "sha256", "samples"],
-    model: ["sha256", "exportCheck"],
-    bracket: ["bounds", "layers", "norm"],
-  };
-  for (const [part, keys] of Object.entries(needed)) {
-    const holder = (part === "$" ? record : record[part]) as { readonly [key: string]: unknown };
-    const missing = keys.find((key) => holder[key] === undefined || holder[key] === null);
-    if (missing) {
-      const where = part === "$" ? `${path}.${missing}` : `${path}.${part}.${missing}`;
-      throw new SpecError(`${where}: missing; is it a record that train or compare wrote?`);
-    }
+  runForm(value, path);
+  const record = value as RunRecord;
+  try {
+    checkSpec(record.spec);
+  } catch (error) {
+    if (!(error instanceof SpecError)) throw error;
+    throw new SpecError(`${path}.spec: ${error.message.replace(/^\$\.?/, "")}`);
   }
-  checkSpec(record.spec);
-  return value as RunRecord;
+  return record;
 }

@@ -4,8 +4,10 @@ import { type Certification, logitsOf } from "../certify/evaluate.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
+import { SpecError } from "../tensor/errors.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { sizeOf } from "../tensor/shape.ts";
+import { samplesForm } from "./recordForm.ts";
 
 /** Of the test part, in its order; JSON shows an infinite radius as null. */
 export interface SampleRecord {
@@ -104,6 +106,34 @@ export async function sampleRecord(network: Network, options: SampleOptions): Pr
     line:
       data.task === "regression" && sizeOf(shape) === 1 && data.classes === 1 ? await lineMap(network, options) : null,
   };
+}
+
+/** Check the JSON of samples, and that its lists belong together; SpecError otherwise. */
+export function checkSamples(value: unknown): SampleRecord {
+  samplesForm(value, "$");
+  const record = value as SampleRecord;
+  const { labels, predicted, radii, weakest, shape, plane, line } = record;
+  const together = (rule: string, holds: boolean) => {
+    if (!holds) throw new SpecError(`$: ${rule}`);
+  };
+  together("labels, predicted and radii must be as many", labels.length === predicted.length);
+  together("labels, predicted and radii must be as many", radii.length === 0 || radii.length === labels.length);
+  for (const { x, perturbation } of weakest) {
+    together(
+      `every weak sample must have ${sizeOf(shape)} numbers`,
+      x.length === sizeOf(shape) && perturbation.length === sizeOf(shape),
+    );
+  }
+  if (plane) {
+    const cells = plane.size[0] * plane.size[1];
+    together(
+      `the plane must have ${cells} margins for each class`,
+      plane.margins.every((m) => m.length === cells),
+    );
+    together("the plane must have a point for each index", plane.points.length === plane.indices.length);
+  }
+  if (line) together("the line must have as many outputs as inputs", line.x.length === line.outputs.length);
+  return record;
 }
 
 // --- internal ---

@@ -9,19 +9,28 @@ import { type Shape, showShape, sizeOf } from "../tensor/shape.ts";
 import { cast as castTensor, type DType, isFloat } from "../tensor/tensor.ts";
 import { callOf, Refusal } from "./call.ts";
 import { type Folder, folder } from "./fold.ts";
+import { type Account, account } from "./memory.ts";
 import type { Plan } from "./plan.ts";
 import type { Step } from "./steps.ts";
 import { firstNotFinite } from "./tensors.ts";
 import { type ElementType, isSmallInteger, resultType, settled } from "./types.ts";
-import { shown } from "./wording.ts";
+import { shown, within } from "./wording.ts";
 
-/** The outputs of a plan on these inputs; messages start with `name`. */
-export function build(plan: Plan, inputs: readonly Node[], name: string): readonly Node[] {
+/** The outputs of a plan on these inputs; messages start with `name`. A ReadError where they need more than `memory` bytes. */
+export function build(
+  plan: Plan,
+  inputs: readonly Node[],
+  name: string,
+  memory = Number.POSITIVE_INFINITY,
+): readonly Node[] {
   const who = name === "" ? "" : `${name}: `;
   const dtype: DType = inputs.some((x) => x.dtype === "float64") ? "float64" : "float32";
-  const scope = opened(plan, dtype);
+  const scope = opened(plan, dtype, memory);
   const { values, varying } = scope;
   checkInputs(plan.ports, inputs, who);
+  plan.ports.forEach((port, i) => {
+    within(`${who}input "${shown(port.name)}"`, () => scope.memory.add(inputs[i]));
+  });
   plan.ports.forEach((port, i) => {
     values.set(port.name, isFloat(port.dtype) ? cast(inputs[i], dtype) : inputs[i]);
     varying.add(port.name);
@@ -118,10 +127,12 @@ function runBranch(
   });
 }
 
-const opened = (plan: Plan, dtype: DType): Scope => ({
+const opened = (plan: Plan, dtype: DType, memory = Number.POSITIVE_INFINITY): Scope => ({
   plan,
   dtype,
-  folding: folder(),
+  // Constants that are computed are a small part of what there is.
+  folding: folder(memory / 8),
+  memory: account(memory),
   values: new Map(),
   types: new Map(plan.types),
   varying: new Set(),
@@ -134,6 +145,7 @@ interface Scope {
   /** The dtype of everything floating-point that varies. */
   readonly dtype: DType;
   readonly folding: Folder;
+  readonly memory: Account;
   /** What does not vary is held as its own type has it. */
   readonly values: Map<string, Node>;
   readonly types: Map<string, ElementType>;
@@ -222,6 +234,7 @@ function name(step: Step, results: readonly (Node | undefined)[], scope: Scope):
     const result = results[i];
     if (!result) throw new Refusal(`its output ${i} is not given`);
     checkSize(result.shape);
+    scope.memory.add(result);
     const type = resultType(step.operator, i, read, step.said);
     let node = folding.fold(result);
     const still = !moving || folding.isKnown(node);

@@ -54,7 +54,7 @@ export async function modelAt(source: string | URL): Promise<ModelSource> {
     }
     return read(file, what);
   };
-  return { bytes: read(path, ""), name: path, external };
+  return { bytes: read(path, ""), name: path, external, memory: halfOfMemory() };
 }
 
 /** Write a network as a plain ONNX model; returns the bytes and, given a path (Node), puts them there whole or not at all. */
@@ -75,8 +75,19 @@ export async function writeOnnx(network: Network, path?: string, options: WriteO
 
 // --- internal ---
 
+/** Of this machine, or of the container that this runs in. */
+function halfOfMemory(): number {
+  const total = ofNode("node:os", "readOnnx: a path").totalmem();
+  // No limit is a huge number.
+  const constrained = process.constrainedMemory?.() ?? 0;
+  return (constrained > 0 ? Math.min(total, constrained) : total) / 2;
+}
+
 /** A module of Node, without an import that a bundler would follow. */
-function ofNode<ID extends "node:fs" | "node:fs/promises" | "node:path" | "node:url">(id: ID, what: string) {
+function ofNode<ID extends "node:fs" | "node:fs/promises" | "node:os" | "node:path" | "node:url">(
+  id: ID,
+  what: string,
+) {
   const found = globalThis.process?.getBuiltinModule?.(id);
   if (!found) throw new UsageError(`${what} needs Node 20.16 or later; elsewhere models go in and out as bytes`);
   return found;

@@ -24,10 +24,10 @@ export interface Folder {
   replaced(node: Node, value: (t: Tensor) => Tensor | null): Node;
 }
 
-/** A folder for one build: it remembers what it has seen and how much it has computed. */
-export function folder(): Folder {
+/** A folder for one build: it remembers what it has seen and how much it has computed, in no more than so many bytes. */
+export function folder(memory = Number.POSITIVE_INFINITY): Folder {
   const done = new Map<Node, Node>();
-  let budget = totalWork;
+  let budget = Math.min(totalWork, memory / 8);
 
   const reduce = (node: Node): Node => {
     const inputs = node.inputs.map((x) => done.get(x) as Node);

@@ -9,6 +9,7 @@ import { ReadError, UnsupportedOperatorError } from "../tensor/errors.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { DType, Tensor } from "../tensor/tensor.ts";
 import { build, type Stepwise, stepwise } from "./build.ts";
+import { defaultMemory } from "./memory.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { type ModelProto, ModelProtoSchema } from "./proto.ts";
 import { shapedPorts, shapeWords } from "./shapes.ts";
@@ -23,6 +24,8 @@ export interface ReadOptions {
   readonly external?: External;
   /** Sizes of inputs that the model leaves free, by name: `{ image: [1, 3, 64, 64] }`. A first dimension of 1 leaves a free batch free. */
   readonly shapes?: Readonly<Record<string, Shape>>;
+  /** Bytes that the network may need, by its shapes; half of the machine's memory where a path is read, else 4e9. More than that is a ReadError that names the node. */
+  readonly memory?: number;
 }
 
 /**
@@ -55,7 +58,7 @@ export function readingOf(bytes: Uint8Array, options: ReadOptions = {}): Reading
   const planned = asReadError(who, () => planOf(model, options.external));
   const { shapes } = options;
   const plan = shapes ? { ...planned, ...shapedPlan(name, planned, shapes) } : planned;
-  asReadError(who, () => tryBuild(plan));
+  asReadError(who, () => tryBuild(plan, options.memory ?? defaultMemory));
   return {
     network: {
       name,
@@ -105,7 +108,7 @@ function asReadError<T>(who: string, f: () => T): T {
 }
 
 /** Build with every free dimension at 1; if that does not fit, at 2. */
-function tryBuild(plan: Plan): void {
+function tryBuild(plan: Plan, memory: number): void {
   const at = (free: number) =>
     plan.ports.map((p) =>
       input(
@@ -115,12 +118,12 @@ function tryBuild(plan: Plan): void {
       ),
     );
   try {
-    build(plan, at(1), "");
+    build(plan, at(1), "", memory);
   } catch (first) {
     const free = plan.ports.some((p) => p.shape.some((d) => typeof d === "string"));
     if (first instanceof UnsupportedOperatorError || !free) throw first;
     try {
-      build(plan, at(2), "");
+      build(plan, at(2), "", memory);
     } catch {
       // A batch may be any number; another size often is one that the weights ask for.
       const port = plan.ports.find(({ shape }) => shape.slice(1).some((d) => typeof d === "string"));

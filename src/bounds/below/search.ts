@@ -11,7 +11,7 @@ import type { Subject } from "../subject.ts";
 import { workOf } from "../work.ts";
 import { type Candidate, type Search, steepestFirst } from "./ascent.ts";
 import { type Place, placesOf, unitAt } from "./places.ts";
-import { engineSpeed, runWork, slopesOn } from "./slopes.ts";
+import { engineSpeed, runNumbers, runWork, slopesOn } from "./slopes.ts";
 import { judge, type Witnessed } from "./witness.ts";
 
 export interface LowerOptions {
@@ -166,8 +166,8 @@ function effortOf(subject: Subject, { points, rounds, seconds }: LowerOptions) {
   const free = subject.batch === "free";
   // And a run alone as much as calling the engine.
   const call = free ? 0 : 2 ** 15;
-  // As many at once as pay, and no more numbers than a cache holds.
-  const cached = 2 ** 19 / (subject.size + subject.outputs);
+  // As many at once as pay, no more numbers than a cache holds, and no more within than a gigabyte.
+  const cached = Math.min(2 ** 19 / (subject.size + subject.outputs), 2 ** 28 / runNumbers(subject));
   const runs = free ? between(1, cached, between(8, 256, 2 ** 22 / work)) : 1;
   const longer = seconds !== undefined && Number.isFinite(seconds) ? Math.max(1, seconds) : 1;
   const moves = rounds ?? Math.ceil(longer * between(2, 40, 2 ** 29 / (Math.max(runs, 8) * work)));

@@ -5,6 +5,7 @@ import { vjp } from "../../graph/gradient.ts";
 import type { Node } from "../../graph/graph.ts";
 import { input } from "../../graph/leaf.ts";
 import { jvp } from "../../graph/tangent.ts";
+import { sizeOf } from "../../tensor/shape.ts";
 import { cast, type DType, tensor } from "../../tensor/tensor.ts";
 import { type Budget, budget } from "../budget.ts";
 import { asFunction } from "../fixed.ts";
@@ -27,6 +28,12 @@ export interface Slopes {
 
 /** Work up to which one evaluation is left to the reference rules. */
 const referenceWork = 2e7;
+
+/** Numbers in all nodes of one run. */
+export const runNumbers = once((subject: Subject): number => {
+  const { x, y } = subject.at(1, "float32");
+  return flowOf(x, y).varying.reduce((sum, node) => sum + sizeOf(node.shape), 0);
+});
 
 /** How many times as fast as plain loops an engine is on what takes long. */
 export const engineSpeed = 5;

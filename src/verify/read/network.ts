@@ -1,9 +1,9 @@
 /** @file A model and its preprocessing as steps from a sample to the outputs, every one of which is needed. One sample is one run: a batch of 1. */
 
 import { sparse } from "../algebra/sparse.ts";
-import { must } from "../refusal.ts";
+import { must, Refusal } from "../refusal.ts";
 import { isVarying, naming, type Operand } from "./arguments.ts";
-import type { OnnxGraph } from "./onnx.ts";
+import type { OnnxGraph, OnnxNode } from "./onnx.ts";
 import { readNode } from "./operators.ts";
 import { count, linear, readsOf, type Step, type Varying } from "./step.ts";
 import { checkTail, tailOf } from "./tail.ts";
@@ -49,6 +49,7 @@ export function stepsOf(graph: OnnxGraph, preprocessing: Preprocessing, sample: 
   const made = new Map<string, Step>([[port.name, first]]);
   const read = new Map<string, Set<string>>();
   const tail = tailOf(graph);
+  let total = count(shape);
   for (const node of graph.nodes) {
     if (tail.nodes.has(node)) {
       read.set(node.outputs[0], new Set(node.inputs));
@@ -59,7 +60,9 @@ export function stepsOf(graph: OnnxGraph, preprocessing: Preprocessing, sample: 
       must(operands.has(name) && name !== sampleName, () => `${naming(node)}: its input "${name}" is not there`);
       return operands.get(name);
     });
-    const result = readNode({ node, operands: given, stepOf: (tensor) => made.get(tensor) });
+    const result = named(node, () => readNode({ node, operands: given, stepOf: (tensor) => made.get(tensor) }));
+    if (isVarying(result)) total += count(result.shape);
+    must(total <= largestTotal, () => `${naming(node)}: with it the tensors of the model are too large`);
     const [out] = node.outputs;
     must(!out.startsWith("("), () => `${naming(node)}: the name "${out}" is kept for the checker`);
     must(!operands.has(out), () => `${naming(node)}: the tensor "${out}" is there already`);
@@ -109,6 +112,19 @@ function deciding(made: Map<string, Step>, result: Varying): Varying {
   );
   made.set(pair.tensor, pair);
   return pair;
+}
+
+/** Numbers in all tensors together, which a run holds: a gigabyte. */
+const largestTotal = 2 ** 27;
+
+/** What is refused of a node says which it is. */
+function named<T>(node: OnnxNode, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof Refusal) || cause.message.startsWith(naming(node))) throw cause;
+    throw new Refusal(`${naming(node)}: ${cause.message}`);
+  }
 }
 
 /** What float32 can multiply with and divide by. */

@@ -1,6 +1,7 @@
 /** @file What a network is made of, once read: steps that are affine maps, functions of one number, or choices of the largest. */
 
-import type { Sparse } from "../algebra/sparse.ts";
+import { largestTensor, type Sparse } from "../algebra/sparse.ts";
+import { must } from "../refusal.ts";
 import type { Scalar } from "./pointwise.ts";
 import type { Geometry } from "./windows.ts";
 
@@ -59,7 +60,12 @@ export interface Largest {
 
 export type Step = (Affine | Pointwise | Largest) & Varying;
 
-export const count = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
+export function count(shape: readonly number[]): number {
+  const size = shape.reduce((n, d) => n * d, 1);
+  // Before anything of that size is made.
+  must(size <= largestTensor, () => `a tensor of shape [${shape}]: it is too large`);
+  return size;
+}
 
 /** An affine step without a bias. */
 export function linear(tensor: string, shape: readonly number[], from: string, matrix: Sparse): Affine & Varying {
