@@ -7,7 +7,7 @@ import type { Network } from "../../graph/network.ts";
 import { matrix } from "../../linalg/matrix.ts";
 import { inducedNorm } from "../../linalg/norm.ts";
 import { add, mul, neg, sub } from "../../ops/arith.ts";
-import { abs, relu, sigmoid } from "../../ops/pointwise.ts";
+import { abs, leakyRelu, relu, sigmoid } from "../../ops/pointwise.ts";
 import { UsageError } from "../../tensor/errors.ts";
 import { normalTensor, random } from "../../tensor/random.ts";
 import { type Shape, sizeOf } from "../../tensor/shape.ts";
@@ -109,6 +109,14 @@ describe("jacobian()", () => {
     expect((await lower(fixed)).value).toBeCloseTo(2, 9);
     const none = await lower(functionOf([3], (x) => weight(x, [1, 2], [1, 2])));
     expect(none).toMatchObject({ value: 0, witness: null, status: "done" });
+  });
+
+  it("starts at an affine node whose derivative is written with its input", async () => {
+    // A leaky ReLU with slope 1 before a square: |x_1^2 - x_2^2| <= L |x_1 - x_2| on [-1, 1] for L = 2 only.
+    const domain = { kind: "box", low: [-1], high: [1] } as const;
+    const square = functionOf([1], (x) => mul(leakyRelu(x, 1), leakyRelu(x, 1)));
+    expect((await lower(square, 2, { domain })).value).toBeGreaterThan(1.9);
+    expect((await lower(square)).value).toBeGreaterThan(1.9);
   });
 
   it("says when time ran out, and stops when told", async () => {

@@ -84,7 +84,11 @@ export function headOf(
   const pulled = heads.flatMap((node) => {
     const u = input("u", node.shape, "float64");
     const [back] = vjp([node], [u], [x]);
-    return back ? [{ value: asFunction(node, x), pull: asFunction(back, u), rows: sizeOf(node.shape) }] : [];
+    if (!back) return [];
+    // A leaky ReLU with slope 1 is affine, and its derivative is written with x all the same: anywhere it is the same.
+    const at = asFunction(back, u, x);
+    const zero = new Float64Array(subject.size);
+    return [{ value: asFunction(node, x), pull: (v: Float64Array) => at(v, zero), rows: sizeOf(node.shape) }];
   });
   const rows = pulled.reduce((n, h) => n + h.rows, 0);
   if (rows === 0) return null;
