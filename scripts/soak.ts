@@ -1,6 +1,6 @@
 /**
  * @file `npm run soak [-- N SEED]`: N random models (100,000 unless told) from a first seed (0) are checked as test/contract/models.test.ts checks a few, in two processes.
- * `npm run soak -- replay SEED` checks one, and prints it made small where it has a breach. An interrupted run goes on where it was; the result is bench/soak.md and bench/soak.json.
+ * `npm run soak -- replay SEED` checks one, and prints it made small where it has a breach. An interrupted run writes what it has, and goes on from there when it is asked again at the same commit; the result is bench/soak.md and bench/soak.json.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -11,6 +11,7 @@ import { count, emptyTally, minimal, type Tally, together } from "../test/soak/t
 const root = fileURLToPath(new URL("../", import.meta.url));
 const folder = `${root}runs/soak/`;
 const processes = 2;
+const signals = ["SIGINT", "SIGTERM"] as const;
 /** Models between two notes of how far a process is. */
 const stretch = 100;
 
@@ -43,7 +44,10 @@ async function part(index: number, { models, seed, commit }: Part): Promise<void
     writeFileSync(`${file}.part`, JSON.stringify({ next, seconds, tally } satisfies Progress));
     renameSync(`${file}.part`, file);
   };
-  for (let at = before.next; at < seed + models; at += processes) {
+  let told = false;
+  for (const signal of signals) process.on(signal, () => (told = true));
+  let at = before.next;
+  for (; at < seed + models && !told; at += processes) {
     await count(tally, at);
     if (tally.breaches.length > 0) {
       note(at);
@@ -55,7 +59,7 @@ async function part(index: number, { models, seed, commit }: Part): Promise<void
       if (tally.models % (10 * stretch) === 0) console.log(`process ${index}: ${tally.models} models`);
     }
   }
-  note(seed + models);
+  note(at);
 }
 
 async function everything(models: number, seed: number): Promise<void> {
@@ -74,6 +78,8 @@ async function everything(models: number, seed: number): Promise<void> {
           stdio: "inherit",
         },
       );
+      // They end with the model at hand, and what they have counted is written.
+      for (const signal of signals) process.on(signal, () => child.kill(signal));
       return new Promise<number>((resolve) => child.on("exit", (code) => resolve(code ?? 1)));
     }),
   );
@@ -125,7 +131,7 @@ function write(tally: Tally, { models, seed, commit }: Part, seconds: number): v
     `| witnessed lower bounds | ${tally.lowerBounds} |`,
     `| certified radii | ${tally.radii} |`,
     "",
-    `Seeds ${seed} to ${seed + models - 1}, commit ${commit.slice(0, 12)}${dirty}, ${Math.round(seconds)} s in ${processes} processes.`,
+    `${tally.models < models ? `The first ${tally.models} of the seeds` : `Seeds`} ${seed} to ${seed + models - 1}, commit ${commit.slice(0, 12)}${dirty}, ${Math.round(seconds)} s in ${processes} processes (${(tally.models / seconds).toFixed(1)} models a second).`,
     "",
     "## By operator",
     "",
