@@ -8,9 +8,10 @@ import type { Random } from "../../src/tensor/random.ts";
 import { product } from "./builder.ts";
 import { enclose, float32 } from "./rounding.ts";
 
-/** A session on a model's bytes, as anybody would open it, but for the threads. */
-export function openSession(bytes: Uint8Array): Promise<ort.InferenceSession> {
+/** A session on a model's bytes, as anybody would open it, but for the threads; or without the runtime's own rewriting of it. */
+export function openSession(bytes: Uint8Array, optimised = true): Promise<ort.InferenceSession> {
   return ort.InferenceSession.create(bytes, {
+    graphOptimizationLevel: optimised ? "all" : "disabled",
     executionProviders: ["cpu"],
     logSeverityLevel: 4,
     intraOpNumThreads: 1,
