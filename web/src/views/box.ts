@@ -1,11 +1,22 @@
 /** @file The constant where each input stays in a range: a controller's gain, the worst state that was found, and whether a required gain is kept. */
-import type { Bracket } from "lipschitz";
+import type { Bracket, Witness } from "lipschitz";
 import { showAtMost, showNumber } from "lipschitz/report";
 import { action } from "../busy.ts";
 import { field, fill, h, normChoice } from "../dom.ts";
 import type { View } from "../page.ts";
 import type { Box, NormWord } from "../protocol.ts";
 import { sentenceOf } from "./bound.ts";
+
+/** Two points, each number with as many digits as tell it from that of the other. */
+function pairWords({ x, y }: Witness): string {
+  const digits = x.map((v, k) => {
+    let n = 4;
+    while (n < 17 && v !== y[k] && v.toPrecision(n) === y[k].toPrecision(n)) n++;
+    return n;
+  });
+  const words = (point: readonly number[]) => point.map((v, k) => String(Number(v.toPrecision(digits[k])))).join(", ");
+  return `[${words(x)}] and [${words(y)}]`;
+}
 
 /** More inputs than this have no fields of their own: one range stands for all. */
 const mostFields = 12;
@@ -54,12 +65,7 @@ export const boxView: View = ({ client, state }) => {
     judge();
     const witness = bracket.lower?.witness;
     const few = witness && witness.x.length <= mostFields;
-    fill(
-      worst,
-      few
-        ? h("p", {}, `Steepest place found: between [${witness.x.map(showNumber).join(", ")}] and its neighbour.`)
-        : null,
-    );
+    fill(worst, few ? h("p", {}, `Steepest pair found: ${pairWords(witness)}.`) : null);
   };
   const ask = action<"bound">(
     "Bracket the gain",
