@@ -1,19 +1,20 @@
 import { describe, expect, it } from "vitest";
 import { affine, functionOf, randomNetwork, weight } from "../../test/functions.ts";
 import type { Domain } from "../bounds/domain.ts";
+import { asFunction } from "../bounds/fixed.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { nodeEngine } from "../engine/node.ts";
 import { evaluate } from "../engine/reference.ts";
 import { vjp } from "../graph/gradient.ts";
 import type { Node } from "../graph/graph.ts";
-import { input } from "../graph/leaf.ts";
+import { filledLike, input } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
 import { symmetricEigen } from "../linalg/eigh.ts";
 import { matrix } from "../linalg/matrix.ts";
-import { add, mul } from "../ops/arith.ts";
+import { add, div, mul, sub } from "../ops/arith.ts";
 import { conv } from "../ops/conv.ts";
 import { flatten, reshape } from "../ops/movement.ts";
-import { gelu, relu, sigmoid, silu, sin, softplus, tanh } from "../ops/pointwise.ts";
+import { erf, gelu, relu, sigmoid, silu, sin, softplus, tanh } from "../ops/pointwise.ts";
 import { logSoftmax, softmax } from "../ops/softmax.ts";
 import { normalTensor, type Random, random } from "../tensor/random.ts";
 import { sizeOf } from "../tensor/shape.ts";
@@ -161,6 +162,32 @@ describe("curvatureBound()", () => {
     const two = await curvatureBound(functionOf([2], (x) => affine(tanh(affine(x, rows)), [[0.01, 1]])));
     expect(two.value).toBeCloseTo(0.769800359, 5);
     expect(two.method).toBe("chain");
+  });
+
+  const root = Math.sqrt(2 / Math.PI);
+  it.each<[string, number | null, (x: Node) => Node]>([
+    ["SiLU", 0.5, (x) => mul(x, sigmoid(x))],
+    ["swish of the rate 1.702, the gate first", 1.702 / 2, (x) => mul(sigmoid(mul(x, 1.702)), x)],
+    ["GELU", root, (x) => mul(mul(x, 0.5), add(erf(div(x, Math.SQRT2)), 1))],
+    ["GELU by tanh", root, (x) => mul(mul(x, 0.5), add(tanh(mul(add(x, mul(mul(mul(x, x), x), 0.044715)), root)), 1))],
+    ["Mish", null, (x) => mul(x, tanh(softplus(x)))],
+    ["x tanh(x)", 2, (x) => mul(x, tanh(x))],
+    ["SiLU with an argument that is moved", null, (x) => mul(x, sigmoid(add(x, 1)))],
+    ["a line that is folded", 0, (x) => sub(x, mul(x, 0.5))],
+  ])("sees a function made of several ops as one: %s", async (_, exact, f) => {
+    const network = functionOf([2], (x) => affine(f(affine(x, [[3, 4]])), [[2]]));
+    const { value, proved } = await curvatureBound(network);
+    expect(proved).toBe(true);
+    const z = input("z", [1, 1], "float64");
+    const [slope] = vjp([f(z)], [filledLike(z, 1)], [z]);
+    const [bend] = slope ? vjp([slope], [filledLike(z, 1)], [z]) : [null];
+    const second = bend ? asFunction(bend, z) : () => Float64Array.of(0);
+    let seen = 0;
+    for (let v = -8; v <= 8; v += 1e-3) seen = Math.max(seen, Math.abs(second(Float64Array.of(v))[0]));
+    // ||w||^2 = 25, and the weight behind it is 2.
+    expect(value).toBeGreaterThanOrEqual(50 * (exact ?? seen) * (1 - 1e-6));
+    expect(value).toBeLessThanOrEqual(50 * (exact ?? seen + 0.1) * (1 + 2e-3) + 1e-12);
+    if (exact !== null) expect(seen).toBeCloseTo(exact, 4);
   });
 
   it("is zero for an affine network, and infinite with a reason where a slope jumps or grows", async () => {

@@ -124,6 +124,8 @@ export interface Op<A = unknown> {
    * itself, given the inputs that vary.
    */
   parts?(y: Node<A>, varies: readonly boolean[]): Node | null;
+  /** The ops that stand behind a name which a bound gave to several of them, of other inputs: what they know of their values holds for y. */
+  composed?(y: Node<A>, inputs: readonly Node[]): Node;
   /** The values in float64 by plain loops: the judge in tests, and the evaluator of constants. */
   evaluate(y: Node<A>, inputs: readonly Float64Array[]): Float64Array;
   /** Write the op and return the name of its result. */

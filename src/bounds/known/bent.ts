@@ -6,6 +6,8 @@ import { enclosedAt, isZero } from "./enclosed.ts";
 /** The slopes of a composition that is positively homogeneous, element by element; null where that cannot be told. */
 export function bentBehaviour({ x, y, inner, fixed }: Composition): Behaviour | null {
   if (inner.some((node) => node.shape.join() !== x.shape.join())) return null;
+  // What is linear has no bend; affine maps around it see through it, and through a name they would not.
+  if (inner.every((node) => isLinear(node, new Set([x, ...inner])))) return null;
   const degrees = new Map<Node, number>([[x, 1]]);
   const zero = (node: Node) => !degrees.has(node) && isZero(fixed(node));
   for (const node of inner) {
@@ -37,6 +39,14 @@ export function bentBehaviour({ x, y, inner, fixed }: Composition): Behaviour | 
 }
 
 // --- internal ---
+
+function isLinear(node: Node, varies: ReadonlySet<Node>): boolean {
+  const { kind } = node.op.behaviour(
+    node,
+    node.inputs.map((i) => varies.has(i)),
+  );
+  return kind === "linear" || kind === "isometry";
+}
 
 /** What the slopes of the branches give if nothing is known of how they meet. */
 function branchwise(x: Node, inner: Composition["inner"], fixed: Composition["fixed"]): number {

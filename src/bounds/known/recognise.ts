@@ -114,6 +114,7 @@ function opOf(name: string): Op<StatedAttrs> {
     infer: (_, { type }) => type,
     vjp: (y, dy) => vjp([y.attrs.rebuild(y.inputs[0])], [dy], [y.inputs[0]]),
     behaviour: (y) => y.attrs.behaviour,
+    composed: (y, [x]) => y.attrs.rebuild(x),
     parts: (y) => (y.attrs.pairs ? y.attrs.rebuild(y.inputs[0]) : null),
     evaluate: (y, [x]) => y.attrs.evaluate(x),
     onnx: (y, build) => build.value(y.attrs.rebuild(y.inputs[0])),

@@ -2,15 +2,19 @@
  * @file Between which numbers the result of one op lies when its inputs lie in ranges, rounding included. What is not known here
  * is everything: a range never holds too little.
  */
+import { flowOf } from "../../graph/behaviour.ts";
 import type { Behaviour, Node } from "../../graph/graph.ts";
+import { input } from "../../graph/leaf.ts";
 import { down, gamma, tiny, up } from "../../linalg/rounding.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { isFloat } from "../../tensor/tensor.ts";
 import type { Range } from "../domain.ts";
-import { valueError } from "./ranges.ts";
+import { fixedValues } from "../fixed.ts";
+import { both, valueError } from "./ranges.ts";
 import {
   anything,
   cornersOf,
+  fixedRange,
   middleOf,
   pointwiseRange,
   productRange,
@@ -27,10 +31,14 @@ import { softmaxRange } from "./softmax.ts";
  *
  *     |g(a, b) - g(m_a, m_b)| <= g(|m_a| + r_a, |m_b| + r_b) - g(|m_a|, |m_b|),
  *
- * functions of one number their values at a few points and the slopes between. `varies` tells the inputs that are not weights.
+ * functions of one number their values at a few points and the slopes between. A node that stands for several ops (`Op.composed`) lies where
+ * they do as well: of a length sqrt(x . x + c) its constant does not tell that it is never below sqrt(c).
+ * `varies` tells the inputs that are not weights.
  */
 export function nodeRange(node: Node, inputs: readonly Range[], varies: readonly boolean[]): Range {
-  const found = ruleOf(node, inputs, varies);
+  const own = ruleOf(node, inputs, varies);
+  const through = composedRange(node);
+  const found = through ? both(own, through(inputs)) : own;
   const low = found.low.map((v) => (Number.isNaN(v) ? Number.NEGATIVE_INFINITY : v));
   const high = found.high.map((v) => (Number.isNaN(v) ? Number.POSITIVE_INFINITY : v));
   return { low, high };
@@ -106,11 +114,42 @@ function ruleOf(node: Node, inputs: readonly Range[], varies: readonly boolean[]
         : byBehaviour(node, inputs, varies);
     case "Div":
       return quotientRange(node, a, b);
+    case "Sqrt":
+      // Rises, and is rounded correctly.
+      return a.low.every((v) => v >= 0)
+        ? { low: a.low.map((v) => Math.max(0, down(Math.sqrt(v)))), high: a.high.map((v) => up(Math.sqrt(v))) }
+        : byBehaviour(node, inputs, varies);
     case "Softmax":
       return softmaxRange(node, a);
     default:
       return chooses.has(name) || adds.has(name) ? monotone(node, inputs) : byBehaviour(node, inputs, varies);
   }
+}
+
+const walks = new WeakMap<Node, (inputs: readonly Range[]) => Range>();
+
+/** The range of a node that stands for several ops, op by op; null for any other node. */
+function composedRange(node: Node): ((inputs: readonly Range[]) => Range) | null {
+  if (!node.op.composed) return null;
+  const known = walks.get(node);
+  if (known) return known;
+  const slot = input("composition", node.inputs[0].shape, node.inputs[0].dtype);
+  const { varying, varies, output } = flowOf(slot, node.op.composed(node, [slot]));
+  const fixed = fixedValues();
+  const still = new Map<Node, Range>();
+  for (const { inputs } of varying) for (const i of inputs) if (!varies.has(i)) still.set(i, fixedRange(fixed(i)));
+  const walk = ([x]: readonly Range[]): Range => {
+    const ranges = new Map<Node, Range>([[slot, x]]);
+    const rangeOf = (i: Node) => ranges.get(i) ?? (still.get(i) as Range);
+    for (const step of varying) {
+      if (step === slot) continue;
+      const mask = step.inputs.map((i) => varies.has(i));
+      ranges.set(step, nodeRange(step, step.inputs.map(rangeOf), mask));
+    }
+    return rangeOf(output);
+  };
+  walks.set(node, walk);
+  return walk;
 }
 
 function byBehaviour(node: Node, inputs: readonly Range[], varies: readonly boolean[]): Range {
