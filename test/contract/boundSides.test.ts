@@ -63,7 +63,7 @@ describe("bounds", () => {
       expect(proved[name], name).toBeGreaterThanOrEqual(200);
       expect(nearest[name], name).toBeGreaterThan(0.9);
     }
-  }, 400_000);
+  }, 1_200_000);
 
   it("are the same for the same seed", async () => {
     let moved = 0;
