@@ -1,5 +1,5 @@
 /** @file A program of cuts with slopes drawn at random, as the matrix that it then is: place by place, in plain loops. What a bound of the program must not be below. */
-import type { Program, Sum, Term, Variable } from "../src/bounds/quadratic/program.ts";
+import type { Program, Step, Sum, Term, Variable } from "../src/bounds/quadratic/program.ts";
 import { type Matrix, matrix } from "../src/linalg/matrix.ts";
 import type { Random } from "../src/tensor/random.ts";
 
@@ -48,21 +48,7 @@ export function realised(program: Program, r: Random): Matrix {
         break;
       }
       case "coarsen": {
-        const all = new Map(values);
-        for (const sum of step.made) all.set(sum.to, summed(sum, values, sides, cols));
-        const coarse = sides.map((_, i) => step.sides[i] ?? 1);
-        const steps = sides.map((m, i) => m / coarse[i]);
-        const fine = size();
-        for (const v of step.live) {
-          const rows = of(all, v);
-          const kept: Float64Array[] = [];
-          for (let c = 0; c < v.channels; c++) {
-            for (let p = 0; p < fine; p++) {
-              if (coordinates(p, sides).every((x, i) => x % steps[i] === 0)) kept.push(rows[c * fine + p]);
-            }
-          }
-          values.set(v, kept);
-        }
+        subsample(step, values, sides, cols);
         sides = step.sides;
         break;
       }
@@ -79,6 +65,29 @@ export function realised(program: Program, r: Random): Matrix {
 }
 
 // --- internal ---
+
+/** What is alive after a passage to a coarser grid: every so many places of it. */
+function subsample(
+  step: Step & { readonly kind: "coarsen" },
+  values: Map<Variable, Float64Array[]>,
+  sides: readonly number[],
+  cols: number,
+): void {
+  const all = new Map(values);
+  for (const sum of step.made) all.set(sum.to, summed(sum, values, sides, cols));
+  const steps = sides.map((m, i) => m / (step.sides[i] ?? 1));
+  const fine = sides.reduce((n, m) => n * m, 1);
+  for (const v of step.live) {
+    const rows = of(all, v);
+    const kept: Float64Array[] = [];
+    for (let c = 0; c < v.channels; c++) {
+      for (let p = 0; p < fine; p++) {
+        if (coordinates(p, sides).every((x, i) => x % steps[i] === 0)) kept.push(rows[c * fine + p]);
+      }
+    }
+    values.set(v, kept);
+  }
+}
 
 function of(values: ReadonlyMap<Variable, Float64Array[]>, v: Variable): Float64Array[] {
   const found = values.get(v);
@@ -130,4 +139,62 @@ function add({ map }: Term, from: readonly Float64Array[], sides: readonly numbe
       }
     }
   }
+}
+
+/** The program as rows in (x, z_1, z_2, ...), for a solver: bench/sdp.py says what it makes of them. */
+export interface Written {
+  readonly inputs: number;
+  readonly size: number;
+  readonly output: readonly (readonly number[])[];
+  readonly sectors: readonly {
+    readonly v: readonly (readonly number[])[];
+    readonly z: number;
+    readonly share: readonly number[];
+  }[];
+}
+
+/** Write a program out place by place, the outputs of its activations as numbers of their own. It must have no gains. */
+export function written(program: Program): Written {
+  const places = (sides: readonly number[]) => sides.reduce((n, m) => n * m, 1);
+  let sides = program.sides;
+  const inputs = program.input.channels * places(sides);
+  let size = inputs;
+  for (const step of program.steps) {
+    if (step.kind === "coarsen") sides = step.sides;
+    if (step.kind === "sector") size += step.to.channels * places(sides);
+  }
+  sides = program.sides;
+  const unit = (at: number) => Float64Array.from({ length: size }, (_, k) => (k === at ? 1 : 0));
+  const values = new Map<Variable, Float64Array[]>([
+    [program.input, Array.from({ length: inputs }, (_, i) => unit(i))],
+  ]);
+  const sectors: Written["sectors"][number][] = [];
+  let next = inputs;
+  for (const step of program.steps) {
+    switch (step.kind) {
+      case "affine":
+        values.set(step.to, summed(step, values, sides, size));
+        break;
+      case "sector": {
+        const v = of(values, step.from).map((row) => Array.from(row));
+        const count = places(sides);
+        const share = v.map((_, i) => step.share[Math.floor(i / count)]);
+        sectors.push({ v, z: next, share });
+        values.set(
+          step.to,
+          v.map(() => unit(next++)),
+        );
+        break;
+      }
+      case "gain":
+        throw new TypeError("written: a gain is no activation");
+      case "coarsen":
+        subsample(step, values, sides, size);
+        sides = step.sides;
+        break;
+      default:
+        step satisfies never;
+    }
+  }
+  return { inputs, size, output: of(values, program.output).map((row) => Array.from(row)), sectors };
 }

@@ -2,16 +2,10 @@
 import { sqrtUp } from "../linalg/rounding.ts";
 import type { Bound, UpperBound } from "./bound.ts";
 import { type Budget, budget } from "./budget.ts";
-import { circularJudge, isTooLarge } from "./chain/circularGraph.ts";
-import { circularSearch, normStart, productStart } from "./chain/circularSearch.ts";
-import { type Found, provedBy, reducedChain } from "./chain/circularTail.ts";
-import { uniformMultipliers } from "./chain/circularUniform.ts";
 import { lipsdp } from "./chain/lipsdp.ts";
-import type { Multipliers } from "./chain/matrix.ts";
-import { storedLists, storedStarts } from "./chain/stored.ts";
+import { storedStarts } from "./chain/stored.ts";
 import { weighedLipsdp } from "./chain/weighed.ts";
-import { type Head, headOf, proofSeconds } from "./head.ts";
-import { addUp, timesUp } from "./norm/region.ts";
+import { timesUp } from "./norm/region.ts";
 import { narrowed, onChain } from "./onChain.ts";
 import { askQuadratic } from "./quadratic/ask.ts";
 import type { Question, TailQuestion } from "./question.ts";
@@ -24,9 +18,14 @@ export async function askLipsdp(question: Question): Promise<readonly Bound[]> {
   const { seconds, clock: passing } = question;
   const clock = budget({ clock: passing });
   const tail = await question.tail();
-  // What is before a chain may have a small norm in l2 only.
-  const whole = typeof tail !== "string" && tail.from === (await question.walk()).propagation.flow.input;
-  const other = whole
+  const { flow } = (await question.walk()).propagation;
+  const { varies } = flow;
+  // What is before a chain may have a small norm in l2 only, and what goes around a layer is carried in l2 only.
+  const plain =
+    typeof tail !== "string" &&
+    tail.from === flow.input &&
+    flow.varying.every((node) => node.inputs.filter((x) => varies.has(x)).length <= 1);
+  const other = plain
     ? null
     : await fromTwo(question, norm, () => Math.max(0.2 * seconds, (seconds - clock.elapsed()) / 2));
   const left = seconds - clock.elapsed();
@@ -60,92 +59,16 @@ async function fromTwo(question: Question, norm: 1 | "inf", seconds: () => numbe
 /** |x|_2 <= n^(1/2) |x|_inf for n inputs, |y|_1 <= m^(1/2) |y|_2 for m outputs. */
 const widthFactor = ({ size, outputs }: Subject, norm: 1 | "inf"): number => sqrtUp(norm === 1 ? outputs : size);
 
-/** By the quadratic walk where it covers the network; else by the convolutions before the chain; by the chain alone where there are none, nothing is proved, or zeros stand around them and there is time left. */
+/** By the quadratic walk where it covers the network; else by the chain at its end. */
 async function lipsdpInTwo(question: Question): Promise<readonly Bound[]> {
-  // Multipliers that a model brings along are those of a chain.
-  const walked = storedLists(question.metadata ?? {}) ? null : await askQuadratic(question);
-  if (walked) return [walked];
-  return lipsdpOfChain(question);
-}
-
-async function lipsdpOfChain(question: Question): Promise<readonly Bound[]> {
-  const onTail = (q: Question) => onChain("lipsdp", (tail, own) => lipsdpOf(tail, own)).ask(q);
-  const { seconds } = question;
   const clock = budget({ clock: question.clock });
-  const head = await headOf(question);
-  const found = head && (await circularLipsdp(question, head));
-  if (!found) return onTail(question);
-  if (head.wraps) return [found];
-  const left = seconds - clock.elapsed();
-  const { bound: walked } = await question.walk();
-  const value = Math.min(found.value, walked.proved ? walked.value : Number.POSITIVE_INFINITY);
-  const [own] = left >= 0.3 * seconds ? await onTail({ ...question, seconds: left }) : [found];
-  return [{ ...(own.value < value ? own : { ...found, value }), seconds: clock.elapsed() }];
-}
-
-/** With convolutions before the chain, by stored multipliers, or without any by those that a search finds; null where nothing is proved. */
-async function circularLipsdp(question: Question, head: Head): Promise<Bound | null> {
-  const { seconds, clock: passing, signal } = question;
-  const clock = budget({ seconds, clock: passing, ...(signal ? { signal } : {}) });
-  const { stages, tail } = head;
-  const { chain } = tail;
-  const lists = storedLists(question.metadata ?? {});
-  const stored =
-    lists && lists.length === stages.length + chain.activations.length ? reducedChain(stages, chain, lists) : null;
-  const searched = stored ? null : await circularMultipliers(question, head, await question.walk());
-  const reduced = stored ?? searched?.found.reduced;
-  if (!reduced) return null;
-  // What the rounding of the chain's matrices adds comes after all that is before it, and before what follows.
-  const added = timesUp(tail.before, tail.slack(2));
-  const before = timesUp(head.before, reduced.before);
-  const behind = <B extends Bound>(bound: B): B => ({
-    ...bound,
-    value: timesUp(tail.after, addUp(timesUp(before, bound.value), added)),
-  });
-  const improve: Question["improve"] = (bound) => question.improve(behind(bound));
-  const left = Math.max(0.1 * seconds, seconds - clock.elapsed());
-  const asked = { ...question, improve, ...(searched ? { seconds: left } : {}) };
-  const starts = searched ? [searched.found.multipliers.slice(stages.length)] : undefined;
-  const bound = { ...behind(await lipsdpOf({ ...tail, ...reduced }, asked, starts)), seconds: clock.elapsed() };
-  const cut = searched?.ended === false && bound.side === "upper" && bound.status === "done";
-  return cut ? { ...bound, status: "stopped", why: "out of time: more would lower it" } : bound;
-}
-
-/**
- * Multipliers that prove something, by a search in most of the time: from one number for all neurons, or from the product of the norms of the
- * convolutions with the best multipliers of the chain behind them, whichever gives less.
- */
-async function circularMultipliers(
-  { engine, seconds, clock: passing, signal }: Question,
-  head: Head,
-  { bound: walked }: { readonly bound: UpperBound },
-): Promise<{ readonly found: Found; readonly ended: boolean } | null> {
-  const { stages, before, wraps } = head;
-  const { chain, after } = head.tail;
-  if (isTooLarge(stages, chain)) return null;
-  const limit = (part: number) => ({
-    seconds: part * seconds,
-    clock: passing,
-    ...(signal ? { signal } : {}),
-  });
-  const reserved = wraps ? 0 : proofSeconds(head) / seconds;
-  const clock = budget(limit(0.75 - reserved));
-  const guessed = async () => {
-    const judge = await circularJudge(engine, stages, chain, 13);
-    const most = walked.value / (before * after);
-    return judge && uniformMultipliers(judge, stages, chain, most, clock).finally(judge.dispose);
-  };
-  // Layers that one number suits were made for it, and wrap around.
-  const guess = wraps ? await guessed() : null;
-  const { bound, multipliers } = await lipsdp(chain, { engine, ...limit(0.1) });
-  const known = multipliers.length === chain.activations.length;
-  const norms = known ? normStart(stages, multipliers) : productStart(stages, chain);
-  const start = guess && guess.value <= norms.before * bound.value ? guess : norms;
-  const more = await circularSearch(engine, stages, chain, start.multipliers, clock);
-  const found = more && provedBy(stages, chain, more.multipliers);
-  if (found) return { found, ended: more.ended };
-  const first = provedBy(stages, chain, start.multipliers);
-  return first && { found: first, ended: true };
+  const walked = await askQuadratic(question);
+  if (walked?.whole) return [walked.bound];
+  const { seconds } = question;
+  const left = Math.max(0.2 * seconds, seconds - clock.elapsed());
+  const [own] = await onChain("lipsdp", (tail, q) => lipsdpOf(tail, q)).ask({ ...question, seconds: left });
+  // A part that is no chain may be walked, and a chain may be longer than what is walked.
+  return [walked && walked.bound.value <= own.value ? walked.bound : own];
 }
 
 /** What lipsdp has proved while it goes on. */
@@ -159,11 +82,7 @@ const onTheWay = (value: number, clock: Budget): UpperBound => ({
   why: "on the way",
 });
 
-async function lipsdpOf(
-  tail: TailQuestion,
-  question: Question,
-  starts: readonly Multipliers[] = storedStarts(narrowed(tail, question), question.metadata ?? {}),
-): Promise<Bound> {
+async function lipsdpOf(tail: TailQuestion, question: Question): Promise<Bound> {
   const { engine, seconds, clock: passing, signal, progress, improve } = question;
   const clock = budget({ clock: passing });
   const chain = narrowed(tail, question);
@@ -171,7 +90,7 @@ async function lipsdpOf(
     engine,
     seconds,
     clock: passing,
-    starts,
+    starts: storedStarts(chain, question.metadata ?? {}),
     ...(signal ? { signal } : {}),
     onProgress: () => progress(Math.min(1, clock.elapsed() / seconds)),
     onImprove: (value) => improve(onTheWay(value, clock)),

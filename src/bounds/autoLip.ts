@@ -5,12 +5,11 @@ import { originOf } from "../graph/origin.ts";
 import { sqrtUp, up } from "../linalg/rounding.ts";
 import type { LayerBound, NoBound, Norm, Status, UpperBound } from "./bound.ts";
 import { type Budget, budget, type Clock } from "./budget.ts";
-import { circularNorm } from "./chain/circular.ts";
-import { wrappedConvolution } from "./chain/circularTail.ts";
 import type { Domain } from "./domain.ts";
 import { recognisedFlow } from "./known/recognise.ts";
 import { localNorms } from "./local/localNorm.ts";
 import { type Effort, type NodeNorms, type NormStore, nodeNorms } from "./norm/node.ts";
+import { periodicNorm, wrappedConvolution } from "./norm/periodic.ts";
 import { addUp, sourceCost, sourceNorm, timesUp } from "./norm/region.ts";
 import { residualBlock } from "./norm/residual.ts";
 import type { Subject } from "./subject.ts";
@@ -49,7 +48,7 @@ export interface AutoLipOptions {
  *
  * or, where node k knows its constant J in all its inputs together, J ||(L_i)_i||_p if that is less; at the end of an affine
  * region sum over its sources s of ||A_s||_p L_s if that is less; in l2 what is
- * proved of residual blocks h + V s(W h + b) (`residualBlock`) and of convolutions that wrap around (`circularNorm`) as a whole. Every step is rounded up. On a ball or box the suprema are over the
+ * proved of residual blocks h + V s(W h + b) (`residualBlock`) and of convolutions that wrap around (`periodicNorm`) as a whole. Every step is rounded up. On a ball or box the suprema are over the
  * ranges of the inputs there, which products, quotients and powers need to have one at all.
  *
  * Reference: Virmaux and Scaman 2018, algorithm 2.
@@ -160,7 +159,7 @@ export async function propagate(
     }
     const wrapped = norm === 2 && !hurry && value > 0 ? wrappedConvolution(flow, node, norms) : null;
     if (wrapped) {
-      value = Math.min(value, timesUp(circularNorm(wrapped.stage), constants.get(wrapped.source) as number));
+      value = Math.min(value, timesUp(periodicNorm(wrapped.stage), constants.get(wrapped.source) as number));
     }
     const block = norm === 2 && value > 0 ? residualBlock(flow, norms, node, clock) : null;
     const whole = block ? timesUp(block.constant, constants.get(block.from) as number) : value;

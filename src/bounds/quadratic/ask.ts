@@ -1,7 +1,10 @@
 /** @file The quadratic walk asked about a network, in l2 on the whole space: which program of cuts it is, and whether it is worth its time. */
-import { type Flow, flowOf } from "../../graph/behaviour.ts";
+import { flowOf } from "../../graph/behaviour.ts";
+import type { Node } from "../../graph/graph.ts";
+import { sizeOf } from "../../tensor/shape.ts";
 import type { Propagation } from "../autoLip.ts";
 import type { Bound, UpperBound } from "../bound.ts";
+import { storedLists } from "../chain/stored.ts";
 import { gatesOf } from "../chain/tail.ts";
 import { timesUp } from "../norm/region.ts";
 import type { Question } from "../question.ts";
@@ -9,16 +12,20 @@ import { denseCuts } from "./cuts.ts";
 import { gridCuts } from "./gridCuts.ts";
 import { quadraticBound } from "./lipsdp.ts";
 import type { Program, Variable } from "./program.ts";
+import { fromLists } from "./start.ts";
 
-/** `lipsdp` by the quadratic walk; null where no program covers the network, or its matrices would be too large. */
-export async function askQuadratic(question: Question): Promise<Bound | null> {
+/** `lipsdp` by the quadratic walk, of the whole network or of what is behind a node; null where no program covers any of it, or matrices would be too large. */
+export async function askQuadratic(
+  question: Question,
+): Promise<{ readonly bound: Bound; readonly whole: boolean } | null> {
   const { engine, seconds, clock, signal, domain, norm, progress, improve } = question;
   if (norm !== 2 || domain.kind !== "global") return null;
   const began = performance.now();
   const elapsed = () => (performance.now() - began) / 1000;
   const { bound: walked, propagation } = await question.walk();
   const found = programFor(propagation);
-  if (!found) return null;
+  // A search that leaves no time for its proofs is worth nothing.
+  if (!found || 2 * proofSeconds(found.program) > (seconds ?? Number.POSITIVE_INFINITY)) return null;
   const { program, before } = found;
   const work = workOf(program);
   const most = walked.proved ? walked.value : Number.POSITIVE_INFINITY;
@@ -27,8 +34,11 @@ export async function askQuadratic(question: Question): Promise<Bound | null> {
     const proved = value < Number.POSITIVE_INFINITY;
     return { method: "lipsdp", side: "upper", proved, value, seconds: elapsed() };
   };
+  const lists = storedLists(question.metadata ?? {});
+  const stored = lists && fromLists(program, lists);
   const bound = await quadraticBound(program, {
     engine,
+    ...(stored ? { stored } : {}),
     seconds,
     clock,
     work,
@@ -37,9 +47,9 @@ export async function askQuadratic(question: Question): Promise<Bound | null> {
     onImprove: (value) => improve({ ...stated(value), status: "stopped", why: "on the way" }),
   });
   if (bound.value === Number.POSITIVE_INFINITY) return null;
-  return bound.ended
-    ? { ...stated(bound.value), status: "done" }
-    : { ...stated(bound.value), status: "stopped", why: "out of time: more would lower it" };
+  const why = "out of time: more would lower it";
+  const status = bound.ended ? ({ status: "done" } as const) : ({ status: "stopped", why } as const);
+  return { bound: { ...stated(bound.value), ...status }, whole: before === 1 };
 }
 
 /** Multiply-adds of the walk, roughly. */
@@ -77,6 +87,9 @@ export function workOf(program: Program): number {
   return work;
 }
 
+/** What a proof takes. */
+const proofSeconds = (program: Program): number => workOf(program) / 4e8;
+
 /** The program of a network, or of all behind a node that everything passes through, whose constant it keeps; null where there is none of a size. */
 export function programFor({
   flow,
@@ -86,22 +99,40 @@ export function programFor({
   const whole = denseCuts(flow, norms);
   const dense = typeof whole === "string" ? null : { program: whole, before: 1, work: workOf(whole) };
   if (dense && dense.work < quickWork) return dense;
-  for (const gate of gatesOf(flow)) {
-    // What is only moved costs nothing; behind anything else a walk would begin anew.
-    if (constantOf(gate) > 1) break;
-    if (gate.shape.length < 3) continue;
-    const program = gridCuts(behind(flow, gate), norms);
-    if (typeof program === "string") continue;
+  const at = (gate: Node) => {
+    const rest = gate === flow.input ? flow : flowOf(gate, flow.output);
+    if (rest.varying.some((node) => sizeOf(node.shape) > largest)) return null;
+    const program = gate.shape.length < 3 ? denseCuts(rest, norms) : gridCuts(rest, norms);
+    if (typeof program === "string") return null;
     const work = workOf(program);
+    return work < mostWork ? { program, before: constantOf(gate), work } : null;
+  };
+  // What is only moved costs nothing: the first gates may all be the input.
+  const gates = gatesOf(flow).filter((gate) => constantOf(gate) < Number.POSITIVE_INFINITY);
+  for (const gate of gates.filter((g) => constantOf(g) === 1)) {
+    const found = gate.shape.length < 3 ? null : at(gate);
     // Number by number the walk knows more.
-    if (work < mostWork && !(dense && dense.work < 4 * work)) return { program, before: constantOf(gate) };
+    if (found) return dense && dense.work < mostWork && dense.work < 4 * found.work ? dense : found;
   }
-  return dense && dense.work < mostWork ? dense : null;
+  if (dense && dense.work < mostWork) return dense;
+  // What is too much, or not covered, keeps its constant: as little as may be, since what is behind a later gate is a part of what is behind an earlier one.
+  let best: ReturnType<typeof at> = null;
+  let [from, to] = [0, gates.length];
+  while (from < to) {
+    const middle = Math.floor((from + to) / 2);
+    const found = at(gates[middle]);
+    if (found) {
+      best = found;
+      to = middle;
+    } else from = middle + 1;
+  }
+  return best;
 }
 
 // --- internal ---
 
-const behind = (flow: Flow, gate: Flow["input"]): Flow => (gate === flow.input ? flow : flowOf(gate, flow.output));
+/** Numbers of a tensor beyond which a graph is not even looked at. */
+const largest = 4e5;
 
 /** A second or so for each evaluation. */
 const mostWork = 4e9;

@@ -11,6 +11,7 @@ import type { LinearForm, Node, WindowSums, Windows } from "../../graph/graph.ts
 import { sizeOf } from "../../tensor/shape.ts";
 import { sortedPairs } from "../known/recognise.ts";
 import type { NodeNorms } from "../norm/node.ts";
+import { wrappedConvolution } from "../norm/periodic.ts";
 import { type Axis, leastSide, readsOutside, spills } from "./axes.ts";
 import { Builder, denseValue, type Value, whole } from "./cuts.ts";
 import { movedNumbers, nodeMap } from "./nodeMap.ts";
@@ -67,29 +68,53 @@ class Grids {
   private readonly build = new Builder();
   private readonly images = new Map<Node, Image>();
   private readonly input: Variable;
+  private readonly space: readonly number[];
   /** How often the grid has been made coarser, per axis, and the least sides that each of the grids must have. */
   private strides: readonly number[];
   private readonly least: { readonly strides: readonly number[]; readonly sides: readonly number[] }[] = [];
   private readonly coarser: { readonly at: number; readonly strides: readonly number[] }[] = [];
   private readonly readers = new Map<Node, Node[]>();
+  /** Convolutions that read their image as if it went on where it ends, and what they read: then the grid is the image. */
+  private readonly periodic = new Map<Node, ReturnType<typeof wrappedConvolution> & object>();
 
   constructor(flow: Flow, norms: NodeNorms, channels: number, space: readonly number[]) {
     this.flow = flow;
     this.norms = norms;
     this.input = this.build.variable(channels, "input");
+    this.space = space;
     this.strides = space.map(() => 1);
     this.images.set(flow.input, { ...whole(this.input), space, cropped: true });
     this.need(space);
     for (const node of flow.varying) {
-      for (const x of new Set(node.inputs)) this.readers.set(x, [...(this.readers.get(x) ?? []), node]);
+      if (node === flow.input) continue;
+      const found = wrappedConvolution(flow, node, norms);
+      if (found) this.periodic.set(node, found);
+    }
+    for (const node of flow.varying) {
+      for (const x of new Set(this.readsOf(node))) this.readers.set(x, [...(this.readers.get(x) ?? []), node]);
     }
   }
 
+  /** What a node reads that varies. */
+  private readsOf(node: Node): readonly Node[] {
+    const found = this.periodic.get(node);
+    return found ? [found.source] : node.inputs;
+  }
+
+  /** All nodes that are to be walked: not those that only repeat an image for a periodic convolution. */
+  private walked(): Set<Node> {
+    const needed = new Set<Node>([this.flow.output]);
+    for (const node of this.flow.varying.toReversed()) {
+      if (needed.has(node)) for (const x of this.readsOf(node)) needed.add(x);
+    }
+    return new Set(this.flow.varying.slice(1).filter((node) => needed.has(node)));
+  }
+
   program(): Program | string {
-    const left = new Set(this.flow.varying.slice(1));
+    const left = this.walked();
     for (;;) {
       if (left.size === 0) return this.finish(this.images.get(this.flow.output) as Image);
-      const ready = [...left].filter((node) => node.inputs.every((x) => !left.has(x)));
+      const ready = [...left].filter((node) => this.readsOf(node).every((x) => !left.has(x)));
       let done = false;
       const waiting: { readonly node: Node; readonly sum: WindowSum | null; readonly pool: Windows | null }[] = [];
       for (const node of ready) {
@@ -122,6 +147,12 @@ class Grids {
     node: Node,
   ): { readonly made: Image | null; readonly sum: WindowSum | null; readonly pool: Windows | null } | string {
     const wait = { made: null, sum: null, pool: null };
+    const periodic = this.periodicSum(node);
+    if (periodic) {
+      return periodic.strides.some((s) => s !== 1)
+        ? { ...wait, sum: periodic }
+        : { ...wait, made: this.added(node, periodic) };
+    }
     if (isAffine(node, this.flow.varies)) {
       const moved = this.relaid(node);
       if (moved) return { ...wait, made: moved };
@@ -187,6 +218,23 @@ class Grids {
     const [one, channels, ...space] = x.shape;
     if (one !== 1 || channels !== image.map.rows || space.join() !== image.space.join()) return null;
     return isPlain(image) ? image : null;
+  }
+
+  private periodicSum(node: Node): WindowSum | null {
+    const found = this.periodic.get(node);
+    const image = found && this.plain(found.source);
+    if (!found || !image) return null;
+    const { kernel, channels, inputs, height, width, stride } = found.stage;
+    const count = height * width;
+    const taps: Tap[] = [];
+    for (let t = 0; t < count; t++) {
+      const weight = Float64Array.from({ length: channels * inputs }, (_, k) => kernel[k * count + t]);
+      if (weight.some((w) => w !== 0)) taps.push({ shift: coordinates(t, [height, width]), weight });
+    }
+    const map: Kernel = { kind: "kernel", rows: channels, cols: inputs, taps, error: 0 };
+    const [, , ...space] = node.shape;
+    const axes = [height, width].map((size, a): Axis => ({ offsets: [0], stride, size, out: space[a] }));
+    return { terms: [{ image, map, axes }], channels, space, strides: [stride, stride], factors: null };
   }
 
   private windowSum(node: Node): WindowSum | null {
@@ -482,17 +530,20 @@ class Grids {
     return this.closed(output);
   }
 
-  private finish(image: Image): Program {
+  private finish(image: Image): Program | string {
     return this.closed(this.build.materialise(image, "output"));
   }
 
   /** The grids, as small as they may be. */
-  private closed(output: Variable): Program {
+  private closed(output: Variable): Program | string {
     const total = this.strides;
     const coarse = total.map((t, i) =>
       this.least.reduce((most, { strides, sides }) => Math.max(most, Math.ceil((sides[i] * strides[i]) / t)), 1),
     );
     const sides = coarse.map((m, i) => m * total[i]);
+    if (this.periodic.size > 0 && sides.some((m, i) => m !== this.space[i])) {
+      return "zeros stand around some images, and others go on where they end";
+    }
     let now = sides;
     const actions = this.build.actions.map((action, at): Action => {
       const step = this.coarser.find((c) => c.at === at);

@@ -5,13 +5,15 @@ import { realised } from "../../../test/realise.ts";
 import { hasShared } from "../../../test/shared.ts";
 import { exactLipsdp, lipsdpNet } from "../../../test/slopeChains.ts";
 import { nodeEngine } from "../../engine/node.ts";
+import { flowOf } from "../../graph/behaviour.ts";
 import type { Node } from "../../graph/graph.ts";
 import { constant, input } from "../../graph/leaf.ts";
 import { spectralNorm } from "../../linalg/norm.ts";
 import { add, sub } from "../../ops/arith.ts";
 import { matmul } from "../../ops/matmul.ts";
-import { concat, sliceAxis, transpose } from "../../ops/movement.ts";
+import { concat, reshape, sliceAxis, transpose } from "../../ops/movement.ts";
 import { relu } from "../../ops/pointwise.ts";
+import { softmax } from "../../ops/softmax.ts";
 import { maxMin } from "../../ops/sort.ts";
 import { type Random, random } from "../../tensor/random.ts";
 import { tensor } from "../../tensor/tensor.ts";
@@ -111,9 +113,9 @@ describe("quadraticBound()", () => {
         expect(value).toBeLessThan(Number.POSITIVE_INFINITY);
         expect(value).toBeGreaterThanOrEqual(steepestOf(program, r, 20));
       }),
-      { numRuns: 60, seed: 1 },
+      { numRuns: 30, seed: 1 },
     );
-    expect(covered).toBeGreaterThan(30);
+    expect(covered).toBeGreaterThan(15);
   });
 
   it("carries what goes around a block: far below the product of norms, above what is witnessed", async () => {
@@ -155,6 +157,14 @@ describe("quadraticBound()", () => {
     expect(await value(program)).toBeGreaterThanOrEqual(lower);
     expect(await value(withoutShortcut)).toBeLessThan(lower);
     expect(await value(half)).toBeLessThan(lower);
+  });
+
+  it("takes no part of a node that goes around the start of its flow", () => {
+    const x = input("x", [1, 6], "float64");
+    const start = reshape(relu(x), [2, 3]);
+    const flow = flowOf(start, softmax(start, 1));
+    const program = denseCuts(flow, nodeNorms(flow));
+    expect(typeof program === "string" ? program : program.steps.map(({ kind }) => kind)).toContain("gain");
   });
 
   it("sees that a MaxMin moves nothing apart", async () => {

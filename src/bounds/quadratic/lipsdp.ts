@@ -1,7 +1,7 @@
 /** @file LipSDP on any program of cuts: multipliers in closed form, a search for better ones, and the proof of what they give. */
 import type { Engine } from "../../engine/engine.ts";
 import { sqrtUp } from "../../linalg/rounding.ts";
-import { budget, type Clock, reserving } from "../budget.ts";
+import { type Budget, budget, type Clock, reserving } from "../budget.ts";
 import type { Program } from "./program.ts";
 import { type Choose, matricesOf, provedWalk } from "./proof.ts";
 import { type Point, searchMultipliers } from "./search.ts";
@@ -19,6 +19,8 @@ export interface QuadraticOptions {
   readonly signal?: AbortSignal;
   /** Evaluations of the objective at most. Default 1000. */
   readonly steps?: number;
+  /** Multipliers that may be good, one for each number of the program: looked at first, and where they prove anything the search begins there. */
+  readonly stored?: Float64Array;
   /** The value so far, not yet proved, and the part of the steps that is done. */
   onStep?(value: number, done: number): void;
   /** Each smaller value as soon as it is proved. */
@@ -45,18 +47,31 @@ export async function quadraticBound(program: Program, options: QuadraticOptions
     multipliers: null,
   };
   let cost = 0;
-  const offer = async (choose: Choose, multipliers: Float64Array) => {
+  const offer = async (choose: Choose, multipliers: Float64Array, limit?: Budget) => {
     const began = clock.elapsed();
     clock.spend(work);
-    const cut = await provedWalk(program, choose);
+    const cut = await provedWalk(program, choose, limit);
     const value = cut ? sqrtUp(provedTop(matricesOf(cut))) : Number.POSITIVE_INFINITY;
     cost = clock.elapsed() - began;
     if (value >= found.value) return;
     Object.assign(found, { value, multipliers });
     onImprove(value);
   };
-  const start = recordedStart(program);
-  await offer(start.choose, start.multipliers);
+  let start: Start | null = null;
+  if (options.stored) {
+    for (const e of storedInwards) {
+      const recorded = recorder(program, given(options.stored, e));
+      await offer(recorded.choose, recorded.multipliers, clock);
+      // The first that proves anything may do so with little to spare: the next is looked at as well.
+      const better = found.multipliers === recorded.multipliers;
+      if (start && !better) break;
+      if (better) start = recorded;
+    }
+  }
+  if (!start) {
+    start = recorder(program, closedForm);
+    await offer(start.choose, start.multipliers, clock);
+  }
   if (program.multipliers === 0) return { ...found, ended: true, steps: 0 };
   // A proof must come after the search.
   const limited = reserving(clock, seconds, () => 1.2 * cost);
@@ -93,12 +108,22 @@ export async function quadraticBound(program: Program, options: QuadraticOptions
 /** How far multipliers are moved from the edge of what is feasible before they are proved. */
 const inwards: readonly number[] = [1e-9, 1e-7, 1e-5];
 
-/** The closed form, and what it has chosen when the walk has been: t, and the logarithms that the objective takes. */
-function recordedStart(program: Program) {
+/** The same for multipliers that a model brings along, whose inequality may hold with nothing to spare before weights were rounded. */
+const storedInwards: readonly number[] = [1e-7, 1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3];
+
+interface Start {
+  /** What was chosen, once the walk has been: t, and the logarithms that the objective takes. */
+  readonly multipliers: Float64Array;
+  readonly theta: Float64Array;
+  readonly choose: Choose;
+}
+
+/** Choose as somebody else does, and write it down. */
+function recorder(program: Program, by: Choose): Start {
   const theta = new Float64Array(Math.max(1, program.multipliers));
   const multipliers = new Float64Array(theta.length).fill(1);
   const choose: Choose = (step, own, weights) => {
-    const t = closedForm(step, own, weights);
+    const t = by(step, own, weights);
     if (!t) return null;
     const means = meansOf(own, weights);
     if (step.kind === "gain") {

@@ -1,5 +1,6 @@
 /** @file Multipliers in closed form: those of ECLipsE-Fast, in proportion to what each channel may be. They need no search, and are where one begins. */
 import type { Complex } from "./complex.ts";
+import type { Program } from "./program.ts";
 import type { Choose } from "./proof.ts";
 
 /** t as a number times the largest that each channel may be at any frequency: M = 2 diag(t) - Y_vv is then about diag(t) or more. */
@@ -30,6 +31,22 @@ export function given(t: Float64Array, e: number): Choose {
     if (step.kind === "gain") return Float64Array.of(factor * t[step.multiplier]);
     return Float64Array.from(step.share, (k) => factor * t[k]);
   };
+}
+
+/**
+ * Lists of a model's metadata, of a number for each hidden layer, channel or neuron, as multipliers of a program; undefined where they do not fit. There
+ * Lambda stands before d_z^T (d_v - d_z), here 2 / t does.
+ */
+export function fromLists(program: Program, lists: readonly (readonly number[])[]): Float64Array | undefined {
+  const sectors = program.steps.filter((step) => step.kind === "sector");
+  const t = new Float64Array(program.multipliers).fill(1);
+  if (lists.length !== sectors.length || program.steps.some((step) => step.kind === "gain")) return undefined;
+  for (const [i, { share }] of sectors.entries()) {
+    const list = lists[i];
+    if (share.length % list.length !== 0) return undefined;
+    for (const [c, k] of share.entries()) t[k] = 2 / list[Math.floor((c * list.length) / share.length)];
+  }
+  return t;
 }
 
 /** A part of the mean over the channels that each has at least: what never changes would have nothing to be relative to. */
