@@ -42,7 +42,9 @@ const clip: Emit = (g, x) => {
     return g.add("Clip", [x], attributes, x.shape);
   }
   const bound = (v: number) => g.constant("float", [], [v]);
-  return g.add("Clip", [x, left ? bound(low) : null, right ? bound(high) : null], {}, x.shape);
+  const y = g.add("Clip", [x, left ? bound(low) : null, right ? bound(high) : null], {}, x.shape);
+  // Where they cross the upper one wins everywhere.
+  return left && right && low > high ? { ...y, varies: false } : y;
 };
 
 const prelu: Emit = (g, x) => {

@@ -56,8 +56,6 @@ const groupNorm: Emit = (g, x) => {
 };
 
 const meanVariance: Emit = (g, x) => {
-  // Of equal numbers the runtime makes none.
-  if (!x.varies) return null;
   const axes = g.opset >= 9 && (x.shape.length !== 4 || g.chance(0.5)) ? some(g, x.shape.length) : undefined;
   if (axes === undefined && x.shape.length !== 4) return null;
   return g.add("MeanVarianceNormalization", [x], { axes }, x.shape);
@@ -138,17 +136,23 @@ const arg =
 
 const float = ["float"] as const;
 
+/** Of a constant, whose numbers may be equal but for rounding, a normalisation makes anything. */
+const ofVarying =
+  (emit: Emit): Emit =>
+  (g, x) =>
+    x.varies ? emit(g, x) : null;
+
 export const windows: Readonly<Record<string, Drawn>> = {
   MaxPool: { kinds: float, ranks: [3, 5], emit: pool("MaxPool") },
   AveragePool: { kinds: float, ranks: [3, 5], emit: pool("AveragePool") },
   GlobalAveragePool: { kinds: float, ranks: [3, 5], emit: global("GlobalAveragePool") },
   GlobalMaxPool: { kinds: float, ranks: [3, 5], emit: global("GlobalMaxPool") },
   BatchNormalization: { kinds: float, ranks: [2, 5], emit: batchNorm },
-  InstanceNormalization: { kinds: float, ranks: [3, 5], emit: instanceNorm },
-  LayerNormalization: { kinds: float, since: 17, ranks: [2, 4], emit: layerNorm },
-  GroupNormalization: { kinds: float, since: 18, ranks: [3, 4], emit: groupNorm },
-  MeanVarianceNormalization: { kinds: float, since: 9, ranks: [2, 4], emit: meanVariance },
-  LpNormalization: { kinds: float, ranks: [1, 4], emit: lpNorm },
+  InstanceNormalization: { kinds: float, ranks: [3, 5], emit: ofVarying(instanceNorm) },
+  LayerNormalization: { kinds: float, since: 17, ranks: [2, 4], emit: ofVarying(layerNorm) },
+  GroupNormalization: { kinds: float, since: 18, ranks: [3, 4], emit: ofVarying(groupNorm) },
+  MeanVarianceNormalization: { kinds: float, since: 9, ranks: [2, 4], emit: ofVarying(meanVariance) },
+  LpNormalization: { kinds: float, ranks: [1, 4], emit: ofVarying(lpNorm) },
   LRN: { kinds: float, ranks: [4, 4], emit: lrn },
   Softmax: { kinds: float, ranks: [2, 4], emit: softmax("Softmax") },
   LogSoftmax: { kinds: float, ranks: [2, 4], emit: softmax("LogSoftmax") },
