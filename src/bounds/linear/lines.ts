@@ -194,7 +194,9 @@ function highest(
     }
     const size = Math.abs(act[k]) + Math.abs(act[k + 1]) + (1 + Math.abs(s) + (b - a)) * (Math.abs(p) + Math.abs(q));
     const own = peak + size * lineError + tiny;
-    if (!(own <= best)) best = own;
+    // Around a pole slopes are infinite and nothing is known, whatever the other pieces say.
+    if (Number.isNaN(own)) return Number.POSITIVE_INFINITY;
+    best = Math.max(best, own);
   }
   return best;
 }
