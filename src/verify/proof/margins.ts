@@ -1,4 +1,4 @@
-/** @file The margins of samples and how far they last: by the constants of differences, and by gradient and curvature where those are no proof. */
+/** @file The margins of samples and how far they last: by the constants of differences, by gradient and curvature, or by a linear walk where those are no proof. */
 
 import { down } from "../algebra/rounding.ts";
 import type { SampleClaim } from "../certificate.ts";
@@ -6,6 +6,7 @@ import type { Steps } from "../read/network.ts";
 import { must } from "../refusal.ts";
 import type { Work } from "../work.ts";
 import { bendsOf } from "./bend.ts";
+import { type LinearWalks, linearWalks } from "./linear.ts";
 import { lossWithin, reachOf } from "./reach.ts";
 import type { Run } from "./run.ts";
 import { type Slopes, slopesOf } from "./slope.ts";
@@ -40,6 +41,16 @@ export function marginsLeft(
     }
     return at.slopes.length(y, j);
   };
+  let walks: ((x: Float32Array) => LinearWalks) | undefined;
+  let around: { readonly index: number; readonly walks: LinearWalks } | undefined;
+  /** What f_y - f_j is not below within a radius, less what float32 may round there. */
+  const lower = (index: number, y: number, j: number, radius: number): number => {
+    walks ??= linearWalks(steps, walk, largest);
+    if (around?.index !== index) {
+      around = { index, walks: walks(x.subarray(index * steps.size, (index + 1) * steps.size)) };
+    }
+    return down(around.walks.lower(y, j, radius) - rounding.float32);
+  };
   const left = (index: number, y: number, j: number) =>
     down(down(down(outputs[index * n + y] - outputs[index * n + j]) - rounding.float64) - rounding.float32);
   /** Can curvature add a thousandth to what the constant says? Only then is a gradient worth its time. */
@@ -52,21 +63,34 @@ export function marginsLeft(
       if (!(margin > 0)) return false;
       if (lossWithin(radius, K, Number.POSITIVE_INFINITY, K) < margin) return true;
       const C = bend(y, j);
-      return bends(margin, C, K) && lossWithin(radius, slope(index, y, j), C, K) < margin;
+      if (bends(margin, C, K) && lossWithin(radius, slope(index, y, j), C, K) < margin) return true;
+      return lower(index, y, j, radius) > 0;
     },
     reach(index, y, j, most) {
       const margin = left(index, y, j);
       const K = walk.pair(y, j);
       const straight = reachOf(margin, K, Number.POSITIVE_INFINITY, K);
       if (straight >= most) return most;
+      if (!(margin > 0)) return straight;
       const C = bend(y, j);
-      if (!(margin > 0 && bends(margin, C, K))) return straight;
       // Another machine may compute another gradient, by less than this.
-      const curved = reachOf(margin, slope(index, y, j), C, K) * (1 - 2 ** -30);
-      return Math.min(most, Math.max(straight, curved));
+      const curved = bends(margin, C, K) ? reachOf(margin, slope(index, y, j), C, K) * (1 - 2 ** -30) : 0;
+      let radius = Math.max(straight, curved);
+      if (radius >= most) return most;
+      if (lower(index, y, j, most) > 0) return most;
+      let high = Math.min(most, 64 * radius + 1);
+      for (let k = 0; k < halvings && high > radius * (1 + 2 ** -8); k++) {
+        const middle = radius / 2 + high / 2;
+        if (lower(index, y, j, middle) > 0) radius = middle;
+        else high = middle;
+      }
+      return radius;
     },
   };
 }
+
+/** Radii that are tried between what another proof gives and what is asked for. */
+const halvings = 10;
 
 /** Check margins, classes and radii against what is left of the margins. */
 export function* checkSamples(

@@ -7,6 +7,8 @@ export interface Scalar {
   readonly slope: readonly [number, number];
   /** By how much two slopes differ at most, over the distance of their places; Infinity where there is a kink. */
   readonly bend: number;
+  /** Where it is nothing but two half-lines that meet at 0 in 0: their slopes, to the left and to the right. */
+  readonly bent?: readonly [number, number];
   value(x: number): number;
   /** The slope at a place; asked for only where there is no kink. */
   derivative(x: number): number;
@@ -39,13 +41,13 @@ const plain = (
   slope: readonly [number, number],
   error: Scalar["error"],
   value: (x: number) => number,
-  smooth: Pick<Scalar, "bend" | "derivative"> = kinked,
+  smooth: Pick<Scalar, "bend" | "derivative" | "bent"> = kinked,
 ): Kind => ({ attributes: [], most: 1, make: () => ({ slope, error, value, ...smooth }) });
 
 /** By the name of the operator. */
 export const scalars: Readonly<Record<string, Kind>> = {
-  Relu: plain([0, 1], "none", (x) => (x > 0 ? x : 0)),
-  Abs: plain([-1, 1], "none", Math.abs),
+  Relu: plain([0, 1], "none", (x) => (x > 0 ? x : 0), { ...kinked, bent: [0, 1] }),
+  Abs: plain([-1, 1], "none", Math.abs, { ...kinked, bent: [-1, 1] }),
   Sigmoid: {
     attributes: [],
     most: 1,
@@ -91,7 +93,8 @@ export const scalars: Readonly<Record<string, Kind>> = {
       const alpha = number("alpha", Math.fround(0.01));
       if (Math.abs(alpha) > 8) return null;
       const value = (x: number) => (x < 0 ? alpha * x : x);
-      return { slope: [Math.min(alpha, 1), Math.max(alpha, 1)], error: "few", value, ...kinked };
+      const slope = [Math.min(alpha, 1), Math.max(alpha, 1)] as const;
+      return { slope, bent: [alpha, 1], error: "few", value, ...kinked };
     },
   },
   Elu: {
