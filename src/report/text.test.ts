@@ -19,6 +19,14 @@ describe("renderBracket()", () => {
     );
   });
 
+  it("calls nothing witnessed where no two points show anything", () => {
+    const upper = { value: 9, method: "autolip", proved: true } as const;
+    const first = (value: number) =>
+      renderBracket({ ...none, upper, lower: { value, method: "jacobian", witness: null } }).split("\n")[0];
+    expect(first(0)).toContain("between 0 (no pair of points shows more) and 9");
+    expect(first(4)).toContain("between 4.000 (witnessed, jacobian) and 9");
+  });
+
   it("says once why methods for chains do not fit, and shows no value of theirs", () => {
     const unfit = {
       side: "upper",

@@ -58,9 +58,12 @@ export function renderBracket(bracket: Bracket): string {
     const where = bracket.domain === "global" ? "global constant" : `constant proved on the ${bracket.domain}`;
     const advice = bracket.domain === "global" ? "try --box, or --center and --radius" : "try a smaller one";
     lines.push(`No ${where}: ${printable(`${why} at node ${node}`)}${local ? `; ${advice}` : ""}.`);
-    if (lower) lines.push(`Slopes up to ${showNumber(lower.value)} were seen (witnessed, ${lower.method}).`);
+    if (lower && lower.value > 0)
+      lines.push(`Slopes up to ${showNumber(lower.value)} were seen (witnessed, ${lower.method}).`);
   } else {
-    const low = lower ? `${showAtLeast(lower.value)} (witnessed, ${lower.method})` : "none found";
+    // Nothing is witnessed where no two points show anything; 0 is true of every network.
+    const seen = lower && lower.value > 0 ? `witnessed, ${lower.method}` : "no pair of points shows more";
+    const low = lower ? `${showAtLeast(lower.value)} (${seen})` : "none found";
     const high = upper
       ? `${upper.proved ? showAtMost(upper.value) : showNumber(upper.value)} (${upper.proved ? "proved" : "estimate"}, ${upper.method})`
       : "none";

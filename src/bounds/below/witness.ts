@@ -44,7 +44,7 @@ export async function judge(engine: Engine, search: Search, kind: "direction" | 
   const { rise, work } = risen;
   const precise: Search = { ...search, slopes };
   const few = work > 2 ** 19;
-  const iterations = Math.max(3, Math.min(100, Math.floor(2 ** 22 / work)));
+  const iterations = Math.max(3, Math.min(100, Math.floor(2 ** 25 / work)));
   const steps = few ? [2 ** -1, 2 ** -6, 2 ** -13] : [2 ** -1, 2 ** -4, 2 ** -8, 2 ** -13, 2 ** -20];
   const pairsOf = ({ x, v }: Candidate, as: "direction" | "pair"): Points[] =>
     as === "direction" ? pairsAlong(domain, x, v, steps) : [{ x, y: x.map((c, i) => c + v[i]) }];
@@ -72,7 +72,7 @@ export async function judge(engine: Engine, search: Search, kind: "direction" | 
   return {
     glance: (candidates, places = []) => plain(candidates, places, 1),
     async confirm(candidates, places = []) {
-      const wanted = few ? 1 : 3;
+      const wanted = work > 2 ** 26 ? 1 : 3;
       const first = await plain(candidates, places, wanted);
       const trials: Trial[] = [];
       for (const candidate of candidates.slice(0, wanted)) {
