@@ -1,11 +1,9 @@
 /** @file The bounds by name: for which norms and domains each is, and how it is asked. */
-import { askLipsdp } from "./askLipsdp.ts";
 import { annealing } from "./below/annealing.ts";
 import { jacobian } from "./below/jacobian.ts";
 import { pairs } from "./below/pairs.ts";
 import { riseOf } from "./below/rise.ts";
 import type { Bound, Norm } from "./bound.ts";
-import { branchAndBound } from "./branch/branch.ts";
 import { budget } from "./budget.ts";
 import { combettesPesquet } from "./chain/combettesPesquet.ts";
 import { eclipseFast } from "./chain/eclipse.ts";
@@ -18,7 +16,7 @@ import { recurJacBound } from "./local/recurJac.ts";
 import { onChain } from "./onChain.ts";
 import type { MethodEntry, Question, TailQuestion } from "./question.ts";
 
-/** Every method, upper bounds first. */
+/** Every method, upper bounds first. The two largest are loaded when they are asked, so that a page has the rest sooner. */
 export const methods = {
   frobenius: onChain("frobenius", async ({ chain }) => frobenius(chain)),
   autolip: {
@@ -33,7 +31,13 @@ export const methods = {
   seqlip: { ...onChain("seqlip", ({ chain }, q) => seqLip(chain, limits(q))), work: 5 },
   "greedy-seqlip": { ...onChain("greedy-seqlip", ({ chain }, q) => greedySeqLip(chain, limits(q))), work: 5 },
   "eclipse-fast": { ...onChain("eclipse-fast", async ({ chain }, q) => eclipseFast(chain, limits(q))), quick: true },
-  lipsdp: { norms: "all", domains: "all", quick: true, work: 3, ask: askLipsdp },
+  lipsdp: {
+    norms: "all",
+    domains: "all",
+    quick: true,
+    work: 3,
+    ask: async (q) => (await import("./askLipsdp.ts")).askLipsdp(q),
+  },
   interval: { ...onChain("interval", slopeBound(intervalBound)), norms: "all", domains: "all" },
   recurjac: { ...onChain("recurjac", slopeBound(recurJacBound)), norms: "all", domains: "all", work: 0.6 },
   branch: { norms: "all", domains: "all", quick: false, work: 2, ask: branch },
@@ -143,6 +147,7 @@ async function branch({
     ];
   }
   const risen = await riseOf(engine, subject, budget({ seconds, clock }));
+  const { branchAndBound } = await import("./branch/branch.ts");
   const { upper, lower } = await branchAndBound(chain, domain, norm, {
     seconds,
     clock,

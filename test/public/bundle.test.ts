@@ -26,17 +26,27 @@ async function bundled(code: string) {
   );
   // linkedom, which stands in for a document where there is none, tries for it and does without.
   const needed = outside.filter((path) => path !== "canvas");
-  const [page] = outputFiles.filter((f) => /stdin\.js$/.test(f.path));
-  return { warnings: warnings.map((w) => w.text), outside: needed, gzip: gzipSync(page.contents).length };
+  const atOnce = new Set<string>();
+  const follow = (chunk: string): void => {
+    if (atOnce.has(chunk)) return;
+    atOnce.add(chunk);
+    for (const { path, kind, external } of metafile.outputs[chunk].imports) {
+      if (kind === "import-statement" && !external) follow(path);
+    }
+  };
+  for (const chunk of Object.keys(metafile.outputs)) if (/stdin\.js$/.test(chunk)) follow(chunk);
+  const loaded = outputFiles.filter((f) => [...atOnce].some((chunk) => f.path.endsWith(`/${chunk}`)));
+  const gzip = loaded.reduce((sum, f) => sum + gzipSync(f.contents).length, 0);
+  return { warnings: warnings.map((w) => w.text), outside: needed, gzip };
 }
 
 describe("bundles for a browser", () => {
   // Bytes with gzip, and what each entry may have at most.
   it.each([
-    ['export { lipschitz, readOnnx } from "lipschitz"', 125_000],
-    ['export { verify } from "lipschitz/verify"', 28_000],
+    ['export { lipschitz, readOnnx } from "lipschitz"', 140_000],
+    ['export { verify } from "lipschitz/verify"', 29_000],
     ['export { webEngine } from "lipschitz/web"', 60_000],
-    ['export * from "lipschitz"', 240_000],
+    ['export * from "lipschitz"', 300_000],
   ])("%s: no warning, nothing of Node, at most %i bytes", async (code, most) => {
     const { warnings, outside, gzip } = await bundled(code);
     expect(warnings).toEqual([]);
