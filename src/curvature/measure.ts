@@ -73,7 +73,7 @@ export async function curvature(network: Network, options: CurvatureOptions): Pr
     throw new UsageError(`curvature: steps must be a whole number >= 1, got ${steps}`);
   }
   const precision = dtype === "float64" ? 2 ** -44 : 2 ** -18;
-  const subject = subjectOf(decisive(network, options.data));
+  const subject = subjectOf(decisive(network, options));
   const ids = options.data?.ids;
   const points = await openPoints(subject, options);
   const source = random(seed).fork("directions");

@@ -50,9 +50,9 @@ export interface Points {
   dispose(): Promise<void>;
 }
 
-/** Of classes the network of the logits, to which the losses belong; of a regression the network itself. */
-export const decisive = (network: Network, data: Dataset | undefined): Network =>
-  data?.task === "classification" ? decisionNetwork(network, data.shape) : network;
+/** Of classes the network of the logits, to which the losses belong; of a regression the network itself. A loss needs two logits; one alone is measured as it is. */
+export const decisive = (network: Network, { data, of = "loss" }: Pick<PointOptions, "data" | "of">): Network =>
+  data?.task === "classification" ? decisionNetwork(network, data.shape, { sign: of === "loss" }) : network;
 
 /** Open the samples that options name. Throws UsageError where they do not fit the network, or have no label to speak of. */
 export async function openPoints(subject: Subject, options: PointOptions): Promise<Points> {

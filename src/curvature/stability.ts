@@ -41,7 +41,7 @@ export async function gradientStability(network: Network, options: StabilityOpti
   if (!(Number.isInteger(draws) && draws >= 1)) {
     throw new UsageError(`gradientStability: draws must be a whole number >= 1, got ${draws}`);
   }
-  const points = await openPoints(subjectOf(decisive(network, options.data)), options);
+  const points = await openPoints(subjectOf(decisive(network, options)), options);
   const source = random(seed).fork("stability");
   const found = radii.map(() => ({ random: [] as number[], adversarial: [] as number[] }));
   try {

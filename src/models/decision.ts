@@ -7,6 +7,11 @@ import { reshape } from "../ops/movement.ts";
 import { type Shape, sizeOf } from "../tensor/shape.ts";
 import { cast, isFloat, tensor } from "../tensor/tensor.ts";
 
+export interface DecisionOptions {
+  /** Whether one output becomes (0, f). Default: true. */
+  readonly sign?: boolean;
+}
+
 /**
  * The network whose largest output is the class that `network` decides for samples of a shape: in exact arithmetic the same class for every input.
  *
@@ -16,7 +21,7 @@ import { cast, isFloat, tensor } from "../tensor/tensor.ts";
  *
  * The network itself where nothing of that is there. Outputs that are no logits and no function of them stay.
  */
-export function decisionNetwork(network: Network, sample: Shape): Network {
+export function decisionNetwork(network: Network, sample: Shape, { sign = true }: DecisionOptions = {}): Network {
   const [port, ...others] = network.inputs;
   if (port === undefined || others.length > 0 || port.shape.slice(1).some((d) => typeof d === "string")) return network;
   const decided = (inputs: readonly Node[]) => {
@@ -27,7 +32,7 @@ export function decisionNetwork(network: Network, sample: Shape): Network {
     const found = [...new Set(outputs.flatMap((y) => logitsOf(y, inputs[0], rows)))];
     return {
       outputs,
-      logits: found.map((z) => (found.length === 1 && sizeOf(z.shape) === rows ? bySign(z, rows) : z)),
+      logits: found.map((z) => (sign && found.length === 1 && sizeOf(z.shape) === rows ? bySign(z, rows) : z)),
     };
   };
   const one = port.shape.map((d) => (typeof d === "number" ? d : 1));

@@ -216,12 +216,12 @@ describe("lower bounds", () => {
   it("are not 0 for want of time", async () => {
     for (const kind of ["dense", "image", "chain"] as const) {
       for (let seed = 0; seed < 6; seed++) {
-        const { bounds } = await lipschitz(randomNetwork(random(seed), kind), {
-          engine,
-          methods: ["jacobian", "pairs", "annealing"],
-          seconds: 1e-9,
-        });
-        for (const { value } of bounds) expect(value).toBeGreaterThan(0);
+        // The time is that of the whole command: what is asked first is looked for.
+        for (const method of ["jacobian", "pairs", "annealing"]) {
+          const asked = { engine, methods: [method], seconds: 1e-9 };
+          const { lower } = await lipschitz(randomNetwork(random(seed), kind), asked);
+          expect(lower?.value).toBeGreaterThan(0);
+        }
       }
     }
   });

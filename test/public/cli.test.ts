@@ -481,7 +481,7 @@ describe("report", () => {
     mkdirSync(strange, { recursive: true });
     writeFileSync(join(strange, "record.json"), '{"tool":{}}');
     const { status, stderr } = lipschitz("report", strange);
-    expect(stderr).toMatch(/^lipschitz: .*record\.json: \$\.spec: missing; is it a record/);
+    expect(stderr).toMatch(/^lipschitz: .*record\.json: \$\.tool\.name: must be .*; is it a record/);
     expect(status).toBe(2);
   });
 });

@@ -265,7 +265,7 @@ const models: Readonly<Record<string, readonly [(model: ModelProto, graph: Graph
       );
       inFront(g, [node("Pad", ["input", "pads"], "x")]);
     },
-    /must not be that large/,
+    /too large/,
   ],
   "padding with what is there": [
     (_, g) => {
