@@ -63,7 +63,11 @@ const widthFactor = ({ size, outputs }: Subject, norm: 1 | "inf"): number => sqr
 async function lipsdpInTwo(question: Question): Promise<readonly Bound[]> {
   const clock = budget({ clock: question.clock });
   const walked = await askQuadratic(question);
-  if (walked?.whole) return [walked.bound];
+  const tail = await question.tail();
+  const { flow } = (await question.walk()).propagation;
+  // What follows a chain has a constant of its own, of which the walk makes one multiplier: either may prove less.
+  const followed = typeof tail !== "string" && tail.end !== flow.output;
+  if (walked?.whole && !followed) return [walked.bound];
   const { seconds } = question;
   const left = Math.max(0.2 * seconds, seconds - clock.elapsed());
   const [own] = await onChain("lipsdp", (tail, q) => lipsdpOf(tail, q)).ask({ ...question, seconds: left });

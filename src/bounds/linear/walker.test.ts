@@ -5,6 +5,7 @@ import { plainEngine } from "../../../test/plainEngine.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import { add, mul } from "../../ops/arith.ts";
 import { relu } from "../../ops/pointwise.ts";
+import { UsageError } from "../../tensor/errors.ts";
 import { random } from "../../tensor/random.ts";
 import { subjectOf } from "../subject.ts";
 import { constantsOf } from "./constants.ts";
@@ -14,6 +15,7 @@ import { walkerOf } from "./walker.ts";
 describe("walkerOf()", () => {
   for (const type of ["dense", "chain", "image", "steep"] as const) {
     it(`bounds random networks from below in every norm: ${type}`, async () => {
+      let seen = 0;
       let breaches = 0;
       let finite = 0;
       let gained = 0;
@@ -21,13 +23,20 @@ describe("walkerOf()", () => {
       const gaps: number[] = [];
       for (let seed = 0; seed < (type === "image" ? 10 : 25); seed++) {
         const kind = kinds[seed % 4];
-        const found = await look(seed, type, kind);
+        const found = await look(seed, type, kind).catch((error: unknown) => {
+          // The root of a sum of squares is one function of several numbers, which has no lines.
+          if (error instanceof UsageError && /no lines for Length/.test(error.message)) return null;
+          throw error;
+        });
+        if (!found) continue;
+        seen++;
         breaches += found.breaches;
         finite += found.finite;
         gained += found.gained;
         total += 6;
         gaps.push(...found.gaps);
       }
+      expect(seen).toBeGreaterThan(type === "image" ? 9 : 15);
       expect(breaches).toBe(0);
       expect(finite).toBeGreaterThan(0.9 * total);
       expect(gained).toBeGreaterThan(0);
