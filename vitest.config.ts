@@ -37,6 +37,8 @@ const browser = {
 
 export default defineConfig({
   test: {
+    // One for each core of the smallest machine that is reckoned with; Vitest would leave one of two idle.
+    maxWorkers: 2,
     projects: [
       { test: { ...limits, name: "node", include: ["src/**/*.test.ts", "test/{contract,public}/**/*.test.ts"] } },
       ...(chromium ? [browser] : []),
