@@ -15,9 +15,6 @@ const engine = nodeEngine({ threads: 1 });
 const norms: readonly Norm[] = [1, 2, "inf"];
 const global = { kind: "global" } as const;
 
-/** Searches that stop at the clock are not the same twice; small ones end before it. */
-const seconds = 4;
-
 type Rows = readonly (readonly number[])[];
 
 function rows(r: Random, out: number, inner: number): Rows {
