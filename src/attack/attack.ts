@@ -10,7 +10,7 @@ import type { AttackNorm } from "./ball.ts";
 import { nothingFound } from "./findings.ts";
 import { type AttackName, type AttackSpec, attackNames, attackOf, type Protocol } from "./protocol.ts";
 import { confirm } from "./refine.ts";
-import { carryOut, type Search } from "./search.ts";
+import { runAttack, type Search } from "./search.ts";
 import { targetOf } from "./target.ts";
 
 export interface AttackOptions {
@@ -98,7 +98,7 @@ export async function attack(network: Network, options: AttackOptions): Promise<
         ...(signal ? { signal } : {}),
         onProgress: (part) => onProgress?.((k + part) / protocol.attacks.length),
       };
-      const found = await carryOut(search, spec, source.fork(`${k} ${spec.name}`));
+      const found = await runAttack(search, spec, source.fork(`${k} ${spec.name}`));
       attacks.push({ name: spec.name, robust: robustAccuracy(right, found.distance, radii) });
     }
     const decisions = await target.decide(data.x, "float64");

@@ -31,7 +31,7 @@ export interface Search {
 }
 
 /** What one attack finds; `search.best` is kept up to date as well. */
-export async function carryOut(search: Search, spec: AttackSpec, source: Random): Promise<Findings> {
+export async function runAttack(search: Search, spec: AttackSpec, source: Random): Promise<Findings> {
   const found = nothingFound(search.center, search.own.length);
   if (!search.target.varies) return found;
   if (spec.name === "deepfool") await nearest(search, spec, found);

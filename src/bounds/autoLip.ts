@@ -6,12 +6,12 @@ import { sqrtUp, up } from "../linalg/rounding.ts";
 import type { LayerBound, NoBound, Norm, Status, UpperBound } from "./bound.ts";
 import { type Budget, budget, type Clock } from "./budget.ts";
 import type { Domain } from "./domain.ts";
-import { recognisedFlow } from "./known/recognise.ts";
 import { localNorms } from "./local/localNorm.ts";
 import { type Effort, type NodeNorms, type NormStore, nodeNorms } from "./norm/node.ts";
 import { periodicNorm, wrappedConvolution } from "./norm/periodic.ts";
 import { addUp, sourceCost, sourceNorm, timesUp } from "./norm/region.ts";
 import { residualBlock } from "./norm/residual.ts";
+import { recognisedFlow } from "./patterns/recognise.ts";
 import type { Subject } from "./subject.ts";
 
 /** Constants of the nodes of a flow, from the input on. */

@@ -1,8 +1,5 @@
 /** @file The bounds by name: for which norms and domains each is, and how it is asked. */
-import { annealing } from "./below/annealing.ts";
-import { jacobian } from "./below/jacobian.ts";
-import { pairs } from "./below/pairs.ts";
-import { riseOf } from "./below/rise.ts";
+
 import type { Bound, Norm } from "./bound.ts";
 import { budget } from "./budget.ts";
 import { combettesPesquet } from "./chain/combettesPesquet.ts";
@@ -13,6 +10,10 @@ import { seqLip } from "./chain/seqLip.ts";
 import type { Domain } from "./domain.ts";
 import { intervalBound } from "./local/interval.ts";
 import { recurJacBound } from "./local/recurJac.ts";
+import { annealing } from "./lowerBounds/annealing.ts";
+import { jacobian } from "./lowerBounds/jacobian.ts";
+import { pairs } from "./lowerBounds/pairs.ts";
+import { riseOf } from "./lowerBounds/rise.ts";
 import { onChain } from "./onChain.ts";
 import type { MethodEntry, Question, TailQuestion } from "./question.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { affine, functionOf, randomNetwork } from "../../test/functions.ts";
 import { propagate } from "../bounds/autoLip.ts";
-import { recognisedFlow } from "../bounds/known/recognise.ts";
+import { recognisedFlow } from "../bounds/patterns/recognise.ts";
 import { subjectOf } from "../bounds/subject.ts";
 import { nodeEngine } from "../engine/node.ts";
 import { evaluate } from "../engine/reference.ts";

@@ -6,9 +6,9 @@ import { runLines } from "../report/data.ts";
 import { renderReport } from "../report/report.ts";
 import { alarmLines, claimLines } from "../report/text.ts";
 import { kept, sound } from "./alarm.ts";
-import { carryOut } from "./carryOut.ts";
 import type { Surroundings } from "./command.ts";
 import { writeWhole } from "./output.ts";
+import { runComparison } from "./runComparison.ts";
 import { readRunFolder } from "./runFolder.ts";
 
 /** Carry out a comparison into a folder, print its table, and sound the alarm where an attack refuted a certificate. */
@@ -17,7 +17,7 @@ export async function showComparison(
   folder: string,
   { dataDir, progress, signal, result }: Surroundings & { readonly dataDir: string | undefined },
 ): Promise<void> {
-  const { rows, best, record } = await carryOut(spec, {
+  const { rows, best, record } = await runComparison(spec, {
     folder,
     progress,
     signal,

@@ -1,13 +1,13 @@
 /** @file What is asked of every bound: upper is never below lower, on any network; and the asking itself notices a wrong one. */
 import { describe, expect, it } from "vitest";
 import { autoLip } from "../../src/bounds/autoLip.ts";
-import { power } from "../../src/bounds/below/ascent.ts";
-import { preciseSlopes } from "../../src/bounds/below/slopes.ts";
-import { judge } from "../../src/bounds/below/witness.ts";
 import type { Norm } from "../../src/bounds/bound.ts";
 import { budget } from "../../src/bounds/budget.ts";
 import { lipschitz } from "../../src/bounds/index.ts";
 import { attaining } from "../../src/bounds/length.ts";
+import { power } from "../../src/bounds/lowerBounds/ascent.ts";
+import { preciseSlopes } from "../../src/bounds/lowerBounds/slopes.ts";
+import { judge } from "../../src/bounds/lowerBounds/witness.ts";
 import { subjectOf } from "../../src/bounds/subject.ts";
 import { nodeEngine } from "../../src/engine/node.ts";
 import { apply, type Behaviour, type Node, type Op } from "../../src/graph/graph.ts";

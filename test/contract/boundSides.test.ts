@@ -1,11 +1,11 @@
 /** @file What is asked of every method that bounds, in every norm, everywhere and on domains: on 1,000 random networks none says less than another has seen. And a slope stated too small is noticed by each. */
 import { describe, expect, it } from "vitest";
 import { autoLip } from "../../src/bounds/autoLip.ts";
-import { jacobian } from "../../src/bounds/below/jacobian.ts";
 import type { Bound, LowerBound, Norm, UpperBound } from "../../src/bounds/bound.ts";
 import { type Domain, holds } from "../../src/bounds/domain.ts";
 import { type BoundName, boundNames, lipschitz } from "../../src/bounds/index.ts";
 import { lengthOf } from "../../src/bounds/length.ts";
+import { jacobian } from "../../src/bounds/lowerBounds/jacobian.ts";
 import { applies } from "../../src/bounds/methods.ts";
 import { type Subject, subjectOf } from "../../src/bounds/subject.ts";
 import type { Dataset } from "../../src/data/dataset.ts";

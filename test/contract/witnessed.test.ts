@@ -1,16 +1,16 @@
 /** @file What is called witnessed is: a lower bound is never more than its two points show in exact arithmetic, nor more than what is proved. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { annealing } from "../../src/bounds/below/annealing.ts";
-import { jacobian } from "../../src/bounds/below/jacobian.ts";
-import { pairs } from "../../src/bounds/below/pairs.ts";
-import { riseByRun, riseOf } from "../../src/bounds/below/rise.ts";
-import { shownQuotient } from "../../src/bounds/below/shown.ts";
 import type { Norm, Witness } from "../../src/bounds/bound.ts";
 import { type Domain, holds } from "../../src/bounds/domain.ts";
 import { asFunction } from "../../src/bounds/fixed.ts";
 import { lipschitz } from "../../src/bounds/index.ts";
 import { lengthOf } from "../../src/bounds/length.ts";
+import { annealing } from "../../src/bounds/lowerBounds/annealing.ts";
+import { jacobian } from "../../src/bounds/lowerBounds/jacobian.ts";
+import { pairs } from "../../src/bounds/lowerBounds/pairs.ts";
+import { riseByRun, riseOf } from "../../src/bounds/lowerBounds/rise.ts";
+import { shownQuotient } from "../../src/bounds/lowerBounds/shown.ts";
 import { subjectOf } from "../../src/bounds/subject.ts";
 import { nodeEngine } from "../../src/engine/node.ts";
 import type { Node } from "../../src/graph/graph.ts";

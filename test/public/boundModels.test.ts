@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { autoLip } from "../../src/bounds/autoLip.ts";
-import { jacobian } from "../../src/bounds/below/jacobian.ts";
+import { jacobian } from "../../src/bounds/lowerBounds/jacobian.ts";
 import { subjectOf } from "../../src/bounds/subject.ts";
 import { nodeEngine } from "../../src/engine/node.ts";
 import { parseOnnx } from "../../src/onnx/read.ts";

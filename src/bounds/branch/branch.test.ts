@@ -3,12 +3,12 @@ import { randomChain, savedChain } from "../../../test/chains.ts";
 import { hasShared } from "../../../test/shared.ts";
 import { inducedNorm } from "../../linalg/norm.ts";
 import { random } from "../../tensor/random.ts";
-import { pairsAlong } from "../below/along.ts";
-import { riseOfChain } from "../below/enclosure.ts";
-import { shownQuotient } from "../below/shown.ts";
 import type { Norm } from "../bound.ts";
 import type { Chain } from "../chain.ts";
 import { type Domain, holds, inside } from "../domain.ts";
+import { pairsAlong } from "../lowerBounds/along.ts";
+import { riseOfChain } from "../lowerBounds/enclosure.ts";
+import { shownQuotient } from "../lowerBounds/shown.ts";
 import { branchAndBound } from "./branch.ts";
 import { jacobianAt } from "./steepness.ts";
 

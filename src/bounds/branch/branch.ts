@@ -5,14 +5,14 @@
 
 import { UsageError } from "../../tensor/errors.ts";
 import { random } from "../../tensor/random.ts";
-import { pairsAlong } from "../below/along.ts";
-import { type Rise, riseOfChain } from "../below/enclosure.ts";
-import { shownQuotient } from "../below/shown.ts";
 import type { LowerBound, Norm, Status, UpperBound, Witness } from "../bound.ts";
 import { budget, type Clock } from "../budget.ts";
 import type { Chain } from "../chain.ts";
 import { checkDomain, type Domain, inside, type Range } from "../domain.ts";
 import { heap } from "../heap.ts";
+import { pairsAlong } from "../lowerBounds/along.ts";
+import { type Rise, riseOfChain } from "../lowerBounds/enclosure.ts";
+import { shownQuotient } from "../lowerBounds/shown.ts";
 import { occupied } from "./halfSpaces.ts";
 import { partsOf } from "./parts.ts";
 import { outsideBall, type Piece, pieceOf, problemOf, wholePiece } from "./piece.ts";

@@ -8,7 +8,7 @@ import { inducedNorm } from "../../linalg/norm.ts";
 import { up } from "../../linalg/rounding.ts";
 import type { Norm } from "../bound.ts";
 import type { ActivationLayer, AffineLayer } from "../chain.ts";
-import type { Pair } from "../known/sorts.ts";
+import type { Pair } from "../patterns/sorts.ts";
 
 /** A layer that ends before a MaxMin, ended with the sum of each pair in place of a and the difference in place of b. */
 export function toSums(

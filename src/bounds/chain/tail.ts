@@ -11,13 +11,13 @@ import { sizeOf } from "../../tensor/shape.ts";
 import type { Norm } from "../bound.ts";
 import type { ActivationLayer, AffineLayer, Chain } from "../chain.ts";
 import type { Range } from "../domain.ts";
-import { sortedPairs } from "../known/recognise.ts";
-import type { Pair } from "../known/sorts.ts";
 import { nodeRange } from "../local/intervals.ts";
 import { fixedRange } from "../local/rules.ts";
 import { denseOf, linearMap } from "../norm/affine.ts";
 import { type NodeNorms, nodeNorms } from "../norm/node.ts";
 import { addUp, timesUp, writingError } from "../norm/region.ts";
+import { sortedPairs } from "../patterns/recognise.ts";
+import type { Pair } from "../patterns/sorts.ts";
 import { fromSums, sumsActivation, toSums } from "./sums.ts";
 
 export interface Tail {

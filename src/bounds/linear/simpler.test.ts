@@ -11,7 +11,7 @@ import { maxMin } from "../../ops/sort.ts";
 import { random } from "../../tensor/random.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { asFunction } from "../fixed.ts";
-import { recognisedFlow } from "../known/recognise.ts";
+import { recognisedFlow } from "../patterns/recognise.ts";
 import { subjectOf } from "../subject.ts";
 import { simplerFlow } from "./simpler.ts";
 

@@ -14,10 +14,10 @@ import { abs, exp, floor, reciprocal, sigmoid, sign, sin, softplus, sqrt, tanh }
 import { softmax } from "../../ops/softmax.ts";
 import { type Random, random } from "../../tensor/random.ts";
 import { autoLip } from "../autoLip.ts";
-import { jacobian } from "../below/jacobian.ts";
 import type { Norm } from "../bound.ts";
 import type { Domain } from "../domain.ts";
 import { lipschitz } from "../index.ts";
+import { jacobian } from "../lowerBounds/jacobian.ts";
 import { subjectOf } from "../subject.ts";
 
 const engine = nodeEngine({ threads: 1 });

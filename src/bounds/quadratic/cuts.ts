@@ -7,9 +7,9 @@ import { isAffine } from "../../graph/behaviour.ts";
 import type { Node } from "../../graph/graph.ts";
 import { up } from "../../linalg/rounding.ts";
 import { sizeOf } from "../../tensor/shape.ts";
-import { sortedPairs } from "../known/recognise.ts";
-import type { Pair } from "../known/sorts.ts";
 import type { NodeNorms } from "../norm/node.ts";
+import { sortedPairs } from "../patterns/recognise.ts";
+import type { Pair } from "../patterns/sorts.ts";
 import { nodeMap } from "./nodeMap.ts";
 import {
   type Action,

@@ -9,9 +9,9 @@
 import { type Flow, isAffine } from "../../graph/behaviour.ts";
 import type { LinearForm, Node, WindowSums, Windows } from "../../graph/graph.ts";
 import { sizeOf } from "../../tensor/shape.ts";
-import { sortedPairs } from "../known/recognise.ts";
 import type { NodeNorms } from "../norm/node.ts";
 import { wrappedConvolution } from "../norm/periodic.ts";
+import { sortedPairs } from "../patterns/recognise.ts";
 import { type Axis, leastSide, readsOutside, spills } from "./axes.ts";
 import { Builder, denseValue, type Value, whole } from "./cuts.ts";
 import { movedNumbers, nodeMap } from "./nodeMap.ts";

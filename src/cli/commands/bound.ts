@@ -1,7 +1,8 @@
 /** @file lipschitz bound MODEL: a bracket of the Lipschitz constant of any ONNX network, and which layer is to blame. */
-import { witnessRecord } from "../../bounds/below/record.ts";
+
 import type { Bracket } from "../../bounds/bound.ts";
 import { boundNames, lipschitz } from "../../bounds/index.ts";
+import { witnessRecord } from "../../bounds/lowerBounds/record.ts";
 import { writeNpy } from "../../data/npy.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import type { Network } from "../../graph/network.ts";

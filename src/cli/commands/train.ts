@@ -29,7 +29,6 @@ import { loadCheckpoint, type Saved } from "../checkpoint.ts";
 import { command } from "../command.ts";
 import { dataOptions, partsOf, readingOf, readingOptions } from "../data.ts";
 import { CliError } from "../errors.ts";
-import { follow } from "../follow.ts";
 import {
   normOf,
   numberOptions,
@@ -42,6 +41,7 @@ import {
   sampleOptions,
 } from "../options.ts";
 import { openFolder, writeWhole } from "../output.ts";
+import { runAndSave } from "../runAndSave.ts";
 
 /** What a method's own options are on the command line. */
 const optionsOf = (method: MethodName): ArgsDef =>
@@ -126,7 +126,7 @@ export const train = command({
     const spec = resume ? asked : specOf(words, data.train.task);
     fitted(spec, data);
     await openFolder(folder);
-    const followed = await follow(spec, {
+    const saved = await runAndSave(spec, {
       engine: nodeEngine(),
       data,
       folder,
@@ -134,9 +134,9 @@ export const train = command({
       signal,
       ...(resume ? { resume } : {}),
     });
-    const { record } = followed;
+    const { record } = saved;
     const rows = [{ label: record.spec.method.name, records: [record] }];
-    await writeWhole(join(folder, "report.html"), await renderReport([followed]));
+    await writeWhole(join(folder, "report.html"), await renderReport([saved]));
     result(record, () =>
       [
         renderComparison(rows),

@@ -1,4 +1,4 @@
-/** @file Follow a run: bars for its stages, its files into a folder. Shared by `train` and `compare`. */
+/** @file Run a spec and save what it makes: bars for its stages, its files into a folder. Shared by `train` and `compare`. */
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { makeCertificate } from "../certify/certificate.ts";
@@ -18,7 +18,7 @@ import { loadMeasured, removeMeasured, saveMeasured } from "./measured.ts";
 import { writeJson, writeWhole } from "./output.ts";
 import type { Progress } from "./progress.ts";
 
-export interface FollowOptions {
+export interface RunAndSaveOptions {
   readonly engine: Engine;
   readonly data: Split;
   readonly folder: string;
@@ -29,14 +29,14 @@ export interface FollowOptions {
   readonly label?: string;
 }
 
-export interface Followed {
+export interface SavedRun {
   readonly record: RunRecord;
   readonly model: Uint8Array;
   readonly samples: SampleRecord;
 }
 
 /** Run a spec to the end, keeping `folder` complete: a checkpoint after every epoch, then model.onnx, samples.json, record.json and, for decisions, certificate.json. */
-export async function follow(spec: RunSpec, options: FollowOptions): Promise<Followed> {
+export async function runAndSave(spec: RunSpec, options: RunAndSaveOptions): Promise<SavedRun> {
   const { engine, folder, progress, signal, resume } = options;
   const data = fitted(spec, options.data);
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
@@ -92,7 +92,7 @@ const machine = (): Machine => ({
 async function writeCertificate(
   { norm, radii, seconds = Number.POSITIVE_INFINITY }: RunSpec,
   { model, record, certification }: Extract<RunEvent, { kind: "done" }>,
-  { engine, data, folder, signal }: FollowOptions,
+  { engine, data, folder, signal }: RunAndSaveOptions,
   onProgress: () => void,
 ): Promise<void> {
   if (certification === null) return;

@@ -8,21 +8,21 @@ import { modelHash } from "../onnx/read.ts";
 import { ReadError, SpecError } from "../tensor/errors.ts";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { readBytes } from "./files.ts";
-import { type FollowOptions, follow } from "./follow.ts";
+import { type RunAndSaveOptions, runAndSave } from "./runAndSave.ts";
 
 /** Bring a folder to where it holds the whole run. */
-export async function settle(spec: RunSpec, options: Omit<FollowOptions, "resume">): Promise<RunRecord> {
+export async function resume(spec: RunSpec, options: Omit<RunAndSaveOptions, "resume">): Promise<RunRecord> {
   const { folder } = options;
-  const done = await settled(spec, folder);
+  const done = await finishedRun(spec, folder);
   if (done) return done;
   const begun = await attempt(() => loadCheckpoint(folder));
-  const resume = begun && isDeepStrictEqual(begun.spec, spec) ? { resume: begun } : {};
-  const { record } = await follow(spec, { ...options, ...resume });
+  const begin = begun && isDeepStrictEqual(begun.spec, spec) ? { resume: begun } : {};
+  const { record } = await runAndSave(spec, { ...options, ...begin });
   return record;
 }
 
 /** The record of a folder, if this version made it of the same spec and its model is the one it names. */
-export async function settled(spec: RunSpec, folder: string): Promise<RunRecord | undefined> {
+export async function finishedRun(spec: RunSpec, folder: string): Promise<RunRecord | undefined> {
   const record = await attempt(async () => {
     const bytes = await readBytes(join(folder, "record.json"));
     return JSON.parse(new TextDecoder().decode(bytes)) as RunRecord;

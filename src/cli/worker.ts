@@ -5,7 +5,7 @@ import { partsOf } from "./data.ts";
 import { describeFailure, type ExitCode } from "./errors.ts";
 import { openFolder } from "./output.ts";
 import type { Bar, Progress } from "./progress.ts";
-import { settle } from "./settle.ts";
+import { resume } from "./resume.ts";
 
 /** What a job is told. */
 export interface Job {
@@ -60,7 +60,7 @@ if (process.send) {
       await openFolder(folder);
       const data = await partsOf(spec, dataDir);
       const engine = nodeEngine({ threads });
-      await settle(spec, { engine, data, folder, label, progress: spokenProgress(), signal: controller.signal });
+      await resume(spec, { engine, data, folder, label, progress: spokenProgress(), signal: controller.signal });
       say({ kind: "done" });
     } catch (error) {
       say({ kind: "failed", ...describeFailure(error) });

@@ -1,4 +1,4 @@
-/** @file Carry out a comparison: as many runs at a time as there are CPUs, each in a process and a folder of its own, then all of them together. */
+/** @file Run a comparison: as many runs at a time as there are CPUs, each in a process and a folder of its own, then all of them together. */
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { extname, join } from "node:path";
@@ -10,12 +10,12 @@ import { tool } from "../experiment/tool.ts";
 import { partsOf } from "./data.ts";
 import { CliError } from "./errors.ts";
 import { readBytes } from "./files.ts";
-import type { Job, Word } from "./job.ts";
 import { openFolder, writeJson, writeWhole } from "./output.ts";
 import type { Bar, Progress } from "./progress.ts";
-import { settled } from "./settle.ts";
+import { finishedRun } from "./resume.ts";
+import type { Job, Word } from "./worker.ts";
 
-export interface CarryOutOptions {
+export interface RunComparisonOptions {
   readonly folder: string;
   readonly dataDir?: string;
   readonly progress: Progress;
@@ -41,7 +41,7 @@ export interface Compared {
  * Carry out every run of a comparison that its folder does not hold yet, and go on with those that were begun: a comparison that was
  * killed ends with the same numbers when it is carried out again. Folders: <label>, or <label>/seed-<seed> for several seeds.
  */
-export async function carryOut(spec: ComparisonSpec, options: CarryOutOptions): Promise<Compared> {
+export async function runComparison(spec: ComparisonSpec, options: RunComparisonOptions): Promise<Compared> {
   const { folder, signal } = options;
   await checkFit(spec, options);
   await openFolder(folder);
@@ -53,7 +53,7 @@ export async function carryOut(spec: ComparisonSpec, options: CarryOutOptions): 
   const either = AbortSignal.any([signal, abort.signal]);
   const work = async () => {
     for (let job = queue.shift(); job && !either.aborted; job = queue.shift()) {
-      if (!(await settled(job.spec, job.folder))) await perform(job, options.progress, either);
+      if (!(await finishedRun(job.spec, job.folder))) await perform(job, options.progress, either);
     }
   };
   const results = await Promise.allSettled(
@@ -73,7 +73,7 @@ export async function carryOut(spec: ComparisonSpec, options: CarryOutOptions): 
       const records = await Promise.all(
         spec.seeds.map(async (seed) => {
           const job = jobOf(spec, contestant, seed, options);
-          const record = await settled(job.spec, job.folder);
+          const record = await finishedRun(job.spec, job.folder);
           if (!record) throw new CliError(`${job.folder}: the run ended without a record`);
           return record;
         }),
@@ -98,7 +98,7 @@ export async function carryOut(spec: ComparisonSpec, options: CarryOutOptions): 
 // --- internal ---
 
 /** What does not go with its data is refused before the first run begins. */
-async function checkFit({ runs, seeds }: ComparisonSpec, { dataDir }: CarryOutOptions): Promise<void> {
+async function checkFit({ runs, seeds }: ComparisonSpec, { dataDir }: RunComparisonOptions): Promise<void> {
   const loaded = new Map<string, Split>();
   for (const { run } of runs) {
     const key = JSON.stringify([run.data, run.reading]);
@@ -116,7 +116,7 @@ function jobOf(
   { seeds }: ComparisonSpec,
   { label, run }: Contestant,
   seed: number,
-  { folder, dataDir }: CarryOutOptions,
+  { folder, dataDir }: RunComparisonOptions,
 ): Job {
   const own = join(folder, label);
   return {
@@ -130,7 +130,7 @@ function jobOf(
 
 /** One job in a process of its own, its bars among ours. */
 function perform(job: Job, progress: Progress, signal: AbortSignal): Promise<void> {
-  const child = fork(new URL(`./job${extname(import.meta.url)}`, import.meta.url), {
+  const child = fork(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   const interrupt = () => child.kill("SIGINT");
