@@ -21,8 +21,12 @@ export class CliError extends Error {
   readonly code: ExitCode;
   /** The message is printable already, its line ends are ours. */
   readonly shown: boolean;
-  constructor(message: string, code: ExitCode = 1, { shown = false }: { readonly shown?: boolean } = {}) {
-    super(message);
+  constructor(
+    message: string,
+    code: ExitCode = 1,
+    { shown = false, cause }: { readonly shown?: boolean; readonly cause?: unknown } = {},
+  ) {
+    super(message, { cause });
     this.code = code;
     this.shown = shown;
   }
@@ -63,7 +67,18 @@ export function describeFailure(error: unknown): { readonly message: string; rea
   return { message: printableLines(`internal error, please report it: ${stack}`), code: 1 };
 }
 
+/** Whose fault a failed job is: a machine that is interrupted, or on which nothing can be written, says nothing of the job. */
+export function faultOf(error: unknown): "job" | "machine" {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (at.name === "AbortError" || troubles.has((at as { readonly code?: unknown }).code)) return "machine";
+  }
+  return "job";
+}
+
 // --- internal ---
+
+/** Of a machine: full, read-only, out of handles, or a limit on the size of files. */
+const troubles = new Set<unknown>(["ENOSPC", "EDQUOT", "EROFS", "EIO", "EMFILE", "ENFILE", "EFBIG", "EACCES", "EPERM"]);
 
 interface SystemError extends Error {
   readonly code: string;

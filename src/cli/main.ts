@@ -11,6 +11,7 @@ const commands = {
   compare: () => import("./commands/compare.ts").then((m) => m.compare as CommandDef),
   train: () => import("./commands/train.ts").then((m) => m.train as CommandDef),
   run: () => import("./commands/run.ts").then((m) => m.run as CommandDef),
+  sweep: () => import("./commands/sweep.ts").then((m) => m.sweep as CommandDef),
   bound: () => import("./commands/bound.ts").then((m) => m.bound as CommandDef),
   curvature: () => import("./commands/curvature.ts").then((m) => m.curvature as CommandDef),
   certify: () => import("./commands/certify.ts").then((m) => m.certify as CommandDef),

@@ -14,7 +14,7 @@ export async function openFolder(folder: string, option = "--out"): Promise<void
     await access(folder, constants.W_OK);
     await removeStale(folder);
   } catch (cause) {
-    throw new CliError(`${option} ${folder}: the folder cannot be written: ${systemReason(cause)}`);
+    throw new CliError(`${option} ${folder}: the folder cannot be written: ${systemReason(cause)}`, 1, { cause });
   }
 }
 
@@ -41,7 +41,7 @@ export async function writeWhole(path: string, content: Uint8Array | string): Pr
     else if (place.kind === "device") await writeTo(path, content, "w");
     else await writeOn(place.descriptor, content);
   } catch (cause) {
-    throw new CliError(`${path}: cannot be written: ${systemReason(cause)}`);
+    throw new CliError(`${path}: cannot be written: ${systemReason(cause)}`, 1, { cause });
   }
 }
 

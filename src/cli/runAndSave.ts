@@ -12,6 +12,8 @@ import type { SampleRecord } from "../experiment/samples.ts";
 import type { RunSpec } from "../experiment/spec.ts";
 import { parseOnnx } from "../onnx/read.ts";
 import { showPercent } from "../report/number.ts";
+import type { Named } from "../tensor/named.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import type { EpochMetrics } from "../train/loop.ts";
 import { type Saved, saveCheckpoint } from "./checkpoint.ts";
 import { loadMeasured, removeMeasured, saveMeasured } from "./measured.ts";
@@ -25,6 +27,8 @@ export interface RunAndSaveOptions {
   readonly progress: Progress;
   readonly signal: AbortSignal;
   readonly resume?: Saved;
+  /** Parameters to start from, of a run of the same model; what is resumed has them already. */
+  readonly start?: Named<Tensor>;
   /** After the method's name, beside the bar. */
   readonly label?: string;
 }
@@ -37,7 +41,7 @@ export interface SavedRun {
 
 /** Run a spec to the end, keeping `folder` complete: a checkpoint after every epoch, then model.onnx, samples.json, record.json and, for decisions, certificate.json. */
 export async function runAndSave(spec: RunSpec, options: RunAndSaveOptions): Promise<SavedRun> {
-  const { engine, folder, progress, signal, resume } = options;
+  const { engine, folder, progress, signal, resume, start } = options;
   const data = fitted(spec, options.data);
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
   // One bar a run: measuring counts as much as training.
@@ -48,7 +52,7 @@ export async function runAndSave(spec: RunSpec, options: RunAndSaveOptions): Pro
   const onMeasure = (what: Stage, fraction: number) =>
     bar.at(spec.epochs + stage * (stages.indexOf(what) + fraction), `${words}  ${what}`);
   const measured = resume ? await loadMeasured(folder, spec) : undefined;
-  const asked = { engine, data, signal, resume, machine: machine(), onMeasure };
+  const asked = { engine, data, signal, resume, start, machine: machine(), onMeasure };
   for await (const event of run(spec, measured ? { ...asked, measured } : asked)) {
     if (event.kind === "measured") {
       await saveMeasured(folder, spec, event.measured);
@@ -76,7 +80,7 @@ export async function runAndSave(spec: RunSpec, options: RunAndSaveOptions): Pro
       await saveCheckpoint(folder, { spec, checkpoint, epochs });
     }
   }
-  throw new Error("follow: the run ended without a record");
+  throw new Error("runAndSave: the run ended without a record");
 }
 
 // --- internal ---

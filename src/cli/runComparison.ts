@@ -1,19 +1,19 @@
 /** @file Run a comparison: as many runs at a time as there are CPUs, each in a process and a folder of its own, then all of them together. */
-import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
-import { extname, join } from "node:path";
-import type { Split } from "../data/dataset.ts";
-import { type ComparisonSpec, type Contestant, type Row, recommended } from "../experiment/comparison.ts";
-import { fitted } from "../experiment/fit.ts";
+import { join } from "node:path";
+import { type ComparisonSpec, type Row, recommended } from "../experiment/comparison.ts";
 import type { RunRecord } from "../experiment/record.ts";
 import { tool } from "../experiment/tool.ts";
-import { partsOf } from "./data.ts";
-import { CliError } from "./errors.ts";
+import type { RunJob, Ticket } from "../sweep/job.ts";
+import { planRuns } from "../sweep/plan.ts";
+import type { Pool } from "../sweep/pool.ts";
+import { all } from "../sweep/sweep.ts";
+import { CliError, type ExitCode } from "./errors.ts";
 import { readBytes } from "./files.ts";
 import { openFolder, writeJson, writeWhole } from "./output.ts";
-import type { Bar, Progress } from "./progress.ts";
-import { finishedRun } from "./resume.ts";
-import type { Job, Word } from "./worker.ts";
+import { bars, jobPool } from "./pooled.ts";
+import type { Progress } from "./progress.ts";
+import { finishedJob, finishedRun } from "./resume.ts";
 
 export interface RunComparisonOptions {
   readonly folder: string;
@@ -42,49 +42,41 @@ export interface Compared {
  * killed ends with the same numbers when it is carried out again. Folders: <label>, or <label>/seed-<seed> for several seeds.
  */
 export async function runComparison(spec: ComparisonSpec, options: RunComparisonOptions): Promise<Compared> {
-  const { folder, signal } = options;
-  await checkFit(spec, options);
+  const { folder, signal, dataDir, progress } = options;
+  const several = spec.seeds.length > 1;
+  const place = (label: string, seed: number) => (several ? join(label, `seed-${seed}`) : label);
+  // What does not go with its data is refused before the first run begins.
+  const tickets = await planRuns(spec, { dataDir, place });
   await openFolder(folder);
-  const waiting = spec.runs.flatMap((contestant) => spec.seeds.map((seed) => jobOf(spec, contestant, seed, options)));
   // One thread each: small steps do not gain from a second one, a second run does.
-  const workers = Math.min(availableParallelism(), waiting.length);
-  const queue = [...waiting];
+  const pool = jobPool(Math.min(availableParallelism(), tickets.length));
   const abort = new AbortController();
   const either = AbortSignal.any([signal, abort.signal]);
-  const work = async () => {
-    for (let job = queue.shift(); job && !either.aborted; job = queue.shift()) {
-      if (!(await finishedRun(job.spec, job.folder))) await perform(job, options.progress, either);
-    }
-  };
-  const results = await Promise.allSettled(
-    Array.from({ length: workers }, () =>
-      work().catch((error: unknown) => {
-        // The other runs stop where their last checkpoint is.
-        abort.abort();
-        throw error;
+  try {
+    await all(
+      tickets.map((ticket) =>
+        perform(ticket, pool, { folder, dataDir, progress, signal: either }).catch((error: unknown) => {
+          // The other runs stop where their last checkpoint is.
+          if (!abort.signal.aborted) abort.abort(error);
+          throw abort.signal.reason;
+        }),
+      ),
+    );
+  } finally {
+    await pool.close();
+  }
+  signal.throwIfAborted();
+  const rows = await Promise.all(
+    spec.runs.map(
+      async ({ label }): Promise<Row> => ({
+        label,
+        records: await Promise.all(tickets.filter((t) => t.row === label).map((ticket) => recordIn(ticket, folder))),
       }),
     ),
   );
-  signal.throwIfAborted();
-  const failed = results.find((r) => r.status === "rejected" && !isInterruption(r.reason)) ?? results.find(isRejected);
-  if (failed && isRejected(failed)) throw failed.reason;
-  const rows = await Promise.all(
-    spec.runs.map(async (contestant): Promise<Row> => {
-      const records = await Promise.all(
-        spec.seeds.map(async (seed) => {
-          const job = jobOf(spec, contestant, seed, options);
-          const record = await finishedRun(job.spec, job.folder);
-          if (!record) throw new CliError(`${job.folder}: the run ended without a record`);
-          return record;
-        }),
-      );
-      return { label: contestant.label, records };
-    }),
-  );
   const best = recommended(rows);
-  const [{ run }] = spec.runs.filter((c) => c.label === best.label);
-  const chosen = jobOf(spec, { label: best.label, run }, spec.seeds[0], options).folder;
-  await writeWhole(join(folder, "model.onnx"), await readBytes(join(chosen, best.records[0].model.file)));
+  const chosen = tickets.find((ticket) => ticket.row === best.label)?.place ?? "";
+  await writeWhole(join(folder, "model.onnx"), await readBytes(join(folder, chosen, best.records[0].model.file)));
   const record: ComparisonRecord = {
     tool: { name: tool.name, version: tool.version },
     spec,
@@ -97,79 +89,28 @@ export async function runComparison(spec: ComparisonSpec, options: RunComparison
 
 // --- internal ---
 
-/** What does not go with its data is refused before the first run begins. */
-async function checkFit({ runs, seeds }: ComparisonSpec, { dataDir }: RunComparisonOptions): Promise<void> {
-  const loaded = new Map<string, Split>();
-  for (const { run } of runs) {
-    const key = JSON.stringify([run.data, run.reading]);
-    const data = loaded.get(key) ?? (await partsOf({ ...run, seed: seeds[0] }, dataDir));
-    loaded.set(key, data);
-    fitted(run, data);
+const placeOf = (folder: string, { place = "" }: Ticket): string => join(folder, place);
+
+async function recordIn(ticket: Ticket, folder: string): Promise<RunRecord> {
+  const own = placeOf(folder, ticket);
+  const record = await finishedRun((ticket.job as RunJob).spec, own);
+  if (!record) throw new CliError(`${own}: the run ended without a record`);
+  return record;
+}
+
+/** One run in a process of its own, its bars among ours, unless its folder holds it. */
+async function perform(
+  ticket: Ticket,
+  pool: Pool,
+  { folder, dataDir, progress, signal }: RunComparisonOptions & { readonly dataDir: string | undefined },
+): Promise<void> {
+  const own = placeOf(folder, ticket);
+  if (await finishedJob(ticket.id, (ticket.job as RunJob).spec, own)) return;
+  const order = { ticket, folder: own, ...(dataDir !== undefined && { dataDir }) };
+  const answer = await pool.perform(order, { signal, hear: bars(progress) });
+  if (answer.kind === "done") return;
+  if (/^its process ended early/.test(answer.message)) {
+    throw new CliError(`${own}: ${answer.message}; run again to go on`);
   }
-}
-
-const isRejected = (r: PromiseSettledResult<void>): r is PromiseRejectedResult => r.status === "rejected";
-
-const isInterruption = (error: unknown): boolean => error instanceof CliError && error.code === 130;
-
-function jobOf(
-  { seeds }: ComparisonSpec,
-  { label, run }: Contestant,
-  seed: number,
-  { folder, dataDir }: RunComparisonOptions,
-): Job {
-  const own = join(folder, label);
-  return {
-    spec: { ...run, seed },
-    label: `${label === run.method.name ? "" : `, ${label}`}${seeds.length > 1 ? `, seed ${seed}` : ""}`,
-    folder: seeds.length > 1 ? join(own, `seed-${seed}`) : own,
-    ...(dataDir === undefined ? {} : { dataDir }),
-    threads: 1,
-  };
-}
-
-/** One job in a process of its own, its bars among ours. */
-function perform(job: Job, progress: Progress, signal: AbortSignal): Promise<void> {
-  const child = fork(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-  });
-  const interrupt = () => child.kill("SIGINT");
-  signal.addEventListener("abort", interrupt, { once: true });
-  const bars = new Map<number, Bar>();
-  return new Promise<void>((resolve, reject) => {
-    let failure: CliError | undefined;
-    let done = false;
-    child.on("message", (word: Word) => {
-      switch (word.kind) {
-        case "bar":
-          bars.set(word.bar, progress.bar(word.label, word.total));
-          break;
-        case "at":
-          bars.get(word.bar)?.at(word.value, word.words);
-          break;
-        case "end":
-          bars.get(word.bar)?.done(word.words);
-          break;
-        case "done":
-          done = true;
-          break;
-        case "failed":
-          failure = new CliError(word.message, word.code, { shown: true });
-          break;
-        default:
-          word satisfies never;
-      }
-    });
-    child.on("error", reject);
-    child.on("exit", (code, killed) => {
-      signal.removeEventListener("abort", interrupt);
-      if (failure) reject(failure);
-      else if (done) resolve();
-      else
-        reject(
-          new CliError(`${job.folder}: the process of the run ended early (${killed ?? code}); run again to go on`),
-        );
-    });
-    child.send(job);
-  });
+  throw new CliError(answer.message, answer.code as ExitCode, { shown: true });
 }

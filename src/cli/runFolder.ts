@@ -50,7 +50,12 @@ function asReadError<T>(path: string, check: () => T, remedy: string): T {
 
 /** What a comparison calls its runs, one word for each record; none for a single run. */
 function labelsIn(value: unknown): readonly string[] {
-  const { spec } = value as { readonly spec?: { readonly runs?: unknown; readonly seeds?: unknown } };
+  const { spec, labels } = value as {
+    readonly spec?: { readonly runs?: unknown; readonly seeds?: unknown };
+    readonly labels?: unknown;
+  };
+  // A sweep says them, since some of its runs may be missing.
+  if (Array.isArray(labels)) return labels.map(String);
   if (!Array.isArray(spec?.runs) || !Array.isArray(spec.seeds)) return [];
   const { seeds } = spec;
   return spec.runs.flatMap((run: { readonly label?: unknown }) => seeds.map(() => String(run?.label)));

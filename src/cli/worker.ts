@@ -1,30 +1,9 @@
-/** @file One run in a process of its own, so that a comparison uses every CPU: it is told what to do by its parent, and says how far it is. */
-import { nodeEngine } from "../engine/node.ts";
-import type { RunSpec } from "../experiment/spec.ts";
-import { partsOf } from "./data.ts";
-import { describeFailure, type ExitCode } from "./errors.ts";
-import { openFolder } from "./output.ts";
+/** @file A process that does jobs for a pool: it is told one at a time by its parent, says how far it is, and answers. */
+
+import type { Order, Word } from "../sweep/words.ts";
+import { describeFailure, faultOf } from "./errors.ts";
+import { type Carried, perform } from "./perform.ts";
 import type { Bar, Progress } from "./progress.ts";
-import { resume } from "./resume.ts";
-
-/** What a job is told. */
-export interface Job {
-  readonly spec: RunSpec;
-  readonly folder: string;
-  readonly dataDir?: string;
-  /** After the method's name, beside the bar. */
-  readonly label: string;
-  /** Of ONNX Runtime. */
-  readonly threads: number;
-}
-
-/** What a job says. */
-export type Word =
-  | { readonly kind: "bar"; readonly bar: number; readonly label: string; readonly total: number }
-  | { readonly kind: "at"; readonly bar: number; readonly value: number; readonly words: string }
-  | { readonly kind: "end"; readonly bar: number; readonly words: string }
-  | { readonly kind: "done" }
-  | { readonly kind: "failed"; readonly message: string; readonly code: ExitCode };
 
 const say = (word: Word) => process.send?.(word);
 
@@ -51,20 +30,20 @@ function spokenProgress(): Progress {
 }
 
 if (process.send) {
-  const controller = new AbortController();
-  process.once("SIGINT", () => controller.abort());
+  let controller = new AbortController();
+  // A terminal interrupts the parent and its processes, and the parent does so too.
+  process.on("SIGINT", () => controller.abort());
   // A parent that is gone wants nothing more.
   process.once("disconnect", () => process.exit(1));
-  process.once("message", async ({ spec, folder, dataDir, label, threads }: Job) => {
+  const carried: Carried = {};
+  process.on("message", async (order: Order) => {
+    controller = new AbortController();
     try {
-      await openFolder(folder);
-      const data = await partsOf(spec, dataDir);
-      const engine = nodeEngine({ threads });
-      await resume(spec, { engine, data, folder, label, progress: spokenProgress(), signal: controller.signal });
-      say({ kind: "done" });
+      const { signal } = controller;
+      const done = await perform(order, { progress: spokenProgress(), signal, carried });
+      say({ kind: "done", ...done });
     } catch (error) {
-      say({ kind: "failed", ...describeFailure(error) });
+      say({ kind: "failed", ...describeFailure(error), fault: faultOf(error) });
     }
-    process.disconnect();
   });
 }

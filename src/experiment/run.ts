@@ -9,6 +9,8 @@ import type { Network } from "../graph/network.ts";
 import { writeNetwork } from "../onnx/network.ts";
 import { modelHash } from "../onnx/read.ts";
 import { EngineError } from "../tensor/errors.ts";
+import type { Named } from "../tensor/named.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { type Checkpoint, type EpochMetrics, type TrainEvent, train } from "../train/loop.ts";
 import { buildMethod } from "../train/methods.ts";
 import { claimOf } from "./claim.ts";
@@ -39,6 +41,8 @@ export interface RunOptions {
   readonly resume?: { readonly checkpoint: Checkpoint; readonly epochs: readonly EpochMetrics[] };
   /** Of an earlier begin of this run; it counts where the model is the same. */
   readonly measured?: Measured;
+  /** Parameters to start from, of a run of the same model (`TrainOptions.start`). */
+  readonly start?: Named<Tensor>;
   readonly signal?: AbortSignal;
   /** For the record. */
   readonly machine?: Machine;
@@ -49,7 +53,7 @@ export interface RunOptions {
 /** Carry out one run. Equal specs, data and engine give equal networks. */
 export async function* run(
   spec: RunSpec,
-  { engine, data: whole, resume, measured: before, signal, machine, onMeasure }: RunOptions,
+  { engine, data: whole, resume, start, measured: before, signal, machine, onMeasure }: RunOptions,
 ): AsyncGenerator<RunEvent> {
   const data = fitted(spec, whole);
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
@@ -60,6 +64,7 @@ export async function* run(
     data,
     signal,
     resume: resume?.checkpoint,
+    start,
     model: buildRunModel(spec, data),
     method: buildMethod(spec.method),
     optimizer: buildOptimizer(spec),

@@ -36,6 +36,14 @@ export function freshState(
   };
 }
 
+/** The state that a run starts with, but for parameters and states of layers, which are those of an earlier one; all of it without one. */
+export function startedFrom(earlier: TrainState | undefined, initial: TrainState): TrainState {
+  if (earlier === undefined) return initial;
+  return Object.fromEntries(
+    Object.entries(initial).map(([name, value]) => [name, /^(params|state)\//.test(name) ? earlier[name] : value]),
+  );
+}
+
 /** Check that a checkpoint stands at the end of one of a run's epochs and has the variables that the run would start with; throws UsageError. */
 export function checkResume(
   { epoch, step, state }: Checkpoint,

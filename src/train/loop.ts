@@ -14,7 +14,7 @@ import { type Named, under, within } from "../tensor/named.ts";
 import { random, uniformTensor } from "../tensor/random.ts";
 import { sameShape, showShape } from "../tensor/shape.ts";
 import { scalar, type Tensor } from "../tensor/tensor.ts";
-import { type Checkpoint, checkResume, freshState } from "./checkpoint.ts";
+import { type Checkpoint, checkResume, freshState, startedFrom } from "./checkpoint.ts";
 import { evaluator } from "./evaluator.ts";
 import { crossEntropy, type Loss, squaredError } from "./loss.ts";
 import type { Method } from "./method.ts";
@@ -49,6 +49,11 @@ export interface TrainOptions {
    * may be larger (a schedule then is that of the longer run).
    */
   readonly resume?: Checkpoint;
+  /**
+   * Start with these parameters and states of layers (`Checkpoint.state` of a run of the same model) in place of drawn ones; the optimiser and the method begin
+   * anew. `resume` goes before it.
+   */
+  readonly start?: Named<Tensor>;
   readonly signal?: AbortSignal;
 }
 
@@ -93,7 +98,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
   const root = random(seed);
   const initial = freshState(model, method, optimizer, root.fork("init"), trainData, batch);
   const stepsPerEpoch = Math.floor(trainData.count / batch);
-  const resumed = options.resume ?? { epoch: 0, step: 0, state: initial };
+  const resumed = options.resume ?? { epoch: 0, step: 0, state: startedFrom(options.start, initial) };
   checkResume(resumed, initial, epochs, stepsPerEpoch);
   const sample = trainData.shape;
   const target = trainData.classes;

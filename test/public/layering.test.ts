@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const order = foldersOf(readFileSync(join(root, "docs/map.md"), "utf8"));
 
 /** Where the library meets the file system, threads and processes; everything else runs in a browser. */
-const needsNode = /^(engine\/node|data\/files|data\/fetch|node)\.ts$|^data\/files\/|^cli\//;
+const needsNode = /^(engine\/node|data\/files|data\/fetch|node)\.ts$|^data\/files\/|^(sweep|cli)\//;
 
 /** Types of ONNX Runtime, which both of its packages share; the module itself is handed in. */
 const namesRuntime = /^engine\/session\.ts$/;

@@ -1,11 +1,10 @@
 /** @file lipschitz run SPEC: a run or a comparison as a JSON file says it, with a paper's numbers beside ours where it names them. */
 import { join } from "node:path";
 import { parseComparison } from "../../experiment/comparison.ts";
-import { SpecError } from "../../tensor/errors.ts";
 import { command } from "../command.ts";
 import { dataOptions } from "../data.ts";
 import { CliError } from "../errors.ts";
-import { readBytes } from "../files.ts";
+import { readJson } from "../files.ts";
 import { showComparison } from "../showComparison.ts";
 
 export const run = command({
@@ -21,17 +20,7 @@ export const run = command({
   goOn: () => "what is done is kept: the same command goes on from there",
   async run({ spec: path, out, "data-dir": dataDir }, surroundings) {
     if (path === undefined) throw new CliError("run: missing SPEC, a JSON file");
-    const spec = parseComparison(parseJson(path, await readBytes(path)));
+    const spec = parseComparison(await readJson(path));
     await showComparison(spec, out ?? join("runs", spec.name), { ...surroundings, dataDir });
   },
 });
-
-// --- internal ---
-
-function parseJson(path: string, bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    throw new SpecError(`${path}: is not JSON: ${(cause as Error).message}`);
-  }
-}
