@@ -35,7 +35,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 describe("lipschitz run", () => {
   it("compares, writes complete folders, and says the paper's numbers beside ours", () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, words("whole"), { encoding: "utf8", cwd: folder });
-    expect(stderr).toBe("");
+    // A slow machine gets lines of progress.
+    expect(stderr.replace(/^\[ *\d+ s\] .*\n/gm, "")).toBe("");
     expect(status).toBe(0);
     expect(stdout).toMatch(/^plain .*\n +±/m);
     expect(stdout).toMatch(/flat +upper .* 3\.00\nflat +certified 0\.1 .* 0\.500\npaper: nobody\./);
