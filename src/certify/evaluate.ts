@@ -15,6 +15,7 @@ import { decisionNetwork } from "../models/decision.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { showShape, sizeOf } from "../tensor/shape.ts";
 import { type DType, storage } from "../tensor/tensor.ts";
+import type { Refutation } from "./complete.ts";
 import { type LocalEffort, localRadii } from "./local.ts";
 import { logitError } from "./rounding.ts";
 import { type Decision, secondOrder } from "./secondOrder.ts";
@@ -57,8 +58,10 @@ export interface CertifiedSample {
   readonly margin: number;
   /** No perturbation of at most this length changes the predicted class. Infinity for a constant function; JSON shows null. */
   readonly radius: number;
-  /** What proves the radius: the constant, gradient and curvature (`secondOrder`), or the linear walk around the sample (`localRadii`). */
-  readonly by: "constant" | "curvature" | "linear";
+  /** What proves the radius: the constant, gradient and curvature (`secondOrder`), the linear walk around the sample (`localRadii`), or that with branch and bound (`complete`). */
+  readonly by: "constant" | "curvature" | "linear" | "branching";
+  /** Where branching found a point that the network decides otherwise: the radius that was asked, in which it lies. */
+  readonly refuted?: Refutation;
 }
 
 /** What is certified of a network on a data set, as plain data. */
@@ -79,8 +82,8 @@ export interface Certification {
   /** What every logit may err by in float64; twice that is taken off every margin. */
   readonly allowance: number;
   readonly accuracy: number;
-  /** The part of the samples that are predicted right and have at least this radius. */
-  readonly certified: readonly { readonly radius: number; readonly accuracy: number }[];
+  /** The part of the samples that are predicted right and have at least this radius; with branching also the part that nothing refuted. */
+  readonly certified: readonly { readonly radius: number; readonly accuracy: number; readonly atMost?: number }[];
   /** Samples that are predicted wrong count 0. */
   readonly averageRadius: number;
   readonly samples: readonly CertifiedSample[];
@@ -226,8 +229,14 @@ export async function certify(network: Network, options: CertifyOptions): Promis
   if (missing && !upper && !(local && "radii" in local)) {
     throw new UsageError(local ? `${without}; ${local.why}` : without);
   }
-  const samples =
-    local && "radii" in local ? second.map((s, index) => larger(s, local.radii[index], "linear")) : second;
+  const walked = local && "radii" in local ? second.map((s, index) => larger(s, local.radii[index], "linear")) : second;
+  const completed = local && "radii" in local ? local.completed : undefined;
+  const samples = completed
+    ? walked.map((s, index) => {
+        const refuted = completed.refuted.get(index);
+        return { ...larger(s, completed.radii[index], "branching"), ...(refuted ? { refuted } : {}) };
+      })
+    : walked;
   const right = samples.filter((s) => s.predicted === s.label);
   return {
     norm: printNorm(norm),
@@ -246,6 +255,9 @@ export async function certify(network: Network, options: CertifyOptions): Promis
     certified: radii.map((radius) => ({
       radius,
       accuracy: right.filter((s) => s.radius >= radius).length / data.count,
+      ...(completed
+        ? { atMost: right.filter((s) => !(s.refuted && s.refuted.radius <= radius)).length / data.count }
+        : {}),
     })),
     averageRadius: right.reduce((sum, s) => sum + s.radius, 0) / data.count,
     samples,

@@ -10,6 +10,7 @@ import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import { ShapeError, UsageError } from "../tensor/errors.ts";
 import { sizeOf } from "../tensor/shape.ts";
+import { type Completed, complete } from "./complete.ts";
 
 /** How much is done for every sample beside the constant. */
 export interface LocalEffort {
@@ -19,6 +20,11 @@ export interface LocalEffort {
   readonly steps?: number;
   /** After so long radii stay as they are, so that they depend on the machine; default no limit. */
   readonly seconds?: number;
+  /**
+   * Decide what is still open at the radii that are asked for by branch and bound, with as many parts of the ball for each pair of classes: complete answers on small
+   * networks. Default 0: do not.
+   */
+  readonly parts?: number;
 }
 
 export interface LocalQuestion {
@@ -44,6 +50,8 @@ export type LocalRadii =
       readonly radii: Float64Array;
       /** Samples that there was no work left for. */
       readonly left: number;
+      /** What branching found, where it was asked. */
+      readonly completed?: Completed;
     }
   | { readonly why: string };
 
@@ -58,22 +66,22 @@ export async function localRadii(question: LocalQuestion): Promise<LocalRadii> {
     if (cause instanceof UsageError || cause instanceof ShapeError) return { why: cause.message };
     throw cause;
   }
-  const { work = 2e11, steps = 20, seconds } = effort;
+  const { work = 2e11, steps = 20, parts = 0, seconds } = effort;
   const clock = budget({ ...(seconds === undefined ? {} : { seconds }), ...(signal ? { signal } : {}) });
   const constantOf = await constantsOf(plan, norm, clock, propagation);
-  const x = Float64Array.from(data.x);
-  return largestRadii({
-    engine,
-    plan,
-    norm,
-    constantOf,
-    x,
-    predicted,
-    known,
-    radii,
-    steps,
-    work,
-    clock,
-    ...(onProgress ? { onProgress } : {}),
+  const walking = parts > 0 ? 0.5 : 1;
+  const found = await largestRadii({
+    ...{ engine, plan, norm, constantOf, predicted, known, radii, steps, work, clock },
+    x: Float64Array.from(data.x),
+    onProgress: (part) => onProgress?.(walking * part),
   });
+  if (parts === 0) return found;
+  const completed = await complete({
+    ...{ subject, engine, plan, norm, constantOf, predicted, radii, parts, work, clock },
+    x: Float32Array.from(data.x),
+    proved: found.radii,
+    known: (index, other) => Math.max(found.radii[index], known(index, other)),
+    onProgress: (part) => onProgress?.(walking + (1 - walking) * part),
+  });
+  return { ...found, completed };
 }

@@ -103,20 +103,24 @@ const statusOf = ({ status }: Bracket["bounds"][number]): string =>
 interface CertifiedText {
   readonly accuracy: number;
   readonly averageRadius: number;
-  readonly certified: readonly { readonly radius: number; readonly accuracy: number }[];
+  readonly certified: Certification["certified"];
   readonly samples?: readonly (Omit<CertifiedSample, "margin" | "by"> & { readonly by?: CertifiedSample["by"] })[];
   readonly local?: Certification["local"];
 }
 
 /** Accuracy and certified accuracy at each radius, and the weakest samples. */
 export function renderCertification(result: CertifiedText, data: Dataset): string {
-  const table = textTable(["radius", "certified accuracy"]);
-  for (const { radius, accuracy } of result.certified) table.push([String(radius), showPercent(accuracy)]);
+  const complete = result.certified.some(({ atMost }) => atMost !== undefined);
+  const table = textTable(["radius", "certified accuracy", ...(complete ? ["not refuted"] : [])]);
+  for (const { radius, accuracy, atMost } of result.certified) {
+    table.push([String(radius), showPercent(accuracy), ...(atMost === undefined ? [] : [showPercent(atMost)])]);
+  }
   const { samples = [], local } = result;
   const ways = {
     constant: "the constant",
     curvature: "gradient and curvature",
     linear: "the linear walk around the sample",
+    branching: "the walk with branch and bound",
   } as const;
   const counts = (Object.keys(ways) as (keyof typeof ways)[]).map((way) => ({
     way,

@@ -6,13 +6,13 @@ import type { Engine } from "../../engine/engine.ts";
 import { vjp } from "../../graph/gradient.ts";
 import type { Node } from "../../graph/graph.ts";
 import { filledLike, input } from "../../graph/leaf.ts";
-import { up } from "../../linalg/rounding.ts";
+import { gamma, up } from "../../linalg/rounding.ts";
 import { add, div, greater, maximum, minimum, mul, stopGradient, sub, where } from "../../ops/arith.ts";
 import { sum } from "../../ops/broadcast.ts";
 import { exp, sqrt } from "../../ops/pointwise.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { type Tensor, tensor } from "../../tensor/tensor.ts";
-import { type BendRule, pullBack } from "./back.ts";
+import { type BendRule, pullBack, rowLength } from "./back.ts";
 import type { SetKind } from "./ball.ts";
 import type { Pieces } from "./lines.ts";
 import type { Plan, Pointwise } from "./plan.ts";
@@ -34,25 +34,49 @@ export interface KnownPieces extends Known {
   readonly balls: ReadonlyMap<number, Ball>;
 }
 
+/** The parameters of one row, by name. */
+export type RowState = Readonly<Record<string, Float64Array>>;
+
+/** What branching needs to know of the best bound of a form. */
+export interface Relaxed {
+  /** The parameters that gave it, to go on from. */
+  readonly state: RowState;
+  /** Of every pointwise bend by number: how much each neuron's relaxation takes off the bound, [size]. */
+  readonly lost: ReadonlyMap<number, Float64Array>;
+  /** The covector at the input, [size]. */
+  readonly g: Float64Array;
+}
+
+export interface Tuned extends LowerLines {
+  /** Steps of rows. */
+  readonly made: number;
+  /** Of every form that has a bound, where multipliers of ranges were asked for. */
+  readonly relaxed: readonly (Relaxed | undefined)[];
+}
+
 export interface Tuner {
-  /** Improve the lower bounds of forms for so many steps, and give the best of each; a form that is above 0 is left alone. `made` counts steps of rows. */
+  /** Improve the lower bounds of forms for so many steps, and give the best of each; a form that is above 0 is left alone. A form may go on from a state. */
   tune(
     batch: Batch,
     known: KnownPieces,
     sizes: readonly Sizes[],
     forms: readonly Form[],
     steps: number,
-  ): Promise<LowerLines & { readonly made: number }>;
+    starts?: readonly (RowState | undefined)[],
+  ): Promise<Tuned>;
   dispose(): Promise<void>;
 }
 
-/** Compile the tuning of forms at the node `from`. `balls` says for which bends there are balls. */
+/**
+ * Compile the tuning of forms at the node `from`. `balls` says for which bends there are balls; `branching` adds a multiplier to the range of every
+ * neuron (beta-CROWN, Wang et al. 2021), which pays once ranges are smaller than what is proved of them elsewhere: where they were split.
+ */
 export async function tunerOf(
   engine: Engine,
   plan: Plan,
   kind: SetKind,
   from: number,
-  { samples, rows }: { readonly samples: number; readonly rows: number },
+  { samples, rows, branching }: { readonly samples: number; readonly rows: number; readonly branching: boolean },
   balls: ReadonlySet<number>,
 ): Promise<Tuner> {
   const asked = askedOf(plan, kind, from, samples, rows);
@@ -60,36 +84,47 @@ export async function tunerOf(
   const usual = usualRules(plan, table);
   const params: Param[] = [];
   const extra: Node[] = [];
+  const lost = new Map<number, Node>();
+  const whole = sqrt(sum(mul(asked.c, asked.c), [1], true));
   const rule: BendRule = (k, c, node) => {
     const bend = plan.bends[k];
     if (bend.kind !== "pointwise") return usual(k, c, node);
-    const made = tunedBend(k, bend, c, table, balls.has(k));
+    const made = tunedBend(k, bend, c, table, { ball: balls.has(k), branching: branching ? whole : null });
     params.push(...made.params);
-    if (made.loss) extra.push(made.loss);
+    extra.push(...made.losses);
+    lost.set(k, made.lost);
     return made;
   };
   const pulled = pullBack(plan, rows, from, asked.c, { rule, losses: asked.losses, sizes: asked.sizes });
   const loss = extra.reduce((a, b) => add(a, b), pulled.loss);
   const line = lineOutputs(plan, kind, { ...pulled, loss }, asked);
-  const outputs: Record<string, Node> = { ...line, ...descent(line.lower, params, rows) };
-  const program = await engine.compile(outputs);
+  const stepped = descent(line.lower, params, rows);
+  const told: Record<string, Node> = {};
+  if (branching) {
+    for (const [k, node] of lost) told[`lost ${k}`] = node;
+    const g = pulled.covectors.get(0);
+    if (g) told.g = g;
+  }
+  const program = await engine.compile({ ...line, ...stepped, ...told });
   const state0 = (): Record<string, Tensor> =>
     Object.fromEntries(
-      Object.entries(outputs).flatMap(([name, { shape }]) =>
-        name in line ? [] : [[name.slice(next.length), tensor(new Float64Array(sizeOf(shape)), shape, "float64")]],
-      ),
+      Object.entries(stepped).map(([name, { shape }]) => [
+        name.slice(next.length),
+        tensor(new Float64Array(sizeOf(shape)), shape, "float64"),
+      ]),
     );
   const isLevel = (name: string) => params.some((p) => p.name === name && p.level);
   const first = params.some((p) => p.level) ? levels.length : 0;
 
   return {
-    async tune(batch, known, sizes, forms, steps) {
+    async tune(batch, known, sizes, forms, steps, starts = []) {
       const n = forms.length;
       const best = {
         lower: new Float64Array(n).fill(Number.NEGATIVE_INFINITY),
         center: new Float64Array(n).fill(Number.NaN),
         fall: new Float64Array(n).fill(Number.NaN),
       };
+      const relaxed = new Array<Relaxed | undefined>(n).fill(undefined);
       const still = { ...asked.batch(batch, sizes), ...tables(known) };
       // Every row is a form on its way.
       const place = new Array<number>(rows).fill(-1);
@@ -110,6 +145,15 @@ export async function tunerOf(
           place[k] = started < n ? started++ : -1;
           made[k] = 0;
           tried[k] = { level: levels[0], lower: Number.NEGATIVE_INFINITY };
+          const from = starts[place[k]];
+          if (!from) continue;
+          made[k] = first + 1;
+          for (const [name, { data }] of Object.entries(state)) {
+            const size = data.length / rows;
+            const own = from[name];
+            if (own) (data as Float64Array).set(own, k * size);
+            else (data as Float64Array).fill(0, k * size, (k + 1) * size);
+          }
         }
         for (let k = 0; k < rows; k++) {
           // First the same slopes with some multipliers, then from the best of them on.
@@ -120,7 +164,7 @@ export async function tunerOf(
             (data as Float64Array).fill(isLevel(name) ? level : 0, k * size, (k + 1) * size);
           }
         }
-        if (place.every((f) => f < 0)) return { ...best, made: total };
+        if (place.every((f) => f < 0)) return { ...best, made: total, relaxed };
         const result = await program.run(
           fed(program, {
             ...still,
@@ -139,6 +183,12 @@ export async function tunerOf(
           // Not Math.max: what is not a number is no bound.
           if (f < 0 || !(lower > best.lower[f])) return;
           for (const name of lineNames) best[name][f] = (result[name].data as Float64Array)[k];
+          if (!branching) return;
+          relaxed[f] = {
+            state: Object.fromEntries(params.map(({ name }) => [name, rowOf(state[name], k)])),
+            lost: new Map([...lost.keys()].map((b) => [b, rowOf(result[`lost ${b}`], k)])),
+            g: "g" in result ? rowOf(result.g, k) : new Float64Array(plan.subject.size),
+          };
         });
         state = Object.fromEntries(Object.keys(state).map((name) => [name, result[next + name]]));
       }
@@ -150,6 +200,11 @@ export async function tunerOf(
 // --- internal ---
 
 const next = "next ";
+
+function rowOf({ data, shape }: Tensor, row: number): Float64Array {
+  const size = data.length / shape[0];
+  return (data as Float64Array).slice(row * size, (row + 1) * size);
+}
 
 /** Levels of multipliers to begin with: from none to much. */
 const levels = [-12, -4, -2, -0.5];
@@ -178,9 +233,16 @@ interface Param {
  *     c . s(z) >= g . z + sum_i min over both pieces of min over z_i in the piece of ( c_i l(z_i) - g_i z_i + lambda/2 (z_i - z0_i)^2 ) - lambda/2 rho^2
  *
  * for every z in the ranges and the ball: the minimum of a Lagrangian, which falls apart into neurons. On all of the line it is the bound of
- * SDP-CROWN (Chiu et al. 2025), with lambda = 0 that of alpha-CROWN (Xu et al. 2021).
+ * SDP-CROWN (Chiu et al. 2025), with lambda = 0 that of alpha-CROWN (Xu et al. 2021). It holds for any g: with `branching` a multiplier of the
+ * range is added to each, g_i = c_i sigma_i - beta_i (beta-CROWN, Wang et al. 2021).
  */
-function tunedBend(k: number, bend: Pointwise, c: Node, table: Table<KnownPieces>, ball: boolean) {
+function tunedBend(
+  k: number,
+  bend: Pointwise,
+  c: Node,
+  table: Table<KnownPieces>,
+  { ball, branching }: { readonly ball: boolean; readonly branching: Node | null },
+) {
   const { size } = bend;
   const rows = c.shape[0];
   const of = (name: string, read: (p: Pieces) => Float64Array) =>
@@ -192,7 +254,14 @@ function tunedBend(k: number, bend: Pointwise, c: Node, table: Table<KnownPieces
   const most = of("most", (p) => p.most);
   const inside = (slope: Node) => minimum(maximum(slope, least), most);
   const shift = input(`slope ${k}`, [rows, size], "float64");
-  const g = mul(c, inside(add(usual, shift)));
+  const straight = mul(c, inside(add(usual, shift)));
+  // Of the size of what comes in, so that steps of Adam are steps of slopes here too; and not 0 where nothing comes in, because the range may be empty.
+  const length = sqrt(sum(mul(c, c), [1], true));
+  const beta = input(`beta ${k}`, [rows, size], "float64");
+  const g = branching
+    ? sub(straight, mul(beta, stopGradient(mul(add(length, branching), 1 / Math.sqrt(size)))))
+    : straight;
+  const losses: Node[] = [];
   const params: Param[] = [
     {
       name: `slope ${k}`,
@@ -202,6 +271,14 @@ function tunedBend(k: number, bend: Pointwise, c: Node, table: Table<KnownPieces
       project: (moved) => sub(inside(add(usual, moved)), usual),
     },
   ];
+  if (branching) {
+    params.push({ name: `beta ${k}`, node: beta, level: false, rate: 1, project: (moved) => moved });
+    // What is counted along the walk allows for |g_i| <= |c_i sigma_i|.
+    const rounding = table(`rounding ${k}`, 1, ({ pieces }) =>
+      (pieces.get(k) as Pieces).reach.map((z) => up(8 * gamma(size + 64) * up(z))),
+    );
+    losses.push(mul(rowLength(g), rounding));
+  }
   const read = (name: string, own: (b: Ball) => Float64Array, width: number) =>
     table(`${name} ${k}`, width, ({ balls }) => own(balls.get(k) as Ball));
   const level = input(`level ${k}`, [rows, 1], "float64");
@@ -216,7 +293,6 @@ function tunedBend(k: number, bend: Pointwise, c: Node, table: Table<KnownPieces
     });
   }
   // Of the size that it has where the ball is what counts; never 0, for it divides.
-  const length = sqrt(sum(mul(c, c), [1], true));
   const lambda = rho ? mul(stopGradient(add(div(length, rho), 1e-30)), exp(level)) : null;
   const z0 = lambda ? read("middle", (b) => b.middle, size) : null;
   const least1 = (lines: LineTables, from: Node, to: Node): Node => {
@@ -240,8 +316,10 @@ function tunedBend(k: number, bend: Pointwise, c: Node, table: Table<KnownPieces
     cut,
     of("piece high", (p) => p.high),
   );
-  const number = sum(minimum(left, right), [1], true);
-  if (!lambda || !rho) return { g: [g], number, params, loss: null };
+  const least2 = minimum(left, right);
+  const number = sum(least2, [1], true);
+  const lost = mul(least2, -1);
+  if (!lambda || !rho) return { g: [g], number, params, losses, lost };
   const squares = table(`squares ${k}`, 1, ({ pieces, balls }) =>
     (balls.get(k) as Ball).radius.map((r, s) => squareLoss(size, (pieces.get(k) as Pieces).reach[s], r)),
   );
@@ -249,7 +327,8 @@ function tunedBend(k: number, bend: Pointwise, c: Node, table: Table<KnownPieces
     g: [g],
     number: sub(number, mul(mul(lambda, mul(rho, rho)), 0.5)),
     params,
-    loss: mul(lambda, squares),
+    losses: [...losses, mul(lambda, squares)],
+    lost,
   };
 }
 

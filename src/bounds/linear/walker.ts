@@ -14,7 +14,7 @@ import type { Bend, Plan } from "./plan.ts";
 import { type Batch, type Form, type LowerLines, type WalkProgram, walkProgram } from "./program.ts";
 import type { Known, Range } from "./rules.ts";
 import { centerErrors, type Sizes, sizesOf } from "./sizes.ts";
-import { type Ball, type Tuner, tunerOf } from "./tune.ts";
+import { type Ball, type RowState, type Tuned, type Tuner, tunerOf } from "./tune.ts";
 
 /** What is known at the samples of a batch, whatever the radius. */
 export interface Centers {
@@ -52,6 +52,16 @@ export interface Walker {
   lower(on: OnSets, forms: readonly Form[]): Promise<LowerLines>;
   /** The same by lines that are sought in so many steps. */
   tuned(on: OnSets, centers: Centers, forms: readonly Form[], steps: number): Promise<LowerLines>;
+  /** Sets on which ranges are known, as `onSets` gives them: nothing is sought, lines are made. */
+  withRanges(centers: Centers, reach: Float64Array, ranges: ReadonlyMap<number, Range>): OnSets;
+  /** `tuned` with a multiplier for every range too; a form may go on from the state of another. */
+  branched(
+    on: OnSets,
+    centers: Centers,
+    forms: readonly Form[],
+    steps: number,
+    starts: readonly (RowState | undefined)[],
+  ): Promise<Tuned>;
   /** Float64 operations so far, roughly; the same on every machine. */
   spent(): number;
   dispose(): Promise<void>;
@@ -77,7 +87,7 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
   for (const at of needs) gains.set(at, await gainsOf(engine, plan, constantOf, kind === "box" ? "inf" : kind, at));
   const readers = new Map(needs.map((at) => [at, bends.filter((b) => (b.reads as readonly number[]).includes(at))]));
   const walks = new Map<number, WalkProgram>();
-  const tuners = new Map<number, Tuner>();
+  const tuners = new Map<string, Tuner>();
   let forward: Program | undefined;
   let spent = 0;
   const costs = new Map<number, number>();
@@ -97,8 +107,58 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
   const balls = new Set(
     kind === 2 ? bends.flatMap((b, k) => (b.kind === "pointwise" && Number.isFinite(ballOf(b)) ? [k] : [])) : [],
   );
+  const tune = async (
+    on: OnSets,
+    centers: Centers,
+    forms: readonly Form[],
+    steps: number,
+    branching: boolean,
+    starts?: readonly (RowState | undefined)[],
+  ): Promise<Tuned> => {
+    // Few programs, none much larger than what is asked.
+    const most = free ? rowsFor(plan, 256) : 1;
+    const rows = Math.min(most, Math.max(8, 2 ** Math.ceil(Math.log2(forms.length))));
+    const name = `${rows} ${branching}`;
+    const tuner = tuners.get(name) ?? (await tunerOf(engine, plan, kind, last, { samples, rows, branching }, balls));
+    tuners.set(name, tuner);
+    const pieces = new Map<number, Pieces>();
+    const around = new Map<number, Ball>();
+    bends.forEach((bend, k) => {
+      if (bend.kind !== "pointwise") return;
+      const { low, high } = on.ranges.get(bend.reads[0]) as Range;
+      pieces.set(k, piecesOn(bend, low, high));
+      const center = centers.values.get(bend.reads[0]);
+      if (balls.has(k) && center) {
+        around.set(
+          k,
+          ballAround({ low, high }, center, (s) => up(on.batch.reach[s] * ballOf(bend)), samples),
+        );
+      }
+    });
+    const sizes = on.sizes.map((own, s) =>
+      sizesOf(
+        plan,
+        own.size[0],
+        (at) => sizeAt(on.ranges.get(at), s, samples),
+        (k) => {
+          const p = pieces.get(k) as Pieces;
+          return 2 * Math.max((on.lines.get(k) as Lines).size[s], p.left.size[s], p.right.size[s]);
+        },
+      ),
+    );
+    const tuned = await tuner.tune(on.batch, { ...on, pieces, balls: around }, sizes, forms, steps, starts);
+    // Back through the walk is as much again, and a bend takes several operations more.
+    spent += 4 * tuned.made * costFrom(last);
+    return tuned;
+  };
   const radiusOf = (reach: Float64Array, s: number) =>
     kind === "box" ? largest(reach.subarray(s * inner, (s + 1) * inner)) : reach[s];
+
+  /** The largest |x| on the set of every sample. */
+  const inputSizes = (centers: Centers, reach: Float64Array, live: (s: number) => boolean) =>
+    Float64Array.from({ length: samples }, (_, s) =>
+      up(largest(centers.x.subarray(s * inner, (s + 1) * inner)) + (live(s) ? radiusOf(reach, s) : 0)),
+    );
 
   return {
     plan,
@@ -130,9 +190,7 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
       const batch: Batch = { samples, center: centers.x, reach };
       const ranges = new Map<number, Range>();
       const lines = new Map<number, Lines>();
-      const inputs = Float64Array.from({ length: samples }, (_, s) =>
-        up(largest(centers.x.subarray(s * inner, (s + 1) * inner)) + (live[s] ? radiusOf(reach, s) : 0)),
-      );
+      const inputs = inputSizes(centers, reach, (s) => live[s]);
       const hull = hullOf(plan, centers.x, reach, kind, live);
       const sizes = () => sizesOfBatch(plan, inputs, ranges, lines);
       for (const at of needs) {
@@ -183,41 +241,20 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
       return walk.lower(on.batch, on, on.sizes, forms);
     },
 
-    async tuned(on, centers, forms, steps) {
-      // Few programs, none much larger than what is asked.
-      const most = free ? rowsFor(plan, 256) : 1;
-      const rows = Math.min(most, Math.max(8, 2 ** Math.ceil(Math.log2(forms.length))));
-      const tuner = tuners.get(rows) ?? (await tunerOf(engine, plan, kind, last, { samples, rows }, balls));
-      tuners.set(rows, tuner);
-      const pieces = new Map<number, Pieces>();
-      const around = new Map<number, Ball>();
+    tuned: (on, centers, forms, steps) => tune(on, centers, forms, steps, false),
+
+    branched: (on, centers, forms, steps, starts) => tune(on, centers, forms, steps, true, starts),
+
+    withRanges(centers, reach, ranges) {
+      const lines = new Map<number, Lines>();
       bends.forEach((bend, k) => {
         if (bend.kind !== "pointwise") return;
-        const { low, high } = on.ranges.get(bend.reads[0]) as Range;
-        pieces.set(k, piecesOn(bend, low, high));
-        const center = centers.values.get(bend.reads[0]);
-        if (balls.has(k) && center) {
-          around.set(
-            k,
-            ballAround({ low, high }, center, (s) => up(on.batch.reach[s] * ballOf(bend)), samples),
-          );
-        }
+        const { low, high } = ranges.get(bend.reads[0]) as Range;
+        lines.set(k, linesOn(bend, low, high));
       });
-      const sizes = on.sizes.map((own, s) =>
-        sizesOf(
-          plan,
-          own.size[0],
-          (at) => sizeAt(on.ranges.get(at), s, samples),
-          (k) => {
-            const p = pieces.get(k) as Pieces;
-            return 2 * Math.max((on.lines.get(k) as Lines).size[s], p.left.size[s], p.right.size[s]);
-          },
-        ),
-      );
-      const { made, ...lines } = await tuner.tune(on.batch, { ...on, pieces, balls: around }, sizes, forms, steps);
-      // Back through the walk is as much again, and a bend takes several operations more.
-      spent += 4 * made * costFrom(last);
-      return lines;
+      const inputs = inputSizes(centers, reach, () => true);
+      const batch: Batch = { samples, center: centers.x, reach };
+      return { batch, ranges, lines, sizes: sizesOfBatch(plan, inputs, ranges, lines) };
     },
 
     spent: () => spent,

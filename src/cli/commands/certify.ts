@@ -44,9 +44,10 @@ export const certify = command({
     },
     local: {
       type: "enum",
-      options: ["on", "off"],
+      options: ["on", "off", "complete"],
       default: "on",
-      description: "Enlarge radii sample by sample by the linear walk, where the constant leaves them short",
+      description:
+        "Enlarge radii sample by sample by the linear walk, where the constant leaves them short; complete: decide what is open at --radii by branch and bound",
     },
     seconds: {
       type: "string",
@@ -95,7 +96,7 @@ export const certify = command({
     const bar = progress.bar("certify", 1);
     const onProgress = (fraction: number) => bar.at(fraction);
     const preprocessing = parsePreprocessing(args);
-    const local = args.local === "off" ? ("off" as const) : effortOf(seconds);
+    const local = args.local === "off" ? ("off" as const) : effortOf(seconds, args.local === "complete");
     const question = { engine, data, norm, radii, signal, seconds: 3, local };
     const about = { model: args.model, sha256, tool: { name: tool.name, version: tool.version } };
     const out = args.out;
@@ -128,5 +129,8 @@ export const certify = command({
 // --- internal ---
 
 /** Without seconds the work is counted. */
-const effortOf = (seconds: number | undefined): LocalEffort =>
-  seconds === undefined ? {} : { seconds, work: Number.POSITIVE_INFINITY };
+const effortOf = (seconds: number | undefined, complete: boolean): LocalEffort => ({
+  ...(seconds === undefined ? {} : { seconds, work: Number.POSITIVE_INFINITY }),
+  // A few seconds for a sample that stays open, where there are some hundred neurons.
+  ...(complete ? { parts: 300 } : {}),
+});
