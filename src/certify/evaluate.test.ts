@@ -44,6 +44,42 @@ function unit(v: Float64Array, norm: (typeof norms)[number]): Float64Array {
 }
 
 describe("certify()", () => {
+  it("decides radii by branch and bound: robust, or refuted by a point that is shown", async () => {
+    const r = random(2);
+    const rows = (out: number, inner: number) =>
+      Array.from({ length: out }, () => Array.from({ length: inner }, () => r.normal() / Math.sqrt(inner)));
+    const layers = [rows(16, 4), rows(12, 16), rows(3, 12)];
+    const network = functionOf([4], (x) => layers.reduce((y, W, k) => affine(k === 0 ? y : relu(y), W), x));
+    const data = dataset([4], normals(9, 4 * 24), [0, 1, 2]);
+    const radii = [0.1, 0.3];
+    const plain = await certify(network, { engine, data, norm: "inf", radii });
+    const local = { parts: 100 };
+    const { samples, certified } = await certify(network, { engine, data, norm: "inf", radii, local });
+    const logits = async (x: readonly number[]) =>
+      (await logitsOf(network, engine, { ...data, x: Float32Array.from(x), count: 1 })).data;
+    let refuted = 0;
+    for (const [i, sample] of samples.entries()) {
+      expect(sample.radius).toBeGreaterThanOrEqual(plain.samples[i].radius);
+      if (!sample.refuted) continue;
+      refuted++;
+      const { radius, point, predicted } = sample.refuted;
+      expect(sample.radius).toBeLessThan(radius);
+      const z = await logits(point);
+      expect(z.indexOf(Math.max(...z))).toBe(predicted);
+      expect(predicted).not.toBe(sample.predicted);
+      point.forEach((v, j) => {
+        expect(Math.abs(v - data.x[4 * i + j])).toBeLessThanOrEqual(radius);
+      });
+    }
+    expect(refuted).toBeGreaterThan(0);
+    // Nearly everything is decided, and not by lines alone.
+    expect(samples.some((s) => s.by === "branching")).toBe(true);
+    for (const { accuracy, atMost = 1 } of certified) {
+      expect(atMost).toBeGreaterThanOrEqual(accuracy);
+      expect(atMost - accuracy).toBeLessThan(0.1);
+    }
+  });
+
   it("gives the distance to the boundary of a linear classifier", async () => {
     const rows = [
       [3, 0],

@@ -83,7 +83,7 @@ describe("decide()", () => {
   it("agrees with all activation patterns of small networks", async () => {
     const r = random(5);
     const counts = { holds: 0, refuted: 0 };
-    for (let k = 0; k < 8; k++) {
+    for (let k = 0; k < 5; k++) {
       const layers = [layer(r, 6, 2), layer(r, 5, 6), layer(r, 1, 5)];
       const center: Point = [r.normal(), r.normal()];
       const w = 0.6;
@@ -121,7 +121,7 @@ describe("decide()", () => {
       }
     }
     // Some took branching.
-    expect(counts.holds).toBeGreaterThan(16);
+    expect(counts.holds).toBeGreaterThan(10);
   });
 
   it.each([1, 2, "inf", "box"] as const)(

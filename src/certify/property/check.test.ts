@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { functionOf, randomNetwork } from "../../../test/functions.ts";
+import { affine, functionOf, randomNetwork } from "../../../test/functions.ts";
 import { plainEngine } from "../../../test/plainEngine.ts";
 import { hasShared, sharedData } from "../../../test/shared.ts";
 import { asFunction } from "../../bounds/fixed.ts";
@@ -7,7 +7,7 @@ import { subjectOf } from "../../bounds/subject.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import { readOnnx } from "../../onnx/file.ts";
 import { concat } from "../../ops/movement.ts";
-import { abs } from "../../ops/pointwise.ts";
+import { abs, relu } from "../../ops/pointwise.ts";
 import { random } from "../../tensor/random.ts";
 import { checkProperty } from "./check.ts";
 import type { Property } from "./vnnlib.ts";
@@ -44,6 +44,7 @@ describe("checkProperty()", () => {
 
   it("agrees with points of random networks", async () => {
     const seen = { holds: 0, violated: 0, unknown: 0 };
+    const runtime = nodeEngine({ threads: 1 });
     for (let seed = 0; seed < 24; seed++) {
       const r = random(seed).fork("check");
       const network = randomNetwork(random(seed), seed % 2 === 0 ? "chain" : "dense", 4);
@@ -60,7 +61,10 @@ describe("checkProperty()", () => {
       // Below the least that is seen, or a little above.
       const wide = most - least;
       for (const offset of [-(least - 0.3 * wide), -(least + 0.05 * wide)]) {
-        const checked = await checkProperty(network, property(inputs, [1, -1, 0], offset, 0.5), { engine, work: 3e7 });
+        const checked = await checkProperty(network, property(inputs, [1, -1, 0], offset, 0.5), {
+          engine: inputs > 16 ? runtime : engine,
+          work: 3e7,
+        });
         seen[checked.status]++;
         if (checked.status === "violated") {
           expect(value(Float64Array.from(checked.point)) + offset, `seed ${seed}`).toBeLessThan(1e-5);
@@ -71,6 +75,38 @@ describe("checkProperty()", () => {
     }
     expect(seen.holds).toBeGreaterThan(10);
     expect(seen.violated).toBeGreaterThan(10);
+  }, 120_000);
+
+  it("cuts neurons where there are many inputs", async () => {
+    const r = random(3);
+    const rows = (out: number, inner: number) =>
+      Array.from({ length: out }, () => Array.from({ length: inner }, () => r.normal() / Math.sqrt(inner)));
+    const layers = [rows(10, 20), rows(8, 10), rows(2, 8)];
+    const network = functionOf([20], (x) => layers.reduce((y, W, k) => affine(k === 0 ? y : relu(y), W), x));
+    const runtime = nodeEngine({ threads: 1 });
+    const of = (offset: number) =>
+      checkProperty(network, property(20, [1, -1], offset, 0.5), { engine: runtime, work: 1e9 });
+    const { x, y } = subjectOf(network).at(1, "float64");
+    const f = asFunction(y, x);
+    let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (let k = 0; k < 2000; k++) {
+      const z = f(Float64Array.from({ length: 20 }, () => Math.sign(r.normal()) / 2));
+      [least, most] = [Math.min(least, z[0] - z[1]), Math.max(most, z[0] - z[1])];
+    }
+    const seen = { holds: 0, violated: 0, unknown: 0 };
+    let parts = 0;
+    for (const part of [0, 0.4]) {
+      const offset = -least + part * (most - least);
+      const found = await of(offset);
+      seen[found.status]++;
+      if (found.status !== "holds") continue;
+      parts = Math.max(parts, found.boxes);
+      expect(least + offset).toBeGreaterThan(0);
+    }
+    expect(seen.unknown).toBe(0);
+    expect(seen.holds).toBeGreaterThan(0);
+    expect(seen.violated).toBeGreaterThan(0);
+    expect(parts).toBeGreaterThan(1);
   }, 120_000);
 
   it("knows when neither is found, and what does not fit", async () => {

@@ -1,6 +1,6 @@
 /**
  * @file Does a property hold? Branch and bound: the linear walk bounds every condition on a box of inputs, and a box where that is not enough is cut
- * in two; meanwhile a search in the boxes looks for an input that violates it, which the runtime confirms.
+ * in two, or with many inputs its neurons are (`neurons.ts`); meanwhile a search in the boxes looks for an input that violates it, which the runtime confirms.
  */
 
 import { budget } from "../../bounds/budget.ts";
@@ -23,6 +23,7 @@ import { UsageError } from "../../tensor/errors.ts";
 import { random } from "../../tensor/random.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { tensor } from "../../tensor/tensor.ts";
+import { decideCases } from "./neurons.ts";
 import type { Case, Condition, Property } from "./vnnlib.ts";
 
 export interface CheckOptions {
@@ -39,7 +40,7 @@ export interface CheckOptions {
 
 /** What was found of a property. */
 export type Checked =
-  /** No input violates it: proved, rounding included, for the network in exact arithmetic. */
+  /** No input violates it: proved, rounding included, for the network in exact arithmetic. `boxes` are those of inputs, and parts of them that neurons cut. */
   | { readonly status: "holds"; readonly boxes: number }
   /** The network, run in float32, violates it at this input. */
   | {
@@ -75,12 +76,13 @@ export async function checkProperty(network: Network, property: Property, option
   const subject = subjectOf(withConditions(network, rows));
   const plan = planOf(subject);
   const samples = Math.max(1, Math.min(64, Math.floor(1e6 / plan.bends.reduce((n, b) => n + b.size, subject.size))));
+  const constantOf = await constantsOf(plan, "inf", clock);
   const walker = await walkerOf({
     engine,
     plan,
     kind: "box",
     samples,
-    constantOf: await constantsOf(plan, "inf", clock),
+    constantOf,
   });
   const descent = await descender(engine, plan.rows(plan.many ? samples : 1), subject.outputs);
   const source = random(seed);
@@ -89,6 +91,19 @@ export async function checkProperty(network: Network, property: Property, option
   try {
     const open: Box[] = cases.map(({ low, high }, of) => ({ of, low, high, share: 1 / cases.length, depth: 0 }));
     while (open.length > 0) {
+      if (subject.size > mostCut && boxes >= cases.length) {
+        const rest = [...new Set(open.map((box) => box.of))];
+        const decided = await decideCases({
+          ...{ engine, plan, cases, starts, of: rest, constantOf, clock, work: work - walker.spent() },
+          confirm: (of, point) => confirm.at(cases[of], point),
+          onProgress: (part) => onProgress?.(done + (1 - done) * part),
+        });
+        if ("point" in decided) return { status: "violated", boxes: boxes + decided.parts, ...decided };
+        const all = boxes + decided.parts;
+        return decided.open === 0
+          ? { status: "holds", boxes: all }
+          : { status: "unknown", boxes: all, open: decided.open };
+      }
       await clock.pause();
       if (clock.expired || walker.spent() > work) return { status: "unknown", boxes, open: open.length };
       const batch = open.splice(Math.max(0, open.length - samples));
@@ -152,6 +167,9 @@ export async function checkProperty(network: Network, property: Property, option
 }
 
 // --- internal ---
+
+/** With more inputs than that cutting boxes leads nowhere. */
+const mostCut = 16;
 
 interface Box {
   /** Which case it is of. */
