@@ -10,6 +10,8 @@ export interface CarryOptions {
   readonly priority?: number;
   /** The run whose parameters this one starts from. */
   readonly start?: Ticket;
+  /** Another run may start from this one: its checkpoint is wanted. */
+  readonly keep?: boolean;
 }
 
 export interface Backend {

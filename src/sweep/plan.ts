@@ -1,4 +1,5 @@
 /** @file From a spec, a grid and a number of seeds to the jobs of a sweep. */
+import { relative, resolve } from "node:path";
 import { hashDataset, type Split } from "../data/dataset.ts";
 import { DATASET_NAMES, loadDataset } from "../data/files.ts";
 import type { ComparisonSpec, Contestant } from "../experiment/comparison.ts";
@@ -69,6 +70,8 @@ export function withSetting(run: RunSpec, key: string, word: string): RunSpec | 
 /** How a run's data are got, and what they hold: a planner's own business, so that two sweeps ask of the same once. */
 export interface PlanOptions {
   readonly dataDir?: string | undefined;
+  /** The folder that paths of own data begin at; the working folder unless told. */
+  readonly base?: string | undefined;
   /** The folder of a run below DIR; `<label>/seed-<seed>` unless told. */
   place?(label: string, seed: number): string;
 }
@@ -78,8 +81,8 @@ export async function planRuns(
   { runs, seeds }: Pick<ComparisonSpec, "runs" | "seeds">,
   options: PlanOptions = {},
 ): Promise<readonly Ticket[]> {
-  const { dataDir, place = (label, seed) => `${label}/seed-${seed}` } = options;
-  const know = reader(dataDir);
+  const { dataDir, base = "", place = (label, seed) => `${label}/seed-${seed}` } = options;
+  const know = reader(dataDir, base);
   const tickets: Ticket[] = [];
   for (const { label, run } of runs) {
     for (const seed of seeds) {
@@ -95,7 +98,30 @@ export async function planRuns(
 export const labelOf = (label: string, { method, seed }: RunSpec, seeds: readonly number[]): string =>
   `${label === method.name ? "" : `, ${label}`}${seeds.length > 1 ? `, seed ${seed}` : ""}`;
 
+/** Runs whose own files are named from the folder of data on, as they are for every worker; UsageError where one lies elsewhere. */
+export function inDataDir(spec: ComparisonSpec, dataDir: string | undefined): ComparisonSpec {
+  return {
+    ...spec,
+    runs: spec.runs.map(({ label, run }) => {
+      const { labels } = run.reading ?? {};
+      const reading = labels === undefined ? {} : { reading: { ...run.reading, labels: below(labels, dataDir) } };
+      return { label, run: { ...run, data: isNamed(run.data) ? run.data : below(run.data, dataDir), ...reading } };
+    }),
+  };
+}
+
 // --- internal ---
+
+const isNamed = (data: string): boolean => (DATASET_NAMES as readonly string[]).includes(data);
+
+/** A path of this machine from the folder of data on. */
+export function below(path: string, dataDir: string | undefined): string {
+  const inside = dataDir === undefined ? ".." : relative(resolve(dataDir), resolve(path));
+  if (inside === "" || inside.startsWith("..")) {
+    throw new UsageError(`--redis: a file must lie in --data-dir, which every worker has, got "${path}"`);
+  }
+  return inside.replaceAll("\\", "/");
+}
 
 /** What the papers call lambda: the weight of a method's penalty. */
 const lambdas = ["weight", "gradientWeight", "curvatureWeight", "decay", "betaWeight"] as const;
@@ -115,13 +141,17 @@ function variants(contestant: Contestant, key: string, values: readonly string[]
 }
 
 /** The hashes of the samples that a run uses. What was loaded last stays, and what no seed changes is loaded once. */
-function reader(dataDir: string | undefined): (spec: RunSpec) => Promise<RunJob["data"]> {
+function reader(dataDir: string | undefined, base: string): (spec: RunSpec) => Promise<RunJob["data"]> {
   let last: { readonly key: string; readonly split: Promise<Split> } | undefined;
   const known = new Map<string, Promise<RunJob["data"]>>();
   return async (spec) => {
     const { data, reading, samples, seed } = spec;
     const key = JSON.stringify([data, reading, fixed.includes(data) ? null : seed]);
-    if (last?.key !== key) last = { key, split: loadDataset(data, { ...reading, dataDir, seed }) };
+    if (last?.key !== key) {
+      const labels = reading?.labels === undefined ? {} : { labels: resolve(base, reading.labels) };
+      const path = isNamed(data) ? data : resolve(base, data);
+      last = { key, split: loadDataset(path, { ...reading, ...labels, dataDir, seed }) };
+    }
     const used = fitted(spec, await last.split);
     const whole = JSON.stringify([key, samples]);
     const hashes = known.get(whole) ?? hashesOf(used);

@@ -1,10 +1,9 @@
 /** @file lipschitz sweep SPEC: many runs, on the cores of this machine or on workers anywhere, into one folder. */
 import { parseComparison } from "../../experiment/comparison.ts";
 import type { RunRecord } from "../../experiment/record.ts";
-import { poolBackend } from "../../sweep/backend.ts";
 import { estimator } from "../../sweep/estimate.ts";
 import type { Ticket } from "../../sweep/job.ts";
-import { expand, parseGrid, planRuns } from "../../sweep/plan.ts";
+import { expand, inDataDir, parseGrid, planRuns } from "../../sweep/plan.ts";
 import { type JobRecord, recordsOf } from "../../sweep/record.ts";
 import { folderStore } from "../../sweep/store.ts";
 import { carryAll } from "../../sweep/sweep.ts";
@@ -14,7 +13,7 @@ import { CliError } from "../errors.ts";
 import { readJson } from "../files.ts";
 import { parseNumber, parseWhole } from "../options.ts";
 import { openFolder } from "../output.ts";
-import { bars, jobPool, workersOf, workersOption } from "../pooled.ts";
+import { openBackend, redisOption, workersOption } from "../pooled.ts";
 import { growing, renderStanding, standingOf, writePlan, writeStanding } from "../sweepFolder.ts";
 
 export const sweep = command({
@@ -30,6 +29,7 @@ export const sweep = command({
     },
     seeds: { type: "string", description: "How many seeds, from the spec's first on", valueHint: "N" },
     ...workersOption,
+    ...redisOption,
     "data-dir": dataOptions["data-dir"],
     seconds: { type: "string", description: "Stop after so long; the same command goes on", valueHint: "T" },
     jobs: { type: "string", description: "Begin at most so many jobs; the same command goes on", valueHint: "N" },
@@ -43,12 +43,15 @@ export const sweep = command({
     const folder = args.out;
     const grid = args.grid === undefined ? [] : parseGrid(args.grid);
     const seeds = args.seeds === undefined ? undefined : parseWhole("--seeds", args.seeds, 1);
-    const workers = workersOf(args.workers);
     const jobs = args.jobs === undefined ? undefined : parseWhole("--jobs", args.jobs, 1);
     const limit = args.seconds === undefined ? undefined : parseNumber("--seconds", args.seconds, { above: 0 });
     const spec = expand(parseComparison(await readJson(args.spec)), grid, seeds);
     const dataDir = args["data-dir"];
-    const tickets = await planRuns(spec, { dataDir });
+    // Workers elsewhere know files by where they are in the folder of data.
+    const away = args.redis !== undefined;
+    const tickets = away
+      ? await planRuns(inDataDir(spec, dataDir), { dataDir, base: dataDir })
+      : await planRuns(spec, { dataDir });
     await openFolder(folder);
     await openFolder(`${folder}/jobs`);
     await writePlan(folder, spec, tickets);
@@ -60,14 +63,13 @@ export const sweep = command({
     const bar = progress.bar("sweep", tickets.length);
     const standing = () => standingOf(tickets, records);
     const table = growing(() => writeStanding(folder, spec, tickets, standing()));
-    const pool = jobPool(Math.min(workers, tickets.length));
-    const backend = poolBackend({
-      pool,
+    const backend = await openBackend(args, {
       store,
       folder,
       dataDir,
+      progress,
       signal: AbortSignal.any([signal, clock.signal]),
-      hear: () => bars(progress),
+      jobs: tickets.length,
     });
     const estimate = estimator(await earlier(store, tickets));
     try {

@@ -1,0 +1,67 @@
+/** @file lipschitz worker --redis URL: does jobs of sweeps on this machine, until it is stopped. */
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { shownUrl } from "../../sweep/redis.ts";
+import { serve } from "../../sweep/serve.ts";
+import { command } from "../command.ts";
+import { CliError } from "../errors.ts";
+import { bars, jobPool, redisOption, workersOf, workersOption } from "../pooled.ts";
+
+export const worker = command({
+  name: "worker",
+  description:
+    "Do the jobs that sweeps put into Redis or Valkey, until it is stopped; what it was at is done elsewhere then",
+  example: "lipschitz worker --redis redis://queue.local:6379 --data-dir /data",
+  args: {
+    ...redisOption,
+    ...workersOption,
+    "data-dir": {
+      type: "string",
+      description: "Folder with data sets and files of one's own; a job can read no file outside it",
+      valueHint: "DIR",
+    },
+  },
+  goOn: () => "what it was at goes back to the queue",
+  async run(args, { progress, signal, result }) {
+    if (args.redis === undefined) throw new CliError("worker: missing --redis URL, where jobs come from");
+    const dataDir = args["data-dir"] === undefined ? undefined : resolve(args["data-dir"]);
+    const pool = jobPool(workersOf(args.workers), dataDir);
+    const stop = stopped(signal);
+    const done = { done: 0, failed: 0 };
+    const all = progress.bar(`worker of ${shownUrl(args.redis)}`, 1);
+    try {
+      await serve({
+        url: args.redis,
+        pool,
+        dataDir,
+        scratch: join(tmpdir(), `lipschitz-worker-${process.pid}`),
+        signal: stop.signal,
+        hear: () => bars(progress),
+        onJob(_, state) {
+          if (state !== "begun") done[state]++;
+          all.at(0, `${done.done} done, ${done.failed} failed`);
+        },
+      });
+    } finally {
+      stop.clear();
+    }
+    all.done();
+    result(done, () => `${done.done} jobs done, ${done.failed} attempts failed.`);
+  },
+});
+
+// --- internal ---
+
+/** Stopping a worker is how it ends, by Ctrl-C or as services are stopped. */
+function stopped(signal: AbortSignal): { readonly signal: AbortSignal; clear(): void } {
+  const controller = new AbortController();
+  const stop = () => controller.abort();
+  signal.addEventListener("abort", stop, { once: true });
+  process.once("SIGTERM", stop);
+  return {
+    signal: controller.signal,
+    clear() {
+      process.off("SIGTERM", stop);
+    },
+  };
+}
