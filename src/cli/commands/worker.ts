@@ -23,7 +23,7 @@ export const worker = command({
   },
   goOn: () => "what it was at goes back to the queue",
   async run(args, { progress, signal, result }) {
-    if (args.redis === undefined) throw new CliError("worker: missing --redis URL, where jobs come from");
+    if (args.redis === undefined) throw new CliError("worker: missing --redis URL, the queue of its jobs");
     const dataDir = args["data-dir"] === undefined ? undefined : resolve(args["data-dir"]);
     const pool = jobPool(workersOf(args.workers), dataDir);
     const stop = stopped(signal);
