@@ -493,9 +493,8 @@ class Grids {
       const varying = node.inputs.flatMap((x, i) => (this.flow.varies.has(x) ? [i] : []));
       if (!isAffine(node, this.flow.varies)) continue;
       const terms = varying.map((i) => {
-        const map = nodeMap(this.flow, this.norms, node, i);
         const image = this.images.get(node.inputs[i]) as Image;
-        const kernel = map?.kind === "kernel" ? overPlaces(map, image) : null;
+        const kernel = this.wholeSums(node, i) ?? this.overPlaces(node, i, image);
         return kernel && this.build.term({ value: image, map: kernel }, node.op.name);
       });
       if (terms.some((t) => t === null)) continue;
@@ -528,6 +527,26 @@ class Grids {
     }
     const output = this.build.materialise(values.get(this.flow.output) as Value, "output");
     return this.closed(output);
+  }
+
+  private overPlaces(node: Node, i: number, image: Image): Kernel | null {
+    const map = nodeMap(this.flow, this.norms, node, i);
+    return map?.kind === "kernel" ? overPlaces(map, image) : null;
+  }
+
+  /** A node that adds up all places of each channel, as global pooling does. */
+  private wholeSums(node: Node, i: number): Kernel | null {
+    const image = this.plain(node.inputs[i]);
+    const behaviour = node.op.behaviour(
+      node,
+      node.inputs.map((_, k) => k === i),
+    );
+    if (!image || behaviour.kind !== "linear" || behaviour.of.form !== "bounded") return null;
+    const { sums: of } = behaviour.of;
+    if (!of || of.high > of.low * (1 + 1e-12) || of.pads.some((p) => p > 0)) return null;
+    if (of.kernel.join() !== image.space.join() || sizeOf(node.shape) !== image.map.rows) return null;
+    const { map } = sums(of, image, of.kernel.map(() => 1));
+    return timesFactor(map, (of.low + of.high) / 2, of.high / of.low - 1);
   }
 
   private finish(image: Image): Program | string {
