@@ -11,8 +11,10 @@ import type { Question } from "../question.ts";
 import { denseCuts } from "./cuts.ts";
 import { gridCuts } from "./gridCuts.ts";
 import { quadraticBound } from "./lipsdp.ts";
-import type { Program, Variable } from "./program.ts";
+import type { Program } from "./program.ts";
 import { fromLists } from "./start.ts";
+import { type WideBound, wideBound } from "./wideBound.ts";
+import { workOf } from "./work.ts";
 
 /** `lipsdp` by the quadratic walk, of the whole network or of what is behind a node; null where no program covers any of it, or matrices would be too large. */
 export async function askQuadratic(
@@ -25,8 +27,19 @@ export async function askQuadratic(
   const { bound: walked, propagation } = await question.walk();
   const found = programFor(propagation);
   // A search that leaves no time for its proofs is worth nothing.
-  if (!found || 2 * proofSeconds(found.program) > (seconds ?? Number.POSITIVE_INFINITY)) return null;
-  const { program, before } = found;
+  const searched = found && 2 * proofSeconds(found.program) <= seconds ? found : null;
+  const limits = { engine, clock, ...(signal ? { signal } : {}) };
+  const wide =
+    searched?.before === 1
+      ? null
+      : await wideBound(propagation, {
+          ...limits,
+          seconds: searched ? 0.7 * seconds : seconds,
+          norms: question.subject.norms,
+          onProgress: progress,
+        });
+  if (!searched) return wide && { bound: wideBoundOf(wide, walked, elapsed()), whole: true };
+  const { program, before } = searched;
   const work = workOf(program);
   const most = walked.proved ? walked.value : Number.POSITIVE_INFINITY;
   const stated = (own: number): Omit<UpperBound, "status"> => {
@@ -46,45 +59,12 @@ export async function askQuadratic(
     onStep: (_, done) => progress(Math.min(1, done)),
     onImprove: (value) => improve({ ...stated(value), status: "stopped", why: "on the way" }),
   });
+  const own = timesUp(before, bound.value);
+  if (wide && wide.value <= own) return { bound: wideBoundOf(wide, walked, elapsed()), whole: true };
   if (bound.value === Number.POSITIVE_INFINITY) return null;
   const why = "out of time: more would lower it";
   const status = bound.ended ? ({ status: "done" } as const) : ({ status: "stopped", why } as const);
   return { bound: { ...stated(bound.value), ...status }, whole: before === 1 };
-}
-
-/** Multiply-adds of the walk, roughly. */
-export function workOf(program: Program): number {
-  const size = (live: readonly Variable[]) => live.reduce((n, v) => n + v.channels, 0);
-  let live: readonly Variable[] = [program.input];
-  let sides = program.sides;
-  let work = 0;
-  for (const step of program.steps) {
-    const n = size(live);
-    // A complex product is four, at half of the frequencies.
-    const places = sides.length > 0 ? 2 * sides.reduce((k, m) => k * m, 1) : 1;
-    switch (step.kind) {
-      case "affine":
-        for (const { from, map } of step.terms) {
-          const alone = live.length === 1 && from === program.input && !step.live.includes(from);
-          if (map.kind === "kernel") work += places * map.rows * map.cols * ((alone ? 0 : n) + map.rows);
-        }
-        break;
-      case "sector":
-      case "gain":
-        work += places * step.from.channels * (size(step.live) + step.from.channels) ** 2;
-        break;
-      case "coarsen":
-        for (const { terms } of step.made) {
-          for (const { map } of terms) work += places * map.rows * map.cols * (n + map.rows);
-        }
-        sides = step.sides;
-        break;
-      default:
-        step satisfies never;
-    }
-    live = step.live;
-  }
-  return work;
 }
 
 /** What a proof takes. */
@@ -130,6 +110,25 @@ export function programFor({
 }
 
 // --- internal ---
+
+/** A walk with multipliers in closed form as a bound: where one number stands for the matrix is said. */
+function wideBoundOf({ value: own, numbers, late }: WideBound, walked: UpperBound, seconds: number): UpperBound {
+  const value = walked.proved ? Math.min(own, walked.value) : own;
+  const where =
+    numbers.length === 0
+      ? ""
+      : `; one number stands for the matrix of what passes ${numbers.join(", ")}, where it would be too large`;
+  const why = `${late ? "out of time" : "too large for a search of multipliers, which are in closed form"}: more would lower it${where}`;
+  return {
+    method: "lipsdp",
+    side: "upper",
+    proved: value < Number.POSITIVE_INFINITY,
+    value,
+    seconds,
+    status: "stopped",
+    why,
+  };
+}
 
 /** Numbers of a tensor beyond which a graph is not even looked at. */
 const largest = 4e5;

@@ -40,6 +40,13 @@ export function gridCuts(given: Flow, norms: NodeNorms): Program | string {
   return new Grids(flow, norms, channels, space).program();
 }
 
+/** The windows of which a node gives the largest number. */
+export function windowsOf(node: Node): Windows | null {
+  if (node.inputs.length !== 1) return null;
+  const behaviour = node.op.behaviour(node, [true]);
+  return behaviour.kind === "smooth" ? (behaviour.largestIn ?? null) : null;
+}
+
 // --- internal ---
 
 /** Channels of a variable on a grid, moved and scaled. */
@@ -545,7 +552,11 @@ class Grids {
     const { sums: of } = behaviour.of;
     if (!of || of.high > of.low * (1 + 1e-12) || of.pads.some((p) => p > 0)) return null;
     if (of.kernel.join() !== image.space.join() || sizeOf(node.shape) !== image.map.rows) return null;
-    const { map } = sums(of, image, of.kernel.map(() => 1));
+    const { map } = sums(
+      of,
+      image,
+      of.kernel.map(() => 1),
+    );
     return timesFactor(map, (of.low + of.high) / 2, of.high / of.low - 1);
   }
 
@@ -578,13 +589,6 @@ class Grids {
 const mostFlat = 1024;
 
 const isPlain = (image: Image): boolean => image.layout === undefined;
-
-/** The windows of which a node gives the largest number. */
-function windowsOf(node: Node): Windows | null {
-  if (node.inputs.length !== 1) return null;
-  const behaviour = node.op.behaviour(node, [true]);
-  return behaviour.kind === "smooth" ? (behaviour.largestIn ?? null) : null;
-}
 
 function coordinates(place: number, sides: readonly number[]): number[] {
   const at = new Array<number>(sides.length);

@@ -9,15 +9,7 @@ import { add, sub } from "../../ops/arith.ts";
 import { matmul } from "../../ops/matmul.ts";
 import { transpose } from "../../ops/movement.ts";
 import { tensor, toFloat64 } from "../../tensor/tensor.ts";
-
-/** [count, rows, cols], real where `im` is null. */
-export interface Stack {
-  readonly count: number;
-  readonly rows: number;
-  readonly cols: number;
-  readonly re: Float64Array;
-  readonly im: Float64Array | null;
-}
+import { type Stack, stack } from "./stack.ts";
 
 export interface Products {
   /**
@@ -30,22 +22,6 @@ export interface Products {
   /** Nearly the largest eigenvalue of each Hermitian matrix, of which none should be far from 1: usually a little less. */
   growth(A: Stack): Promise<Float64Array>;
   dispose(): Promise<void>;
-}
-
-/** A stack of zeros. */
-export const stack = (count: number, rows: number, cols: number, complex: boolean): Stack => ({
-  count,
-  rows,
-  cols,
-  re: new Float64Array(count * rows * cols),
-  im: complex ? new Float64Array(count * rows * cols) : null,
-});
-
-/** Matrices from `first` to `end` of a stack, the same numbers. */
-export function part({ rows, cols, re, im }: Stack, first: number, end: number): Stack {
-  const size = rows * cols;
-  const cut = (x: Float64Array) => x.subarray(first * size, end * size);
-  return { count: end - first, rows, cols, re: cut(re), im: im && cut(im) };
 }
 
 export function productsOn(engine: Engine): Products {

@@ -14,8 +14,8 @@ import { relu } from "../../ops/pointwise.ts";
 import { maxPool } from "../../ops/pool.ts";
 import { type Random, random } from "../../tensor/random.ts";
 import { type Shape, sizeOf } from "../../tensor/shape.ts";
-import { recognisedFlow } from "../known/recognise.ts";
 import { nodeNorms } from "../norm/node.ts";
+import { recognisedFlow } from "../patterns/recognise.ts";
 import { subjectOf } from "../subject.ts";
 import { denseCuts } from "./cuts.ts";
 import { gridCuts } from "./gridCuts.ts";
@@ -23,7 +23,7 @@ import type { Program } from "./program.ts";
 import { matricesOf, provedWalk } from "./proof.ts";
 import { given } from "./start.ts";
 import { provedTop } from "./top.ts";
-import { wideWalk } from "./wide.ts";
+import { startRatios, wideWalk } from "./wide.ts";
 
 const engine = nodeEngine();
 const seeds = fc.nat({ max: 2 ** 31 });
@@ -106,7 +106,8 @@ describe("wideWalk()", () => {
   });
 
   it("proves nothing of multipliers below half of what they must be", async () => {
-    expect(await wideWalk(gridProgram(block, 1), { engine, ratio: 0.45 })).toBeNull();
+    const program = gridProgram(block, 1);
+    expect(await wideWalk(program, { engine, ratios: startRatios(program, 0.45) })).toBeNull();
   });
 
   it("notices a shortcut that is left out", async () => {

@@ -10,24 +10,40 @@
  * for all frequencies, and what errs is paid for on the diagonal as in proof.ts.
  */
 import type { Engine } from "../../engine/engine.ts";
-import { withArena } from "../../linalg/arena.ts";
-import { hermitian, hermitianBytes, provedBelow, roomFor } from "../../linalg/hermitian.ts";
 import { rootError } from "../../linalg/roots.ts";
-import { down, gamma, sqrtUp, sumUp, unit, up } from "../../linalg/rounding.ts";
+import { down, gamma, unit, up } from "../../linalg/rounding.ts";
 import type { Budget } from "../budget.ts";
-import type { Complex } from "./complex.ts";
-import { withFactoring } from "./factor.ts";
+import { above } from "./above.ts";
+import { provedBelowAll } from "./below.ts";
+import { type Block, type Blocks, blockOf, denseOf, diagonal, gather, inflate, put, sliced } from "./blocks.ts";
 import { aliases, type Grid, gridOf, turnOf } from "./grid.ts";
-import { type Products, part, productsOn, type Stack, stack } from "./products.ts";
+import { type Products, productsOn } from "./products.ts";
 import type { Linear, Places, Program, Step, Sum, Variable } from "./program.ts";
+import {
+  adjointOf,
+  between,
+  copied,
+  frobenius,
+  matrices,
+  mirror,
+  part,
+  plus,
+  rowLengths,
+  type Stack,
+  scalarStack,
+  scaledAround,
+  scaledBy,
+  stack,
+  traceOf,
+} from "./stack.ts";
 import { sizesOf, symbolError } from "./symbol.ts";
 import { provedTop } from "./top.ts";
 
 export interface WideOptions {
   readonly engine: Engine;
   readonly clock?: Budget;
-  /** t over the largest that it would have to be were all other channels away: below 1/2 nothing is proved, and large ones lose. Default 0.75. */
-  readonly ratio?: number;
+  /** For each activation in turn, t in parts of what makes M = t: at 1/2 nothing is proved, and large ones lose. Default: `startRatios`. */
+  readonly ratios?: readonly number[];
   /** The step that is being walked. */
   onStep?(at: number): void;
 }
@@ -51,12 +67,14 @@ export async function wideWalk(
   }
 }
 
+/** Of every activation the same, but of one that is the output: nobody reads what a smaller one would make of the others there. */
+export function startRatios(program: Program, usual = 0.75): readonly number[] {
+  return program.steps
+    .filter(({ kind }) => kind === "sector" || kind === "gain")
+    .map((step) => (step.kind !== "coarsen" && step.to === program.output ? 1 : usual));
+}
+
 // --- internal ---
-
-/** A block of Y at some frequencies; of a number, that times the identity. */
-type Block = Stack | number;
-
-type Blocks = Map<Variable, Map<Variable, Block>>;
 
 /** How much of a stack is worked on at a time, in numbers. */
 const mostAtATime = 2 ** 22;
@@ -65,17 +83,18 @@ class Wide {
   private readonly program: Program;
   private readonly products: Products;
   private readonly clock: Budget | undefined;
-  private readonly ratio: number;
+  private readonly ratios: readonly number[];
+  private activations = 0;
   private grid: Grid;
   private live: readonly Variable[];
   private blocks: Blocks = new Map();
   readonly multipliers: Float64Array;
 
-  constructor(program: Program, products: Products, { clock, ratio = 0.75 }: WideOptions) {
+  constructor(program: Program, products: Products, { clock, ratios = startRatios(program) }: WideOptions) {
     this.program = program;
     this.products = products;
     this.clock = clock;
-    this.ratio = ratio;
+    this.ratios = ratios;
     this.grid = gridOf(program.sides);
     this.live = [program.input];
     put(this.blocks, program.input, program.input, 1);
@@ -225,6 +244,7 @@ class Wide {
   /** An activation, or a map of which a constant is known. */
   private async activate(step: Step & { readonly kind: "sector" | "gain" }): Promise<boolean> {
     const { from, to } = step;
+    const ratio = this.ratios[this.activations++];
     const sector = step.kind === "sector";
     const half = sector ? 0.5 : 1;
     const n = from.channels;
@@ -248,14 +268,17 @@ class Wide {
     for (const [first, end] of this.ranges(n * n)) {
       if (await this.late()) return false;
       const scaled = between(part(Y, first, end), roots, 1 / size);
-      grown.set((await this.products.growth(scaled)).map((v) => v * size), first);
+      grown.set(
+        (await this.products.growth(scaled)).map((v) => v * size),
+        first,
+      );
       if (!alone) squares.push(await this.products.times(scaled, scaled));
     }
     const top = grown.reduce((most, v) => Math.max(most, v), 0);
     if (!(top > 0 && Number.isFinite(top))) return false;
     if (alone) return this.gainAlone(step, Y, roots, top);
     // t = ratio top e for an activation, and as much more of what has half the room.
-    const factor = (sector ? 1 : 2) * this.ratio * top;
+    const factor = (sector ? 1 : 2) * ratio * top;
     const d = shape.map((e) => 1 / Math.sqrt(e * factor));
     this.record(step, shape, factor);
     const next: Blocks = new Map();
@@ -264,7 +287,7 @@ class Wide {
       if (await this.late()) return false;
       const x = between(part(Y, first, end), d, half);
       const back = (half * size) / factor;
-      const S = await this.above(x, squares[at++], back * back, grown.subarray(first, end), half / factor);
+      const S = await above(this.products, x, squares[at++], back * back, grown.subarray(first, end), half / factor);
       if (!S) return false;
       const now = await this.eliminated(sliced(this.blocks, first, end), step, kept, crossing, d, half, S);
       gather(next, now, step.live, first, F);
@@ -321,59 +344,6 @@ class Wide {
   }
 
   /**
-   * S >= (1 - x)^-1, from x and the square of x / back^(1/2) that is known; null where x is not proved to be below 1. In Frobenius norms with e2 that of
-   * the square, and g of a product: 1 + x + k x^2 errs by k e2 + 4 u (...), the product with x^2 by g |x^2| |U| + e2 |U| + |x^2| e_U.
-   */
-  private async above(
-    x: Stack,
-    known: Stack,
-    back: number,
-    grown: Float64Array,
-    scale: number,
-  ): Promise<Stack | null> {
-    const { count, rows: n } = x;
-    const bound = provedBelowAll(
-      x,
-      grown.map((v) => v * scale),
-      0.999,
-    );
-    if (!bound) return null;
-    const square = scaledBy(known, back);
-    mirror(square);
-    const g = up(8 * gamma(2 * n + 8));
-    const U = stack(count, n, n, x.im !== null);
-    const size = n * n;
-    const errors = new Float64Array(count);
-    const lengths = (s: Stack) => frobenius(s);
-    const [X, Q] = [lengths(x), lengths(square)];
-    for (let f = 0; f < count; f++) {
-      const k = up(1 / down(1 - bound[f]));
-      combine(U.re, x.re, square.re, k, f * size, (f + 1) * size);
-      if (U.im && x.im && square.im) combine(U.im, x.im, square.im, k, f * size, (f + 1) * size);
-      for (let i = 0; i < n; i++) U.re[f * size + i * (n + 1)] += 1;
-      errors[f] = k;
-    }
-    const L = lengths(U);
-    const W = await this.products.times(square, U);
-    mirror(W);
-    const P = lengths(W);
-    plus(W, x);
-    for (let f = 0; f < count; f++) {
-      const k = errors[f];
-      // What the known square was taken of is x but for a few roundings and what lies on its diagonal.
-      const e2 = (g + 128 * n * unit) * X[f] ** 2;
-      const own = Math.sqrt(n);
-      const eU = k * e2 + 8 * unit * (own + X[f] + k * Q[f]);
-      const e = g * Q[f] * L[f] + e2 * (L[f] + eU) + Q[f] * eU + 8 * unit * (own + X[f] + P[f]);
-      for (let i = 0; i < n; i++) {
-        const at = f * size + i * (n + 1);
-        W.re[at] = up(up(W.re[at] + 1) + up(e * (1 + 1e-9)));
-      }
-    }
-    return W;
-  }
-
-  /**
    * Y + Q S Q^* half of what is kept and z, Q = [Y_:v D; D^-1]. Rows q_i err by g |q_i| |S| in Q S and as much again in the product, |S| the Frobenius norm, and so
    * |E_ij| <= g' |q_i| |q_j|, and E <= g' N diag(|q_i|^2).
    */
@@ -407,9 +377,29 @@ class Wide {
         put(next, a, b, more);
       }
       const l = L.get(a);
-      if (sector && l) put(next, to, a, scaledAround(adjointOf(l), d.map((v) => half / v), null));
+      if (sector && l)
+        put(
+          next,
+          to,
+          a,
+          scaledAround(
+            adjointOf(l),
+            d.map((v) => half / v),
+            null,
+          ),
+        );
     }
-    if (sector) put(next, to, to, scaledAround(S, d.map((v) => half / v), d.map((v) => 1 / v)));
+    if (sector)
+      put(
+        next,
+        to,
+        to,
+        scaledAround(
+          S,
+          d.map((v) => half / v),
+          d.map((v) => 1 / v),
+        ),
+      );
     const N = kept.reduce((n, v) => n + v.channels, 0) + (sector ? m : 0);
     const sizes = frobenius(S);
     const g = 40 * gamma(2 * m + 16) * N;
@@ -486,209 +476,6 @@ class Wide {
   }
 }
 
-function put(blocks: Blocks, a: Variable, b: Variable, block: Block): void {
-  const row = blocks.get(a) ?? new Map<Variable, Block>();
-  blocks.set(a, row.set(b, block));
-}
-
-/** Y_ab; null where it is 0. */
-function blockOf(blocks: Blocks, a: Variable, b: Variable): Block | null {
-  const own = blocks.get(a)?.get(b);
-  if (own !== undefined) return own;
-  const other = blocks.get(b)?.get(a);
-  if (other === undefined) return null;
-  return typeof other === "number" ? other : adjointOf(other);
-}
-
-/** The blocks at some frequencies; the same numbers. */
-function sliced(blocks: Blocks, first: number, end: number): Blocks {
-  const own: Blocks = new Map();
-  for (const [a, row] of blocks) {
-    for (const [b, block] of row) put(own, a, b, typeof block === "number" ? block : part(block, first, end));
-  }
-  return own;
-}
-
-/** Put blocks of some frequencies where they belong among all. */
-function gather(all: Blocks, now: Blocks, live: readonly Variable[], first: number, count: number): void {
-  for (const a of live) {
-    for (const [b, block] of now.get(a) ?? []) {
-      if (!live.includes(b)) continue;
-      if (typeof block === "number") {
-        put(all, a, b, block);
-        continue;
-      }
-      const { rows, cols, im } = block;
-      if (block.count === count) {
-        put(all, a, b, block);
-        continue;
-      }
-      const to = (all.get(a)?.get(b) as Stack | undefined) ?? stack(count, rows, cols, im !== null);
-      put(all, a, b, to);
-      to.re.set(block.re, first * rows * cols);
-      if (to.im && im) to.im.set(im, first * rows * cols);
-    }
-  }
-}
-
-function scalarStack(value: number, n: number, count: number, complex: boolean): Stack {
-  const own = stack(count, n, n, complex);
-  for (let f = 0; f < count; f++) for (let i = 0; i < n; i++) own.re[f * n * n + i * (n + 1)] = value;
-  return own;
-}
-
-const denseOf = (block: Block, n: number, count: number): Stack =>
-  typeof block === "number" ? scalarStack(block, n, count, false) : block;
-
-const copied = (s: Stack): Stack => ({ ...s, re: s.re.slice(), im: s.im && s.im.slice() });
-
-function scaledBy(s: Stack, factor: number): Stack {
-  const by = (x: Float64Array) => {
-    const out = new Float64Array(x.length);
-    for (let e = 0; e < x.length; e++) out[e] = x[e] * factor;
-    return out;
-  };
-  return { ...s, re: by(s.re), im: s.im && by(s.im) };
-}
-
-function plus(to: Stack, more: Stack): void {
-  addTo(to.re, more.re);
-  if (to.im && more.im) addTo(to.im, more.im);
-}
-
-function addTo(to: Float64Array, more: Float64Array): void {
-  for (let e = 0; e < to.length; e++) to[e] += more[e];
-}
-
-function adjointOf({ count, rows, cols, re, im }: Stack): Stack {
-  const turned = (x: Float64Array, sign: number) => {
-    const out = new Float64Array(x.length);
-    for (let f = 0; f < count; f++) {
-      const at = f * rows * cols;
-      for (let i = 0; i < rows; i++) {
-        const row = at + i * cols;
-        for (let j = 0, to = at + i; j < cols; j++, to += rows) out[to] = sign * x[row + j];
-      }
-    }
-    return out;
-  };
-  return { count, rows: cols, cols: rows, re: turned(re, 1), im: im && turned(im, -1) };
-}
-
-/** to = x + k y between two places. */
-function combine(to: Float64Array, x: Float64Array, y: Float64Array, k: number, first: number, end: number): void {
-  for (let e = first; e < end; e++) to[e] = x[e] + k * y[e];
-}
-
-/** Hermitian by its lower triangle. */
-function mirror({ count, rows: n, re, im }: Stack): void {
-  const by = (x: Float64Array, sign: number) => {
-    for (let f = 0; f < count; f++) {
-      const at = f * n * n;
-      for (let i = 1; i < n; i++) {
-        const row = at + i * n;
-        for (let j = 0, to = at + i; j < i; j++, to += n) x[to] = sign * x[row + j];
-      }
-    }
-  };
-  by(re, 1);
-  if (!im) return;
-  by(im, -1);
-  for (let f = 0; f < count; f++) for (let i = 0; i < n; i++) im[f * n * n + i * (n + 1)] = 0;
-}
-
-/** All diagonals, one after the other. */
-function diagonal(block: Block, count: number, n: number): Float64Array {
-  if (typeof block === "number") return new Float64Array(count * n).fill(block);
-  return Float64Array.from(
-    { length: count * n },
-    (_, k) => block.re[Math.floor(k / n) * n * n + (k % n) * (n + 1)],
-  );
-}
-
-/** Add to the diagonal of a block with itself what a function says of each entry, rounded up. */
-function inflate(blocks: Blocks, v: Variable, count: number, by: (own: number, i: number) => number): void {
-  const row = blocks.get(v);
-  const own = row?.get(v);
-  if (own === undefined) return;
-  const n = v.channels;
-  if (typeof own === "number") {
-    let most = 0;
-    for (let k = 0; k < count * n; k++) most = Math.max(most, by(own, k));
-    row?.set(v, up(own + up(most)));
-    return;
-  }
-  for (let k = 0; k < count * n; k++) {
-    const at = Math.floor(k / n) * n * n + (k % n) * (n + 1);
-    own.re[at] = up(up(own.re[at]) + up(by(own.re[at], k)));
-  }
-}
-
-/** factor diag(d) Y diag(d) and a little on its diagonal that pays for what this rounds: n u of each entry of it, four times. */
-function between(Y: Stack, d: Float64Array, factor: number): Stack {
-  const out = scaledAround(Y, d.map((v) => factor * v), d);
-  mirror(out);
-  addDiagonal(out, (y) => 16 * Y.rows * unit * y);
-  return out;
-}
-
-function addDiagonal({ count, rows: n, re }: Stack, by: (own: number) => number): void {
-  for (let f = 0; f < count; f++) {
-    for (let i = 0; i < n; i++) {
-      const at = (f * n + i) * n + i;
-      re[at] = up(re[at] + up(by(re[at])));
-    }
-  }
-}
-
-/** The mean over the frequencies of the trace of diag(d) Y diag(d). */
-function traceOf({ count, rows: n, re }: Stack, d: Float64Array): number {
-  let sum = 0;
-  for (let f = 0; f < count; f++) for (let i = 0; i < n; i++) sum += re[(f * n + i) * n + i] * d[i] ** 2;
-  return sum / count;
-}
-
-/** Entry i, j times a_i b_j. */
-function scaledAround({ count, rows, cols, re, im }: Stack, a: Float64Array | null, b: Float64Array | null): Stack {
-  const by = (x: Float64Array) => {
-    const out = new Float64Array(x.length);
-    for (let f = 0, e = 0; f < count; f++) {
-      for (let i = 0; i < rows; i++) {
-        const own = a ? a[i] : 1;
-        if (b) for (let j = 0; j < cols; j++, e++) out[e] = own * x[e] * b[j];
-        else for (let j = 0; j < cols; j++, e++) out[e] = own * x[e];
-      }
-    }
-    return out;
-  };
-  return { count, rows, cols, re: by(re), im: im && by(im) };
-}
-
-/** Squares of the lengths of rows, rounded up. */
-function rowLengths({ count, rows, cols, re, im }: Stack): Float64Array {
-  const sums = new Float64Array(count * rows);
-  addSquares(sums, re, cols);
-  if (im) addSquares(sums, im, cols);
-  return sums.map((total) => sumUp(total, 2 * cols + 4));
-}
-
-/** Frobenius norms, rounded up. */
-function frobenius({ count, rows, cols, re, im }: Stack): Float64Array {
-  const sums = new Float64Array(count);
-  addSquares(sums, re, rows * cols);
-  if (im) addSquares(sums, im, rows * cols);
-  return sums.map((total) => sqrtUp(sumUp(total, 2 * rows * cols + 4)));
-}
-
-/** Squares of so many neighbours at a time, added to what is there. */
-function addSquares(sums: Float64Array, x: Float64Array, length: number): void {
-  for (let k = 0, e = 0; k < sums.length; k++) {
-    let total = 0;
-    for (const end = e + length; e < end; e++) total += x[e] * x[e];
-    sums[k] += total;
-  }
-}
-
 /** The symbols of a kernel at some frequencies, as `symbolAt` has them. */
 async function symbols(
   products: Products,
@@ -740,69 +527,3 @@ function sizesAndError(map: Linear, grid: Grid): { readonly sizes: Float64Array;
   for (let r = 0; r < map.rows; r++) if (map.from[r] >= 0) sizes[r * map.cols + map.from[r]] = Math.abs(map.factors[r]);
   return { sizes, error: map.shift ? up(2 * (map.error + rootError + gamma(4))) : map.error };
 }
-
-function matrices({ count, rows, cols, re, im }: Stack): readonly Complex[] {
-  const size = rows * cols;
-  return Array.from({ length: count }, (_, f) => ({
-    rows,
-    cols,
-    re: re.slice(f * size, (f + 1) * size),
-    im: im && im.slice(f * size, (f + 1) * size),
-  }));
-}
-
-/** Numbers r, each with x <= r proved of its matrix, a little above what it is thought to be and at most `most`; null where there is none. */
-function provedBelowAll(x: Stack, thought: Float64Array, most = Number.POSITIVE_INFINITY): Float64Array | null {
-  const { count, rows: n, re, im } = x;
-  const found = new Float64Array(count);
-  const search = (f: number, holds: (r: number) => boolean): boolean => {
-    for (const slack of slacks) {
-      const r = Math.min(most, Math.max(thought[f], 1e-3) * slack);
-      if (holds(r)) {
-        found[f] = r;
-        return true;
-      }
-      if (r === most) return false;
-    }
-    return false;
-  };
-  if (!im) {
-    const done = withFactoring(n, false, (factoring) => {
-      for (let f = 0; f < count; f++) {
-        const own = re.subarray(f * n * n, (f + 1) * n * n);
-        const under = (r: number): Complex => {
-          // What a division rounds is paid for on the diagonal, as in top.ts.
-          const B = own.map((v) => -v / r);
-          for (let i = 0; i < n; i++) {
-            const y = own[i * (n + 1)] / r;
-            B[i * (n + 1)] = 1 - y - y * (4 * n + 8) * Number.EPSILON - 2 * Number.EPSILON;
-          }
-          return { rows: n, cols: n, re: B, im: null };
-        };
-        if (!search(f, (r) => factoring.proved(under(r)))) return false;
-      }
-      return true;
-    });
-    return done ? found : null;
-  }
-  const even = n + (n % 2);
-  const { matrix, room } = hermitianBytes(even);
-  const done = withArena(matrix + room + 1024, (arena) => {
-    const H = hermitian(arena, even);
-    const own = roomFor(arena, even);
-    for (let f = 0; f < count; f++) {
-      for (let i = 0, at = 0; i < even; i++) {
-        for (let j = 0; j <= i; j++, at++) {
-          H.re[at] = i < n ? re[(f * n + i) * n + j] : 0;
-          H.im[at] = i < n && i !== j ? im[(f * n + i) * n + j] : 0;
-        }
-      }
-      if (!search(f, (r) => provedBelow(H, 0, Math.sqrt(down(r)), own, "single"))) return false;
-    }
-    return true;
-  });
-  return done ? found : null;
-}
-
-/** Factors above what is thought: power iterations end below an eigenvalue, and 32 bits cost a little. */
-const slacks: readonly number[] = [1.02, 1.06, 1.15, 1.35, 2, 4, 64];
