@@ -61,11 +61,11 @@ function positions(start: number, end: number, step: number): number[] {
   return Array.from({ length: count }, (_, i) => start + i * step);
 }
 
-/** Zero padding: pads as an input from opset 11. `pads` is begins of all axes, then ends. */
-export function padForm(build: OnnxBuilder, x: string, pads: readonly number[], dtype: DType): string {
+/** Padding with one value: pads as an input from opset 11. `pads` is begins of all axes, then ends. */
+export function padForm(build: OnnxBuilder, x: string, pads: readonly number[], dtype: DType, value = 0): string {
   return build.opset >= 11
-    ? build.node("Pad", [x, int64s(build, pads), number(build, 0, dtype)], { mode: "constant" })
-    : build.node("Pad", [x], { mode: "constant", pads, value: { float: 0 } });
+    ? build.node("Pad", [x, int64s(build, pads), number(build, value, dtype)], { mode: "constant" })
+    : build.node("Pad", [x], { mode: "constant", pads, value: { float: value } });
 }
 
 /** TensorProto.DataType of a dtype. */

@@ -171,7 +171,11 @@ const eluOp = unary<{ readonly alpha: number }>({
   behaviour: ({ alpha }) =>
     pointwise(Math.min(alpha, 0), Math.max(alpha, 1), alpha === 1 ? 1 : kinked, eluSlopes(alpha)),
   native: { ...native("Elu", false), attributes: ({ alpha }) => ({ alpha: { float: alpha } }) },
-  composite: (x, { alpha }) => add(maximum(x, 0), mul(sub(exp(minimum(x, 0)), 1), alpha)),
+  // e^z - 1 = tanh(z / 2) (e^z + 1): the difference would cancel near 0.
+  composite: (x, { alpha }) => {
+    const z = minimum(x, 0);
+    return add(maximum(x, 0), mul(mul(tanh(mul(z, 0.5)), add(exp(z), 1)), alpha));
+  },
 });
 
 /** alpha e^x up to 0, then 1. */

@@ -9,7 +9,7 @@ import { broadcastTo, sum } from "./broadcast.ts";
 import { convTranspose } from "./conv.ts";
 import { bounded, up } from "./facts.ts";
 import { gather } from "./gather.ts";
-import { reduceForm, reshapeForm } from "./lowering.ts";
+import { padForm, reduceForm, reshapeForm } from "./lowering.ts";
 import { pad, reshape, slice } from "./movement.ts";
 import { fold, gatherOrZero, patches } from "./patches.ts";
 import { extentOf, mostReaders, swapTable, tapTable, type Window, windowOf, windowsAlong } from "./windows.ts";
@@ -121,8 +121,28 @@ const maxPoolOp: Op<Window> = {
         `writeModel: MaxPool has dilations from opset 10, got opset ${build.opset}; write with opset 10 or later`,
       );
     }
-    return build.node("MaxPool", [build.input(0)], { kernel_shape: kernel, strides, pads, ...dilated });
+    // ONNX Runtime wants pads smaller than the kernel, which dilated windows need not have: then numbers that are never the largest are put around.
+    const outside = pads.some((p, i) => p >= kernel[i % kernel.length]);
+    const x = outside
+      ? padForm(
+          build,
+          build.input(0),
+          aroundSpace(pads),
+          y.dtype,
+          y.dtype === "float64" ? -Number.MAX_VALUE : leastFloat,
+        )
+      : build.input(0);
+    const rest = outside ? pads.map(() => 0) : pads;
+    return build.node("MaxPool", [x], { kernel_shape: kernel, strides, pads: rest, ...dilated });
   },
+};
+
+const leastFloat = -(2 - 2 ** -23) * 2 ** 127;
+
+/** Pads of the axes of space as pads of all axes. */
+const aroundSpace = (pads: readonly number[]): number[] => {
+  const half = pads.length / 2;
+  return [0, 0, ...pads.slice(0, half), 0, 0, ...pads.slice(half)];
 };
 
 interface AverageAttrs extends Window {

@@ -383,6 +383,12 @@ export const opCases: readonly OpCase[] = [
   on("maxPool: ceil", [1, 1, 5, 3], (x) => maxPool(x, { kernel: [2, 2], strides: [2, 2], ceil: true })),
   on("maxPool: a rest, one axis", [1, 2, 5], (x) => maxPool(x, { kernel: [2], strides: [2] })),
   on("maxPool: dilations", [1, 1, 5, 3], (x) => maxPool(x, { kernel: [2, 2], dilations: [2, 1] }), { opset: 10 }),
+  on(
+    "maxPool: dilations, pads as large as the kernel",
+    [1, 1, 5, 3],
+    (x) => maxPool(x, { kernel: [2, 2], dilations: [2, 1], pads: [2, 0, 1, 0] }),
+    { opset: 10 },
+  ),
   on("averagePool: counted pads, ceil", [1, 1, 4, 4], (x) =>
     averagePool(x, { kernel: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1], countPads: true, ceil: true }),
   ),

@@ -342,6 +342,14 @@ const rules: Readonly<Record<string, Rule>> = {
   Log: monotone(elementary),
   Sqrt: monotone(relative(2)),
   LeakyRelu: { ...sampled, own: relative(2) },
+  // alpha (e^x - 1), as the runtime computes it: the difference cancels near 0.
+  Elu: {
+    ...sampled,
+    own: (node, _, __, value, { elementary: e }) => {
+      const { alpha } = node.attrs as { readonly alpha: number };
+      return value.map((v) => e * (1 + Math.abs(alpha) + Math.abs(v)));
+    },
+  },
   Abs: { ...sampled, own: zeros },
   HardSigmoid: {
     ...sampled,

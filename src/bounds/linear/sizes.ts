@@ -54,7 +54,7 @@ export function sizesOf(
 
 /**
  * What float64 may make of every node at points with |x| <= `input`, in any order of summation. `seen` are the least and the largest value that were
- * computed of a node, where they are known: of all that bends read. Elementary functions err by 2^-44 of argument and value.
+ * computed of a node, where they are known: of all that bends read. Elementary functions err by 2^-44 of argument, argument times slope, and value.
  */
 export function centerErrors(
   plan: Plan,
@@ -83,7 +83,8 @@ export function centerErrors(
         const steep = steepest(bend, low, high);
         const end = bend.apply(new Float64Array(bend.size).fill(low)).reduce((top, v) => Math.max(top, Math.abs(v)), 0);
         own = addUp(up(2 * end), timesUp(steep, up(high - low)));
-        error[at] = addUp(timesUp(steep, error[from]), timesUp(computedError, addUp(reach(from), own)));
+        const read = timesUp(Math.max(1, steep), reach(from));
+        error[at] = addUp(timesUp(steep, error[from]), timesUp(computedError, addUp(read, own)));
       } else {
         own = productSize(bend, reach);
         const [a, b] = bend.reads;
