@@ -6,7 +6,7 @@ import { concat, reshape } from "../ops/movement.ts";
 import { BatchError, ShapeError, UsageError } from "../tensor/errors.ts";
 import { type Shape, sameShape, showShape, sizeOf } from "../tensor/shape.ts";
 import { type DType, isFloat } from "../tensor/tensor.ts";
-import { type Crossing, countMatters, samplesMeet } from "./batch.ts";
+import { type Batched, type Crossing, countMatters, samplesMeet } from "./batch.ts";
 import type { NormStore } from "./norm/node.ts";
 
 export interface Subject {
@@ -25,7 +25,7 @@ export interface Subject {
   readonly batch: "free" | "fixed";
   /** Where samples of a free batch act on each other, or their number does: then what is said holds for a batch of one. */
   readonly crossing: Crossing | null;
-  /** x: `count` runs, y: [count, outputs]. Without a free batch, count must be 1. x has the name of the network's input unless told. */
+  /** x: `count` runs, y: [count, outputs]; built once. Without a free batch, count must be 1. x has the name of the network's input unless told. */
   at(count: number, dtype: DType, name?: string): { readonly x: Node; readonly y: Node };
 }
 
@@ -88,9 +88,15 @@ function make(network: Network): Subject {
     const x = input(own, free ? [count, ...sample] : sample, dtype);
     return { x, outputs: network.build([x]) };
   };
-  const at = (count: number, dtype: DType, own?: string) => {
+  const built = new Map<string, Batched>();
+  const at = (count: number, dtype: DType, own = port.name) => {
+    const key = JSON.stringify([count, dtype, own]);
+    const known = built.get(key);
+    if (known) return known;
     const { x, outputs } = build(count, dtype, own);
-    return { x, y: sideBySide(who, outputs, count) };
+    const made = { x, y: sideBySide(who, outputs, count) };
+    built.set(key, made);
+    return made;
   };
   const { y } = at(1, "float32");
   const batch = free ? batchOf((count) => build(count, "float32"), y.shape[1]) : "fixed";

@@ -152,11 +152,12 @@ function tapSums(conv: Convolution, p: 1 | "inf"): ProvedNorm {
   const size = a.taps * b.taps;
   const channels = p === 1 ? inChannels * groups : outChannels;
   const sums = new Float64Array(channels * size);
-  for (let k = 0; k < kernel.length; k++) {
-    const o = Math.floor(k / (inChannels * size));
-    const i = Math.floor(k / size) % inChannels;
-    const channel = p === 1 ? Math.floor(o / perGroup) * inChannels + i : o;
-    sums[channel * size + (k % size)] += Math.abs(kernel[k]);
+  for (let o = 0, k = 0; o < outChannels; o++) {
+    const first = Math.floor(o / perGroup) * inChannels;
+    for (let i = 0; i < inChannels; i++) {
+      const channel = (p === 1 ? first + i : o) * size;
+      for (let t = 0; t < size; t++, k++) sums[channel + t] += Math.abs(kernel[k]);
+    }
   }
   const at = p === 1 ? "input" : "output";
   const columns = touching(b, at);

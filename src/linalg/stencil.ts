@@ -20,6 +20,9 @@ export interface Convolution {
   readonly input: readonly number[];
 }
 
+/** Kernels that were looked through once; each is asked about many times. */
+const finite = new WeakSet<Float64Array>();
+
 /** One axis: output j meets input i = stride j + dilation t - begin through tap t, if 0 <= i < size. */
 export interface Axis {
   readonly size: number;
@@ -66,7 +69,8 @@ export function axesOf(conv: Convolution): readonly [Axis, Axis] {
     }
     return { ...fields, begin, end, out };
   });
-  checkFinite("convolution", kernel);
+  if (!finite.has(kernel)) checkFinite("convolution", kernel);
+  finite.add(kernel);
   return rank === 2 ? [axes[0], axes[1]] : [trivial, axes[0]];
 }
 

@@ -6,7 +6,7 @@ import { setOrigin } from "../graph/origin.ts";
 import { cast } from "../ops/arith.ts";
 import { ReadError, ShapeError, type UnsupportedNode, UnsupportedOperatorError } from "../tensor/errors.ts";
 import { type Shape, showShape, sizeOf } from "../tensor/shape.ts";
-import { cast as castTensor, type DType, isFloat } from "../tensor/tensor.ts";
+import { cast as castTensor, type DType, isFloat, type Tensor } from "../tensor/tensor.ts";
 import { callOf, Refusal } from "./call.ts";
 import { type Folder, folder } from "./fold.ts";
 import { type Account, account } from "./memory.ts";
@@ -165,8 +165,19 @@ function inDtype(node: Node, { dtype, folding, narrowed }: Scope): Node {
 /** A constant in another floating-point dtype; a cast where it was too costly to compute. */
 function withDtype(node: Node, dtype: DType, folding: Folder): Node {
   if (!isFloat(node.dtype) || node.dtype === dtype) return node;
-  const made = folding.replaced(node, (t) => castTensor(t, dtype));
+  const made = folding.replaced(node, (t) => castOnce(t, dtype));
   return made === node ? cast(node, dtype) : made;
+}
+
+const casts = new WeakMap<Tensor, Map<DType, Tensor>>();
+
+/** A constant in another dtype, made once: a network is built again for every way to look at it. */
+function castOnce(t: Tensor, dtype: DType): Tensor {
+  const known = casts.get(t) ?? new Map<DType, Tensor>();
+  casts.set(t, known);
+  const made = known.get(dtype) ?? castTensor(t, dtype);
+  known.set(dtype, made);
+  return made;
 }
 
 function checkInputs(ports: readonly Port[], inputs: readonly Node[], who: string): void {

@@ -82,6 +82,9 @@ export const reshaped = (t: Tensor, shape: Shape): Tensor => tensor(t.data, shap
 // --- internal ---
 
 function fromNumbers(dtype: DType, values: ArrayLike<number | bigint>): TensorData {
+  // The weights of a large network, at the speed of a copy.
+  if (values instanceof Float32Array && dtype === "float64") return new Float64Array(values);
+  if (values instanceof Float64Array && dtype === "float32") return new Float32Array(values);
   const data = storage(dtype, values.length);
   for (let i = 0; i < values.length; i++) {
     const v = values[i];

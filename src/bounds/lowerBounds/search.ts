@@ -5,14 +5,15 @@ import { flowOf } from "../../graph/behaviour.ts";
 import { UsageError } from "../../tensor/errors.ts";
 import { random } from "../../tensor/random.ts";
 import type { LowerBound, Norm, Witness } from "../bound.ts";
-import { budget, type Clock } from "../budget.ts";
+import { type Budget, budget, type Clock } from "../budget.ts";
 import { type Domain, inside } from "../domain.ts";
 import type { Subject } from "../subject.ts";
 import { workOf } from "../work.ts";
 import { type Candidate, type Search, steepestFirst } from "./ascent.ts";
-import { type Place, placesOf, unitAt } from "./places.ts";
-import { engineSpeed, runNumbers, runWork, slopesOn } from "./slopes.ts";
-import { judge, type Witnessed } from "./witness.ts";
+import { type HeadOptions, type Place, placesOf, unitAt } from "./places.ts";
+import { riseOf } from "./rise.ts";
+import { compileWork, engineSpeed, runNumbers, runWork, slopesOn } from "./slopes.ts";
+import { judge, shown, type Witnessed } from "./witness.ts";
 
 export interface LowerOptions {
   readonly engine: Engine;
@@ -89,25 +90,15 @@ export async function searchBelow(
   });
   const source = random(seed).fork(method);
   const known = options.start ? knownOf(options.start, domain) : null;
-  const starts = [...(known ? [known] : []), ...placesOf(subject, data, domain, points, source)];
-  const slopes = await slopesOn(engine, subject, runs, "float32", whole);
+  const looking = { engine, source, affords: whole.fits };
   // One pass of a search, with what it has to compile: where there is no time for it, two points are better than nothing.
-  if (slopes && runWork(subject) > quickRun && !whole.fits(onePass(subject))) {
-    const why = "out of time before its search began";
-    const last = known ? null : await judge(engine, { subject, norm, domain, slopes, source, clock: whole }, "pair");
-    const [place] = starts;
-    const v = place.x.map(() => 0.1 * source.normal());
-    const end = inside(
-      domain,
-      place.x.map((c, i) => c + v[i]),
-    );
-    const pair = { ...place, v: end.map((c, i) => c - place.x[i]), value: 0 };
-    const found = last ? await last.glance([pair], starts.slice(0, 1)) : { value: 0, witness: null };
-    await last?.dispose();
-    await slopes.dispose();
-    return { ...stated(found, true), why };
+  if (runWork(subject) > quickRun && !whole.fits(onePass(subject))) {
+    const found = known ? nothing : await twoPoints(engine, subject, { norm, domain, data, looking, clock: whole });
+    return { ...stated(found, true), why: "out of time before its search began" };
   }
-  if (!slopes) return stated({ value: 0, witness: null }, false);
+  const starts = [...(known ? [known] : []), ...(await placesOf(subject, data, domain, points, looking))];
+  const slopes = await slopesOn(engine, subject, runs, "float32", whole);
+  if (!slopes) return stated(nothing, false);
   const common = { subject, norm, domain, slopes, source };
   const last = await judge(engine, { ...common, clock: whole }, kind);
   try {
@@ -154,7 +145,36 @@ function knownOf({ x, y }: Witness, domain: Domain): Candidate {
 const quickRun = 1e7;
 
 /** Multiply-adds of one pass of a search, with what it has to compile. */
-const onePass = (subject: Subject): number => 1e8 + (40 * runWork(subject)) / engineSpeed;
+const onePass = (subject: Subject): number => 1e8 + 5 * compileWork(subject) + (40 * runWork(subject)) / engineSpeed;
+
+const nothing: Witnessed = { value: 0, witness: null };
+
+/** What one point and another one near it show, if there is time for as much as that. */
+async function twoPoints(
+  engine: Engine,
+  subject: Subject,
+  { norm, domain, data, looking, clock }: TwoPoints,
+): Promise<Witnessed> {
+  if (!clock.fits(compileWork(subject) + (20 * runWork(subject)) / engineSpeed)) return nothing;
+  const [{ x }] = await placesOf(subject, data, domain, 1, { ...looking, affords: () => false });
+  const risen = await riseOf(engine, subject, clock);
+  if (!risen) return nothing;
+  const y = inside(
+    domain,
+    x.map((c) => c + 0.1 * looking.source.normal()),
+  );
+  const found = await shown(risen.rise, { norm, domain }, [{ x, y, value: 1, size: 1 }]);
+  await risen.dispose();
+  return found;
+}
+
+interface TwoPoints {
+  readonly norm: Norm;
+  readonly domain: Domain;
+  readonly data: Samples | undefined;
+  readonly looking: HeadOptions;
+  readonly clock: Budget;
+}
 
 /** How much is done where nobody says: by the work of one evaluation, so that it is the same on every machine. */
 function effortOf(subject: Subject, { points, rounds, seconds }: LowerOptions) {

@@ -2,8 +2,8 @@
 import type { Engine, Program } from "../../engine/engine.ts";
 import { flowOf } from "../../graph/behaviour.ts";
 import { vjp } from "../../graph/gradient.ts";
-import type { Node } from "../../graph/graph.ts";
-import { input } from "../../graph/leaf.ts";
+import { type Node, topological } from "../../graph/graph.ts";
+import { input, isConstant } from "../../graph/leaf.ts";
 import { jvp } from "../../graph/tangent.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { cast, type DType, tensor } from "../../tensor/tensor.ts";
@@ -43,6 +43,13 @@ export const runWork = once((subject: Subject): number => {
   const { x, y } = subject.at(1, "float32");
   const { varying, varies } = flowOf(x, y);
   return varying.reduce((sum, node) => sum + workOf(node, varies), 0);
+});
+
+/** Multiply-adds that take as long as a compilation: the weights are written for the runtime, and read by it. */
+export const compileWork = once((subject: Subject): number => {
+  const { y } = subject.at(1, "float32");
+  const weights = topological([y]).reduce((sum, node) => sum + (isConstant(node) ? sizeOf(node.shape) : 0), 0);
+  return compilation + 80 * weights;
 });
 
 /** Derivatives of `count` runs at once on an engine, each compiled when it is first asked for; null if the outputs do not depend on the input. */

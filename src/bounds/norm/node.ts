@@ -136,7 +136,7 @@ function partialCost(context: Context, node: Node, i: number, norm: Norm, whethe
     return norm === 2 ? spectralCost(rows, cols) : 4 * rows * cols;
   }
   if (of.form === "convolution" && of.input.length <= 2) {
-    return convolutionCost(convolutionOf(of, new Float64Array(sizeOf(of.kernel.shape))), norm);
+    return flow.varies.has(of.kernel) ? 0 : convolutionCost(convolutionOf(of, context.fixed(of.kernel).data), norm);
   }
   if (of.form !== "other" && of.form !== "convolution") return 0;
   const [rows, cols] = [sizeOf(node.shape), sizeOf(node.inputs[i].shape)];

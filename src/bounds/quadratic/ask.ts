@@ -1,9 +1,10 @@
 /** @file The quadratic walk asked about a network, in l2 on the whole space: which program of cuts it is, and whether it is worth its time. */
-import { flowOf } from "../../graph/behaviour.ts";
+import { type Flow, flowOf } from "../../graph/behaviour.ts";
 import type { Node } from "../../graph/graph.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { Propagation } from "../autoLip.ts";
 import type { Bound, UpperBound } from "../bound.ts";
+import { budget } from "../budget.ts";
 import { storedLists } from "../chain/stored.ts";
 import { gatesOf } from "../chain/tail.ts";
 import { timesUp } from "../norm/region.ts";
@@ -25,12 +26,15 @@ export async function askQuadratic(
   const began = performance.now();
   const elapsed = () => (performance.now() - began) / 1000;
   const { bound: walked, propagation } = await question.walk();
-  const found = programFor(propagation);
+  const time = budget({ ...(seconds === undefined ? {} : { seconds }), clock, signal });
+  // Counted work is for what follows.
+  const affords = time.counted ? () => true : time.fits;
+  const found = programFor(propagation, affords);
   // A search that leaves no time for its proofs is worth nothing.
   const searched = found && 2 * proofSeconds(found.program) <= seconds ? found : null;
   const limits = { engine, clock, ...(signal ? { signal } : {}) };
   const wide =
-    searched?.before === 1
+    searched?.before === 1 || !affords(lookWork(propagation.flow))
       ? null
       : await wideBound(propagation, {
           ...limits,
@@ -71,17 +75,17 @@ export async function askQuadratic(
 const proofSeconds = (program: Program): number => workOf(program) / 4e8;
 
 /** The program of a network, or of all behind a node that everything passes through, whose constant it keeps; null where there is none of a size. */
-export function programFor({
-  flow,
-  norms,
-  constantOf,
-}: Pick<Propagation, "flow" | "norms" | "constantOf">): { readonly program: Program; readonly before: number } | null {
+export function programFor(
+  { flow, norms, constantOf }: Pick<Propagation, "flow" | "norms" | "constantOf">,
+  affords: (operations: number) => boolean = () => true,
+): { readonly program: Program; readonly before: number } | null {
+  if (!affords(lookWork(flow))) return null;
   const whole = denseCuts(flow, norms);
   const dense = typeof whole === "string" ? null : { program: whole, before: 1, work: workOf(whole) };
   if (dense && dense.work < quickWork) return dense;
   const at = (gate: Node) => {
     const rest = gate === flow.input ? flow : flowOf(gate, flow.output);
-    if (rest.varying.some((node) => sizeOf(node.shape) > largest)) return null;
+    if (rest.varying.some((node) => sizeOf(node.shape) > largest) || !affords(lookWork(rest))) return null;
     const program = gate.shape.length < 3 ? denseCuts(rest, norms) : gridCuts(rest, norms);
     if (typeof program === "string") return null;
     const work = workOf(program);
@@ -129,6 +133,12 @@ function wideBoundOf({ value: own, numbers, late }: WideBound, walked: UpperBoun
     why,
   };
 }
+
+/** Operations that the making of a program takes, roughly: every weight is put in its place. */
+const lookWork = ({ varying, varies }: Flow): number => {
+  const weights = new Set(varying.flatMap((node) => node.inputs.filter((x) => !varies.has(x))));
+  return 100 * [...weights].reduce((sum, x) => sum + sizeOf(x.shape), 0);
+};
 
 /** Numbers of a tensor beyond which a graph is not even looked at. */
 const largest = 4e5;
