@@ -31,13 +31,19 @@ export function workClock(): Clock {
   };
 }
 
+/** Is there time for so many operations, at the nominal speed? */
+export type Affords = (operations: number) => boolean;
+
+/** Of what has no limit. */
+export const always: Affords = () => true;
+
 export interface Budget {
   /** Seconds since the start, by the clock. */
   elapsed(): number;
   /** Out of time, or aborted. */
   readonly expired: boolean;
   /** Is there time for so many operations, at the nominal speed? What cannot be interrupted asks before it begins. */
-  fits(operations: number): boolean;
+  readonly fits: Affords;
   /** As `Clock`. */
   readonly counted: boolean;
   spend(operations: number): void;

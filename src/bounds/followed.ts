@@ -2,12 +2,18 @@
 import { flowOf } from "../graph/behaviour.ts";
 import { type Propagation, propagate } from "./autoLip.ts";
 import type { Norm } from "./bound.ts";
+import { type Budget, budget } from "./budget.ts";
 import { gatesOf, hindrance } from "./chain/tail.ts";
 import type { Domain } from "./domain.ts";
 import { questionTail, type TailQuestion } from "./question.ts";
 
 /** The latest chain with activations that ends at a node which everything passes through; null where there is none, or what follows it has no constant. */
-export async function followedTail(propagation: Propagation, norm: Norm, domain: Domain): Promise<TailQuestion | null> {
+export async function followedTail(
+  propagation: Propagation,
+  norm: Norm,
+  domain: Domain,
+  clock: Budget = budget(),
+): Promise<TailQuestion | null> {
   const { flow } = propagation;
   let cut = flow;
   for (let tries = 0; tries < mostTries; tries++) {
@@ -16,10 +22,10 @@ export async function followedTail(propagation: Propagation, norm: Norm, domain:
     const end = gatesOf(cut).findLast((node) => before.has(node) && node !== flow.input);
     if (end === undefined) return null;
     cut = flowOf(flow.input, end);
-    const tail = questionTail(cut, propagation, domain);
+    const tail = questionTail(cut, propagation, domain, cut.input, clock.fits);
     if (typeof tail === "string" || tail.chain.activations.length === 0) continue;
     const head = flowOf(end, flow.output);
-    const after = (await propagate(head, norm)).constantOf(head.output);
+    const after = (await propagate(head, norm, clock)).constantOf(head.output);
     return after < Number.POSITIVE_INFINITY ? { ...tail, after } : null;
   }
   return null;

@@ -350,9 +350,10 @@ function sharedWork(
     },
     tail() {
       tail ??= self.walk().then(async ({ propagation }) => {
-        const own = questionTail(propagation.flow, propagation, domain);
+        const time = budget({ seconds: left(), clock, ...(signal ? { signal } : {}) });
+        const own = questionTail(propagation.flow, propagation, domain, propagation.flow.input, time.fits);
         if (typeof own !== "string" && own.chain.activations.length > 0) return own;
-        return (await followedTail(propagation, norm, domain)) ?? own;
+        return (await followedTail(propagation, norm, domain, time)) ?? own;
       });
       return tail;
     },
@@ -360,7 +361,8 @@ function sharedWork(
       behind ??= self.walk().then(({ propagation }) => {
         const { flow, lastBlock } = propagation;
         const inside = lastBlock && norm === 2 && domain.kind === "global";
-        const short = inside ? questionTail(flow, propagation, domain, lastBlock) : "no block";
+        const { fits } = budget({ seconds: left(), clock });
+        const short = inside ? questionTail(flow, propagation, domain, lastBlock, fits) : "no block";
         return typeof short === "string" ? self.tail() : short;
       });
       return behind;

@@ -7,7 +7,7 @@ import { UsageError } from "../tensor/errors.ts";
 import type { Named } from "../tensor/named.ts";
 import type { Propagation } from "./autoLip.ts";
 import type { Bound, Norm, UpperBound, Witness } from "./bound.ts";
-import type { Clock } from "./budget.ts";
+import { type Affords, always, type Clock } from "./budget.ts";
 import { type Tail, tailOf } from "./chain/tail.ts";
 import type { Domain, Range } from "./domain.ts";
 import { ranges, slopesOn } from "./local/ranges.ts";
@@ -77,8 +77,9 @@ export function questionTail(
   propagation: Pick<Propagation, "norms" | "constantOf">,
   domain: Domain,
   first: Node = flow.input,
+  affords: Affords = always,
 ): TailQuestion | string {
-  const tail = tailOf(flow, propagation.norms, first);
+  const tail = tailOf(flow, propagation.norms, first, affords);
   if (typeof tail === "string") return tail;
   const before = propagation.constantOf(tail.from);
   const end = flow.output;

@@ -2,7 +2,7 @@
  * @file A model held against the runtime that runs it: is the graph that was read the one that the file is? Every bound, radius and curvature is one of the
  * graph; that it is one of the file is seen here, at a few points, node by node.
  */
-import { budget } from "../bounds/budget.ts";
+import { budget, type Clock } from "../bounds/budget.ts";
 import type { Engine, Program } from "../engine/engine.ts";
 import { bitsOfHalf, halfOf } from "../engine/narrow.ts";
 import { input } from "../graph/leaf.ts";
@@ -22,20 +22,24 @@ export interface CheckOptions extends ReadOptions {
   readonly points?: ArrayLike<number>;
   /** Default 0. */
   readonly seed?: number;
-  /** When they are over, only nodes that cost next to nothing are looked at. Default: all are. */
+  /** What takes longer is not begun: of a large model nothing may be looked at, or a part; a small one is looked at whole. Default: no limit. */
   readonly seconds?: number;
+  /** What `seconds` are measured by; the machine's clock unless told. */
+  readonly clock?: Clock;
   readonly signal?: AbortSignal;
 }
 
 /** What was held against the runtime; that it is there says that nothing differs. */
 export interface ModelCheck {
   readonly runtime: string;
-  /** How many samples were in the runs, for a free batch 1 and 3. */
+  /** How many samples were in the runs, for a free batch 1 and 3; none where there was no time for any run. */
   readonly batches: readonly number[];
   /** Nodes of the file that compute, to rounding, what was read. */
   readonly nodes: number;
   /** Names of those of which nothing can be said, or for which there was no time. */
   readonly open: readonly string[];
+  /** Were the outputs of the file, run as it is, compared too, beside its nodes? False where there was no time. */
+  readonly whole: boolean;
   readonly seconds: number;
 }
 
@@ -52,26 +56,45 @@ export async function checkModel(model: Uint8Array, options: CheckOptions): Prom
   return checkReading(readingOf(model, options), model, options);
 }
 
-/** Hold a reading against the file that it is to be of. */
+/** Hold a reading, made with the same options, against the file that it is to be of. */
 export async function checkReading(reading: Reading, model: Uint8Array, options: CheckOptions): Promise<ModelCheck> {
-  const { engine, external, seconds, signal, seed = 0 } = options;
-  const clock = budget({ ...(seconds === undefined ? {} : { seconds }), ...(signal ? { signal } : {}) });
+  const { engine, external, seconds, clock: passing, signal, seed = 0 } = options;
+  const clock = budget({ ...(seconds === undefined ? {} : { seconds }), clock: passing, signal });
   const { network, steps } = reading;
   const who = network.name;
   const names = steps.flatMap((step) => step.outputs.filter((name) => name !== ""));
-  const whole = await opened(who, engine, exposed(model, [], external));
+  const open = new Set<string>();
+  const held = (batches: readonly number[], all: boolean): ModelCheck => ({
+    runtime: engine.name,
+    batches,
+    nodes: steps.length - open.size,
+    open: [...open],
+    whole: all,
+    seconds: clock.elapsed(),
+  });
+  let [done, granted] = [0, 0];
+  const affords = (work: number) => {
+    const small = granted + work <= always;
+    if (!small && !clock.fits(work)) return false;
+    if (small) granted += work;
+    done += work;
+    return true;
+  };
+  const opening = openingWork(reading);
+  const opens = () => opening <= always || clock.fits(opening);
+  if (!opens()) {
+    for (const step of steps) open.add(step.name);
+    return held([], false);
+  }
+  const traced = await opened(who, engine, exposed(model, names, external));
   try {
-    const traced = await opened(who, engine, exposed(model, names, external));
+    let whole: Program | undefined;
     try {
-      const batches = batchesOf(reading);
-      const open = new Set<string>();
-      let done = 0;
-      const affords = (work: number) => {
-        const fits = !clock.expired || done + work <= always;
-        if (fits) done += work;
-        return fits;
-      };
-      for (const [k, batch] of batches.entries()) {
+      const batches: number[] = [];
+      for (const [k, batch] of batchesOf(reading).entries()) {
+        // What one run took, the next one takes for every sample.
+        if (k > 0 && !affords((batch * done) / k)) break;
+        batches.push(batch);
         const drawn = feedsOf(reading, batch, options.points, k, random(seed).fork(`check ${batch}`));
         const feeds = mapNamed(drawn, (t, name) => (traced.halves.has(name) ? roundedToHalf(t) : t));
         const values = await ran(who, traced, feeds);
@@ -82,20 +105,16 @@ export async function checkReading(reading: Reading, model: Uint8Array, options:
           affords,
           ...(signal ? { signal } : {}),
         });
-        if (affords(done / (k + 1))) await asWhole(reading, engine, whole, values, feeds);
+        if (!(whole ? affords(done / (k + 1)) : opens())) break;
+        whole ??= await opened(who, engine, exposed(model, [], external));
+        await asWhole(reading, engine, whole, values, feeds);
       }
-      return {
-        runtime: engine.name,
-        batches,
-        nodes: steps.length - open.size,
-        open: [...open],
-        seconds: clock.elapsed(),
-      };
+      return held(batches, whole !== undefined);
     } finally {
-      await traced.dispose();
+      await whole?.dispose();
     }
   } finally {
-    await whole.dispose();
+    await traced.dispose();
   }
 }
 
@@ -103,6 +122,10 @@ export async function checkReading(reading: Reading, model: Uint8Array, options:
 
 /** Work that is done whatever the clock says: a small network is looked at whole however busy the machine is. */
 const always = 2 ** 24;
+
+/** Multiply-adds that take as long as the runtime takes to open a model: its weights are copied, and read again. */
+const openingWork = ({ tensors }: Reading): number =>
+  80 * [...tensors.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
 const remedy = "--no-check takes the graph as it was read";
 

@@ -1,7 +1,7 @@
 /** @file Open the MODEL of a command line: an ONNX file, its external data beside it, its preprocessing in front of it; and hold it against the runtime. */
 import type { ArgsDef } from "citty";
 import type { Domain } from "../bounds/domain.ts";
-import { checkModel, type ModelCheck } from "../check/model.ts";
+import { checkReading, type ModelCheck } from "../check/model.ts";
 import type { Samples } from "../data/dataset.ts";
 import { parseNpy } from "../data/npy.ts";
 import { type PreprocessingWords, parsePreprocessing } from "../data/preprocess.ts";
@@ -11,21 +11,22 @@ import { input } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
 import { asOneInput, withFixed } from "../models/inputs.ts";
 import { withPreprocessing } from "../models/preprocess.ts";
-import { type ModelSource, modelAt, readOnnx } from "../onnx/file.ts";
-import { modelHash } from "../onnx/read.ts";
+import { type ModelSource, modelAt } from "../onnx/file.ts";
+import { modelHash, type Reading, readingOf } from "../onnx/read.ts";
 import { printable } from "../tensor/printable.ts";
 import { random } from "../tensor/random.ts";
 import { type Shape, sizeOf } from "../tensor/shape.ts";
 import { type Tensor, tensor, toFloat64 } from "../tensor/tensor.ts";
 import { CliError } from "./errors.ts";
 import { readBytes } from "./files.ts";
-import { parseMemory, parseNumber, parseWhole } from "./options.ts";
+import { parseMemory, parseNumber, parseWhole, secondsLeft } from "./options.ts";
 
 export interface OpenedModel {
   readonly network: Network;
   /** Of the bytes of the file. */
   readonly sha256: string;
   readonly source: ModelSource;
+  readonly reading: Reading;
   /** What the preprocessing in front of the file makes of an input of it. */
   readonly before: Network;
   /** Of a model of several inputs, those that vary, in the order of their numbers. */
@@ -63,14 +64,16 @@ export async function openModel(
   const found = await modelAt(path);
   const source = words.shape === undefined ? found : { ...found, shapes: shapesOf(words.shape) };
   const { bytes, ...options } = source;
-  const read = await readOnnx(bytes, { ...options, ...(memory !== undefined && { memory: parseMemory(memory) }) });
+  const reading = readingOf(bytes, { ...options, ...(memory !== undefined && { memory: parseMemory(memory) }) });
+  const read = reading.network;
   const left = withFixed(read, await valuesOf(words.fix));
   const network = asOneInput(left);
   const plain = Object.keys(preprocessing).length === 0 && sample === undefined;
   const prepared = (own: Network) => (plain ? own : withPreprocessing(own, preprocessing, sample));
   const before = prepared({ ...network, outputs: network.inputs.map((p) => p.name), build: (inputs) => inputs });
   const inputs = read.inputs.length > 1 ? left.inputs.map(({ name }) => name) : undefined;
-  return { network: prepared(network), sha256: await modelHash(bytes), source, before, ...(inputs && { inputs }) };
+  const sha256 = await modelHash(bytes);
+  return { network: prepared(network), sha256, source, reading, before, ...(inputs && { inputs }) };
 }
 
 export const checkOption = {
@@ -108,21 +111,29 @@ export async function checkOpened(opened: OpenedModel, wanted: boolean, question
   const { engine, seed, seconds, signal } = question;
   // The numbers of several inputs are drawn.
   const points = opened.inputs ? undefined : pointsOf(opened.before, question);
-  const checked = await checkModel(opened.source.bytes, {
+  const checked = await checkReading(opened.reading, opened.source.bytes, {
     ...opened.source,
     engine,
     seed,
     signal,
     ...(points ? { points } : {}),
     // The rest is for what was asked.
-    ...(seconds === undefined ? {} : { seconds: seconds / 2 }),
+    ...(seconds === undefined ? {} : { seconds: secondsLeft(seconds) / 2 }),
   });
-  const { open } = checked;
-  const some = open.length > 5 ? `${open.slice(0, 5).join(", ")} and ${open.length - 5} more` : open.join(", ");
-  return { checked, lines: open.length > 0 ? [printable(`Not held against the runtime: ${some}.`)] : [] };
+  return { checked, lines: openLines(checked) };
 }
 
 // --- internal ---
+
+function openLines({ open, batches, whole }: ModelCheck): readonly string[] {
+  if (batches.length === 0)
+    return ["Not held against the runtime: the time ran out. This is of the graph as it was read."];
+  const some = open.length > 5 ? `${open.slice(0, 5).join(", ")} and ${open.length - 5} more` : open.join(", ");
+  return [
+    ...(open.length > 0 ? [printable(`Not held against the runtime: ${some}.`)] : []),
+    ...(whole ? [] : ["Held against the runtime node by node, and not as a whole: the time ran out."]),
+  ];
+}
 
 function pairsOf(option: string, words: string | undefined): (readonly [string, string])[] {
   if (words === undefined) return [];

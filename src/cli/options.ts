@@ -59,6 +59,9 @@ export function parseNumber(
   return value;
 }
 
+/** What is left of the time of a command: what it took to start and to read counts too. */
+export const secondsLeft = (seconds: number): number => Math.max(0, seconds - performance.now() / 1000);
+
 /** Bytes from a size: 2000000, 500MB, 4GB. */
 export function parseMemory(word: string): number {
   const [, number, unit = ""] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)b?$/i.exec(word.trim()) ?? [];

@@ -20,7 +20,9 @@ export function normalised(data: Float64Array): { readonly data: Float64Array; r
   // Two factors, because 2^-exponent itself may be out of range.
   const first = powerOfTwo(-Math.trunc(exponent / 2));
   const second = powerOfTwo(Math.trunc(exponent / 2) - exponent);
-  return { data: data.map((x) => x * first * second), exponent };
+  const scaled = new Float64Array(data.length);
+  for (let i = 0; i < data.length; i++) scaled[i] = data[i] * first * second;
+  return { data: scaled, exponent };
 }
 
 /** An upper bound of the Frobenius norm of a normalised matrix: entries below 1, or all of a size near 1. */

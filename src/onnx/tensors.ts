@@ -37,7 +37,9 @@ export const dtypeOf = (elementType: number): DType | null => kinds[elementType]
 /** Position of the first NaN or infinity, or -1. */
 export function firstNotFinite(t: Tensor): number {
   if (t.dtype !== "float32" && t.dtype !== "float64") return -1;
-  return (t.data as Float32Array | Float64Array).findIndex((v) => !Number.isFinite(v));
+  const data = t.data as Float32Array | Float64Array;
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i;
+  return -1;
 }
 
 /** The bytes of a tensor that is stored beside the model. */

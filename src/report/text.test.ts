@@ -25,6 +25,10 @@ describe("renderBracket()", () => {
       renderBracket({ ...none, upper, lower: { value, method: "jacobian", witness: null } }).split("\n")[0];
     expect(first(0)).toContain("between 0 (no pair of points shows more) and 9");
     expect(first(4)).toContain("between 4.000 (witnessed, jacobian) and 9");
+    const stopped = { method: "jacobian", side: "lower", proved: false, value: 0, seconds: 0, witness: null } as const;
+    const hurried = { ...none, upper, bounds: [{ ...stopped, status: "stopped" as const }] };
+    const text = renderBracket({ ...hurried, lower: { value: 0, method: "jacobian", witness: null } });
+    expect(text).toContain("between 0 (the time ran out before two points showed more) and 9");
   });
 
   it("says once why methods for chains do not fit, and shows no value of theirs", () => {

@@ -62,7 +62,10 @@ export function renderBracket(bracket: Bracket): string {
       lines.push(`Slopes up to ${showNumber(lower.value)} were seen (witnessed, ${lower.method}).`);
   } else {
     // Nothing is witnessed where no two points show anything; 0 is true of every network.
-    const seen = lower && lower.value > 0 ? `witnessed, ${lower.method}` : "no pair of points shows more";
+    const searches = bracket.bounds.filter((b) => b.side === "lower");
+    const hurried = searches.length > 0 && searches.every((b) => b.status === "stopped");
+    const nothing = hurried ? "the time ran out before two points showed more" : "no pair of points shows more";
+    const seen = lower && lower.value > 0 ? `witnessed, ${lower.method}` : nothing;
     const low = lower ? `${showAtLeast(lower.value)} (${seen})` : "none found";
     const high = upper
       ? `${upper.proved ? showAtMost(upper.value) : showNumber(upper.value)} (${upper.proved ? "proved" : "estimate"}, ${upper.method})`

@@ -197,8 +197,23 @@ describe("checkModel()", () => {
         { op: "MatMul", name: "last", in: ["a", "v"] },
       ],
     });
-    await expect(checkModel(wide, { engine, seconds: 0 })).resolves.toMatchObject({ nodes: 2, open: ["wide"] });
-    await expect(checkModel(wide, { engine })).resolves.toMatchObject({ nodes: 3, open: [] });
+    await expect(checkModel(wide, { engine })).resolves.toMatchObject({
+      nodes: 3,
+      open: [],
+      batches: [1],
+      whole: true,
+    });
+    // The clock is over when it is asked for the n-th time.
+    const stopped = async (n: number) => {
+      let asked = 0;
+      const clock = { now: () => (asked++ < n ? 0 : 1e9), spend() {} };
+      const { batches, open, whole } = await checkModel(wide, { engine, seconds: 100, clock });
+      return { batches, open, whole };
+    };
+    expect(await stopped(1)).toEqual({ batches: [], open: ["wide", "relu", "last"], whole: false });
+    expect(await stopped(2)).toEqual({ batches: [1], open: ["wide"], whole: false });
+    expect(await stopped(3)).toEqual({ batches: [1], open: [], whole: false });
+    expect(await stopped(4)).toEqual({ batches: [1], open: [], whole: true });
     // What costs next to nothing is looked at whatever the clock says.
     await expect(checkModel(bytes, { engine, seconds: 0 })).resolves.toMatchObject({ nodes: 11, open: [] });
   });

@@ -1,12 +1,12 @@
 /** @file Products of one number per layer: Frobenius norms, which cost nothing, and spectral norms, which every bound that knows more must beat. */
 import { frobeniusUp, normalised } from "../../linalg/enclosure.ts";
 import type { Matrix } from "../../linalg/matrix.ts";
-import { inducedNorm, spectralNorm } from "../../linalg/norm.ts";
+import { inducedNorm, spectralCost, spectralNorm } from "../../linalg/norm.ts";
 import { matrixOperator } from "../../linalg/operator.ts";
 import { powerIteration } from "../../linalg/power.ts";
 import { down, scaleDown, scaleUp, sqrtUp } from "../../linalg/rounding.ts";
 import type { UpperBound } from "../bound.ts";
-import { budget } from "../budget.ts";
+import { type Budget, budget } from "../budget.ts";
 import type { ActivationLayer, Chain } from "../chain.ts";
 import { timesUp } from "../norm/region.ts";
 import { checkChain } from "./form.ts";
@@ -19,6 +19,12 @@ export function frobenius(chain: Chain): UpperBound {
 /** Bound the constant of a chain by  prod_i ||W_i||_2  prod_i sup |slope|: AutoLip on a chain. */
 export function normProduct(chain: Chain): UpperBound {
   return productOf(chain, "product", (W) => spectralNorm(W).upper);
+}
+
+/** The product of norms as good as there is time for. */
+export function productInTime(chain: Chain, { fits }: Pick<Budget, "fits">): number {
+  const cost = chain.affine.reduce((sum, { weight }) => sum + spectralCost(weight.rows, weight.cols), 0);
+  return fits(cost) ? normProduct(chain).value : atMostQuickProduct(chain, Number.POSITIVE_INFINITY);
 }
 
 /** min(value, product of norms), in which the norms are looked at closely only if that could change the result. */

@@ -5,7 +5,7 @@ import type { UpperBound } from "../bound.ts";
 import { budget, type Clock, reserving } from "../budget.ts";
 import type { Chain } from "../chain.ts";
 import { formOf, multipliersOfChain, multipliersOfForm } from "./form.ts";
-import { atMostProduct, atMostQuickProduct, normProduct } from "./frobenius.ts";
+import { atMostProduct, atMostQuickProduct, productInTime } from "./frobenius.ts";
 import type { Multipliers } from "./matrix.ts";
 import { type Proved, settle } from "./proof.ts";
 import { searchMultipliers } from "./search.ts";
@@ -50,7 +50,7 @@ export async function lipsdp(chain: Chain, options: LipsdpOptions = {}): Promise
   const form = formOf(chain);
   const stated = { method: "lipsdp", side: "upper", proved: true } as const;
   if (form === null || form.sectors.length === 0) {
-    const value = form === null ? 0 : normProduct(chain).value;
+    const value = form === null ? 0 : productInTime(chain, clock);
     return { bound: { ...stated, value, seconds: clock.elapsed(), status: "done" }, multipliers: [] };
   }
   const { starts = [], engine, onProgress = () => {}, onImprove = () => {} } = options;

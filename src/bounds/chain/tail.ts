@@ -9,6 +9,7 @@ import { inducedNorm } from "../../linalg/norm.ts";
 import { sqrtUp, up } from "../../linalg/rounding.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { Norm } from "../bound.ts";
+import { type Affords, always } from "../budget.ts";
 import type { ActivationLayer, AffineLayer, Chain } from "../chain.ts";
 import type { Range } from "../domain.ts";
 import { nodeRange } from "../local/intervals.ts";
@@ -18,6 +19,7 @@ import { type NodeNorms, nodeNorms } from "../norm/node.ts";
 import { addUp, timesUp, writingError } from "../norm/region.ts";
 import { sortedPairs } from "../patterns/recognise.ts";
 import type { Pair } from "../patterns/sorts.ts";
+import { workOf } from "../work.ts";
 import { fromSums, sumsActivation, toSums } from "./sums.ts";
 
 export interface Tail {
@@ -42,8 +44,13 @@ export interface Tail {
 /** Largest matrix of a chain that is written out, in entries; widest layer; and sum of the cubes of the widths, which the time of a bound goes by. */
 const largest = { entries: 4e6, width: 1024, cubes: 2.2e9 };
 
-/** The longest tail that is a chain, beginning no sooner than at `first` if that is told; a string says why there is none. */
-export function tailOf(flow: Flow, norms: NodeNorms = nodeNorms(flow), first: Node = flow.input): Tail | string {
+/** The longest tail that is a chain and that there is time to write out, beginning no sooner than at `first` if that is told; a string says why there is none. */
+export function tailOf(
+  flow: Flow,
+  norms: NodeNorms = nodeNorms(flow),
+  first: Node = flow.input,
+  affords: Affords = always,
+): Tail | string {
   let why = "the output does not depend on the input";
   const all = gatesOf(flow);
   for (const from of all.slice(Math.max(0, all.indexOf(first)))) {
@@ -53,7 +60,7 @@ export function tailOf(flow: Flow, norms: NodeNorms = nodeNorms(flow), first: No
       why = stages;
       continue;
     }
-    const made = chainOf(rest, stages, norms);
+    const made = chainOf(rest, stages, norms, affords);
     if (typeof made !== "string") return { from, ...made };
     why = made;
   }
@@ -128,6 +135,7 @@ function chainOf(
   flow: Flow,
   stages: readonly Stage[],
   norms: NodeNorms,
+  affords: Affords,
 ): Pick<Tail, "chain" | "slack" | "exact" | "error" | "shifts" | "curvatures"> | string {
   const ends: readonly (Region | Node)[] = [
     ...stages.map(({ node, region }) => region ?? (node.inputs.find((x) => flow.varies.has(x)) as Node)),
@@ -146,8 +154,11 @@ function chainOf(
   const shifts: number[] = [];
   let cubes = 0;
   let state: readonly Block[] = [{ source: flow.input, size: sizeOf(flow.input.shape), pairs: null }];
+  let writing = 0;
   for (const [i, end] of ends.entries()) {
     const stage: Stage | undefined = stages[i];
+    writing += writingWork(end, state, flow.varies);
+    if (!affords(writing)) return "there was no time to write it out as a chain";
     const carried = stage ? state.filter((b) => (lastUse.get(b.source) ?? -1) > i) : [];
     const written = layer(state, end, carried, norms, stage?.pairs ?? null);
     if (typeof written === "string") return written;
@@ -178,6 +189,14 @@ function chainOf(
     shifts,
     curvatures,
   };
+}
+
+/** Operations of `layer`: the map is taken of unit vectors, by plain loops. */
+function writingWork(end: Region | Node, state: readonly Block[], varies: ReadonlySet<Node>): number {
+  if (!("sources" in end)) return 0;
+  const once = end.nodes.reduce((sum, node) => sum + workOf(node, varies), 0);
+  const read = state.filter(({ source }) => end.sources.includes(source));
+  return read.reduce((sum, { size }) => sum + 5 * once * Math.min(size, sizeOf(end.output.shape)), 0);
 }
 
 /** The affine map from the blocks of a state to the end of a region, with the carried blocks below it. */

@@ -22,6 +22,7 @@ import {
   parseWhole,
   parseWord,
   preprocessingOptions,
+  secondsLeft,
   seedOption,
 } from "../options.ts";
 import { openFile, writeJson, writeWhole } from "../output.ts";
@@ -92,8 +93,7 @@ export const bound = command({
       seed,
       signal,
       ...(data === undefined ? {} : { data }),
-      // What it took to come here counts too.
-      ...(seconds === undefined ? {} : { seconds: Math.max(0, seconds - performance.now() / 1000) }),
+      ...(seconds === undefined ? {} : { seconds: secondsLeft(seconds) }),
       onProgress(part) {
         fraction = part;
         show();
