@@ -2,6 +2,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { BatchError } from "../tensor/errors.ts";
 import { tensor, toFloat64 } from "../tensor/tensor.ts";
+import { runWork } from "./lowerBounds/slopes.ts";
 import type { Subject } from "./subject.ts";
 
 /** Samples in the largest batch that is run. */
@@ -20,7 +21,9 @@ export async function checkBatches(
   x: ArrayLike<number>,
   allowed: (output: number) => number,
 ): Promise<void> {
-  const count = Math.min(most, Math.floor(x.length / subject.size));
+  // Of a large network not so many that a run takes long.
+  const many = Math.max(2, Math.min(most, Math.floor(2 ** 31 / runWork(subject))));
+  const count = Math.min(many, Math.floor(x.length / subject.size));
   if (subject.batch !== "free" || count < 2) return;
   const batches = [...new Set([1, 2, count])];
   const found = new Map<number, Float64Array>();

@@ -100,6 +100,30 @@ describe("lipschitz() with seconds", () => {
   });
 });
 
+describe("lipschitz() on an image network whose clock ends in the middle", () => {
+  const network = parseOnnx(resnet18({ side: 32, thinner: 4 }));
+
+  it.each([0, 2, 8, 40])("compiles nothing more and has a proved bound: at question %i", async (n) => {
+    let asked = 0;
+    const clock: Clock = { now: () => (asked++ < n ? 0 : 1e9), spend() {} };
+    let late = 0;
+    const engine = nodeEngine({ threads: 1 });
+    const counting = {
+      ...engine,
+      compile: (outputs: Parameters<typeof engine.compile>[0]) => {
+        if (asked >= n) late++;
+        return engine.compile(outputs);
+      },
+    };
+    const { upper, bounds } = await lipschitz(network, { engine: counting, seconds: 1e5, clock });
+    expect(upper?.proved).toBe(true);
+    expect(late).toBe(0);
+    const below = bounds.filter(({ side }) => side === "lower");
+    expect(below.map(({ status }) => status)).toEqual(["stopped", "stopped"]);
+    expect(below[0].why).toBe("out of time before its search began");
+  });
+});
+
 describe("autoLip() on image networks", () => {
   const subject = subjectOf(parseOnnx(resnet18({ side: 16, thinner: 4 })));
   const total = (layers: readonly { readonly crude?: true }[]) => layers.filter(({ crude }) => crude).length;

@@ -1,7 +1,7 @@
 /** @file What is proved of a regression: how far every output can move when the input moves by at most r, around each sample and in the worst case. */
 import { propagate } from "../bounds/autoLip.ts";
 import { maybeNorm, type Norm, printNorm } from "../bounds/bound.ts";
-import { budget } from "../bounds/budget.ts";
+import { budget, nominalSpeed } from "../bounds/budget.ts";
 import { chainPairs } from "../bounds/chainPairs.ts";
 import { marginsOf } from "../bounds/margin.ts";
 import { recognisedFlow } from "../bounds/patterns/recognise.ts";
@@ -29,6 +29,8 @@ export interface BandOptions {
   readonly radii?: readonly number[];
   /** In l2, time to seek constants of the outputs in the chain that the network ends in; default none. */
   readonly seconds?: number;
+  /** Time for all of it, in seconds: constants are looser where it is short, and depend on the machine. No limit unless told. */
+  readonly limit?: number;
   readonly signal?: AbortSignal;
   /** From 0 to 1. */
   onProgress?(fraction: number): void;
@@ -68,7 +70,8 @@ export interface Bands {
  * Throws UsageError where there is no proved constant, or no target for every output.
  */
 export async function errorBands(network: Network, options: BandOptions): Promise<Bands> {
-  const { data, radii = [], seconds = 0, signal, onProgress } = options;
+  const { data, radii = [], seconds = 0, limit = Number.POSITIVE_INFINITY, signal, onProgress } = options;
+  const whole = budget({ signal, seconds: limit });
   const engine = needEngine("errorBands", options.engine);
   const norm = maybeNorm(options.norm ?? 2);
   if (data.task !== "regression")
@@ -88,7 +91,7 @@ export async function errorBands(network: Network, options: BandOptions): Promis
     throw new UsageError(`${network.name}: one run must be one sample of ${data.name} for bands of its outputs`);
   }
   const { x, y } = subject.at(1, "float64");
-  const clock = budget({ signal });
+  const clock = budget({ signal, seconds: limit / 2 });
   const flow = recognisedFlow(x, y);
   const propagation = await propagate(flow, norm, clock, (part) => onProgress?.(0.3 + 0.4 * part));
   const { missing } = propagation;
@@ -96,7 +99,7 @@ export async function errorBands(network: Network, options: BandOptions): Promis
     throw new UsageError(`errorBands: ${subject.name} has no proved constant: node ${missing.node}: ${missing.why}`);
   }
   const chain =
-    norm === 2 && seconds > 0
+    norm === 2 && seconds > 0 && whole.fits(4 * seconds * nominalSpeed)
       ? await chainPairs(propagation, { engine, seconds, ...(signal ? { signal } : {}) })
       : null;
   const margins = marginsOf(propagation, norm, chain?.bound);

@@ -1,5 +1,6 @@
 /** @file From a model's bytes and a data set to certificate.json. Every number in it is the weaker of two computations: that of this library's graphs and that of the checker's own reading of the model. */
 import { maybeNorm, type Norm, printNorm } from "../bounds/bound.ts";
+import { budget } from "../bounds/budget.ts";
 import { type Dataset, hashDataset } from "../data/dataset.ts";
 import type { Preprocessing } from "../data/preprocess.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -33,6 +34,8 @@ export interface CertificateOptions extends Pick<CertifyOptions, "norm" | "radii
   readonly seconds?: number;
   /** Seconds for the whole witness, default 60; what there is no time for is left larger, as the notes say. */
   readonly limit?: number;
+  /** Seconds for everything; what there is no time for is left out, as the certificate and the notes say. No limit unless told. */
+  readonly within?: number;
   /** Most multiplications of running the network on all samples once more, default 4e10: about a minute. */
   readonly work?: number;
   /** From 0 to 1. */
@@ -71,7 +74,8 @@ export async function makeCertificate(
 ): Promise<
   Certified | { readonly certificate: Unverifiable; readonly certification: Certification; readonly notes: readonly [] }
 > {
-  const { engine, data, radii = [], signal, onProgress, seconds = 3 } = options;
+  const { engine, data, radii = [], signal, onProgress, seconds = 3, within = Number.POSITIVE_INFINITY } = options;
+  const clock = budget({ seconds: within });
   const norm = maybeNorm(options.norm ?? 2);
   const certification =
     options.certification ??
@@ -82,6 +86,7 @@ export async function makeCertificate(
       radii,
       seconds,
       ...(options.local === undefined ? {} : { local: options.local }),
+      ...(options.within === undefined ? {} : { limit: 0.5 * options.within }),
       ...(signal ? { signal } : {}),
       onProgress: (part) => onProgress?.(0.4 * part),
     }));
@@ -97,8 +102,14 @@ export async function makeCertificate(
       ...(data.classNames && { classNames: data.classNames }),
     },
   };
+  // Half of what is left is for the search, a quarter for running the samples again.
+  const effort = () => {
+    const left = Math.max(0, within - clock.elapsed());
+    const { limit = 60, work = 4e10 } = options;
+    return { limit: Math.min(limit, left / 2), work: Math.min(work, (left / 4) * plainSpeed) };
+  };
   try {
-    const { claims, notes } = await claimsOf(certification, { ...options, norm, seconds });
+    const { claims, notes } = await claimsOf(certification, { ...options, ...effort(), norm, seconds });
     const all = { ...about, ...claims, tool: options.tool };
     return { certificate: { ...all, digest: await digestOf(all) }, certification, notes };
   } catch (error) {
@@ -109,6 +120,9 @@ export async function makeCertificate(
 }
 
 // --- internal ---
+
+/** Multiplications a second of the checker's loops, at least. */
+const plainSpeed = 4e8;
 
 /** No radius is longer in a certificate, so that float32 has room for what is inside. */
 const farthest = 2 ** 32;

@@ -2,8 +2,9 @@
 import { type Propagation, propagate } from "../bounds/autoLip.ts";
 import { checkBatches, likely } from "../bounds/batchRuns.ts";
 import { maybeNorm, type Norm, printNorm, type UpperBound } from "../bounds/bound.ts";
-import { budget } from "../bounds/budget.ts";
+import { type Budget, budget, nominalSpeed } from "../bounds/budget.ts";
 import { chainPairs } from "../bounds/chainPairs.ts";
+import { compileWork, runWork } from "../bounds/lowerBounds/slopes.ts";
 import { type Margins, marginsOf } from "../bounds/margin.ts";
 import { recognisedFlow } from "../bounds/patterns/recognise.ts";
 import { checkAlone, checkSample, type Subject, subjectOf } from "../bounds/subject.ts";
@@ -43,6 +44,8 @@ export interface CertifyOptions {
   readonly order?: "first" | "best";
   /** Should the linear walk around each sample enlarge radii that the constant leaves short? Default "on", as much as `LocalEffort` says. */
   readonly local?: "on" | "off" | LocalEffort;
+  /** Time for all of it, in seconds: what it does not hold is left out, radii are shorter then, and depend on the machine. No limit unless told. */
+  readonly limit?: number;
   readonly signal?: AbortSignal;
   /** From 0 to 1. */
   onProgress?(fraction: number): void;
@@ -152,7 +155,7 @@ export async function accuracyOf(
  * assumed is that the engine's elementary functions are as accurate in float64 as `logitError` says. The same network run in
  * float32 rounds its own logits, so that it may decide otherwise where the margin at x' is within its rounding. Margins are those of the
  * logits, behind which a softmax, a sigmoid or a position does not count; one output decides by its sign (`decisionNetwork`).
- * Throws UsageError where there is no constant, or no class to predict, and BatchError where a sample's output depends on the batch around it.
+ * Throws UsageError where there is no constant, or no class to predict, or no time to run the samples, and BatchError where a sample's output depends on the batch around it.
  */
 export async function certify(network: Network, options: CertifyOptions): Promise<Certification> {
   const { data, radii = [], upper, signal, onProgress } = options;
@@ -168,14 +171,19 @@ export async function certify(network: Network, options: CertifyOptions): Promis
   checkAlone(subject, subject.outputs / width);
 
   const { x, y } = subject.at(1, "float64");
-  const clock = budget({ signal });
+  const clock = budget({ signal, ...(options.limit === undefined ? {} : { seconds: options.limit }) });
+  const walking = budget({ signal, ...(options.limit === undefined ? {} : { seconds: 0.4 * options.limit }) });
   const flow = recognisedFlow(x, y);
-  const propagation = await propagate(flow, norm, clock, (part) => onProgress?.(0.4 * part));
+  const propagation = await propagate(flow, norm, walking, (part) => onProgress?.(0.4 * part));
   const { missing } = propagation;
   const without = `certify: ${subject.name} has no proved constant: node ${missing?.node}: ${missing?.why}`;
   if (missing && !upper && options.local === "off") throw new UsageError(without);
-  const margins = await marginsWithin(propagation, norm, options);
-  const sizes = norm === "inf" ? propagation : await propagate(flow, "inf", clock);
+  const margins = await marginsWithin(propagation, norm, options, clock);
+  const sizes = norm === "inf" ? propagation : await propagate(flow, "inf", walking);
+  // What comes now cannot be left out: without it nothing is certified.
+  if (!clock.fits(plainRun * runWork(subject) + 2 * compileWork(subject))) {
+    throw new UsageError(`certify: ${subject.name}: the time ran out before a sample was run; give it more`);
+  }
   const size = data.x.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
   const allowance = logitError(sizes, size);
   onProgress?.(0.5);
@@ -183,6 +191,7 @@ export async function certify(network: Network, options: CertifyOptions): Promis
   const outputs = await logits(subject, engine, data, {
     dtype: "float64",
     signal,
+    clock,
     onProgress: (part) => onProgress?.(0.5 + 0.1 * part),
   });
   const allowed = Number.isFinite(allowance) ? () => up(2 * allowance) : likely;
@@ -198,7 +207,11 @@ export async function certify(network: Network, options: CertifyOptions): Promis
   });
   const curved =
     // Gradients are enclosed op by op, and a composition that was recognised is no op of the network.
-    norm === 2 && options.order !== "first" && flow.output === y && Number.isFinite(propagation.constantOf(y))
+    norm === 2 &&
+    options.order !== "first" &&
+    !clock.expired &&
+    flow.output === y &&
+    Number.isFinite(propagation.constantOf(y))
       ? await secondOrder({ subject, engine, data, propagation, sizes, margins, reach: size, signal }, (index) =>
           decisionOf(rowOf(index), margins, allowance),
         )
@@ -223,7 +236,7 @@ export async function certify(network: Network, options: CertifyOptions): Promis
           },
           radii,
           effort: typeof options.local === "object" ? options.local : {},
-          signal,
+          clock,
           onProgress: (part) => onProgress?.(0.6 + 0.4 * part),
         });
   if (missing && !upper && !(local && "radii" in local)) {
@@ -271,9 +284,10 @@ async function marginsWithin(
   propagation: Propagation,
   norm: Norm,
   { engine, upper, seconds = 0, signal }: CertifyOptions,
+  clock: Budget,
 ): Promise<Margins> {
   const chain =
-    norm === 2 && seconds > 0
+    norm === 2 && seconds > 0 && clock.fits(4 * seconds * nominalSpeed)
       ? await chainPairs(propagation, { engine, seconds, ...(signal ? { signal } : {}) })
       : null;
   if (!chain) return marginsOf(propagation, norm, upper);
@@ -282,25 +296,33 @@ async function marginsWithin(
   return { ...walk, pair: (y, j) => Math.min(walk.pair(y, j), chain.pair(y, j)) };
 }
 
-/** Samples in one batch where the network takes any number. */
-const batchSize = 256;
+/** Operations for each of a run, where it is made by the reference rules. */
+const plainRun = 15;
+
+/** Samples in one batch where the network takes any number: not so many that a run takes long. */
+const batchSize = (subject: Subject): number => Math.floor(Math.max(1, Math.min(256, 2 ** 31 / runWork(subject))));
 
 async function logits(
   subject: Subject,
   engine: Engine,
   dataset: Samples,
-  { dtype = "float32", signal, onProgress }: EvaluateOptions,
+  { dtype = "float32", signal, onProgress, clock }: EvaluateOptions & { readonly clock?: Budget },
 ): Promise<{ readonly data: Float64Array; readonly classes: number }> {
   const classes = classesOf(subject, dataset);
   const sampleSize = sizeOf(dataset.shape);
   const perRun = subject.size / sampleSize;
-  const runs = subject.batch === "free" ? Math.min(batchSize, dataset.count) : 1;
+  const runs = subject.batch === "free" ? Math.min(batchSize(subject), dataset.count) : 1;
   const { x, y } = subject.at(runs, dtype);
   const program = await needEngine(subject.name, engine).compile({ logits: y });
   const data = new Float64Array(dataset.count * classes);
   try {
     for (let from = 0; from < dataset.count; from += runs * perRun) {
       signal?.throwIfAborted();
+      if (from > 0 && clock?.expired) {
+        throw new UsageError(
+          `${subject.name}: the time ran out when ${from} of ${dataset.count} samples were run; give it more, or fewer samples`,
+        );
+      }
       const fed = storage(dtype, runs * subject.size);
       // What is left of the last batch stays 0 and its outputs are dropped.
       const part = dataset.x.subarray(from * sampleSize, (from + runs * perRun) * sampleSize);

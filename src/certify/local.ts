@@ -1,10 +1,11 @@
 /** @file Radii sample by sample, where the global constant leaves them short: the linear walk around each sample. */
 import type { Propagation } from "../bounds/autoLip.ts";
 import type { Norm } from "../bounds/bound.ts";
-import { budget } from "../bounds/budget.ts";
+import { type Budget, budget } from "../bounds/budget.ts";
 import { constantsOf } from "../bounds/linear/constants.ts";
 import { type Plan, planOf } from "../bounds/linear/plan.ts";
 import { largestRadii } from "../bounds/linear/radius.ts";
+import { compileWork, engineSpeed, runWork } from "../bounds/lowerBounds/slopes.ts";
 import type { Subject } from "../bounds/subject.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -39,7 +40,8 @@ export interface LocalQuestion {
   known(index: number, other: number): number;
   readonly radii: readonly number[];
   readonly effort: LocalEffort;
-  readonly signal?: AbortSignal | undefined;
+  /** Of everything; its signal aborts. */
+  readonly clock: Budget;
   /** From 0 to 1. */
   onProgress?(fraction: number): void;
 }
@@ -57,7 +59,7 @@ export type LocalRadii =
 
 /** Enlarge radii by the linear walk (`largestRadii`). */
 export async function localRadii(question: LocalQuestion): Promise<LocalRadii> {
-  const { subject, engine, data, norm, propagation, predicted, known, radii, effort, signal, onProgress } = question;
+  const { subject, engine, data, norm, propagation, predicted, known, radii, effort, onProgress } = question;
   if (subject.size !== sizeOf(data.shape)) return { why: "several samples make one run" };
   let plan: Plan;
   try {
@@ -67,7 +69,15 @@ export async function localRadii(question: LocalQuestion): Promise<LocalRadii> {
     throw cause;
   }
   const { work = 2e11, steps = 20, parts = 0, seconds } = effort;
-  const clock = budget({ ...(seconds === undefined ? {} : { seconds }), ...(signal ? { signal } : {}) });
+  const own = budget(seconds === undefined ? {} : { seconds });
+  const clock: Budget = {
+    ...question.clock,
+    get expired() {
+      return own.expired || question.clock.expired;
+    },
+    fits: (operations) => own.fits(operations) && question.clock.fits(operations),
+  };
+  if (!question.clock.fits(firstWalk(subject, data.count))) return { why: "there was no time for it" };
   const constantOf = await constantsOf(plan, norm, clock, propagation);
   const walking = parts > 0 ? 0.5 : 1;
   const found = await largestRadii({
@@ -85,3 +95,9 @@ export async function localRadii(question: LocalQuestion): Promise<LocalRadii> {
   });
   return { ...found, completed };
 }
+
+// --- internal ---
+
+/** Operations of the first walk for the first samples, with what it has to compile. */
+const firstWalk = (subject: Subject, count: number): number =>
+  4 * compileWork(subject) + (8 * Math.min(8, count) * subject.outputs * runWork(subject)) / engineSpeed;

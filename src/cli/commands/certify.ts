@@ -21,6 +21,7 @@ import {
   parseRadii,
   parseWhole,
   preprocessingOptions,
+  secondsLeft,
   seedOption,
 } from "../options.ts";
 import { openFile, writeJson } from "../output.ts";
@@ -51,7 +52,7 @@ export const certify = command({
     },
     seconds: {
       type: "string",
-      description: "Time for that; default a counted amount of work, the same on every machine",
+      description: "Time for the command; default a counted amount of work, the same on every machine",
       valueHint: "S",
     },
     ...checkOption,
@@ -79,6 +80,7 @@ export const certify = command({
         norm,
         radii,
         seconds: 3,
+        ...(seconds === undefined ? {} : { limit: secondsLeft(seconds) }),
         signal,
         onProgress: (part: number) => bar.at(part),
       };
@@ -98,10 +100,12 @@ export const certify = command({
     const preprocessing = parsePreprocessing(args);
     const local = args.local === "off" ? ("off" as const) : effortOf(seconds, args.local === "complete");
     const question = { engine, data, norm, radii, signal, seconds: 3, local };
+    const left = seconds === undefined ? undefined : secondsLeft(seconds);
     const about = { model: args.model, sha256, tool: { name: tool.name, version: tool.version } };
     const out = args.out;
     if (out === undefined) {
-      const certification = await certifyNetwork(network, { ...question, onProgress });
+      const limit = left === undefined ? {} : { limit: left };
+      const certification = await certifyNetwork(network, { ...question, ...limit, onProgress });
       bar.done();
       const samples = { ...aboutData(data), sha256: await hashDataset(data), shape: data.shape };
       const { model, sha256: hash, tool: maker } = about;
@@ -113,6 +117,7 @@ export const certify = command({
     }
     const { certification, certificate, notes } = await makeCertificate(network, {
       ...question,
+      ...(left === undefined ? {} : { within: left }),
       ...about,
       bytes: opened.source.bytes,
       preprocessing,
@@ -128,9 +133,9 @@ export const certify = command({
 
 // --- internal ---
 
-/** Without seconds the work is counted. */
+/** Without seconds the work is counted; with them, the command's are the limit. */
 const effortOf = (seconds: number | undefined, complete: boolean): LocalEffort => ({
-  ...(seconds === undefined ? {} : { seconds, work: Number.POSITIVE_INFINITY }),
+  ...(seconds === undefined ? {} : { work: Number.POSITIVE_INFINITY }),
   // A few seconds for a sample that stays open, where there are some hundred neurons.
   ...(complete ? { parts: 300 } : {}),
 });
