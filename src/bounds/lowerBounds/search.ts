@@ -163,7 +163,7 @@ async function twoPoints(
     domain,
     x.map((c) => c + 0.1 * looking.source.normal()),
   );
-  const found = await shown(risen.rise, { norm, domain }, [{ x, y, value: 1, size: 1 }]);
+  const found = await shown(risen.rise, { norm, domain }, [{ x, y, value: 0, size: 1 }]);
   await risen.dispose();
   return found;
 }

@@ -114,6 +114,16 @@ export async function shown(
   };
   for (const trial of order.slice(0, enclosed)) await enclose(trial);
   if (shortest && !order.slice(0, enclosed).includes(shortest)) await enclose(shortest);
+  // What a run errs by hardly grows with the step: a longer one shows more of what it seems to show.
+  const [steepest] = order;
+  for (let times = 4; steepest && times <= longest; times *= 4) {
+    if (best && best.proved >= enough * steepest.value) break;
+    const y = inside(
+      domain,
+      steepest.x.map((c, i) => c + times * (steepest.y[i] - c)),
+    );
+    await enclose({ x: steepest.x, y, value: steepest.value, size: times * steepest.size });
+  }
   if (!best) return none;
   // Numbers of 32 bits, where they show the same: other programs can then be fed these very points.
   const single = { x: Float64Array.from(best.x, Math.fround), y: Float64Array.from(best.y, Math.fround) };
@@ -138,6 +148,12 @@ const none: Witnessed = { value: 0, witness: null };
 
 /** Most pairs that are enclosed. */
 const enclosed = 4;
+
+/** The longest step that is tried, in those of the steepest trial. */
+const longest = 2 ** 12;
+
+/** The part of what a trial seems to show that is not looked past. */
+const enough = 0.9;
 
 /** Relative; quotients that are nearer are as good as each other. */
 const same = 2 ** -20;
