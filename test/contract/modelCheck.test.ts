@@ -1,6 +1,6 @@
 /** @file A file held against the runtime: it agrees where it is read right, and what is planted in the reading is found, with the node. */
 import { readdirSync, readFileSync } from "node:fs";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { checkModel, checkReading, type ModelCheck } from "../../src/check/model.ts";
 import { bitsOfHalf } from "../../src/engine/narrow.ts";
@@ -9,7 +9,7 @@ import { readingOf } from "../../src/onnx/read.ts";
 import { DisagreementError, UnsupportedOperatorError } from "../../src/tensor/errors.ts";
 import { normalTensor, random } from "../../src/tensor/random.ts";
 import { type Tensor, tensor } from "../../src/tensor/tensor.ts";
-import { type ModelOf, modelOf, tensorProto } from "../model.ts";
+import { type ModelOf, modelOf, type NodeOf, tensorProto } from "../model.ts";
 import { hasShared, sharedData } from "../shared.ts";
 import { testEngine } from "../testEngine.ts";
 
@@ -216,6 +216,27 @@ describe("checkModel()", () => {
     expect(await stopped(4)).toEqual({ batches: [1], open: [], whole: true });
     // What costs next to nothing is looked at whatever the clock says.
     await expect(checkModel(bytes, { engine, seconds: 0 })).resolves.toMatchObject({ nodes: 11, open: [] });
+  });
+
+  it("refuses a product of which the runtime rounds a factor to few bits, and says that this is why", async () => {
+    const source = random(4);
+    const few = (dims: readonly number[]) => {
+      const rawData = Uint8Array.from({ length: dims.reduce((n, d) => n * d, 1) }, () => source.integer(256));
+      return create(TensorProtoSchema, { dataType: 3, dims: dims.map(BigInt), rawData });
+    };
+    const weight = { op: "DequantizeLinear", in: ["w", "s"], out: ["f"] };
+    const held = (product: NodeOf, x: readonly (number | string)[], w: readonly number[]) => {
+      const tensors = { w: few(w), s: tensor([0.01], []) };
+      return checkModel(modelOf({ inputs: { x }, tensors, nodes: [weight, product] }), { engine });
+    };
+    const reason = /DequantizeLinear.*rounds the other factor to 8 bits.*store the weights as floats/;
+    await expect(held({ op: "MatMul", in: ["x", "f"] }, ["n", 64], [64, 8])).rejects.toThrow(reason);
+    await expect(held({ op: "Gemm", in: ["x", "f"] }, ["n", 64], [64, 8])).rejects.toThrow(reason);
+    // Where it computes with the floats that they stand for, so do we.
+    await expect(held({ op: "MatMul", in: ["f", "x"] }, [64, 3], [8, 64])).resolves.toMatchObject({ open: [] });
+    await expect(held({ op: "Conv", in: ["x", "f"] }, ["n", 2, 5, 5], [4, 2, 3, 3])).resolves.toMatchObject({
+      open: [],
+    });
   });
 
   it("takes weights that lie beside the model", async () => {
