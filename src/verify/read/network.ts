@@ -29,8 +29,24 @@ export interface Steps {
 /** The name of the sample itself among the tensors; no tensor of a model may have it. */
 export const sampleName = "(sample)";
 
-/** Put the steps of a model in order. Throws Refusal where anything is not known, not there or not used. */
-export function stepsOf(graph: OnnxGraph, preprocessing: Preprocessing, sample: readonly number[]): Steps {
+/** How much a model may hold. */
+export interface Most {
+  /** Numbers in all tensors together, constants that are made of others among them. */
+  readonly numbers: number;
+  /** Entries of all maps that are written out. */
+  readonly entries: number;
+}
+
+/** A gigabyte each. */
+const largest: Most = { numbers: 2 ** 27, entries: 6e7 };
+
+/** Put the steps of a model in order. Throws Refusal where anything is not known, not there or not used, or is too large. */
+export function stepsOf(
+  graph: OnnxGraph,
+  preprocessing: Preprocessing,
+  sample: readonly number[],
+  most: Most = largest,
+): Steps {
   must(
     graph.inputs.length === 1 && graph.outputs.length === 1,
     () => "the model: it must have one input and one output",
@@ -49,7 +65,8 @@ export function stepsOf(graph: OnnxGraph, preprocessing: Preprocessing, sample: 
   const made = new Map<string, Step>([[port.name, first]]);
   const read = new Map<string, Set<string>>();
   const tail = tailOf(graph);
-  let total = count(shape);
+  let numbers = count(shape);
+  let entries = 0;
   for (const node of graph.nodes) {
     if (tail.nodes.has(node)) {
       read.set(node.outputs[0], new Set(node.inputs));
@@ -61,8 +78,8 @@ export function stepsOf(graph: OnnxGraph, preprocessing: Preprocessing, sample: 
       return operands.get(name);
     });
     const result = named(node, () => readNode({ node, operands: given, stepOf: (tensor) => made.get(tensor) }));
-    if (isVarying(result)) total += count(result.shape);
-    must(total <= largestTotal, () => `${naming(node)}: with it the tensors of the model are too large`);
+    if (result) numbers += count(result.shape);
+    must(numbers <= most.numbers, () => `${naming(node)}: with it the tensors of the model are too large`);
     const [out] = node.outputs;
     must(!out.startsWith("("), () => `${naming(node)}: the name "${out}" is kept for the checker`);
     must(!operands.has(out), () => `${naming(node)}: the tensor "${out}" is there already`);
@@ -71,6 +88,8 @@ export function stepsOf(graph: OnnxGraph, preprocessing: Preprocessing, sample: 
     // An operand that is passed on has its step already.
     if (!isVarying(result) || result.tensor !== out) continue;
     const { before = [], ...step } = result as Step & { readonly before?: readonly Step[] };
+    for (const own of [...before, step as Step]) entries += entriesOf(own);
+    must(entries <= most.entries, () => `${naming(node)}: with it the maps of the model, written out, are too large`);
     for (const own of before) made.set(own.tensor, own);
     made.set(out, step);
   }
@@ -114,8 +133,18 @@ function deciding(made: Map<string, Step>, result: Varying): Varying {
   return pair;
 }
 
-/** Numbers in all tensors together, which a run holds: a gigabyte. */
-const largestTotal = 2 ** 27;
+function entriesOf(step: Step): number {
+  switch (step.kind) {
+    case "affine":
+      return step.parts.reduce((n, { matrix }) => n + matrix.value.length, 0);
+    case "largest":
+      return step.members.length;
+    case "pointwise":
+      return 0;
+    default:
+      return step satisfies never;
+  }
+}
 
 /** What is refused of a node says which it is. */
 function named<T>(node: OnnxNode, read: () => T): T {
