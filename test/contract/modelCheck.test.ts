@@ -239,6 +239,14 @@ describe("checkModel()", () => {
     });
   });
 
+  it("takes an input that is an output as it is, alone and beside others", async () => {
+    const inputs = { x: ["n", 3] };
+    const alone = modelOf({ inputs, nodes: [], outputs: ["x"] });
+    await expect(checkModel(alone, { engine })).resolves.toMatchObject({ nodes: 0, open: [], whole: true });
+    const beside = modelOf({ inputs, nodes: [{ op: "Relu", in: ["x"] }], outputs: ["x", "y"] });
+    await expect(checkModel(beside, { engine })).resolves.toMatchObject({ nodes: 1, open: [], whole: true });
+  });
+
   it("takes weights that lie beside the model", async () => {
     const model = fromBinary(
       ModelProtoSchema,
