@@ -1,15 +1,14 @@
 /**
- * @file What lipsdp costs by width and depth, on the engine and in plain loops: `npx tsx bench/lipsdp.ts [seconds a net]`. Times are of the
+ * @file What lipsdp costs by width and depth, on the engine: `npx tsx bench/lipsdp.ts [seconds a net]`. Times are of the
  * processor, on one thread: other work on the machine does not count. What was measured stands in bench/lipsdp.md.
  */
 
-import { chainForm } from "../src/bounds/chain/form.ts";
 import { normProduct } from "../src/bounds/chain/frobenius.ts";
-import { chainValue } from "../src/bounds/chain/gradient.ts";
-import { lipsdp } from "../src/bounds/chain/lipsdp.ts";
-import { chainProgram } from "../src/bounds/chain/program.ts";
-import { closedForm } from "../src/bounds/chain/start.ts";
 import type { Chain } from "../src/bounds/chain.ts";
+import { quadraticBound } from "../src/bounds/quadratic/lipsdp.ts";
+import { objectiveOf } from "../src/bounds/quadratic/objective.ts";
+import { programOfChain } from "../src/bounds/quadratic/ofChain.ts";
+import { workOf } from "../src/bounds/quadratic/work.ts";
 import { nodeEngine } from "../src/engine/node.ts";
 import { random } from "../src/tensor/random.ts";
 
@@ -22,8 +21,7 @@ const sizes = [
 const head = [
   "width",
   "layers",
-  "gradient, plain",
-  "gradient, engine",
+  "gradient",
   "product",
   "bound",
   "status",
@@ -36,30 +34,28 @@ const head = [
 console.log(`| ${head.join(" | ")} |\n|${head.map(() => "---:|").join("")}`);
 for (const { width, hidden } of sizes) {
   const chain = network(width, hidden);
-  const form = chainForm(chain);
-  const start = form && closedForm(form, "norm");
-  if (!form || !start) throw new Error("no start");
-  const plain = await fastest(async () => chainValue(form, start, 9));
-  const program = await chainProgram(engine, form, 9);
-  const onEngine = await fastest(() => program.value(start));
-  await program.dispose();
+  const program = programOfChain(chain);
+  const objective = await objectiveOf(engine, program);
+  const theta = new Float64Array(program.multipliers).fill(2);
+  const gradient = await fastest(() => objective.at(theta, 2, 0));
+  await objective.dispose();
   const since = processor();
   const curve: { readonly at: number; readonly value: number }[] = [];
-  const { bound } = await lipsdp(chain, {
+  const bound = await quadraticBound(program, {
     seconds,
     engine,
-    onProgress: (value) => curve.push({ at: since(), value }),
+    work: workOf(program),
+    onStep: (value) => curve.push({ at: since(), value }),
   });
   const whole = since();
   const reached = [1.05, 1.02, 1.001].map((q) => curve.find(({ value }) => value <= q * bound.value)?.at);
   const cells = [
     width,
     hidden + 1,
-    `${(1000 * plain).toFixed(1)} ms`,
-    `${(1000 * onEngine).toFixed(1)} ms`,
+    `${(1000 * gradient).toFixed(1)} ms`,
     normProduct(chain).value.toPrecision(4),
     bound.value.toPrecision(4),
-    bound.status,
+    bound.ended ? "done" : "stopped",
     curve.length,
     ...[...reached, whole].map((t) => (t === undefined ? "-" : `${t.toFixed(2)} s`)),
   ];

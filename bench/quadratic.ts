@@ -4,8 +4,8 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { autoLip } from "../src/bounds/autoLip.ts";
-import { programFor } from "../src/bounds/quadratic/ask.ts";
 import { quadraticBound } from "../src/bounds/quadratic/lipsdp.ts";
+import { programFor } from "../src/bounds/quadratic/parts.ts";
 import { type Subject, subjectOf } from "../src/bounds/subject.ts";
 import { nodeEngine } from "../src/engine/node.ts";
 import type { Node } from "../src/graph/graph.ts";
@@ -95,7 +95,7 @@ for (const name of names) {
     continue;
   }
   const { bound, propagation } = await autoLip(networks[name](), 2, {});
-  const found = programFor(propagation);
+  const found = programFor(propagation, 2);
   if (!found) {
     console.log(`| ${name} | ${bound.value.toPrecision(4)} | no program | | | | |`);
     continue;

@@ -1,9 +1,7 @@
 /** @file What a trained network is measured by in the studies of margins: certified accuracy by three constants, and attacks that must stay outside of every certified radius. */
 import { attack } from "../../src/attack/attack.ts";
 import { propagate } from "../../src/bounds/autoLip.ts";
-import { lipsdp } from "../../src/bounds/chain/lipsdp.ts";
-import { pairConstants } from "../../src/bounds/chain/pairConstants.ts";
-import { tailOf } from "../../src/bounds/chain/tail.ts";
+import { classPairs } from "../../src/bounds/quadratic/pairs.ts";
 import { subjectOf } from "../../src/bounds/subject.ts";
 import { type Certification, certify, logitsOf } from "../../src/certify/evaluate.ts";
 import { type Dataset, take } from "../../src/data/dataset.ts";
@@ -58,8 +56,8 @@ export async function measure(network: Network, options: MeasureOptions): Promis
       })
     : null;
   const { pairs } = byProduct.constant;
-  const both = (i: number, j: number) => Math.min(chain?.pair?.(i, j) ?? Infinity, pairs?.[i][j] ?? Infinity);
-  const ofPairs = chain?.pair ? await pairRadii(network, engine, data, both, byProduct.allowance) : null;
+  const both = (i: number, j: number) => Math.min(chain?.pair(i, j) ?? Infinity, pairs?.[i][j] ?? Infinity);
+  const ofPairs = chain ? await pairRadii(network, engine, data, both, byProduct.allowance) : null;
   const right = byProduct.samples.map((s) => s.predicted === s.label);
   const part = (radius: number, found: ArrayLike<number>) =>
     right.filter((ok, i) => ok && found[i] >= radius).length / data.count;
@@ -115,22 +113,12 @@ function median(values: readonly number[]): number {
   return sorted[sorted.length >> 1];
 }
 
-/** lipsdp on the whole network as a chain: its constant, and those of differences of outputs from the same multipliers. */
+/** lipsdp of the whole network: its constant, and those of differences of outputs from the same multipliers. */
 async function chainConstants(network: Network, engine: Engine, seconds: number) {
   const started = performance.now();
   const { x, y } = subjectOf(network).at(1, "float64");
-  const flow = flowOf(x, y);
-  const { norms } = await propagate(flow, 2);
-  const tail = tailOf(flow, norms);
-  if (typeof tail === "string" || tail.from !== flow.input) return null;
-  const { bound, multipliers } = await lipsdp(tail.chain, { engine, seconds });
-  const slack = tail.slack(2);
-  const pairs = pairConstants(tail.chain, multipliers);
-  return {
-    value: bound.value + slack * (1 + 1e-12),
-    pair: pairs && ((i: number, j: number) => (pairs.data[i * pairs.cols + j] + 1.5 * slack) * (1 + 1e-12)),
-    seconds: (performance.now() - started) / 1000,
-  };
+  const found = await classPairs(await propagate(flowOf(x, y), 2), { engine, seconds });
+  return found && { value: found.bound.value, pair: found.pair, seconds: (performance.now() - started) / 1000 };
 }
 
 /** The radius of each sample from constants of pairs, with the rounding of the logits taken off. */

@@ -1,11 +1,11 @@
 /** @file AutoLip: an upper bound by one walk over the graph. For a chain of layers it is the product of their norms; where affine nodes meet, the norm of the whole affine map is used if it is smaller. */
 import { type Flow, regionEnds, regionOf } from "../graph/behaviour.ts";
 import { dependents, type Node, topological } from "../graph/graph.ts";
-import { originOf } from "../graph/origin.ts";
+import { operatorOf, originOf } from "../graph/origin.ts";
 import { sqrtUp, up } from "../linalg/rounding.ts";
 import type { LayerBound, NoBound, Norm, Status, UpperBound } from "./bound.ts";
 import { type Budget, budget, type Clock } from "./budget.ts";
-import type { Domain } from "./domain.ts";
+import type { Domain, Range } from "./domain.ts";
 import { localNorms } from "./local/localNorm.ts";
 import { type Effort, type NodeNorms, type NormStore, nodeNorms } from "./norm/node.ts";
 import { periodicNorm, wrappedConvolution } from "./norm/periodic.ts";
@@ -21,6 +21,8 @@ export interface Propagation {
   /** Of every varying node; Infinity where nothing is proved. */
   constantOf(node: Node): number;
   readonly layers: readonly LayerBound[];
+  /** On a ball or box: between what the numbers of a node lie there. */
+  rangeOf?(node: Node): Range;
   /** The end of the last residual block whose proof as a whole counted. */
   readonly lastBlock?: Node;
   readonly status: Status;
@@ -177,7 +179,7 @@ export async function propagate(
       if (part.weight === null && part.upper === 1) continue;
       entries.push({
         node: label,
-        op: originOf(node)?.operator ?? node.op.name,
+        op: operatorOf(node),
         shape: part.weight ?? node.shape,
         upper: part.upper,
         lower: part.lower,
@@ -189,13 +191,21 @@ export async function propagate(
   const inGraph = new Set(topological([flow.output]));
   const constantOf = (node: Node) => {
     // A node of another graph does not depend on this input either: it would be proved to have a constant of 0.
-    if (!inGraph.has(node)) throw new Error(`constantOf: ${node.op.name} must be a node of the graph that was walked`);
+    if (!inGraph.has(node))
+      throw new Error(`constantOf: ${operatorOf(node)} must be a node of the graph that was walked`);
     return (
       constants.get(node) ?? (dependents(topological([node]), [flow.input]).has(node) ? Number.POSITIVE_INFINITY : 0)
     );
   };
   const late = crude === 0 ? "time ran out" : `time ran out: ${crude} of ${weights} layers have crude norms`;
-  const common = { flow, norms, constantOf, layers: withShares(entries), ...(lastBlock && { lastBlock }) };
+  const common = {
+    flow,
+    norms,
+    constantOf,
+    layers: withShares(entries),
+    ...(lastBlock && { lastBlock }),
+    ...(local && { rangeOf: local.rangeOf }),
+  };
   // A region may have been bounded as a whole although one of its nodes was not.
   if (!failure || constantOf(flow.output) < Number.POSITIVE_INFINITY) {
     return { ...common, status, ...(status === "stopped" && { late }) };
@@ -260,12 +270,12 @@ function lengthUp(values: readonly number[], norm: Norm): number {
 function namer(): (node: Node) => string {
   const counts = new Map<string, number>();
   return (node) => {
-    const { op } = node;
     const origin = originOf(node);
     if (origin) return origin.name;
-    const count = (counts.get(op.name) ?? 0) + 1;
-    counts.set(op.name, count);
-    return `${op.name} ${count}`;
+    const operator = operatorOf(node);
+    const count = (counts.get(operator) ?? 0) + 1;
+    counts.set(operator, count);
+    return `${operator} ${count}`;
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { type Node, topological } from "../graph/graph.ts";
 import { isConstant } from "../graph/leaf.ts";
-import { originOf } from "../graph/origin.ts";
+import { labelOf } from "../graph/origin.ts";
 import { random } from "../tensor/random.ts";
 import { type Shape, sameShape, sizeOf } from "../tensor/shape.ts";
 import { isFloat, type Tensor } from "../tensor/tensor.ts";
@@ -41,7 +41,7 @@ export function countMatters(few: Batched, more: Batched, counts: readonly [numb
   for (const [k, node] of a.entries()) {
     const other = b[k];
     if (!other || other.op !== node.op || other.inputs.length !== node.inputs.length) {
-      return { node: nameOf(node), why: `the graph from there on depends on the number of samples` };
+      return { node: labelOf(node), why: `the graph from there on depends on the number of samples` };
     }
     for (const [i, constant] of node.inputs.entries()) {
       const twin = other.inputs[i];
@@ -49,12 +49,12 @@ export function countMatters(few: Batched, more: Batched, counts: readonly [numb
       const at = firstOther(constant.attrs, twin.attrs, counts);
       if (at === null) continue;
       const [p, q] = [constant, twin].map((c) => c.attrs.data[Math.min(at, c.attrs.data.length - 1)]);
-      return { node: nameOf(node), why: `it reads ${p} in a batch of ${counts[0]}, and ${q} in one of ${counts[1]}` };
+      return { node: labelOf(node), why: `it reads ${p} in a batch of ${counts[0]}, and ${q} in one of ${counts[1]}` };
     }
     // Settings of a function of one number are part of the function; those of what moves numbers are shapes.
     const pointwise = node.inputs.length > 0 && isElementwise(node);
     if (pointwise && JSON.stringify(node.attrs) !== JSON.stringify(other.attrs)) {
-      return { node: nameOf(node), why: "its settings depend on the number of samples" };
+      return { node: labelOf(node), why: "its settings depend on the number of samples" };
     }
   }
   return null;
@@ -68,8 +68,6 @@ const second = 2;
 const both = 3;
 
 type Colours = Uint8Array;
-
-const nameOf = (node: Node): string => originOf(node)?.name ?? node.op.name;
 
 function meeting(x: Node, y: Node, colour: (i: number, size: number) => number, parts: boolean): Crossing | null {
   const colours = new Map<Node, Colours>();
@@ -89,8 +87,8 @@ function meeting(x: Node, y: Node, colour: (i: number, size: number) => number, 
   const size = sizeOf(y.shape);
   const wrong = (c: number, i: number) => (parts ? c !== 0 && c !== colour(i, size) : c === both);
   if (!(colours.get(y) as Colours).some(wrong)) return null;
-  if (!where) return { node: nameOf(y), why: "samples do not come out in the order in which they went in" };
-  return { node: nameOf(where), why: "samples of one batch meet there" };
+  if (!where) return { node: labelOf(y), why: "samples do not come out in the order in which they went in" };
+  return { node: labelOf(where), why: "samples of one batch meet there" };
 }
 
 /** Of which halves are the numbers of a node made? */

@@ -4,15 +4,13 @@ import { type Engine, needEngine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
 import { InternalError, UsageError } from "../tensor/errors.ts";
 import { autoLip } from "./autoLip.ts";
-import { type Bound, type Bracket, maybeNorm, type Norm, printNorm } from "./bound.ts";
+import { type Bound, type Bracket, type LayerBound, maybeNorm, type NoBound, type Norm, printNorm } from "./bound.ts";
 import { type Budget, budget, type Clock, machineClock, workClock } from "./budget.ts";
+import { type Chains, chainsOf } from "./chain/question.ts";
 import { checkDomain, type Domain, printDomain } from "./domain.ts";
-import { followedTail } from "./followed.ts";
 import { type Freed, freeAxes } from "./freeAxes.ts";
-import { jacobian } from "./lowerBounds/jacobian.ts";
-import { runWork } from "./lowerBounds/slopes.ts";
-import { applies, type BoundName, boundNames, methods } from "./methods.ts";
-import { type MethodEntry, type Question, questionTail } from "./question.ts";
+import { applies, type BoundName, boundNames, methodOf } from "./methods.ts";
+import type { Answer, Method, Question, Shared, Walk } from "./question.ts";
 import { checkSample, type Subject, subjectOf } from "./subject.ts";
 
 export { type BoundName, boundNames } from "./methods.ts";
@@ -67,22 +65,13 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
   const whole = budget({ seconds: options.seconds ?? Number.POSITIVE_INFINITY, clock });
   const left = () =>
     options.seconds === undefined ? Number.POSITIVE_INFINITY : Math.max(0, options.seconds - whole.elapsed());
-  const shared = {
-    ...sharedWork(subject, norm, domain, {
-      ...options,
-      clock,
-      left,
-      walkAlone: names.length === 1 && names[0] === "autolip",
-    }),
-    metadata: network.metadata,
-  };
-  const answers = new Map<BoundName, readonly Bound[]>();
+  const answers = new Map<BoundName, Answer>();
   // What methods have said on the way holds as well as what they end with: the best of each.
   const interim = new Map<string, { readonly name: BoundName; readonly bound: Bound }>();
   const bracketNow = (): Omit<Bracket, "layers"> => {
     const said = [...interim.values()];
     const bounds = names.flatMap(
-      (name) => answers.get(name) ?? said.filter((i) => i.name === name).map(({ bound }) => bound),
+      (name) => answers.get(name)?.bounds ?? said.filter((i) => i.name === name).map(({ bound }) => bound),
     );
     const all = [...said.map(({ bound }) => bound), ...bounds];
     return { norm: printNorm(norm), domain: printDomain(domain), ...sides(all), bounds };
@@ -99,63 +88,124 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
     const own = { ...bound, seconds: time.elapsed() };
     return counted && own.status === "stopped" ? withoutClock(own) : own;
   };
-  if (options.onBracket) {
-    // Norms in closed form and a few points take no time, and something is known.
-    const { engine, seed, signal } = shared;
-    const few = { engine, seed, domain, points: 4, rounds: 1, ...(signal && { signal }) };
-    const first = budget();
-    const show = (name: BoundName, bound: Bound) =>
-      improve(name, { ...bound, status: "stopped", seconds: first.elapsed() });
-    if (names.includes("autolip")) show("autolip", (await autoLip(subject, norm, { seconds: 0 })).bound);
-    const few4 = names.includes("jacobian") && whole.fits(20 * runWork(subject)) && runWork(subject) < quickRun;
-    if (few4) show("jacobian", await jacobian(subject, norm, few));
-  }
+  const { engine, data, rounds, seed = 0, signal } = options;
+  const asked: Omit<Question, "seconds" | "progress" | "improve"> = {
+    subject,
+    norm,
+    domain,
+    engine,
+    metadata: network.metadata,
+    clock,
+    seed,
+    ...(data && { data }),
+    ...(rounds !== undefined && { rounds }),
+    ...(signal && { signal }),
+  };
   const order = turns(names, domain);
-  for (const [k, name] of order.entries()) {
-    options.signal?.throwIfAborted();
-    if (
-      name === "branch" &&
-      options.methods === undefined &&
-      !(await worthBranching(shared, bracketNow(), options.seconds === Number.POSITIVE_INFINITY))
-    )
-      continue;
+  if (options.onBracket) {
+    // Something is known while the others begin.
+    const first = budget();
+    for (const { name, glance } of order) {
+      const bound = await glance?.({ ...asked, seconds: left(), progress() {}, improve() {} });
+      if (bound) improve(name, { ...bound, status: "stopped", seconds: first.elapsed() });
+    }
+  }
+  const alone = order.length === 1 && order[0].needs === "walk" && order[0].ends;
+  const prepared = preparation(asked, left, alone ? 1 : walkShare);
+  for (const [k, entry] of order.entries()) {
+    signal?.throwIfAborted();
+    const { name } = entry;
     const progress = (part: number) => onProgress?.((k + part) / names.length);
-    const entry: MethodEntry = methods[name];
-    const { lower } = bracketNow();
     const time = budget();
     // Where even the first search from below had no time, a second one is not begun.
-    if (entry.below && left() <= 0 && [...answers.values()].flat().some(({ side }) => side === "lower")) {
-      answers.set(name, [notBegun(name)]);
+    const said = [...answers.values()].flatMap(({ bounds }) => bounds);
+    if (entry.side === "lower" && left() <= 0 && said.some(({ side }) => side === "lower")) {
+      answers.set(name, { bounds: [notBegun(name)] });
       continue;
     }
-    const question = {
-      ...shared,
+    const question: Question = {
+      ...asked,
       seconds: counted ? entry.work : left() * shareOf(order.slice(k)),
+      start: bracketNow().lower?.witness ?? null,
       progress,
       improve: (bound: Bound) => improve(name, { ...bound, seconds: time.elapsed() }),
     };
-    const bounds = await entry.ask({ ...question, start: lower?.witness ?? null });
-    answers.set(
-      name,
-      bounds.map((bound) => ended(bound, time)),
-    );
+    const answer = await answerOf(entry, question, prepared, options.methods === undefined, bracketNow);
+    if (!answer) continue;
+    answers.set(name, { ...answer, bounds: answer.bounds.map((bound) => ended(bound, time)) });
     announce(bracketNow);
     progress(1);
   }
   checkSides(bracketNow());
-  const walk = names.includes("autolip") ? await shared.walk() : undefined;
-  const missing = walk?.bound.status === "unbounded" ? walk.propagation.missing : undefined;
   const { bounds, ...found } = bracketNow();
+  const missing = [...answers.values()].reduce<NoBound | undefined>((m, answer) => m ?? answer.missing, undefined);
+  const layers = [...answers.values()].flatMap<LayerBound>((answer) => answer.layers ?? []);
   return {
     ...found,
     ...(missing && !found.upper && { noConstant: missing }),
     ...(subject.crossing && { crossing: subject.crossing }),
     bounds,
-    layers: walk?.propagation.layers ?? [],
+    layers,
   };
 }
 
 // --- internal ---
+
+/** The part of the time that is left which the walk may take: the others need it, and begin after it. */
+const walkShare = 0.4;
+
+/** What several methods need, made when the first is asked. */
+interface Preparation {
+  walk(): Promise<Walk>;
+  chains(): Promise<Chains>;
+}
+
+function preparation(
+  { subject, norm, domain, clock, signal }: Omit<Question, "seconds" | "progress" | "improve">,
+  left: () => number,
+  share: number,
+): Preparation {
+  let walk: Promise<Walk> | undefined;
+  let chains: Promise<Chains> | undefined;
+  const self: Preparation = {
+    walk() {
+      walk ??= autoLip(subject, norm, { domain, clock, seconds: share * left(), ...(signal && { signal }) });
+      return walk;
+    },
+    chains() {
+      chains ??= self
+        .walk()
+        .then(({ propagation }) =>
+          chainsOf(propagation, norm, domain, budget({ seconds: left(), clock, ...(signal && { signal }) })),
+        );
+      return chains;
+    },
+  };
+  return self;
+}
+
+/** Hand a method what it needs, and ask it; null where that is not worth it. */
+async function answerOf(
+  entry: Method,
+  question: Question,
+  prepared: Preparation,
+  unasked: boolean,
+  known: () => Pick<Bracket, "lower" | "upper">,
+): Promise<Answer | null> {
+  switch (entry.needs) {
+    case "nothing":
+      return entry.ask(question);
+    case "walk":
+      return entry.ask(question, { walk: await prepared.walk() });
+    case "chains": {
+      const shared: Shared = { walk: await prepared.walk(), chains: await prepared.chains() };
+      if (unasked && entry.worthwhile?.(question, shared, known()) === false) return null;
+      return entry.ask(question, shared);
+    }
+    default:
+      return entry satisfies never;
+  }
+}
 
 /** The bracket where some inputs have one value: that of the network of the others, with points of the whole input. */
 async function bracketOfFreed(
@@ -190,10 +240,9 @@ async function bracketOfFreed(
 /** On one point every constant is 0; estimates have nothing to say. */
 function stillBound(method: BoundName): readonly Bound[] {
   const stated = { method, value: 0, seconds: 0, status: "done" } as const;
-  if (method === "greedy-seqlip") return [];
-  return method === "jacobian" || method === "pairs" || method === "annealing"
-    ? [{ ...stated, side: "lower", proved: false, witness: null }]
-    : [{ ...stated, side: "upper", proved: true }];
+  const { side } = methodOf(method);
+  if (side === "estimate") return [];
+  return side === "lower" ? [{ ...stated, side, proved: false, witness: null }] : [{ ...stated, side, proved: true }];
 }
 
 /** Two points that show more than is proved refute the proof or the enclosure: a fault of this program, after which it answers nothing. */
@@ -222,46 +271,16 @@ const notBegun = (method: BoundName): Bound => ({
   why: "out of time before its search began",
 });
 
-/** Multiply-adds of a run below which a first look costs next to nothing. */
-const quickRun = 1e8;
-
 /** The part of the first of several methods of the time that they have together. */
-function shareOf(order: readonly BoundName[]): number {
-  const shares = order.map((name) => {
-    const { work, share = Number.isFinite(work) ? work : 0.5 }: MethodEntry = methods[name];
-    return share;
-  });
+function shareOf(order: readonly Method[]): number {
+  const shares = order.map(({ work, share = Number.isFinite(work) ? work : 0.5 }) => share);
   return shares[0] / shares.reduce((sum, share) => sum + share, 0);
 }
 
-/** Of its own accord `branch` is asked where it may close what is open: on a domain, and on the whole space for chains of few neurons. */
-async function worthBranching(
-  { domain, tail, walk }: Pick<Question, "domain" | "tail" | "walk">,
-  { lower, upper }: Pick<Bracket, "lower" | "upper">,
-  endless: boolean,
-): Promise<boolean> {
-  if (domain.kind !== "global") return true;
-  // On small networks it can go on for ever all the same.
-  if (endless || (lower && upper && upper.value <= closed * lower.value)) return false;
-  const made = await tail();
-  const { flow } = (await walk()).propagation;
-  if (typeof made === "string" || !made.exact || made.from !== flow.input || made.end !== flow.output) return false;
-  // Pieces are cut at kinks; what is smooth has none, and the whole space no sides.
-  const bent = made.curvatures.some((layer) => layer.some((c) => c > 0 && c < Number.POSITIVE_INFINITY));
-  return !bent && made.chain.activations.reduce((n, { low }) => n + low.length, 0) <= fewNeurons;
-}
-
-/** Upper over lower bound below which nothing is open. */
-const closed = 1.001;
-
-/** In chains of so many hidden neurons branch and bound is likely to end in seconds. */
-const fewNeurons = 32;
-
-/** The order in which methods are asked: on the whole space what is quick first, so that there are two sides soon, and the rest of the time for what can go on. */
-function turns(names: readonly BoundName[], domain: Domain): readonly BoundName[] {
-  const first: readonly BoundName[] =
-    domain.kind === "global" ? ["autolip", "eclipse-fast", "jacobian", "pairs", "recurjac"] : [];
-  return [...first.filter((name) => names.includes(name)), ...names.filter((name) => !first.includes(name))];
+/** The order in which methods are asked. */
+function turns(names: readonly BoundName[], domain: Domain): readonly Method<BoundName>[] {
+  const own = names.map(methodOf);
+  return domain.kind === "global" ? own.toSorted((a, b) => a.turn - b.turn) : own;
 }
 
 /** Hand on brackets that are narrower than the one before. */
@@ -281,13 +300,7 @@ function announcer(onBracket: LipschitzOptions["onBracket"]) {
 function chosen(asked: LipschitzOptions["methods"], norm: Norm, domain: Domain): readonly BoundName[] {
   const fitting = boundNames.filter((name) => applies(name, norm, domain));
   if (asked === "all") return fitting;
-  // On a domain the methods that know it are the ones that are meant.
-  if (asked === undefined) {
-    const local: readonly BoundName[] = ["autolip", "interval", "recurjac", "lipsdp", "branch", "jacobian", "pairs"];
-    const everywhere = (name: BoundName) =>
-      methods[name].quick || name === "branch" || (norm !== 2 && name === "recurjac");
-    return fitting.filter((name) => (domain.kind === "global" ? everywhere(name) : local.includes(name)));
-  }
+  if (asked === undefined) return fitting.filter((name) => methodOf(name).usual(norm, domain));
   return asked.map((word) => {
     const name = boundNames.find((known) => known === word);
     if (!name) throw new UsageError(`lipschitz: unknown method "${word}"; known: ${boundNames.join(", ")}`);
@@ -298,77 +311,6 @@ function chosen(asked: LipschitzOptions["methods"], norm: Norm, domain: Domain):
     }
     return name;
   });
-}
-
-interface SharedOptions extends Omit<LipschitzOptions, "seconds" | "clock"> {
-  readonly clock: Clock;
-  /** Seconds that are left for everything. */
-  left(): number;
-  /** Does nobody wait for the walk? */
-  readonly walkAlone: boolean;
-}
-
-/** The part of the time that is left which the walk may take: the others need it, and begin after it. */
-const walkShare = 0.4;
-
-/** What several methods need, made when the first asks. */
-function sharedWork(
-  subject: Subject,
-  norm: Norm,
-  domain: Domain,
-  options: SharedOptions,
-): Omit<Question, "progress" | "improve"> {
-  const { engine, data, clock, left, rounds, seed = 0, signal } = options;
-  let inTwo: ReturnType<Question["inTwo"]> | undefined;
-  let walk: ReturnType<Question["walk"]> | undefined;
-  let tail: ReturnType<Question["tail"]> | undefined;
-  let behind: ReturnType<Question["behind"]> | undefined;
-  const self: Omit<Question, "progress" | "improve"> = {
-    subject,
-    norm,
-    domain,
-    engine,
-    seed,
-    ...(data ? { data } : {}),
-    clock,
-    seconds: Number.POSITIVE_INFINITY,
-    ...(rounds === undefined ? {} : { rounds }),
-    ...(signal ? { signal } : {}),
-    inTwo() {
-      const silent = { progress() {}, improve() {} };
-      inTwo ??= norm === 2 ? { ...self, ...silent } : { ...sharedWork(subject, 2, domain, options), ...silent };
-      return inTwo;
-    },
-    walk() {
-      walk ??= autoLip(subject, norm, {
-        domain,
-        clock,
-        seconds: options.walkAlone ? left() : walkShare * left(),
-        ...(signal ? { signal } : {}),
-      });
-      return walk;
-    },
-    tail() {
-      tail ??= self.walk().then(async ({ propagation }) => {
-        const time = budget({ seconds: left(), clock, ...(signal ? { signal } : {}) });
-        const own = questionTail(propagation.flow, propagation, domain, propagation.flow.input, time.fits);
-        if (typeof own !== "string" && own.chain.activations.length > 0) return own;
-        return (await followedTail(propagation, norm, domain, time)) ?? own;
-      });
-      return tail;
-    },
-    behind() {
-      behind ??= self.walk().then(({ propagation }) => {
-        const { flow, lastBlock } = propagation;
-        const inside = lastBlock && norm === 2 && domain.kind === "global";
-        const { fits } = budget({ seconds: left(), clock });
-        const short = inside ? questionTail(flow, propagation, domain, lastBlock, fits) : "no block";
-        return typeof short === "string" ? self.tail() : short;
-      });
-      return behind;
-    },
-  };
-  return self;
 }
 
 /** The best of each side. */

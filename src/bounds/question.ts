@@ -1,19 +1,14 @@
-/** @file What a bound is asked with, and the part of a network that is a chain. */
+/** @file What a method is asked: about which network, where, in which norm and for how long; and what several methods need, made once and handed over. */
 import type { Samples } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { Flow } from "../graph/behaviour.ts";
-import type { Node } from "../graph/graph.ts";
-import { UsageError } from "../tensor/errors.ts";
 import type { Named } from "../tensor/named.ts";
 import type { Propagation } from "./autoLip.ts";
-import type { Bound, Norm, UpperBound, Witness } from "./bound.ts";
-import { type Affords, always, type Clock } from "./budget.ts";
-import { type Tail, tailOf } from "./chain/tail.ts";
-import type { Domain, Range } from "./domain.ts";
-import { ranges, slopesOn } from "./local/ranges.ts";
+import type { Bound, LayerBound, NoBound, Norm, Side, UpperBound, Witness } from "./bound.ts";
+import type { Clock } from "./budget.ts";
+import type { Chains } from "./chain/question.ts";
+import type { Domain } from "./domain.ts";
 import type { Subject } from "./subject.ts";
 
-/** What a method is asked with. The AutoLip walk and the chain are made once for all of them. */
 export interface Question {
   readonly subject: Subject;
   readonly norm: Norm;
@@ -36,29 +31,32 @@ export interface Question {
   progress(fraction: number): void;
   /** A bound that holds already, while the method goes on. */
   improve(bound: Bound): void;
-  walk(): Promise<{ readonly bound: UpperBound; readonly propagation: Propagation }>;
-  tail(): Promise<TailQuestion | string>;
-  /** The same behind the last residual block that the walk proves as a whole, in l2 on the whole space: as a chain it would be worth less. */
-  behind(): Promise<TailQuestion | string>;
-  /** The same question in l2. */
-  inTwo(): Question;
 }
 
-/** The part of a network that is a chain, and the constants of what is before it and after it. */
-export interface TailQuestion extends Tail {
-  /** Where the chain ends: the output of the network, or a node that everything passes through. */
-  readonly end: Node;
-  readonly before: number;
-  readonly after: number;
-  /** The slopes that the domain allows, layer by layer; those of the activations where the domain is everything. */
-  readonly slopes: readonly Range[];
+/** The AutoLip walk: its bound, and the constants of all nodes. */
+export interface Walk {
+  readonly bound: UpperBound;
+  readonly propagation: Propagation;
 }
 
-export interface MethodEntry {
+export interface Answer {
+  readonly bounds: readonly Bound[];
+  /** The part of each node in the bound. */
+  readonly layers?: readonly LayerBound[];
+  /** Why there is no bound. */
+  readonly missing?: NoBound;
+}
+
+interface Stated<Name extends string> {
+  readonly name: Name;
+  /** Of what it says first of all. */
+  readonly side: Side;
   readonly norms: "2" | "all";
   readonly domains: "global" | "local" | "all";
-  /** Part of the default, or only where it is asked for by name or by "all". */
-  readonly quick: boolean;
+  /** Is it asked where no methods are named? */
+  usual(norm: Norm, domain: Domain): boolean;
+  /** Its place among those that are asked about the whole space, lowest first: what is quick, so that there are two sides soon. Where it is the same, the table's order. */
+  readonly turn: number;
   /**
    * Its work where no time is asked for, in seconds at `nominalSpeed`; Infinity where it ends by itself. Where a time is asked for, methods share
    * it in proportion.
@@ -66,29 +64,36 @@ export interface MethodEntry {
   readonly work: number;
   /** The share where that is not `work`, or half a second of it where that ends by itself. */
   readonly share?: number;
-  /** Is it a search for a lower bound? */
-  readonly below?: boolean;
-  ask(question: Question): Promise<readonly Bound[]>;
+  /** Something that takes no time, to show while the others begin; null where it would take some. */
+  glance?(question: Question): Promise<Bound | null>;
+  /** Of its own accord, is it worth asking, after what is known already? Default: yes. */
+  worthwhile?(question: Question, shared: Shared, known: Sides): boolean;
 }
 
-/** The chain at the end of a network, no sooner than at `first`, with what the domain says of its slopes. */
-export function questionTail(
-  flow: Flow,
-  propagation: Pick<Propagation, "norms" | "constantOf">,
-  domain: Domain,
-  first: Node = flow.input,
-  affords: Affords = always,
-): TailQuestion | string {
-  const tail = tailOf(flow, propagation.norms, first, affords);
-  if (typeof tail === "string") return tail;
-  const before = propagation.constantOf(tail.from);
-  const end = flow.output;
-  if (domain.kind === "global") {
-    return { ...tail, end, before, after: 1, slopes: tail.chain.activations.map(({ low, high }) => ({ low, high })) };
-  }
-  if (tail.from !== flow.input) return "the chain does not begin at the input, where the domain is";
-  const rounding = (i: number) => ({ matrix: tail.error(i, "inf"), shift: tail.shifts[i] });
-  const found = ranges(tail.chain, domain, tail.exact ? {} : { rounding });
-  if (!found) throw new UsageError("domain: it holds no point");
-  return { ...tail, end, before, after: 1, slopes: slopesOn(tail.chain, found) };
+/** The two sides so far. */
+export interface Sides {
+  readonly lower: { readonly value: number } | null;
+  readonly upper: { readonly value: number } | null;
 }
+
+/** What several methods need. */
+export interface Shared {
+  readonly walk: Walk;
+  readonly chains: Chains;
+}
+
+/** A bound by name: for which norms and domains it is, what it needs, and how it is asked. */
+export type Method<Name extends string = string> = Stated<Name> &
+  (
+    | { readonly needs: "nothing"; ask(question: Question): Promise<Answer> }
+    | {
+        readonly needs: "walk";
+        /** Does it do nothing after the walk? */
+        readonly ends: boolean;
+        ask(question: Question, shared: Pick<Shared, "walk">): Promise<Answer>;
+      }
+    | { readonly needs: "chains"; ask(question: Question, shared: Shared): Promise<Answer> }
+  );
+
+/** A method with its name as it stands. */
+export const method = <const Name extends string>(entry: Method<Name>): Method<Name> => entry;

@@ -2,9 +2,9 @@
 import { propagate } from "../bounds/autoLip.ts";
 import { maybeNorm, type Norm, printNorm } from "../bounds/bound.ts";
 import { budget, nominalSpeed } from "../bounds/budget.ts";
-import { chainPairs } from "../bounds/chainPairs.ts";
 import { marginsOf } from "../bounds/margin.ts";
 import { recognisedFlow } from "../bounds/patterns/recognise.ts";
+import { classPairs } from "../bounds/quadratic/pairs.ts";
 import { subjectOf } from "../bounds/subject.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type Engine, needEngine } from "../engine/engine.ts";
@@ -100,7 +100,7 @@ export async function errorBands(network: Network, options: BandOptions): Promis
   }
   const chain =
     norm === 2 && seconds > 0 && whole.fits(4 * seconds * nominalSpeed)
-      ? await chainPairs(propagation, { engine, seconds, ...(signal ? { signal } : {}) })
+      ? await classPairs(propagation, { engine, seconds, ...(signal ? { signal } : {}) })
       : null;
   const margins = marginsOf(propagation, norm, chain?.bound);
   const constants = Array.from({ length: width }, (_, j) =>

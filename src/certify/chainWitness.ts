@@ -1,8 +1,11 @@
 /** @file The multipliers that bound the end of a network best, as the checker accepts them. Where the network is not a chain, layers that skip others are passed on. */
 
-import { workClock } from "../bounds/budget.ts";
-import { lipsdp } from "../bounds/chain/lipsdp.ts";
+import { budget, workClock } from "../bounds/budget.ts";
 import type { AffineLayer } from "../bounds/chain.ts";
+import { programOfChain } from "../bounds/quadratic/ofChain.ts";
+import { searchMultipliers } from "../bounds/quadratic/search.ts";
+import { sectorMultipliers } from "../bounds/quadratic/start.ts";
+import { workOf } from "../bounds/quadratic/work.ts";
 import type { Engine } from "../engine/engine.ts";
 import { matrix } from "../linalg/matrix.ts";
 import { up } from "../linalg/rounding.ts";
@@ -46,19 +49,22 @@ export async function chainWitness(
     const left = until - started / 1000;
     if (left <= 0) return { witness: null, note: "no multipliers: there was no time left for them" };
     const activations = behind.map((step, i) => slopes(step as Pointwise & Step, layers[i].weight.rows));
-    const { bound, multipliers } = await lipsdp(
-      { affine: layers, activations },
-      {
-        engine,
-        // Counted, unless that is more than there is left.
-        ...(left < seconds ? { seconds: left } : { seconds, clock: workClock() }),
-        ...(signal ? { signal } : {}),
-        onProgress: () => onProgress?.(0.6 + Math.min(0.2, (0.2 * (performance.now() - started)) / (1000 * seconds))),
-      },
-    );
-    if (multipliers.length === 0) return { witness: null };
+    const program = programOfChain({ affine: layers, activations });
+    // Counted, unless that is more than there is left. It is the checker who proves what is found.
+    const clock = budget({ signal, ...(left < seconds ? { seconds: left } : { seconds, clock: workClock() }) });
+    const found = await searchMultipliers(program, null, {
+      engine,
+      clock,
+      work: workOf(program),
+      steps: 1000,
+      onPoint: () => onProgress?.(0.6 + Math.min(0.2, (0.2 * (performance.now() - started)) / (1000 * seconds))),
+    });
+    signal?.throwIfAborted();
+    const own = found && sectorMultipliers(program, found.best.multipliers);
+    if (!own) return { witness: null };
     const names = behind.map((s) => s.tensor);
-    const witness = await accepted(steps, regionOf, from, names, multipliers, bound.value, until, signal);
+    const value = Math.exp(found.best.value / 2);
+    const witness = await accepted(steps, regionOf, from, names, own, value, until, signal);
     if (witness === null) return { witness, note: `no multipliers: what is behind "${from}" was not proved in time` };
     return from === sampleName
       ? { witness }
@@ -72,7 +78,7 @@ export async function chainWitness(
 /** Widest layer, and sum of the cubes of the widths, for which multipliers are searched: as for the bounds of a chain. */
 const largestChain = { width: 1024, cubes: 2.2e9, entries: 4e6 };
 
-/** Move multipliers inwards, as `settle` of chainProof.ts does, until the checker accepts them. */
+/** Shift multipliers to the interior until the checker accepts them. */
 async function accepted(
   steps: Steps,
   regionOf: (tensor: string) => Region,

@@ -3,10 +3,10 @@ import { type Propagation, propagate } from "../bounds/autoLip.ts";
 import { checkBatches, likely } from "../bounds/batchRuns.ts";
 import { maybeNorm, type Norm, printNorm, type UpperBound } from "../bounds/bound.ts";
 import { type Budget, budget, nominalSpeed } from "../bounds/budget.ts";
-import { chainPairs } from "../bounds/chainPairs.ts";
 import { compileWork, runWork } from "../bounds/lowerBounds/slopes.ts";
 import { type Margins, marginsOf } from "../bounds/margin.ts";
 import { recognisedFlow } from "../bounds/patterns/recognise.ts";
+import { classPairs } from "../bounds/quadratic/pairs.ts";
 import { checkAlone, checkSample, type Subject, subjectOf } from "../bounds/subject.ts";
 import { checkNames, type Dataset, type Samples } from "../data/dataset.ts";
 import { type Engine, needEngine } from "../engine/engine.ts";
@@ -38,7 +38,7 @@ export interface CertifyOptions {
   readonly radii?: readonly number[];
   /** A proved bound of the constant in this norm from elsewhere; used where it is smaller. */
   readonly upper?: UpperBound;
-  /** In l2, the work of seeking constants for pairs of classes in the chain that the network ends in, in seconds at a nominal speed (`chainPairs`); default none. */
+  /** In l2, the work of seeking constants for pairs of classes by the quadratic walk, in seconds at a nominal speed (`classPairs`); default none. */
   readonly seconds?: number;
   /** "best" (default) lets the curvature of a smooth network enlarge radii in l2; "first" takes no gradients. */
   readonly order?: "first" | "best";
@@ -149,7 +149,7 @@ export async function accuracyOf(
  *
  *     radius(x) = min over j != y of  max(0, f_y(x) - f_j(x) - 2 e) / K_yj,   y the predicted class
  *
- * K_yj is `marginsOf`, or with `seconds` that of `chainPairs` where it is smaller, e the bound `logitError` of what float64 rounding does to a logit; in l2, where the network is smooth, gradient and
+ * K_yj is `marginsOf`, or with `seconds` that of `classPairs` where it is smaller, e the bound `logitError` of what float64 rounding does to a logit; in l2, where the network is smooth, gradient and
  * curvature may enlarge it (`secondOrder`). What is proved: the network, with its
  * weights as they are stored and otherwise in exact arithmetic, gives the predicted class to every x' with ||x' - x||_p <= radius;
  * assumed is that the engine's elementary functions are as accurate in float64 as `logitError` says. The same network run in
@@ -288,7 +288,7 @@ async function marginsWithin(
 ): Promise<Margins> {
   const chain =
     norm === 2 && seconds > 0 && clock.fits(4 * seconds * nominalSpeed)
-      ? await chainPairs(propagation, { engine, seconds, ...(signal ? { signal } : {}) })
+      ? await classPairs(propagation, { engine, seconds, ...(signal ? { signal } : {}) })
       : null;
   if (!chain) return marginsOf(propagation, norm, upper);
   const best = upper && upper.value <= chain.bound.value ? upper : chain.bound;

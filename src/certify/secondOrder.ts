@@ -67,7 +67,7 @@ export async function secondOrder(
   const { subject, engine, data, propagation, sizes, margins, reach, signal, onProgress } = options;
   const layout = layoutOf(subject, data.shape, data.count);
   if (layout.perRun !== 1) return null;
-  const bends = pairBends(propagation);
+  const bends = await pairBends(propagation);
   if (!Number.isFinite(bends.value)) return null;
   const slack = gradientError(propagation, sizes, reach, up(Math.SQRT2));
   if (!Number.isFinite(slack)) return null;

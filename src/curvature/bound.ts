@@ -2,12 +2,12 @@
 import { type Propagation, propagate } from "../bounds/autoLip.ts";
 import type { NoConstant } from "../bounds/bound.ts";
 import { budget } from "../bounds/budget.ts";
-import { tailOf } from "../bounds/chain/tail.ts";
+import { chainSuffix } from "../bounds/chain/question.ts";
+import { suffixOf } from "../bounds/chain/written.ts";
 import { checkDomain, type Domain, printDomain } from "../bounds/domain.ts";
 import { marginsOf } from "../bounds/margin.ts";
 import { addUp, timesUp } from "../bounds/norm/region.ts";
 import { recognisedFlow } from "../bounds/patterns/recognise.ts";
-import { questionTail } from "../bounds/question.ts";
 import { subjectOf } from "../bounds/subject.ts";
 import type { Network } from "../graph/network.ts";
 import { up } from "../linalg/rounding.ts";
@@ -65,7 +65,7 @@ export async function curvatureBound(network: Network, options: CurvatureBoundOp
   const clock = budget({ signal });
   const { x, y } = subject.at(1, "float64");
   const propagation = await propagate(recognisedFlow(x, y), 2, clock);
-  const bends = pairBends(propagation, domain);
+  const bends = await pairBends(propagation, domain);
   const outputs = subject.outputs;
   const { missing, method } = bends;
   const pairs =
@@ -85,7 +85,7 @@ export async function curvatureBound(network: Network, options: CurvatureBoundOp
 }
 
 /** Bound the Hessians of all differences of outputs from what AutoLip knows in l2. */
-export function pairBends(propagation: Propagation, domain: Domain = { kind: "global" }): PairBends {
+export async function pairBends(propagation: Propagation, domain: Domain = { kind: "global" }): Promise<PairBends> {
   const { flow } = propagation;
   const bending = bendingOf(propagation);
   // The same sums over the last affine map as for constants, of curvatures.
@@ -99,7 +99,7 @@ export function pairBends(propagation: Propagation, domain: Domain = { kind: "gl
   };
   // Where the walk finds no bound, the chain has the same kink.
   if (!(walk.constant > 0 && walk.constant < Number.POSITIVE_INFINITY)) return byWalk;
-  const chain = bentChain(propagation, bending, domain);
+  const chain = await bentChain(propagation, bending, domain);
   if (!chain) return byWalk;
   const { bends, before, bentBefore } = chain;
   const square = timesUp(before, before);
@@ -126,11 +126,11 @@ export function pairBends(propagation: Propagation, domain: Domain = { kind: "gl
 // --- internal ---
 
 /** The chain at the end with the slopes of the domain, or of everywhere; null where there is none. */
-function bentChain(propagation: Propagation, bending: Bending, domain: Domain) {
+async function bentChain(propagation: Propagation, bending: Bending, domain: Domain) {
   const { flow, norms, constantOf } = propagation;
-  const local = domain.kind === "global" ? null : questionTail(flow, propagation, domain);
+  const local = domain.kind === "global" ? null : chainSuffix(flow, propagation, domain);
   const known = local !== null && typeof local !== "string";
-  const tail = known ? local : tailOf(flow, norms);
+  const tail = known ? local : suffixOf(flow, norms);
   if (typeof tail === "string") return null;
   const bent: BentChain = {
     chain: tail.chain,
@@ -139,7 +139,7 @@ function bentChain(propagation: Propagation, bending: Bending, domain: Domain) {
     errors: tail.chain.affine.map((_, l) => tail.error(l, 2)),
   };
   return {
-    bends: chainBends(bent),
+    bends: await chainBends(bent),
     before: constantOf(tail.from),
     bentBefore: bending.curvatureOf(tail.from),
     domain: known ? domain : ({ kind: "global" } as const),

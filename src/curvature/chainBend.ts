@@ -3,11 +3,11 @@
  * and adds up J^T D J as matrices instead of multiplying norms.
  */
 
-import { eclipseFast } from "../bounds/chain/eclipse.ts";
 import type { Chain } from "../bounds/chain.ts";
 import type { Range } from "../bounds/domain.ts";
 import { exactly, type IntervalMatrix, intervalBound, timesMatrix, timesSlopes } from "../bounds/local/interval.ts";
 import { addUp, timesUp } from "../bounds/norm/region.ts";
+import { closedConstant, programOfChain } from "../bounds/quadratic/ofChain.ts";
 import { frobeniusUp, normalised } from "../linalg/enclosure.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { spectralNorm } from "../linalg/norm.ts";
@@ -42,12 +42,12 @@ export interface ChainBends {
  *     H = sum_l J_l^T diag(g_l act''(z_l)) J_l,   ||H|| <= sum_l min( ||diag(sqrt d_l) W_l||^2 A_l^2,  max d_l K_l^2 ),
  *     d_l = c2 |g_l|,   A_l >= ||d a_(l-1) / dx||,   K_l >= ||J_l||
  *
- * K_l is the smallest of the product of norms, `eclipseFast` and (on a domain) the interval Jacobian of the first l layers; |g_l| the
+ * K_l is the smallest of the product of norms, `closedConstant` and (on a domain) the interval Jacobian of the first l layers; |g_l| the
  * smaller of the interval Jacobian from the outputs back and of column norms times the constant of what is behind. For all outputs as a
  * vector, |g_l| is the length of the column over the outputs.
  */
-export function chainBends(bent: BentChain, most = 190): ChainBends {
-  const stages = stagesOf(bent);
+export async function chainBends(bent: BentChain, most = 190): Promise<ChainBends> {
+  const stages = await stagesOf(bent);
   const { chain, errors } = bent;
   const last = chain.affine.length - 1;
   const W = chain.affine[last].weight;
@@ -93,7 +93,7 @@ interface Stage {
   readonly weighted: ((d: Float64Array) => number) | null;
 }
 
-function stagesOf({ chain, slopes, curvatures, errors }: BentChain): Stage[] {
+async function stagesOf({ chain, slopes, curvatures, errors }: BentChain): Promise<Stage[]> {
   const stages: Stage[] = [];
   let before = 1;
   const exact = errors.every((e) => e === 0);
@@ -108,7 +108,8 @@ function stagesOf({ chain, slopes, curvatures, errors }: BentChain): Stage[] {
     let jacobian = timesUp(addUp(spectralUp(weight), error), before);
     if (exact && l > 0) {
       const head: Chain = { affine: narrowed.affine.slice(0, l + 1), activations: narrowed.activations.slice(0, l) };
-      jacobian = Math.min(jacobian, eclipseFast(head).value, intervalBound(head, slopes.slice(0, l), 2));
+      const walked = await closedConstant(programOfChain(head));
+      jacobian = Math.min(jacobian, walked, intervalBound(head, slopes.slice(0, l), 2));
     }
     stages.push({
       weight,

@@ -3,7 +3,7 @@ import type { Subject } from "../bounds/subject.ts";
 import { flowOf, isAffine } from "../graph/behaviour.ts";
 import type { Node } from "../graph/graph.ts";
 import { input } from "../graph/leaf.ts";
-import { originOf } from "../graph/origin.ts";
+import { operatorOf } from "../graph/origin.ts";
 import { isFloat } from "../tensor/tensor.ts";
 import { hessianGraph, layoutOf } from "./hessian.ts";
 
@@ -34,8 +34,8 @@ export function smoothnessOf(subject: Subject): Smoothness {
       node.inputs.map((i) => varies.has(i)),
     );
     const smoothly = behaviour.kind === "pointwise" || behaviour.kind === "smooth";
-    if (smoothly && behaviour.curvature === Number.POSITIVE_INFINITY) kinks.add(nameOf(node));
-    else if (behaviour.kind === "unbounded" && !hasDerivative(node, varies)) jumps.add(nameOf(node));
+    if (smoothly && behaviour.curvature === Number.POSITIVE_INFINITY) kinks.add(operatorOf(node));
+    else if (behaviour.kind === "unbounded" && !hasDerivative(node, varies)) jumps.add(operatorOf(node));
   }
   const named = { kinks: [...kinks], jumps: [...jumps] };
   if (affine) return { kind: "affine", ...named };
@@ -45,8 +45,6 @@ export function smoothnessOf(subject: Subject): Smoothness {
 }
 
 // --- internal ---
-
-const nameOf = (node: Node): string => originOf(node)?.operator ?? node.op.name;
 
 /** Does a cotangent flow back to any number that varies? Of a comparison or a rounding it does not. */
 function hasDerivative(node: Node, varies: ReadonlySet<Node>): boolean {

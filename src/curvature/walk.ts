@@ -4,7 +4,7 @@ import type { NoConstant } from "../bounds/bound.ts";
 import { addUp, pathsBound, sourceNorm, timesUp } from "../bounds/norm/region.ts";
 import { regionEnds, regionOf } from "../graph/behaviour.ts";
 import type { Node } from "../graph/graph.ts";
-import { originOf } from "../graph/origin.ts";
+import { labelOf } from "../graph/origin.ts";
 import { sqrtUp } from "../linalg/rounding.ts";
 
 /** Bounds of the second derivatives of the nodes of a flow. */
@@ -57,8 +57,7 @@ export function bendingOf(propagation: Propagation): Bending {
       value = Math.min(value, whole);
     }
     if (value === Number.POSITIVE_INFINITY && !missing) {
-      const origin = originOf(node);
-      missing = { node: origin?.name ?? node.op.name, why: reason(node, varies) };
+      missing = { node: labelOf(node), why: reason(node, varies) };
     }
     found.set(node, value);
   }

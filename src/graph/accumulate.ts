@@ -5,6 +5,8 @@ import { apply, type Node, type Op, shapesOf } from "./graph.ts";
 
 const addOp: Op<null> = {
   name: "Add",
+  computes: "sum",
+  order: "adds",
   infer([a, b]) {
     if (!sameShape(a.shape, b.shape) || a.dtype !== b.dtype) {
       throw new ShapeError(`add: types must match, got ${a.dtype}${shapesOf([a])} and ${b.dtype}${shapesOf([b])}`);

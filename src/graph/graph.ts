@@ -110,9 +110,25 @@ export interface OnnxBuilder {
  * An operation: how it computes, how it differentiates, how far it stretches its input, how it is written.
  * `A` is the record of its static attributes. There is no forward-mode rule: `tangent.ts` pulls back twice.
  */
+/** What an op computes number by number, or of a few numbers: the functions that compositions of several ops are made of. */
+export type Elementary =
+  | ("sum" | "difference" | "product" | "quotient" | "power" | "negative" | "larger" | "smaller" | "choice" | "cast")
+  | ("relu" | "leaky relu" | "absolute" | "clip" | "sigmoid" | "hard sigmoid" | "tanh" | "softplus" | "erf" | "root")
+  | ("less" | "at most" | "greater" | "at least" | "equal" | "and" | "or" | "not")
+  | ("largest" | "smallest" | "window mean" | "softmax");
+
 export interface Op<A = unknown> {
-  /** The ONNX operator's own name where there is one. */
+  /** The ONNX operator's own name where there is one: for people and files. What an op does is told by the facts below. */
   readonly name: string;
+  /** Default: none of these. */
+  readonly computes?: Elementary;
+  /**
+   * "moves": it only moves numbers; "rises": it never falls where an input rises, and rounds nothing; "adds": sums, with weights that are not negative.
+   * Default: nothing of the kind is known.
+   */
+  readonly order?: "moves" | "rises" | "adds";
+  /** Its values are never below 0, whatever rounding says. */
+  readonly notNegative?: true;
   /** dtype and shape of the result; throws ShapeError. */
   infer(inputs: readonly Type[], attrs: A): Type;
   /** Pull a cotangent back to each input; null where none flows (integers, conditions). Must be linear in `dy`. */

@@ -29,3 +29,9 @@ export function copyOrigin(from: Node, to: Node): void {
   const origin = origins.get(from);
   if (origin && !origins.has(to)) origins.set(to, origin);
 }
+
+/** What to call a node to people: its name in the model, or its op. */
+export const labelOf = (node: Node): string => originOf(node)?.name ?? node.op.name;
+
+/** The operator in the model that a node came from, or its op. */
+export const operatorOf = (node: Node): string => originOf(node)?.operator ?? node.op.name;

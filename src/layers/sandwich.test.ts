@@ -1,8 +1,10 @@
 /** @file Sandwich layers: what a chain of them is once it is frozen, and what its multipliers prove. */
 import { describe, expect, it } from "vitest";
-import { storedStarts } from "../bounds/chain/stored.ts";
-import type { Chain } from "../bounds/chain.ts";
+import { chainOf, normalMatrix } from "../../test/slopeChains.ts";
 import { lipschitz } from "../bounds/index.ts";
+import { programOfChain } from "../bounds/quadratic/ofChain.ts";
+import { fromLists } from "../bounds/quadratic/start.ts";
+import { storedLists } from "../bounds/quadratic/stored.ts";
 import { nodeEngine } from "../engine/node.ts";
 import { evaluate } from "../engine/reference.ts";
 import { type Node, topological } from "../graph/graph.ts";
@@ -105,16 +107,17 @@ describe("sandwich()", () => {
     const options = { engine, methods: ["autolip", "lipsdp", "jacobian"], seconds: 0.1 };
     const { lower, upper } = await lipschitz({ ...network, metadata }, options);
     expect(upper?.value).toBeGreaterThanOrEqual(lower?.value as number);
-    const layer = (width: number) => ({ low: new Float64Array(width), high: new Float64Array(width).fill(1) });
-    const chain = { affine: [], activations: [layer(2), layer(3)] } as unknown as Chain;
-    const read = (text: string) => storedStarts(chain, { "lipschitz.multipliers": text });
+    const program = programOfChain(
+      chainOf([normalMatrix(random(1), 2, 2), normalMatrix(random(2), 3, 2), normalMatrix(random(3), 1, 3)]),
+    );
+    const read = (text: string) => {
+      const lists = storedLists({ "lipschitz.multipliers": text });
+      return lists && fromLists(program, lists);
+    };
     for (const text of ["[[1],[0]]", "[[1],[1,2]]", "[[1]]", "{}", "[", "[[1],[null]]", "[[1],[]]"])
-      expect(read(text)).toEqual([]);
-    // The end of a longer chain takes the last lists.
-    expect(read("[[7],[1,2],[3]]")[0].map((l) => Array.from(l, Math.round))).toEqual([
-      [1, 2],
-      [3, 3, 3],
-    ]);
+      expect(read(text)).toBeUndefined();
+    // The end of a longer chain takes the last lists: t = 2 / lambda.
+    expect(Array.from(read("[[7],[1,2],[4]]") ?? [])).toEqual([2, 1, 0.5, 0.5, 0.5]);
   });
 
   it("keeps psi where the activation does not scale, and learns gamma where told", () => {

@@ -1,6 +1,6 @@
 /** @file Element-by-element arithmetic of two nodes, comparisons, choice and casts. The functions broadcast; the ops take equal shapes. */
 import { accumulate } from "../graph/accumulate.ts";
-import { apply, type Behaviour, type Node, type Op, shapesOf } from "../graph/graph.ts";
+import { apply, type Behaviour, type Elementary, type Node, type Op, shapesOf } from "../graph/graph.ts";
 import { constant, isConstant, isFilledWith, recast } from "../graph/leaf.ts";
 import { ShapeError } from "../tensor/errors.ts";
 import { sameShape } from "../tensor/shape.ts";
@@ -41,26 +41,26 @@ export const pow = (a: Operand, b: Operand): Node => apply(powOp, operands("pow"
 /** -x. */
 export const neg = (x: Node): Node => (x.op === (negOp as Op) ? x.inputs[0] : apply(negOp, [x], null));
 
-const subOp = binary("Sub", (a, b) => a - b, {
+const subOp = binary("Sub", "difference", (a, b) => a - b, {
   vjp: (_, dy) => [dy, neg(dy)],
   behaviour: ([a, b]) =>
     a && b ? { kind: "linear", of: { form: "bounded", norm: { 1: 1, 2: Math.SQRT2, inf: 2 } } } : isometry,
 });
 
-const mulOp = binary("Mul", (a, b) => a * b, {
+const mulOp = binary("Mul", "product", (a, b) => a * b, {
   vjp: (y, dy) => [mul(dy, y.inputs[1]), mul(dy, y.inputs[0])],
   behaviour: ([a, b], y) => (a && b ? product("elements") : diagonal(y.inputs[a ? 1 : 0], false)),
   parts: (y) => (y.inputs[0] === y.inputs[1] ? pow(y.inputs[0], 2) : null),
 });
 
-const divOp = binary("Div", (a, b, dtype) => (isFloat(dtype) ? a / b : Math.trunc(a / b)), {
+const divOp = binary("Div", "quotient", (a, b, dtype) => (isFloat(dtype) ? a / b : Math.trunc(a / b)), {
   vjp: (y, dy) => [div(dy, y.inputs[1]), neg(div(mul(dy, y), y.inputs[1]))],
   behaviour: ([, b], y) =>
     b ? unbounded("division by a varying branch", { kind: "quotient" }) : diagonal(y.inputs[1], true),
   parts: (y, [, b]) => (b && isFloat(y.dtype) ? mul(y.inputs[0], pow(y.inputs[1], -1)) : null),
 });
 
-const powOp = binary("Pow", (a, b) => a ** b, {
+const powOp = binary("Pow", "power", (a, b) => a ** b, {
   vjp(y, dy) {
     const [a, b] = y.inputs;
     return [
@@ -78,6 +78,7 @@ const powOp = binary("Pow", (a, b) => a ** b, {
 
 const negOp: Op<null> = {
   name: "Neg",
+  computes: "negative",
   infer: ([x]) => ({ dtype: x.dtype, shape: x.shape }),
   vjp: (_, dy) => [neg(dy)],
   behaviour: () => isometry,
@@ -132,14 +133,14 @@ const extremum =
     return pointwise(0, 1, Number.POSITIVE_INFINITY, slopes);
   };
 
-const maximumOp = binary("Max", (a, b) => Math.max(a, b), {
+const maximumOp = binary("Max", "larger", (a, b) => Math.max(a, b), {
   vjp: (y, dy) => choose(greaterOrEqual(y.inputs[0], y.inputs[1]), dy),
   behaviour: extremum(1),
   // max(a, b) = b + max(a - b, 0)
   parts: ({ inputs: [p, q] }, [a, b]) => (a && b ? add(q, maximum(sub(p, q), 0)) : null),
 });
 
-const minimumOp = binary("Min", (a, b) => Math.min(a, b), {
+const minimumOp = binary("Min", "smaller", (a, b) => Math.min(a, b), {
   vjp: (y, dy) => choose(lessOrEqual(y.inputs[0], y.inputs[1]), dy),
   behaviour: extremum(0),
   // min(a, b) = a - max(a - b, 0)
@@ -158,16 +159,17 @@ export const and = (a: Node, b: Node): Node => apply(andOp, operands("and", a, b
 export const or = (a: Node, b: Node): Node => apply(orOp, operands("or", a, b), null);
 export const not = (x: Node): Node => apply(notOp, [x], null);
 
-const lessOp = comparison("Less", (a, b) => a < b);
-const lessOrEqualOp = comparison("LessOrEqual", (a, b) => a <= b);
-const greaterOp = comparison("Greater", (a, b) => a > b);
-const greaterOrEqualOp = comparison("GreaterOrEqual", (a, b) => a >= b);
-const equalOp = comparison("Equal", (a, b) => a === b);
-const andOp = comparison("And", (a, b) => a !== 0 && b !== 0);
-const orOp = comparison("Or", (a, b) => a !== 0 || b !== 0);
+const lessOp = comparison("Less", "less", (a, b) => a < b);
+const lessOrEqualOp = comparison("LessOrEqual", "at most", (a, b) => a <= b);
+const greaterOp = comparison("Greater", "greater", (a, b) => a > b);
+const greaterOrEqualOp = comparison("GreaterOrEqual", "at least", (a, b) => a >= b);
+const equalOp = comparison("Equal", "equal", (a, b) => a === b);
+const andOp = comparison("And", "and", (a, b) => a !== 0 && b !== 0);
+const orOp = comparison("Or", "or", (a, b) => a !== 0 || b !== 0);
 
 const notOp: Op<null> = {
   name: "Not",
+  computes: "not",
   infer: ([x]) => ({ dtype: "bool", shape: x.shape }),
   vjp: () => [null],
   behaviour: () => unbounded("a condition jumps"),
@@ -179,6 +181,7 @@ const notOp: Op<null> = {
 
 const whereOp: Op<null> = {
   name: "Where",
+  computes: "choice",
   infer([condition, a, b]) {
     if (
       condition.dtype !== "bool" ||
@@ -208,6 +211,7 @@ export function where(condition: Node, a: Operand, b: Operand): Node {
 
 const castOp: Op<{ readonly to: DType }> = {
   name: "Cast",
+  computes: "cast",
   infer: ([x], { to }) => ({ dtype: to, shape: x.shape }),
   vjp: (y, dy) => [isFloat(y.inputs[0].dtype) && isFloat(y.dtype) ? cast(dy, y.inputs[0].dtype) : null],
   behaviour: (y) => (isFloat(y.dtype) ? isometry : unbounded(`a cast to ${y.dtype} jumps`)),
@@ -232,6 +236,7 @@ export const stopGradient = (x: Node): Node => apply(stopOp, [x], null);
 
 const stopOp: Op<null> = {
   name: "StopGradient",
+  order: "rises",
   infer: ([x]) => ({ dtype: x.dtype, shape: x.shape }),
   vjp: () => [null],
   behaviour: () => isometry,
@@ -266,6 +271,7 @@ function choose(condition: Node, dy: Node): Node[] {
 
 function binary(
   name: string,
+  computes: Elementary,
   compute: (a: number, b: number, dtype: DType) => number,
   rules: {
     vjp(y: Node<null>, dy: Node): readonly (Node | null)[];
@@ -273,8 +279,11 @@ function binary(
     parts?(y: Node<null>, varies: readonly boolean[]): Node | null;
   },
 ): Op<null> {
+  const rises = computes === "larger" || computes === "smaller" || computes === "and" || computes === "or";
   return {
     name,
+    computes,
+    ...(rises && { order: "rises" as const }),
     infer([a, b]) {
       if (a.dtype !== b.dtype || !sameShape(a.shape, b.shape)) {
         throw new ShapeError(
@@ -291,9 +300,9 @@ function binary(
   };
 }
 
-function comparison(name: string, test: (a: number, b: number) => boolean): Op<null> {
+function comparison(name: string, computes: Elementary, test: (a: number, b: number) => boolean): Op<null> {
   return {
-    ...binary(name, (a, b) => (test(a, b) ? 1 : 0), {
+    ...binary(name, computes, (a, b) => (test(a, b) ? 1 : 0), {
       vjp: () => [null, null],
       behaviour: () => unbounded("a condition jumps"),
     }),

@@ -9,6 +9,7 @@ import { reshape } from "./movement.ts";
 
 const broadcastOp: Op<{ readonly shape: Shape }> = {
   name: "Expand",
+  order: "rises",
   infer([x], { shape }) {
     if (!sameShape(broadcastShapes("broadcastTo", x.shape, shape), shape)) {
       throw new ShapeError(`broadcastTo: ${showShape(x.shape)} does not broadcast to ${showShape(shape)}`);
@@ -63,6 +64,7 @@ export interface ReduceAttrs {
 
 const sumOp: Op<ReduceAttrs> = {
   name: "ReduceSum",
+  order: "adds",
   infer: ([x], attrs) => ({ dtype: x.dtype, shape: reducedShape(x.shape, attrs) }),
   vjp: (y, dy) => [broadcastTo(withKeptAxes(y, dy), y.inputs[0].shape)],
   behaviour(y) {

@@ -52,6 +52,7 @@ interface GatherAttrs {
 
 const gatherOp: Op<GatherAttrs> = {
   name: "Gather",
+  order: "moves",
   infer([x, indices], { axis }) {
     checkIndices(indices.dtype);
     return { dtype: x.dtype, shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)] };
@@ -78,6 +79,7 @@ const gatherOp: Op<GatherAttrs> = {
 /** The adjoint of gather: add each slice to the place that it was taken from. */
 const scatterOp: Op<GatherAttrs & { readonly shape: Shape }> = {
   name: "ScatterAdd",
+  order: "adds",
   infer([x, indices], { shape }) {
     checkIndices(indices.dtype);
     return { dtype: x.dtype, shape };

@@ -10,6 +10,7 @@ import { int64s, padForm, reshapeForm, sliceForm } from "./lowering.ts";
 
 const reshapeOp: Op<{ readonly shape: Shape }> = {
   name: "Reshape",
+  order: "moves",
   infer([x], { shape }) {
     if (sizeOf(shape) !== sizeOf(x.shape)) {
       throw new ShapeError(`reshape: sizes must match, got ${showShape(x.shape)} to ${showShape(shape)}`);
@@ -81,6 +82,7 @@ export function unsqueeze(x: Node, axes: readonly number[]): Node {
 
 const transposeOp: Op<{ readonly perm: readonly number[] }> = {
   name: "Transpose",
+  order: "moves",
   infer([x], { perm }) {
     const sorted = [...perm].sort((a, b) => a - b);
     if (perm.length !== x.shape.length || sorted.some((p, i) => p !== i)) {
@@ -127,6 +129,7 @@ interface SliceAttrs {
 
 const sliceOp: Op<SliceAttrs> = {
   name: "Slice",
+  order: "moves",
   infer([x], { starts, sizes, steps }) {
     x.shape.forEach((d, i) => {
       const last = starts[i] + (sizes[i] - 1) * steps[i];
@@ -199,6 +202,7 @@ export function split(x: Node, axis: number, sizes: readonly number[]): Node[] {
 /** The adjoint of slice: the numbers go back to where they were taken, zeros elsewhere. */
 const scatterSliceOp: Op<SliceAttrs & { readonly shape: Shape }> = {
   name: "ScatterSlice",
+  order: "rises",
   infer: ([x], { shape }) => ({ dtype: x.dtype, shape }),
   vjp: (y, dy) => [apply(sliceOp, [dy], { starts: y.attrs.starts, sizes: y.attrs.sizes, steps: y.attrs.steps })],
   behaviour: () => isometry,
@@ -266,6 +270,7 @@ export function pad(x: Node, before: readonly number[], after: readonly number[]
 
 const concatOp: Op<{ readonly axis: number }> = {
   name: "Concat",
+  order: "moves",
   infer(inputs, { axis }) {
     const [first] = inputs;
     for (const x of inputs) {

@@ -13,6 +13,7 @@ export interface PatchAttrs extends Window {
 
 const patchesOp: Op<PatchAttrs> = {
   name: "Patches",
+  order: "rises",
   infer([x], attrs) {
     const windows = windowsAlong("patches", attrs.input, attrs);
     return { dtype: x.dtype, shape: [x.shape[0], x.shape[1], sizeOf(attrs.kernel), sizeOf(windows)] };
@@ -37,6 +38,7 @@ const patchesOp: Op<PatchAttrs> = {
 
 const foldOp: Op<PatchAttrs> = {
   name: "Fold",
+  order: "adds",
   infer: ([x], { input }) => ({ dtype: x.dtype, shape: [x.shape[0], x.shape[1], ...input] }),
   vjp: (y, dy) => [apply(patchesOp, [dy], y.attrs)],
   behaviour: (y) => folding(y.attrs),

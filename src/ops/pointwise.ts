@@ -38,6 +38,8 @@ export const relu = (x: Node): Node => apply(reluOp, [x], null);
 
 const reluOp = unary<null>({
   name: "Relu",
+  computes: "relu",
+  order: "rises",
   compute: (x) => Math.max(x, 0),
   // A product with 0s and 1s: ONNX Runtime takes twice as long for a Where.
   pull: (y, dy) => mul(dy, cast(greater(y, 0), dy.dtype)),
@@ -50,6 +52,7 @@ export const leakyRelu = (x: Node, alpha = 0.01): Node => apply(leakyReluOp, [x]
 
 const leakyReluOp = unary<{ readonly alpha: number }>({
   name: "LeakyRelu",
+  computes: "leaky relu",
   compute: (x, { alpha }) => (x > 0 ? x : alpha * x),
   pull: ({ inputs: [x], attrs }, dy) => where(greater(x, 0), dy, mul(dy, attrs.alpha)),
   behaviour: ({ alpha }) =>
@@ -63,6 +66,8 @@ export const abs = (x: Node): Node => apply(absOp, [x], null);
 
 const absOp = unary<null>({
   name: "Abs",
+  computes: "absolute",
+  notNegative: true,
   compute: Math.abs,
   pull: ({ inputs: [x] }, dy) => mul(dy, sign(x)),
   behaviour: () => pointwise(-1, 1, kinked, bentAtZero(-1, 1)),
@@ -83,6 +88,8 @@ export function clip(x: Node, low: number, high: number): Node {
 
 const clipRule = unary<Range>({
   name: "Clip",
+  computes: "clip",
+  order: "rises",
   compute: (x, { low, high }) => Math.min(Math.max(x, low), high),
   pull: ({ inputs: [x], attrs: { low, high } }, dy) => where(and(greaterOrEqual(x, low), lessOrEqual(x, high)), dy, 0),
   behaviour: ({ low, high }) => pointwise(0, 1, kinked, ramp(low, high, 1)),
@@ -116,6 +123,7 @@ export const hardSigmoid = (x: Node, alpha = 0.2, beta = 0.5): Node => apply(har
 
 const hardSigmoidOp = unary<Line>({
   name: "HardSigmoid",
+  computes: "hard sigmoid",
   compute: (x, { alpha, beta }) => Math.max(0, Math.min(1, alpha * x + beta)),
   pull: (y, dy) => where(and(greater(y, 0), less(y, 1)), mul(dy, y.attrs.alpha), 0),
   behaviour: ({ alpha, beta }) => pointwise(Math.min(alpha, 0), Math.max(alpha, 0), kinked, between(alpha, beta)),
@@ -198,6 +206,8 @@ const sigmoidNumber = (x: number): number => {
 
 const sigmoidOp = unary<null>({
   name: "Sigmoid",
+  computes: "sigmoid",
+  notNegative: true,
   compute: sigmoidNumber,
   pull: (y, dy) => mul(dy, mul(y, sub(1, y))),
   // sup |s''| = 1 / (6 sqrt 3).
@@ -211,6 +221,7 @@ export const tanh = (x: Node): Node => apply(tanhOp, [x], null);
 
 const tanhOp = unary<null>({
   name: "Tanh",
+  computes: "tanh",
   compute: Math.tanh,
   pull: (y, dy) => mul(dy, sub(1, mul(y, y))),
   // sup |tanh''| = 4 / (3 sqrt 3).
@@ -249,6 +260,8 @@ export const softplus = (x: Node): Node => apply(softplusOp, [x], null);
 
 const softplusOp = unary<null>({
   name: "Softplus",
+  computes: "softplus",
+  notNegative: true,
   compute: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
   pull: ({ inputs: [x] }, dy) => mul(dy, sigmoid(x)),
   behaviour: () => pointwise(0, 1, 0.25, betweenTurns(sigmoidNumber, [])),
@@ -347,6 +360,7 @@ export const erf = (x: Node): Node => apply(erfOp, [x], null);
 
 const erfOp = unary<null>({
   name: "Erf",
+  computes: "erf",
   compute: erfNumber,
   pull: ({ inputs: [x] }, dy) => mul(dy, mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI))),
   // sup erf' = 2 / sqrt(pi) at 0; sup |erf''| = sqrt(8 / (pi e)) at 1 / sqrt 2.
@@ -364,6 +378,7 @@ export const exp = (x: Node): Node => apply(expOp, [x], null);
 
 const expOp = unary<null>({
   name: "Exp",
+  notNegative: true,
   compute: Math.exp,
   pull: (y, dy) => mul(dy, y),
   behaviour: () => steep("the slope of exp grows without bound", expSlopes),
@@ -375,6 +390,8 @@ export const sqrt = (x: Node): Node => apply(sqrtOp, [x], null);
 
 const sqrtOp = unary<null>({
   name: "Sqrt",
+  computes: "root",
+  notNegative: true,
   compute: Math.sqrt,
   pull: (y, dy) => div(mul(dy, 0.5), y),
   behaviour: () => steep("the slope of sqrt grows without bound near 0", rootSlopes),
@@ -436,6 +453,7 @@ export const sign = (x: Node): Node => apply(signOp, [x], null);
 
 const signOp = unary<null>({
   name: "Sign",
+  order: "rises",
   compute: Math.sign,
   pull: () => null,
   behaviour: () => unbounded("sign jumps at 0"),
@@ -449,6 +467,7 @@ export const floor = (x: Node): Node => apply(floorOp, [x], null);
 
 const floorOp = unary<null>({
   name: "Floor",
+  order: "rises",
   compute: Math.floor,
   pull: () => null,
   behaviour: () => unbounded("floor jumps at whole numbers"),

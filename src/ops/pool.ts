@@ -60,6 +60,7 @@ export function globalMaxPool(x: Node): Node {
 
 const maxPoolOp: Op<Window> = {
   name: "MaxPool",
+  order: "rises",
   infer: ([x], window) => ({ dtype: x.dtype, shape: pooled("maxPool", x.shape, window) }),
   vjp(y, dy) {
     const [x] = y.inputs;
@@ -152,6 +153,8 @@ interface AverageAttrs extends Window {
 
 const averagePoolOp: Op<AverageAttrs> = {
   name: "AveragePool",
+  computes: "window mean",
+  order: "adds",
   infer: ([x], window) => ({ dtype: x.dtype, shape: pooled("averagePool", x.shape, window) }),
   vjp(y, dy) {
     const [x] = y.inputs;

@@ -29,6 +29,7 @@ export const reduceMin = (x: Node, axes?: readonly number[], keep = false): Node
 
 const meanOp: Op<ReduceAttrs> = {
   name: "ReduceMean",
+  order: "adds",
   infer: ([x], attrs) => ({ dtype: x.dtype, shape: reducedShape(x.shape, attrs) }),
   vjp(y, dy) {
     const [x] = y.inputs;
@@ -45,8 +46,8 @@ const meanOp: Op<ReduceAttrs> = {
   onnx: (y, build) => reduceForm(build, "ReduceMean", build.input(0), y.attrs.axes, y.attrs.keep),
 };
 
-const reduceMaxOp = extremum("ReduceMax", Number.NEGATIVE_INFINITY, Math.max, less);
-const reduceMinOp = extremum("ReduceMin", Number.POSITIVE_INFINITY, Math.min, greater);
+const reduceMaxOp = extremum("ReduceMax", "largest", Number.NEGATIVE_INFINITY, Math.max, less);
+const reduceMinOp = extremum("ReduceMin", "smallest", Number.POSITIVE_INFINITY, Math.min, greater);
 
 // --- internal ---
 
@@ -64,12 +65,15 @@ const groupSize = (y: Node<ReduceAttrs>): number => sizeOf(y.inputs[0].shape) / 
 /** `worse(x, y)` says that x is not the extremum y. */
 function extremum(
   name: string,
+  computes: "largest" | "smallest",
   start: number,
   better: (a: number, b: number) => number,
   worse: (a: Node, b: Node) => Node,
 ): Op<ReduceAttrs> {
   return {
     name,
+    computes,
+    order: "rises",
     infer: ([x], attrs) => ({ dtype: x.dtype, shape: reducedShape(x.shape, attrs) }),
     vjp(y, dy) {
       const [x] = y.inputs;
@@ -82,7 +86,7 @@ function extremum(
     behaviour: () => ({ kind: "smooth", lipschitz: { 1: 1, 2: 1, inf: 1 }, curvature: Number.POSITIVE_INFINITY }),
     // The smallest is the largest of what is turned round, turned round.
     parts(y) {
-      const turn = (x: Node) => (name === "ReduceMin" ? neg(x) : x);
+      const turn = (x: Node) => (computes === "smallest" ? neg(x) : x);
       const { axes } = y.attrs;
       const kept = y.inputs[0].shape.flatMap((_, i) => (axes.includes(i) ? [] : [i]));
       const apart = transpose(turn(y.inputs[0]), [...kept, ...axes]);

@@ -39,6 +39,7 @@ function evenly(v: number): number {
 const roundOp: Op<{ readonly half: Half }> = {
   ...unary<{ readonly half: Half }>({
     name: "RoundTo",
+    order: "rises",
     compute: (x, { half }) => roundedTo(half, x),
     pull: () => null,
     behaviour: ({ half }) => unbounded(`a cast to ${half} rounds: it is a step function`),

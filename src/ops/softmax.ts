@@ -43,6 +43,7 @@ interface AxisAttrs {
 
 const softmaxOp: Op<AxisAttrs> = {
   name: "Softmax",
+  computes: "softmax",
   infer: ([x]) => ({ dtype: x.dtype, shape: x.shape }),
   vjp(y, dy) {
     const { axis } = y.attrs;

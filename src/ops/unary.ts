@@ -16,8 +16,7 @@ export interface Native<A> {
 /** What is known of a function of one number. It has a native form, a composite, or both. */
 export type Rule<A> = Facts<A> & (Written<A> | Composed<A>);
 
-interface Facts<A> {
-  readonly name: string;
+interface Facts<A> extends Pick<Op<A>, "name" | "computes" | "order" | "notNegative"> {
   /** The value, in float64. */
   compute(x: number, attrs: A): number;
   /** f'(x) dy as graph, smooth where f is, so that it can be differentiated again; null where f' is 0. */
@@ -42,6 +41,9 @@ interface Composed<A> {
 export function unary<A>(rule: Rule<A>): Op<A> {
   return {
     name: rule.name,
+    ...(rule.computes && { computes: rule.computes }),
+    ...(rule.order && { order: rule.order }),
+    ...(rule.notNegative && { notNegative: rule.notNegative }),
     infer([x]) {
       if (!isFloat(x.dtype) && !rule.integers) {
         throw new ShapeError(`${rule.name}: needs float32 or float64, got ${x.dtype}; cast it first`);

@@ -8,7 +8,6 @@ import { checkFinite, frobeniusNorm, type Matrix, matrix, transpose } from "../.
 import { down, exponentOf, gamma, scale, up } from "../../linalg/rounding.ts";
 import { ShapeError, UsageError } from "../../tensor/errors.ts";
 import type { Chain } from "../chain.ts";
-import { once } from "../once.ts";
 
 /** For slopes d of a neuron, (d - mu)^2 <= mu^2 - pi: the sector that the inequality uses, never narrower than the slopes. */
 export interface Sector {
@@ -27,18 +26,6 @@ export interface ChainForm {
   readonly steepest: readonly number[];
   /** constant of the chain <= 2^exponent (constant of the form). */
   readonly exponent: number;
-  /** For each hidden layer the neurons that are left, and how many there were. */
-  readonly kept: readonly (readonly number[])[];
-  readonly widths: readonly number[];
-  /** For each hidden layer the exponent of the signal there. */
-  readonly exponents: readonly number[];
-}
-
-export interface ChainFormOptions {
-  /** Whether the output map may be replaced by a square one, default "square"; "rows" keeps its rows, for those who need them one by one. */
-  readonly output?: "square" | "rows";
-  /** The same of the input map: "columns" for those who weigh the inputs one by one. */
-  readonly input?: "square" | "columns";
 }
 
 /**
@@ -47,10 +34,7 @@ export interface ChainFormOptions {
  * If W W^T <= C C^T then W = C K with ||K|| <= 1, hence f o W has at most the constant of f o C; likewise at the other end. C is a
  * floating Cholesky factor of W W^T + c I with c above the error of both: relative 1e-10 at width 1,000.
  */
-export function chainForm(
-  chain: Chain,
-  { output = "square", input = "square" }: ChainFormOptions = {},
-): ChainForm | null {
+export function chainForm(chain: Chain): ChainForm | null {
   checkChain(chain);
   let weights = chain.affine.map((a) => a.weight);
   const slopes = chain.activations.map(({ low, high }) => ({ low, high }));
@@ -69,18 +53,15 @@ export function chainForm(
   if (weights.some((W) => W.data.every((x) => x === 0))) return null;
 
   let exponent = 0;
-  const exponents: number[] = [];
   weights = weights.map((W) => {
     const scaled = moderate(W);
     exponent += scaled.exponent;
-    exponents.push(exponent);
     return scaled.W;
   });
   const last = weights.length - 1;
   if (last > 0) {
-    if (input === "square" && weights[0].cols > weights[0].rows) weights[0] = dominating(weights[0]);
-    if (output === "square" && weights[last].rows > weights[last].cols)
-      weights[last] = transpose(dominating(transpose(weights[last])));
+    if (weights[0].cols > weights[0].rows) weights[0] = dominating(weights[0]);
+    if (weights[last].rows > weights[last].cols) weights[last] = transpose(dominating(transpose(weights[last])));
   }
   return {
     weights,
@@ -89,29 +70,7 @@ export function chainForm(
       Math.max(...kept[i].map((j) => Math.max(Math.abs(low[j]), Math.abs(high[j])))),
     ),
     exponent,
-    kept,
-    widths: slopes.map(({ low }) => low.length),
-    exponents: exponents.slice(0, -1),
   };
-}
-
-/** The form with a square output, made once for each chain. */
-export const formOf = once((chain: Chain) => chainForm(chain));
-
-/** Multipliers of the form as multipliers of the chain: scaled, and 0 for a neuron that was left out. */
-export function multipliersOfChain(form: ChainForm, multipliers: readonly Float64Array[]): readonly Float64Array[] {
-  return multipliers.map((lambda, i) => {
-    const all = new Float64Array(form.widths[i]);
-    lambda.forEach((l, k) => {
-      all[form.kept[i][k]] = scale(l, -2 * form.exponents[i]);
-    });
-    return all;
-  });
-}
-
-/** The mirror of `multipliersOfChain`. */
-export function multipliersOfForm(form: ChainForm, multipliers: readonly Float64Array[]): readonly Float64Array[] {
-  return form.kept.map((kept, i) => Float64Array.from(kept, (j) => scale(multipliers[i][j], 2 * form.exponents[i])));
 }
 
 /** The sector of slopes in [low, high], rounded outward. For [0, b] and [-b, b] it has no rounding but in b^2. */
@@ -155,19 +114,6 @@ export function checkChain({ affine, activations }: Chain): void {
     if (j >= 0) throw new UsageError(`chain: slopes must be finite and in order, got [${low[j]}, ${high[j]}]`);
   });
 }
-
-/** Multiply-adds of the elimination of block i, roughly. */
-export function blockWork({ weights }: Pick<ChainForm, "weights">, i: number): number {
-  const { rows, cols } = weights[i];
-  // At first the block is the identity, or a few rows away from it.
-  if (i === 0) return rows * cols;
-  const before = weights[i - 1].cols;
-  return (cols * before ** 2) / 2 + (cols ** 2 * before) / 2 + cols ** 3 / 6;
-}
-
-/** The same of all blocks. */
-export const formWork = (form: Pick<ChainForm, "weights">): number =>
-  form.weights.reduce((sum, _, i) => sum + blockWork(form, i), 0);
 
 // --- internal ---
 

@@ -21,12 +21,6 @@ export function normProduct(chain: Chain): UpperBound {
   return productOf(chain, "product", (W) => spectralNorm(W).upper);
 }
 
-/** The product of norms as good as there is time for. */
-export function productInTime(chain: Chain, { fits }: Pick<Budget, "fits">): number {
-  const cost = chain.affine.reduce((sum, { weight }) => sum + spectralCost(weight.rows, weight.cols), 0);
-  return fits(cost) ? normProduct(chain).value : atMostQuickProduct(chain, Number.POSITIVE_INFINITY);
-}
-
 /** min(value, product of norms), in which the norms are looked at closely only if that could change the result. */
 export function atMostProduct(chain: Chain, value: number): number {
   const least = chain.affine.reduce((product, { weight }) => {

@@ -1,25 +1,28 @@
 /** @file SeqLip as a bound: the chain is cut into pairs of neighbouring weights, and every maximum over a layer's slopes is over-estimated. */
+import type { Engine } from "../../engine/engine.ts";
 import { frobeniusUp } from "../../linalg/enclosure.ts";
 import { type Matrix, multiply, transpose } from "../../linalg/matrix.ts";
 import { spectralNorm } from "../../linalg/norm.ts";
-import { gamma, scaleUp, sqrtUp, tiny, unit, up } from "../../linalg/rounding.ts";
+import { down, gamma, scaleUp, sqrtUp, tiny, unit, up } from "../../linalg/rounding.ts";
 import type { UpperBound } from "../bound.ts";
-import { type Budget, budget, type Clock } from "../budget.ts";
+import { budget, type Clock } from "../budget.ts";
 import type { Chain } from "../chain.ts";
 import { timesUp } from "../norm/region.ts";
+import { quadraticBound } from "../quadratic/lipsdp.ts";
+import { programOfChain } from "../quadratic/ofChain.ts";
+import { workOf } from "../quadratic/work.ts";
 import { type ChainForm, chainForm, type Sector } from "./form.ts";
 import { normProduct } from "./frobenius.ts";
 import { patternBound } from "./patterns.ts";
-import { settle } from "./proof.ts";
-import { searchMultipliers } from "./search.ts";
 import { leadingTriplets } from "./triplets.ts";
 
 export interface SeqLipOptions {
+  readonly engine: Engine;
   /** Out of time, what is left of a factor is bounded quickly; default 10. */
-  readonly seconds?: number;
-  /** The machine's unless told. */
-  readonly clock?: Clock;
-  readonly signal?: AbortSignal;
+  readonly seconds?: number | undefined;
+  /** Default: the machine's. */
+  readonly clock?: Clock | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** From 0 to 1. */
   onProgress?(fraction: number): void;
   /** Branch and bound for layers of at most so many neurons, default 24. */
@@ -38,8 +41,8 @@ export interface SeqLipOptions {
  *
  * Reference: Virmaux and Scaman 2018, section 6 (there without a bound on the maxima).
  */
-export async function seqLip(chain: Chain, options: SeqLipOptions = {}): Promise<UpperBound> {
-  const { seconds = 10, signal, clock: passing, branch = 24, onProgress = () => {} } = options;
+export async function seqLip(chain: Chain, options: SeqLipOptions): Promise<UpperBound> {
+  const { engine, seconds = 10, signal, clock: passing, branch = 24, onProgress = () => {} } = options;
   const clock = budget({ seconds, signal, clock: passing });
   const whole = normProduct(chain).value;
   const form = chainForm(chain);
@@ -55,15 +58,13 @@ export async function seqLip(chain: Chain, options: SeqLipOptions = {}): Promise
     for (const [i, sector] of form.sectors.entries()) {
       onProgress(i / form.sectors.length);
       const left = form.sectors.length - i;
-      const share = budget({ seconds: Math.max(0, seconds - clock.elapsed()) / left, signal, clock: passing });
-      const { value: norm, ended: all } = await pairBound(
-        parts[i],
-        sector,
-        parts[i + 1],
-        form.steepest[i],
-        share,
+      const { value: norm, ended: all } = await pairBound(parts[i], sector, parts[i + 1], form.steepest[i], {
+        engine,
+        seconds: Math.max(0, seconds - clock.elapsed()) / left,
+        signal,
+        clock: passing,
         branch,
-      );
+      });
       ended &&= all;
       factors.push(norm);
     }
@@ -110,21 +111,24 @@ async function pairBound(
   sector: Sector,
   second: Split,
   steepest: number,
-  clock: Budget,
-  branch: number,
+  {
+    engine,
+    branch,
+    ...limits
+  }: Pick<SeqLipOptions, "engine" | "seconds" | "signal" | "clock"> & { readonly branch: number },
 ): Promise<{ readonly value: number; readonly ended: boolean }> {
   const { A } = first;
   const { B } = second;
-  const form = pairForm(A, sector, B, steepest);
-  const found = await searchMultipliers(form, clock, { tolerance: 1e-6 });
-  const proof = found && settle(form, found.multipliers);
-  let ended = found?.ended ?? false;
-  let value = timesUp(timesUp(first.normA, second.normB), steepest);
-  if (proof) value = Math.min(value, sqrtUp(proof.r));
-  if (A.rows <= branch && !clock.expired) {
-    const exact = await patternBound(B, A, sector, clock);
-    if (exact.ended || exact.value < value) ended = exact.ended;
-    value = Math.min(value, exact.value);
+  const clock = budget(limits);
+  const exact = A.rows <= branch ? await patternBound(B, A, sector, clock) : null;
+  let ended = exact?.ended ?? false;
+  let value = Math.min(exact?.value ?? Number.POSITIVE_INFINITY, timesUp(timesUp(first.normA, second.normB), steepest));
+  if (!ended) {
+    const program = programOfChain(pairChain(A, sector, B));
+    const seconds = Math.max(0, (limits.seconds ?? Number.POSITIVE_INFINITY) - clock.elapsed());
+    const found = await quadraticBound(program, { engine, ...limits, seconds, work: workOf(program) });
+    if (found.value < value) ended = found.ended;
+    value = Math.min(value, found.value);
   }
   const p = up(up(second.normB * steepest) * first.h);
   const q = up(up(first.normA * steepest) * second.h);
@@ -132,15 +136,14 @@ async function pairBound(
   return { value: p === 0 && q === 0 ? value : blockNorm(value, p, q, s), ended };
 }
 
-const pairForm = (A: Matrix, sector: Sector, B: Matrix, steepest: number): ChainForm => ({
-  weights: [A, B],
-  sectors: [sector],
-  steepest: [steepest],
-  exponent: 0,
-  kept: [Array.from(sector.mu.keys())],
-  widths: [A.rows],
-  exponents: [0],
-});
+/** B D A with the slopes of a sector, rounded outward. */
+function pairChain(A: Matrix, { mu, rho }: Sector, B: Matrix): Chain {
+  const low = mu.map((m, j) => (rho[j] === 0 ? m : m === rho[j] ? 0 : down(m - rho[j])));
+  const high = mu.map((m, j) => (rho[j] === 0 ? m : m === -rho[j] ? 0 : up(m + rho[j])));
+  const slopeOn = (j: number): readonly [number, number] => [low[j], high[j]];
+  const affine = [A, B].map((weight) => ({ weight, bias: new Float64Array(weight.rows) }));
+  return { affine, activations: [{ low, high, slopeOn, apply: (z) => z }] };
+}
 
 /** An upper bound of the norm of [[m, p], [q, s]], all >= 0: the root of (f + ((m^2 + q^2 - p^2 - s^2)^2 + 4 (m p + q s)^2)^(1/2)) / 2, f the sum of squares. */
 function blockNorm(m: number, p: number, q: number, s: number): number {

@@ -2,8 +2,8 @@
 import { cholesky } from "../../linalg/cholesky.ts";
 import { rotation, turn } from "../../linalg/eigh.ts";
 import { gramMatrix, identity, type Matrix, multiply, transpose } from "../../linalg/matrix.ts";
+import { solveRows } from "../../linalg/triangular.ts";
 import { random } from "../../tensor/random.ts";
-import { solveRows } from "./matrix.ts";
 
 export interface Triplets {
   /** Largest first. */

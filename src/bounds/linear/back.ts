@@ -2,9 +2,11 @@
  * @file The walk back as graph: from covectors at a node to covectors at the input and a number, one rule per kind of node. What is computed may
  * be off by rounding, and how much is counted along the way: any covector is as good as another, as long as the remainder is paid for.
  */
+
 import { accumulate } from "../../graph/accumulate.ts";
 import { apply, type Node } from "../../graph/graph.ts";
 import { constant, filledLike } from "../../graph/leaf.ts";
+import { operatorOf } from "../../graph/origin.ts";
 import { add, mul } from "../../ops/arith.ts";
 import { sum } from "../../ops/broadcast.ts";
 import { matmul } from "../../ops/matmul.ts";
@@ -96,7 +98,8 @@ export function pullBack(
     node.inputs.forEach((x, k) => {
       if (!place.has(x)) return;
       const g = pulled[k];
-      if (!g) throw new UsageError(`${plan.subject.name}: ${varying[i].op.name} gives no adjoint to the linear walk`);
+      if (!g)
+        throw new UsageError(`${plan.subject.name}: ${operatorOf(varying[i])} gives no adjoint to the linear walk`);
       give(x, g);
     });
     if (facts.bias) {

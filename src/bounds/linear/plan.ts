@@ -2,9 +2,11 @@
  * @file A network as the linear walk sees it: which nodes are affine, which bend, and where ranges are needed. Facts are read from the graph of
  * one sample; graphs of many rows have the same nodes in the same order, and only they are compiled.
  */
+
 import type { Flow } from "../../graph/behaviour.ts";
 import { onlyCopies } from "../../graph/copy.ts";
 import type { Behaviour, Node, Slopes } from "../../graph/graph.ts";
+import { operatorOf } from "../../graph/origin.ts";
 import { UsageError } from "../../tensor/errors.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { isFloat } from "../../tensor/tensor.ts";
@@ -101,7 +103,7 @@ export function planOf(subject: Subject, given?: Flow): Plan {
     }
     if (behaviour.kind !== "isometry" && behaviour.kind !== "linear") {
       const why = behaviour.kind === "unbounded" ? behaviour.why : "it is no function of single numbers";
-      throw new UsageError(`${subject.name}: the linear walk has no lines for ${node.op.name}: ${why}`);
+      throw new UsageError(`${subject.name}: the linear walk has no lines for ${operatorOf(node)}: ${why}`);
     }
     return affineOf(node, mask, place, norms);
   });

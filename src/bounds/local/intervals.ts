@@ -3,7 +3,7 @@
  * is everything: a range never holds too little.
  */
 import { flowOf } from "../../graph/behaviour.ts";
-import type { Behaviour, Node } from "../../graph/graph.ts";
+import type { Behaviour, Elementary, Node } from "../../graph/graph.ts";
 import { input } from "../../graph/leaf.ts";
 import { down, gamma, tiny, up } from "../../linalg/rounding.ts";
 import { sizeOf } from "../../tensor/shape.ts";
@@ -45,58 +45,50 @@ export function nodeRange(node: Node, inputs: readonly Range[], varies: readonly
 }
 
 /** Does a node round nothing: is every number of its result one of those that it is given, or one with the other sign, or a condition? */
-export const isExact = ({ op }: Node): boolean =>
-  chooses.has(op.name) || op.name in comparisons || op.name === "Neg" || op.name === "Not" || op.name === "Where";
+export const isExact = ({ op: { order, computes } }: Node): boolean =>
+  order === "moves" ||
+  order === "rises" ||
+  (computes !== undefined &&
+    (computes in comparisons || computes === "negative" || computes === "not" || computes === "choice"));
 
 // --- internal ---
 
-/** Ops that never fall where an input rises, and are exact. */
-const chooses = new Set(
-  "Reshape Transpose Slice ScatterSlice Concat Expand Gather Patches Max Min ReduceMax ReduceMin MaxPool MaxMin RoundTo StopGradient Relu Clip Sign Floor And Or".split(
-    " ",
-  ),
-);
+/** Is it surely so, may it be so? */
+type Comparison = (a: Range, b: Range, i: number) => readonly [boolean, boolean];
 
-/** Ops that add, with weights that are not negative. */
-const adds = new Set("Add ReduceSum ReduceMean AveragePool Fold ScatterAdd".split(" "));
-
-/** Functions of one number whose values are never below 0, whatever rounding says. */
-const notNegative = new Set("Abs Exp Sqrt Sigmoid Softplus".split(" "));
-
-const comparisons: Readonly<Record<string, (a: Range, b: Range, i: number) => readonly [boolean, boolean]>> = {
-  // Is it surely so, may it be so?
-  Less: (a, b, i) => [a.high[i] < b.low[i], a.low[i] < b.high[i]],
-  LessOrEqual: (a, b, i) => [a.high[i] <= b.low[i], a.low[i] <= b.high[i]],
-  Greater: (a, b, i) => [a.low[i] > b.high[i], a.high[i] > b.low[i]],
-  GreaterOrEqual: (a, b, i) => [a.low[i] >= b.high[i], a.high[i] >= b.low[i]],
-  Equal: (a, b, i) => [
+const comparisons: Readonly<Partial<Record<Elementary, Comparison>>> = {
+  less: (a, b, i) => [a.high[i] < b.low[i], a.low[i] < b.high[i]],
+  "at most": (a, b, i) => [a.high[i] <= b.low[i], a.low[i] <= b.high[i]],
+  greater: (a, b, i) => [a.low[i] > b.high[i], a.high[i] > b.low[i]],
+  "at least": (a, b, i) => [a.low[i] >= b.high[i], a.high[i] >= b.low[i]],
+  equal: (a, b, i) => [
     a.low[i] === a.high[i] && b.low[i] === b.high[i] && a.low[i] === b.low[i],
     a.low[i] <= b.high[i] && b.low[i] <= a.high[i],
   ],
 };
 
 function ruleOf(node: Node, inputs: readonly Range[], varies: readonly boolean[]): Range {
-  const { name } = node.op;
+  const { computes, order } = node.op;
   const [a, b, c] = inputs;
-  const compare = comparisons[name];
+  const compare = computes && comparisons[computes];
   if (compare) {
     const known = a.low.map((_, i) => (compare(a, b, i)[0] ? 1 : 0));
     return { low: known, high: known.map((v, i) => (v === 1 || compare(a, b, i)[1] ? 1 : 0)) };
   }
-  switch (name) {
-    case "Gather":
-    case "ScatterAdd":
-      // Where to is no number to calculate with.
-      return varies[inputs.length - 1] ? anything(sizeOf(node.shape)) : monotone(node, inputs);
-    case "Neg":
+  // Where to is no number to calculate with.
+  if (order && isFloat(node.dtype) && node.inputs.some((x, i) => varies[i] && !isFloat(x.dtype))) {
+    return anything(sizeOf(node.shape));
+  }
+  switch (computes) {
+    case "negative":
       return { low: a.high.map((v) => -v), high: a.low.map((v) => -v) };
-    case "Not":
+    case "not":
       return { low: a.high.map((v) => (v === 0 ? 1 : 0)), high: a.low.map((v) => (v === 0 ? 1 : 0)) };
-    case "Sub":
+    case "difference":
       return { low: a.low.map((v, i) => down(v - b.high[i])), high: a.high.map((v, i) => up(v - b.low[i])) };
-    case "Add":
+    case "sum":
       return { low: a.low.map((v, i) => down(v + b.low[i])), high: a.high.map((v, i) => up(v + b.high[i])) };
-    case "Where": {
+    case "choice": {
       // The condition lies between 0 and 1.
       const first = (i: number) => a.low[i] !== 0;
       const second = (i: number) => a.high[i] === 0;
@@ -104,25 +96,25 @@ function ruleOf(node: Node, inputs: readonly Range[], varies: readonly boolean[]
         x.map((v, i) => (first(i) ? v : second(i) ? y[i] : pick(v, y[i])));
       return { low: chosen(b.low, c.low, Math.min), high: chosen(b.high, c.high, Math.max) };
     }
-    case "Cast":
+    case "cast":
       return castRange(node, a);
-    case "Mul":
+    case "product":
       return node.inputs[0] === node.inputs[1] ? squareRange(a) : cornersOf(a, b, (x, y) => x * y);
-    case "Pow":
+    case "power":
       return !varies[1] && b.low.every((v, i) => v === 2 && b.high[i] === 2)
         ? squareRange(a)
         : byBehaviour(node, inputs, varies);
-    case "Div":
+    case "quotient":
       return quotientRange(node, a, b);
-    case "Sqrt":
+    case "root":
       // Rises, and is rounded correctly.
       return a.low.every((v) => v >= 0)
         ? { low: a.low.map((v) => Math.max(0, down(Math.sqrt(v)))), high: a.high.map((v) => up(Math.sqrt(v))) }
         : byBehaviour(node, inputs, varies);
-    case "Softmax":
+    case "softmax":
       return softmaxRange(node, a);
     default:
-      return chooses.has(name) || adds.has(name) ? monotone(node, inputs) : byBehaviour(node, inputs, varies);
+      return order ? monotone(node, inputs) : byBehaviour(node, inputs, varies);
   }
 }
 
@@ -172,7 +164,7 @@ function byBehaviour(node: Node, inputs: readonly Range[], varies: readonly bool
         inputs.map((r, i) => (i === which ? z : r.low)),
       );
     const found = pointwiseRange(apply, slopeOn, inputs[which]);
-    return notNegative.has(node.op.name) ? { ...found, low: found.low.map((v) => Math.max(0, v)) } : found;
+    return node.op.notNegative ? { ...found, low: found.low.map((v) => Math.max(0, v)) } : found;
   }
   const lipschitz = lipschitzOf(own);
   if (lipschitz !== null) {
@@ -214,7 +206,7 @@ function monotone(node: Node, inputs: readonly Range[]): Range {
       inputs.map((r) => r[side]),
     );
   const [low, high] = [at("low"), at("high")];
-  if (chooses.has(node.op.name) || !isFloat(node.dtype)) return { low, high };
+  if (node.op.order !== "adds" || !isFloat(node.dtype)) return { low, high };
   const g = 2 * gamma(inputs.reduce((n, r) => n + r.low.length, 8));
   const spread = node.op
     .evaluate(

@@ -23,6 +23,8 @@ export interface LocalNorms extends Pick<NodeNorms, "partial"> {
   joint(node: Node, norm: Norm): NodeNorm | null;
   /** Note that a node has constant L, and give it back: 0 where the node does not move on the domain. In a hurry its range is left open. */
   settle(node: Node, L: number, hurry: boolean): number;
+  /** Between what the numbers of a node lie on the domain, once it is settled. */
+  rangeOf(node: Node): Range;
 }
 
 /** Norms of nodes on a ball or box. `norms` are those on all of space, `norm` the one of the constants that are settled. */
@@ -52,6 +54,8 @@ export function localNorms(
   const moves = (node: Node) => flow.varies.has(node) && constants.get(node) !== 0;
 
   return {
+    rangeOf,
+
     partial(node, i, p, effort = "tight") {
       const whole = node.op.behaviour(node, maskOf(node));
       if (whole.kind === "unbounded") {
@@ -59,7 +63,7 @@ export function localNorms(
         if (own?.status === "unbounded" && left) return { ...own, status: "too large", why: tooMuch };
         if (own) return own;
       }
-      if (node.op.name === "Where" && i > 0) {
+      if (node.op.computes === "choice" && i > 0) {
         // A branch that no condition takes on the domain.
         const { low, high } = rangeOf(node.inputs[0]);
         if (i === 1 ? high.every((v) => v === 0) : low.every((v) => v !== 0)) return stated(0);
@@ -73,7 +77,7 @@ export function localNorms(
       const steepest =
         alone.kind === "pointwise"
           ? steepestOn(alone.slopeOn, range)
-          : node.op.name === "Softmax"
+          : node.op.computes === "softmax"
             ? softmaxNorm(node, range)
             : Number.POSITIVE_INFINITY;
       return { ...everywhere, upper: Math.min(everywhere.upper, steepest) };

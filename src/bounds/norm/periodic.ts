@@ -76,12 +76,16 @@ export function wrappedConvolution(
 
 // --- internal ---
 
-const movers = new Set(["Concat", "Slice"]);
+/** Does a node only put numbers of what varies side by side, or leave some away, in the axes that they have? */
+const picksOf = (node: Node, flow: Flow): boolean =>
+  node.op.order === "moves" &&
+  node.inputs.every((x) => flow.varies.has(x) && x.shape.length === node.shape.length) &&
+  (node.inputs.length > 1 || sizeOf(node.shape) < sizeOf(node.inputs[0].shape));
 
 /** Where the moving of pixels begins. */
 function sourceOf(flow: Flow, node: Node): Node {
   const varying = node.inputs.filter((x) => flow.varies.has(x));
-  return movers.has(node.op.name) && node !== flow.input ? sourceOf(flow, varying[0]) : node;
+  return picksOf(node, flow) && node !== flow.input ? sourceOf(flow, varying[0]) : node;
 }
 
 /** Is every pixel (y, x) of a moved image the pixel (y mod height, x mod width) of the source? */
@@ -95,7 +99,7 @@ function wraps(moved: Node, source: Node, flow: Flow, stride: number): boolean {
   const value = (node: Node): Float64Array | null => {
     const known = values.get(node);
     if (known) return known;
-    if (!movers.has(node.op.name) || !node.inputs.every((x) => flow.varies.has(x))) return null;
+    if (!picksOf(node, flow)) return null;
     const inputs = node.inputs.map(value);
     if (inputs.some((x) => x === null)) return null;
     const made = node.op.evaluate(node, inputs as readonly Float64Array[]);

@@ -74,7 +74,7 @@ interface Weighted {
 }
 
 function partsOf(flow: Flow, y: Node): Parts | null {
-  if (y.op.name !== "Add" || !y.inputs.every((x) => flow.varies.has(x))) return null;
+  if (y.op.computes !== "sum" || !y.inputs.every((x) => flow.varies.has(x))) return null;
   for (const [from, branch] of [y.inputs, y.inputs.toReversed()]) {
     const outer = weighted(flow, branch);
     const u = outer && activated(flow, outer.source);
@@ -89,7 +89,7 @@ function weighted(flow: Flow, node: Node): Weighted | null {
   const varies = node.inputs.map((x) => flow.varies.has(x));
   if (node === flow.input || varies.filter(Boolean).length !== 1) return null;
   const source = node.inputs[varies.indexOf(true)];
-  if (node.op.name === "Add") return weighted(flow, source);
+  if (node.op.computes === "sum") return weighted(flow, source);
   const behaviour = node.op.behaviour(node, varies);
   if (behaviour.kind !== "linear") return null;
   return { node, source, at: varies.indexOf(true), of: behaviour.of };

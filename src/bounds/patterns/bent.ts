@@ -79,35 +79,35 @@ function degreeOf(
   const { inputs } = node;
   const like = (k: number) => degree(inputs[k]) === 1 || isZero(inputs[k]);
   const held = (k: number) => degree(inputs[k]) === undefined;
-  switch (node.op.name) {
-    case "Add":
-    case "Sub":
-    case "Max":
-    case "Min":
+  switch (node.op.computes) {
+    case "sum":
+    case "difference":
+    case "larger":
+    case "smaller":
       return like(0) && like(1) ? 1 : null;
-    case "Mul": {
+    case "product": {
       const [a, b] = [degree(inputs[0]) ?? 0, degree(inputs[1]) ?? 0];
       return a + b === 1 ? 1 : null;
     }
-    case "Div":
+    case "quotient":
       return degree(inputs[0]) === 1 && held(1) ? 1 : null;
-    case "Neg":
-    case "Relu":
-    case "LeakyRelu":
-    case "Abs":
+    case "negative":
+    case "relu":
+    case "leaky relu":
+    case "absolute":
       return degree(inputs[0]) === 1 ? 1 : null;
-    case "Less":
-    case "LessOrEqual":
-    case "Greater":
-    case "GreaterOrEqual":
+    case "less":
+    case "at most":
+    case "greater":
+    case "at least":
       return like(0) && like(1) ? 0 : null;
-    case "And":
-    case "Or":
-    case "Not":
+    case "and":
+    case "or":
+    case "not":
       return inputs.every((i) => degree(i) === 0) ? 0 : null;
-    case "Cast":
+    case "cast":
       return degree(inputs[0]) === 0 || node.dtype.startsWith("float") ? (degree(inputs[0]) ?? null) : null;
-    case "Where":
+    case "choice":
       return (held(0) || degree(inputs[0]) === 0) && like(1) && like(2) ? 1 : null;
     default:
       return null;

@@ -1,5 +1,5 @@
 /** @file The value of a composition of plain ops at a point, enclosed: for compositions that a value at 1 and one at -1 tell. */
-import type { Node } from "../../graph/graph.ts";
+import type { Elementary, Node } from "../../graph/graph.ts";
 import { sizeOf as elementsOf } from "../../tensor/shape.ts";
 import type { Range } from "../domain.ts";
 import type { Fixed } from "../fixed.ts";
@@ -23,7 +23,7 @@ export function enclosedAt({ x, y, inner, fixed }: Composition, v: number): Rang
   const own = new Float64Array(elementsOf(x.shape)).fill(v);
   const values = new Map<Node, Range>([[x, { low: own, high: own }]]);
   for (const node of inner) {
-    const compute = rules[node.op.name];
+    const compute = node.op.computes && rules[node.op.computes];
     if (!compute) return null;
     const inputs = node.inputs.map((i) => {
       const known = values.get(i);
@@ -68,24 +68,24 @@ const zero = exactly(0);
 /** Conditions are 0 or 1 where they are decided. */
 const isTrue = ([low]: Enclosure): boolean => low !== 0;
 
-const rules: Readonly<Record<string, Rule>> = {
-  Add: ([a, b]) => plus(a, b),
-  Sub: ([a, b]) => minus(a, b),
-  Mul: ([a, b]) => times(a, b),
-  Div: ([a, b]) => (isNonZero(b) ? over(a, b) : null),
-  Neg: ([a]) => negative(a),
-  Max: ([a, b]) => larger(a, b),
-  Min: ([a, b]) => smaller(a, b),
-  Relu: ([a]) => larger(a, zero),
-  LeakyRelu: ([a], attrs) => plus(larger(a, zero), times(smaller(a, zero), exactly(attrs?.alpha ?? Number.NaN))),
-  Abs: ([a]) => (a[0] >= 0 ? a : a[1] <= 0 ? negative(a) : hull(zero, a, negative(a))),
-  Less: below,
-  LessOrEqual: upTo,
-  Greater: turned(below),
-  GreaterOrEqual: turned(upTo),
-  And: ([a, b]) => decided(isTrue(a) && isTrue(b), !isTrue(a) || !isTrue(b)),
-  Or: ([a, b]) => decided(isTrue(a) || isTrue(b), !isTrue(a) && !isTrue(b)),
-  Not: ([a]) => decided(!isTrue(a), isTrue(a)),
-  Cast: ([a]) => a,
-  Where: ([c, a, b]) => (isTrue(c) ? a : b),
+const rules: Readonly<Partial<Record<Elementary, Rule>>> = {
+  sum: ([a, b]) => plus(a, b),
+  difference: ([a, b]) => minus(a, b),
+  product: ([a, b]) => times(a, b),
+  quotient: ([a, b]) => (isNonZero(b) ? over(a, b) : null),
+  negative: ([a]) => negative(a),
+  larger: ([a, b]) => larger(a, b),
+  smaller: ([a, b]) => smaller(a, b),
+  relu: ([a]) => larger(a, zero),
+  "leaky relu": ([a], attrs) => plus(larger(a, zero), times(smaller(a, zero), exactly(attrs?.alpha ?? Number.NaN))),
+  absolute: ([a]) => (a[0] >= 0 ? a : a[1] <= 0 ? negative(a) : hull(zero, a, negative(a))),
+  less: below,
+  "at most": upTo,
+  greater: turned(below),
+  "at least": turned(upTo),
+  and: ([a, b]) => decided(isTrue(a) && isTrue(b), !isTrue(a) || !isTrue(b)),
+  or: ([a, b]) => decided(isTrue(a) || isTrue(b), !isTrue(a) && !isTrue(b)),
+  not: ([a]) => decided(!isTrue(a), isTrue(a)),
+  cast: ([a]) => a,
+  choice: ([c, a, b]) => (isTrue(c) ? a : b),
 };

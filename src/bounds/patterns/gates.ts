@@ -5,6 +5,7 @@
  */
 import type { Behaviour, Node, Slopes } from "../../graph/graph.ts";
 import { input } from "../../graph/leaf.ts";
+import { operatorOf } from "../../graph/origin.ts";
 import { up } from "../../linalg/rounding.ts";
 import { gelu, silu } from "../../ops/pointwise.ts";
 import { betweenTurns } from "../../ops/slopes.ts";
@@ -29,7 +30,7 @@ export function gateBehaviour(
   composition: Composition,
 ): { readonly name: string; readonly behaviour: Behaviour } | null {
   const { x, y, inner } = composition;
-  if (y.op.name !== "Mul" || inner.some((node) => node.shape.join() !== x.shape.join())) return null;
+  if (y.op.computes !== "product" || inner.some((node) => node.shape.join() !== x.shape.join())) return null;
   const polynomial = polynomials(composition);
   for (const [factor, gate] of [y.inputs, [...y.inputs].reverse()]) {
     const line = polynomial(factor);
@@ -71,12 +72,12 @@ function gated(
   const gate: Gate = { start, rise, scale, offset };
   const ramp = rampOf(composition, polynomial, core);
   if (ramp) return rampBehaviour(ramp, gate);
-  const { name } = core.op;
-  if (name === "Tanh" && u.op.name === "Softplus") return onLine(mish, gate, polynomial(u.inputs[0]));
+  const { computes } = core.op;
+  if (computes === "tanh" && u.op.computes === "softplus") return onLine(mish, gate, polynomial(u.inputs[0]));
   const argument = polynomial(u);
-  if (name === "Sigmoid") return onLine(sigmoidCore, gate, argument);
-  if (name === "Erf") return onLine(erfCore, gate, argument);
-  if (name !== "Tanh") return null;
+  if (computes === "sigmoid") return onLine(sigmoidCore, gate, argument);
+  if (computes === "erf") return onLine(erfCore, gate, argument);
+  if (computes !== "tanh") return null;
   return onLine(tanhCore, gate, argument) ?? onCubic(gate, argument);
 }
 
@@ -150,8 +151,8 @@ function peeled(composition: Composition, node: Node): { scale: Enclosure; offse
 function shapeOf(op: (x: Node) => Node) {
   const node = op(input("x", [1]));
   const behaviour = node.op.behaviour(node, [true]);
-  if (behaviour.kind !== "pointwise") throw new TypeError(`${node.op.name} must be pointwise`);
-  return { name: node.op.name, ...behaviour };
+  if (behaviour.kind !== "pointwise") throw new TypeError(`${operatorOf(node)} must be pointwise`);
+  return { name: operatorOf(node), ...behaviour };
 }
 
 const sigmoidNumber = (x: number): number => {

@@ -20,7 +20,7 @@ export function lengthOf(
   varies: ReadonlySet<Node>,
   fixed: (node: Node) => Fixed,
 ): { readonly x: Node; readonly behaviour: Behaviour } | null {
-  if (y.op.name !== "Sqrt") return null;
+  if (y.op.computes !== "root") return null;
   let [node, columns, rows, readers] = [y.inputs[0], 1, 1, 1];
   for (let steps = 0; steps < longest; steps++) {
     const x = squared(node, fixed);
@@ -44,8 +44,8 @@ const longest = 20;
 
 /** x of x x or x^2. */
 function squared({ op, inputs: [a, b] }: Node, fixed: (node: Node) => Fixed): Node | null {
-  if (op.name === "Mul") return a === b ? a : null;
-  if (op.name !== "Pow") return null;
+  if (op.computes === "product") return a === b ? a : null;
+  if (op.computes !== "power") return null;
   const power = numberOf(fixed(b));
   return power && isExactly(power, 2) ? a : null;
 }
@@ -56,24 +56,28 @@ function positiveStep(node: Node, varies: ReadonlySet<Node>, fixed: (node: Node)
   if (which.length !== 1) return null;
   const [of] = which;
   const first = node.inputs[0] === of;
-  const { name } = node.op;
+  const { computes, order } = node.op;
   const plain = { of, columns: 1, rows: 1, readers: 1 };
-  if (name === "Reshape" || name === "Transpose" || (name === "Cast" && node.dtype.startsWith("float"))) return plain;
-  if (name === "ReduceSum" || name === "ReduceMean" || name === "AveragePool") {
-    const behaviour = node.op.behaviour(node, [true]);
+  const behaviour = node.op.behaviour(
+    node,
+    node.inputs.map((i) => i === of),
+  );
+  if (behaviour.kind === "isometry" && node.inputs.length === 1 && (order === "moves" || computes === "cast"))
+    return plain;
+  if (order === "adds" && node.inputs.length === 1) {
     if (behaviour.kind !== "linear" || behaviour.of.form !== "bounded") return null;
     const { norm } = behaviour.of;
-    const readers = name === "AveragePool" ? mostReaders(of.shape.slice(2), node.attrs as Window) : 1;
+    const readers = computes === "window mean" ? mostReaders(of.shape.slice(2), node.attrs as Window) : 1;
     return { of, columns: norm[1], rows: norm.inf, readers };
   }
-  if (!["Add", "Mul", "Div"].includes(name) || (name === "Div" && !first)) return null;
+  if (!(computes === "sum" || computes === "product" || (computes === "quotient" && first))) return null;
   if (node.shape.join() !== of.shape.join()) return null;
   const other = fixed(node.inputs[first ? 1 : 0]);
   const ends = Array.from(other.data, (_, k) => fixedAt(other, k));
   if (!ends.every(([low, high]) => low >= 0 && Number.isFinite(high))) return null;
-  if (name === "Add") return plain;
+  if (computes === "sum") return plain;
   const factor =
-    name === "Mul"
+    computes === "product"
       ? ends.reduce((most, [, high]) => Math.max(most, high), 0)
       : ends.reduce((most, [low]) => Math.max(most, up(1 / low)), 0);
   return Number.isFinite(factor) ? { of, columns: factor, rows: factor, readers: 1 } : null;

@@ -38,15 +38,16 @@ export function affineStep({ inner, x, fixed }: Composition, node: Node) {
   const [of] = which;
   const [none, one] = [exactly(0), exactly(1)];
   const first = node.inputs[0] === of;
-  const { name } = node.op;
-  if (name === "Neg") return { scale: exactly(-1), offset: none, of };
-  if (name === "Cast" && isFloatCast(node)) return { scale: one, offset: none, of };
-  if (!["Add", "Sub", "Mul", "Div"].includes(name)) return null;
+  const { computes } = node.op;
+  if (computes === "negative") return { scale: exactly(-1), offset: none, of };
+  if (computes === "cast" && isFloatCast(node)) return { scale: one, offset: none, of };
+  if (!computes || !["sum", "difference", "product", "quotient"].includes(computes)) return null;
   const c = numberOf(fixed(node.inputs[first ? 1 : 0]));
   if (!c || !isBounded(c)) return null;
-  if (name === "Add") return { scale: one, offset: c, of };
-  if (name === "Sub") return first ? { scale: one, offset: negative(c), of } : { scale: exactly(-1), offset: c, of };
-  if (name === "Mul") return { scale: c, offset: none, of };
+  if (computes === "sum") return { scale: one, offset: c, of };
+  if (computes === "difference")
+    return first ? { scale: one, offset: negative(c), of } : { scale: exactly(-1), offset: c, of };
+  if (computes === "product") return { scale: c, offset: none, of };
   return first && isNonZero(c) ? { scale: over(one, c), offset: none, of } : null;
 }
 
@@ -67,18 +68,18 @@ function polynomialOf(
     return inside.map((c, k) => (k === 0 ? plus(times(c, step.scale), step.offset) : times(c, step.scale)));
   }
   const [a, b] = node.inputs.map(find);
-  switch (node.op.name) {
-    case "Pow": {
+  switch (node.op.computes) {
+    case "power": {
       const power = numberOf(composition.fixed(node.inputs[1]));
       if (!a || !power) return null;
       return isExactly(power, 2) ? product(a, a) : isExactly(power, 3) ? product(a, product(a, a)) : null;
     }
-    case "Mul":
+    case "product":
       return a && product(a, b);
-    case "Add":
-    case "Sub": {
+    case "sum":
+    case "difference": {
       if (!a || !b) return null;
-      const join = node.op.name === "Add" ? plus : minus;
+      const join = node.op.computes === "sum" ? plus : minus;
       const none = exactly(0);
       return Array.from({ length: Math.max(a.length, b.length) }, (_, k) => join(a[k] ?? none, b[k] ?? none));
     }

@@ -97,20 +97,20 @@ function limitsOf({ x, inner, fixed }: Composition, node: Node) {
     low: exactly(Number.NEGATIVE_INFINITY),
     high: exactly(Number.POSITIVE_INFINITY),
   };
-  const { name } = node.op;
+  const { computes } = node.op;
   const attrs = node.attrs as Readonly<Record<string, number>> | null;
-  if (name === "Clip" && attrs) {
+  if (computes === "clip" && attrs) {
     return { ...bare, low: exactly(attrs.low), high: exactly(attrs.high), of: node.inputs[0] };
   }
-  if (name === "Relu") return { ...bare, low: exactly(0), of: node.inputs[0] };
-  if (name === "HardSigmoid" && attrs) {
+  if (computes === "relu") return { ...bare, low: exactly(0), of: node.inputs[0] };
+  if (computes === "hard sigmoid" && attrs) {
     const [rate, shift] = [exactly(attrs.alpha), exactly(attrs.beta)];
     return { rate, shift, low: exactly(0), high: exactly(1), of: node.inputs[0] };
   }
-  if (name !== "Max" && name !== "Min") return null;
+  if (computes !== "larger" && computes !== "smaller") return null;
   const varying = node.inputs.filter((i) => i === x || inner.includes(i));
   const still = node.inputs.filter((i) => !varying.includes(i));
   if (varying.length !== 1 || still.length !== 1) return null;
   const c = numberOf(fixed(still[0]));
-  return c && { ...bare, ...(name === "Max" ? { low: c } : { high: c }), of: varying[0] };
+  return c && { ...bare, ...(computes === "larger" ? { low: c } : { high: c }), of: varying[0] };
 }

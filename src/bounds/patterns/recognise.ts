@@ -4,7 +4,7 @@
  */
 import { type Flow, flowOf } from "../../graph/behaviour.ts";
 import { vjp } from "../../graph/gradient.ts";
-import { apply, type Behaviour, type Node, type Op, topological } from "../../graph/graph.ts";
+import { apply, type Behaviour, type Elementary, type Node, type Op, topological } from "../../graph/graph.ts";
 import { input } from "../../graph/leaf.ts";
 import { copyOrigin } from "../../graph/origin.ts";
 import { substitute } from "../../graph/rewrite.ts";
@@ -41,7 +41,7 @@ export function recognisedFlow(x: Node, y: Node): Flow {
     const known = found.get(node);
     const inputs = node.inputs.map((i) => made.get(i) as Node);
     let rebuilt = inputs.every((i, k) => i === node.inputs[k]) ? node : apply(node.op, inputs, node.attrs);
-    if (known) rebuilt = apply(opOf(known.stated.name), [made.get(known.x) as Node], attrsOf(node, known));
+    if (known) rebuilt = apply(opOf(known.stated), [made.get(known.x) as Node], attrsOf(node, known));
     if (rebuilt !== node) copyOrigin(node, rebuilt);
     made.set(node, rebuilt);
   }
@@ -106,7 +106,7 @@ function attrsOf(y: Node, { x, stated }: { readonly x: Node; readonly stated: St
 const byName = new Map<string, Op<StatedAttrs>>();
 const ops = new Set<Op<StatedAttrs>>();
 
-function opOf(name: string): Op<StatedAttrs> {
+function opOf({ name, pairs }: Stated): Op<StatedAttrs> {
   const known = byName.get(name);
   if (known) return known;
   const op: Op<StatedAttrs> = {
@@ -115,6 +115,7 @@ function opOf(name: string): Op<StatedAttrs> {
     vjp: (y, dy) => vjp([y.attrs.rebuild(y.inputs[0])], [dy], [y.inputs[0]]),
     behaviour: (y) => y.attrs.behaviour,
     composed: (y, [x]) => y.attrs.rebuild(x),
+    ...(pairs && { order: "rises" as const }),
     parts: (y) => (y.attrs.pairs ? y.attrs.rebuild(y.inputs[0]) : null),
     evaluate: (y, [x]) => y.attrs.evaluate(x),
     onnx: (y, build) => build.value(y.attrs.rebuild(y.inputs[0])),
@@ -127,12 +128,10 @@ function opOf(name: string): Op<StatedAttrs> {
 /** Nodes of one composition at most. */
 const longest = 40;
 
-/** Operators that act element by element on one varying node, or compare and choose. */
-const elementwise = new Set(
-  "Add Sub Mul Div Neg Pow Max Min Where Cast Relu LeakyRelu Abs Clip Sigmoid HardSigmoid Tanh Softplus Erf Less LessOrEqual Greater GreaterOrEqual Equal And Or Not".split(
-    " ",
-  ),
-);
+/** Does a node act element by element, or compare and choose? */
+const isElementwise = ({ op: { computes } }: Node): boolean => computes !== undefined && !ofSeveral.has(computes);
+
+const ofSeveral: ReadonlySet<Elementary> = new Set(["root", "largest", "smallest", "window mean", "softmax"]);
 
 /** The nearest node that everything in `y` comes from; null where there is none, or `y` has one varying input and nothing to gain. */
 function compositionOf(
@@ -144,10 +143,10 @@ function compositionOf(
 ): Composition | null {
   const branches = new Set(y.inputs.filter((i) => varies.has(i)));
   if (y.inputs.filter((i) => varies.has(i)).length < 2) return null;
-  const sorting = y.op.name === "Concat";
+  const sorting = isMove(y);
   const allowed = (node: Node) =>
-    sorting ? isMove(node) || isExtremum(node) : elementwise.has(node.op.name) && node.shape.length === y.shape.length;
-  if (!sorting && !elementwise.has(y.op.name)) return null;
+    sorting ? isMove(node) || isExtremum(node) : isElementwise(node) && node.shape.length === y.shape.length;
+  if (!sorting && !isElementwise(y)) return null;
   const inner = new Set([y]);
   const frontier = branches;
   while (frontier.size > 1) {
@@ -162,5 +161,6 @@ function compositionOf(
   return { y, x, inner: [...inner].sort((a, b) => (place.get(a) as number) - (place.get(b) as number)), fixed };
 }
 
-const isExtremum = ({ op: { name } }: Node): boolean =>
-  name === "Max" || name === "Min" || name === "ReduceMax" || name === "ReduceMin";
+const isExtremum = ({ op: { computes } }: Node): boolean => computes !== undefined && extrema.has(computes);
+
+const extrema: ReadonlySet<Elementary> = new Set(["larger", "smaller", "largest", "smallest"]);

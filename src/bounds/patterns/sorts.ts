@@ -1,6 +1,7 @@
 /** @file MaxMin, or GroupSort of pairs, however it is composed: the numbers of x are moved about and some pairs of them replaced by their larger and smaller. Told by following every number by its place. */
 import type { Node } from "../../graph/graph.ts";
 import { sizeOf } from "../../tensor/shape.ts";
+import { isFloat } from "../../tensor/tensor.ts";
 import type { Composition } from "./composition.ts";
 
 /** Places a and b of the input whose larger number goes to place `max` of the output, the smaller to `min`. A lone number has a = b, max = min. */
@@ -11,15 +12,13 @@ export interface Pair {
   readonly min: number;
 }
 
-const moves = new Set(["Reshape", "Transpose", "Slice", "Gather", "Concat"]);
-
 /** Does a node only move numbers? */
-export const isMove = ({ op }: Node): boolean => moves.has(op.name);
+export const isMove = ({ op }: Node): boolean => op.order === "moves";
 
 /** The pairs that a composition sorts; null where it is anything else than one sorting of disjoint pairs. */
 export function pairsOf({ x, y, inner, fixed }: Composition): readonly Pair[] | null {
   const n = sizeOf(x.shape);
-  if (y.op.name !== "Concat" || sizeOf(y.shape) !== n) return null;
+  if (!isMove(y) || sizeOf(y.shape) !== n) return null;
   // Numbers 1..n stand for the places of x, those above for the larger or smaller of two places.
   const sorted: { readonly kind: "max" | "min"; readonly a: number; readonly b: number }[] = [];
   const ids = new Map<Node, Float64Array>([[x, Float64Array.from({ length: n }, (_, i) => i + 1)]]);
@@ -27,13 +26,13 @@ export function pairsOf({ x, y, inner, fixed }: Composition): readonly Pair[] | 
     sorted.push({ kind, a: Math.min(i, j), b: Math.max(i, j) }) + n;
   for (const node of inner) {
     const inputs = node.inputs.map((i) => ids.get(i) ?? null);
-    const kind = node.op.name === "Max" || node.op.name === "ReduceMax" ? "max" : "min";
+    const kind = node.op.computes === "larger" || node.op.computes === "largest" ? "max" : "min";
     if (isMove(node)) {
       // What is moved beside the numbers of x are indices.
-      const fed = node.inputs.map((i, k) => inputs[k] ?? (node.op.name === "Gather" ? fixed(i).data : null));
+      const fed = node.inputs.map((i, k) => inputs[k] ?? (isFloat(i.dtype) ? null : fixed(i).data));
       if (fed.some((f) => f === null)) return null;
       ids.set(node, node.op.evaluate(node, fed as Float64Array[]));
-    } else if (node.op.name === "Max" || node.op.name === "Min") {
+    } else if (node.op.computes === "larger" || node.op.computes === "smaller") {
       const [a, b] = inputs;
       if (!a || !b) return null;
       ids.set(

@@ -1,119 +1,90 @@
-/** @file The quadratic walk asked about a network, in l2 on the whole space: which program of cuts it is, and whether it is worth its time. */
-import { type Flow, flowOf } from "../../graph/behaviour.ts";
-import type { Node } from "../../graph/graph.ts";
-import { sizeOf } from "../../tensor/shape.ts";
-import type { Propagation } from "../autoLip.ts";
+/** @file The quadratic walk asked about a network: which program of cuts it is, in which norm, and whether it is worth its time. */
+import { sqrtUp } from "../../linalg/rounding.ts";
+import { autoLip } from "../autoLip.ts";
 import type { Bound, UpperBound } from "../bound.ts";
 import { budget } from "../budget.ts";
-import { storedLists } from "../chain/stored.ts";
-import { gatesOf } from "../chain/tail.ts";
+import { chainsOf } from "../chain/question.ts";
 import { timesUp } from "../norm/region.ts";
-import type { Question } from "../question.ts";
-import { denseCuts } from "./cuts.ts";
-import { gridCuts } from "./gridCuts.ts";
+import type { Answer, Question, Shared, Walk } from "../question.ts";
 import { quadraticBound } from "./lipsdp.ts";
-import type { Program } from "./program.ts";
+import { closedConstant } from "./ofChain.ts";
+import { affordsLook, lookWork, type Part, partsOf } from "./parts.ts";
 import { fromLists } from "./start.ts";
+import { storedLists } from "./stored.ts";
 import { type WideBound, wideBound } from "./wideBound.ts";
 import { workOf } from "./work.ts";
 
-/** `lipsdp` by the quadratic walk, of the whole network or of what is behind a node; null where no program covers any of it, or matrices would be too large. */
-export async function askQuadratic(
-  question: Question,
-): Promise<{ readonly bound: Bound; readonly whole: boolean } | null> {
-  const { engine, seconds, clock, signal, domain, norm, progress, improve } = question;
-  if (norm !== 2 || domain.kind !== "global") return null;
-  const began = performance.now();
-  const elapsed = () => (performance.now() - began) / 1000;
-  const { bound: walked, propagation } = await question.walk();
-  const time = budget({ ...(seconds === undefined ? {} : { seconds }), clock, signal });
-  // Counted work is for what follows.
-  const affords = time.counted ? () => true : time.fits;
-  const found = programFor(propagation, affords);
-  // A search that leaves no time for its proofs is worth nothing.
-  const searched = found && 2 * proofSeconds(found.program) <= seconds ? found : null;
-  const limits = { engine, clock, ...(signal ? { signal } : {}) };
-  const wide =
-    searched?.before === 1 || !affords(lookWork(propagation.flow))
-      ? null
-      : await wideBound(propagation, {
-          ...limits,
-          seconds: searched ? 0.7 * seconds : seconds,
-          norms: question.subject.norms,
-          onProgress: progress,
-        });
-  if (!searched) return wide && { bound: wideBoundOf(wide, walked, elapsed()), whole: true };
-  const { program, before } = searched;
-  const work = workOf(program);
-  const most = walked.proved ? walked.value : Number.POSITIVE_INFINITY;
-  const stated = (own: number): Omit<UpperBound, "status"> => {
-    const value = Math.min(timesUp(before, own), most);
-    const proved = value < Number.POSITIVE_INFINITY;
-    return { method: "lipsdp", side: "upper", proved, value, seconds: elapsed() };
-  };
-  const lists = storedLists(question.metadata ?? {});
-  const stored = lists && fromLists(program, lists);
-  const bound = await quadraticBound(program, {
-    engine,
-    ...(stored ? { stored } : {}),
-    seconds,
-    clock,
-    work,
-    ...(signal ? { signal } : {}),
-    onStep: (_, done) => progress(Math.min(1, done)),
-    onImprove: (value) => improve({ ...stated(value), status: "stopped", why: "on the way" }),
-  });
-  const own = timesUp(before, bound.value);
-  if (wide && wide.value <= own) return { bound: wideBoundOf(wide, walked, elapsed()), whole: true };
-  if (bound.value === Number.POSITIVE_INFINITY) return null;
-  const why = "out of time: more would lower it";
-  const status = bound.ended ? ({ status: "done" } as const) : ({ status: "stopped", why } as const);
-  return { bound: { ...stated(bound.value), ...status }, whole: before === 1 };
+/** `lipsdp`: by the walk over the network, or over the part of it that a program covers; in l1 and l-inf by way of l2 where that is all there is. */
+export async function askLipsdp(question: Question, shared: Shared): Promise<Answer> {
+  const { norm, seconds } = question;
+  const clock = budget({ clock: question.clock });
+  const parts = partsOf(question, shared);
+  if (norm === 2) return { bounds: [await inTwo(question, shared, parts)] };
+  if (parts.some(isWhole)) return { bounds: [await searched(question, shared.walk, parts)] };
+  // Convolutions are walked in l2 only, and what is before a chain may have a small norm there only.
+  const other = await fromTwo(question, norm, seconds / 2);
+  if (parts.length === 0) return { bounds: [other] };
+  const left = Math.max(0, seconds - clock.elapsed());
+  const own = await searched({ ...question, seconds: left }, shared.walk, parts);
+  return { bounds: [own.value <= other.value ? own : other] };
 }
 
-/** What a proof takes. */
-const proofSeconds = (program: Program): number => workOf(program) / 4e8;
-
-/** The program of a network, or of all behind a node that everything passes through, whose constant it keeps; null where there is none of a size. */
-export function programFor(
-  { flow, norms, constantOf }: Pick<Propagation, "flow" | "norms" | "constantOf">,
-  affords: (operations: number) => boolean = () => true,
-): { readonly program: Program; readonly before: number } | null {
-  if (!affords(lookWork(flow))) return null;
-  const whole = denseCuts(flow, norms);
-  const dense = typeof whole === "string" ? null : { program: whole, before: 1, work: workOf(whole) };
-  if (dense && dense.work < quickWork) return dense;
-  const at = (gate: Node) => {
-    const rest = gate === flow.input ? flow : flowOf(gate, flow.output);
-    if (rest.varying.some((node) => sizeOf(node.shape) > largest) || !affords(lookWork(rest))) return null;
-    const program = gate.shape.length < 3 ? denseCuts(rest, norms) : gridCuts(rest, norms);
-    if (typeof program === "string") return null;
-    const work = workOf(program);
-    return work < mostWork ? { program, before: constantOf(gate), work } : null;
-  };
-  // What is only moved costs nothing: the first gates may all be the input.
-  const gates = gatesOf(flow).filter((gate) => constantOf(gate) < Number.POSITIVE_INFINITY);
-  for (const gate of gates.filter((g) => constantOf(g) === 1)) {
-    const found = gate.shape.length < 3 ? null : at(gate);
-    // Number by number the walk knows more.
-    if (found) return dense && dense.work < mostWork && dense.work < 4 * found.work ? dense : found;
+/** `eclipse-fast`: the walk with multipliers in closed form, one for each activation. */
+export async function askEclipse(question: Question, shared: Shared): Promise<Answer> {
+  const { clock: passing, seconds, signal } = question;
+  const clock = budget({ clock: passing, seconds, signal });
+  const { bound: walked } = shared.walk;
+  let value = walked.proved ? walked.value : Number.POSITIVE_INFINITY;
+  let expired = false;
+  const parts = partsOf(question, shared);
+  for (const { program, before, after } of parts) {
+    clock.spend(workOf(program));
+    const own = await closedConstant(program, clock);
+    expired ||= own === Number.POSITIVE_INFINITY && clock.expired;
+    value = Math.min(value, timesUp(timesUp(before, after), own));
   }
-  if (dense && dense.work < mostWork) return dense;
-  // What is too much, or not covered, keeps its constant: as little as may be, since what is behind a later gate is a part of what is behind an earlier one.
-  let best: ReturnType<typeof at> = null;
-  let [from, to] = [0, gates.length];
-  while (from < to) {
-    const middle = Math.floor((from + to) / 2);
-    const found = at(gates[middle]);
-    if (found) {
-      best = found;
-      to = middle;
-    } else from = middle + 1;
-  }
-  return best;
+  return { bounds: [{ ...stated("eclipse-fast", value, clock.elapsed()), ...ending(parts, !expired) }] };
 }
 
 // --- internal ---
+
+const stated = (method: string, value: number, seconds: number): Omit<UpperBound, "status"> => ({
+  method,
+  side: "upper",
+  proved: value < Number.POSITIVE_INFINITY,
+  value,
+  seconds,
+});
+
+function ending(parts: readonly Part[], ended: boolean): Pick<UpperBound, "status" | "why"> {
+  if (parts.length === 0)
+    return { status: "too large", why: "no part of the network has matrices that are small enough" };
+  return ended ? { status: "done" } : { status: "stopped", why: "out of time: more would lower it" };
+}
+
+const isWhole = ({ before, after }: Part): boolean => before * after === 1;
+
+/** In l2: by a search, and where that leaves a part of the network out by multipliers in closed form for all of it. */
+async function inTwo(question: Question, { walk }: Shared, parts: readonly Part[]): Promise<UpperBound> {
+  const { engine, seconds, clock: passing, signal, domain, subject, progress } = question;
+  if (parts.some(isWhole) || domain.kind !== "global") return searched(question, walk, parts);
+  const clock = budget({ clock: passing });
+  if (!affordsLook(seconds, passing)(lookWork(walk.propagation.flow))) return searched(question, walk, parts);
+  const wide = await wideBound(walk.propagation, {
+    engine,
+    clock: passing,
+    seconds: parts.length > 0 ? 0.7 * seconds : seconds,
+    norms: subject.norms,
+    ...(signal && { signal }),
+    onProgress: progress,
+  });
+  if (!wide) return searched(question, walk, parts);
+  const whole = wideBoundOf(wide, walk.bound, clock.elapsed());
+  if (parts.length === 0) return whole;
+  const left = Math.max(0.3 * seconds, seconds - clock.elapsed());
+  const own = await searched({ ...question, seconds: left }, walk, parts);
+  return own.value < whole.value ? own : whole;
+}
 
 /** A walk with multipliers in closed form as a bound: where one number stands for the matrix is said. */
 function wideBoundOf({ value: own, numbers, late }: WideBound, walked: UpperBound, seconds: number): UpperBound {
@@ -123,28 +94,55 @@ function wideBoundOf({ value: own, numbers, late }: WideBound, walked: UpperBoun
       ? ""
       : `; one number stands for the matrix of what passes ${numbers.join(", ")}, where it would be too large`;
   const why = `${late ? "out of time" : "too large for a search of multipliers, which are in closed form"}: more would lower it${where}`;
-  return {
-    method: "lipsdp",
-    side: "upper",
-    proved: value < Number.POSITIVE_INFINITY,
-    value,
-    seconds,
-    status: "stopped",
-    why,
-  };
+  return { ...stated("lipsdp", value, seconds), status: "stopped", why };
 }
 
-/** Operations that the making of a program takes, roughly: every weight is put in its place. */
-const lookWork = ({ varying, varies }: Flow): number => {
-  const weights = new Set(varying.flatMap((node) => node.inputs.filter((x) => !varies.has(x))));
-  return 100 * [...weights].reduce((sum, x) => sum + sizeOf(x.shape), 0);
-};
+/** The smallest of what a search finds for each part; never above the walk of norms. */
+async function searched(question: Question, { bound: walked }: Walk, parts: readonly Part[]): Promise<UpperBound> {
+  const { engine, seconds, clock: passing, signal, norm, progress, improve } = question;
+  const clock = budget({ clock: passing });
+  let value = walked.proved ? walked.value : Number.POSITIVE_INFINITY;
+  let ended = true;
+  const lists = storedLists(question.metadata ?? {});
+  for (const [k, { program, before, after }] of parts.entries()) {
+    const work = workOf(program);
+    const ofNetwork = (own: number) => timesUp(timesUp(before, after), own);
+    const stored = lists && norm === 2 ? fromLists(program, lists) : undefined;
+    const found = await quadraticBound(program, {
+      engine,
+      norm: norm === 2 ? 2 : "inf",
+      stored,
+      seconds: Math.max(0, seconds - clock.elapsed()) / (parts.length - k),
+      clock: passing,
+      work,
+      signal,
+      onStep: (_, done) => progress(Math.min(1, (k + done) / parts.length)),
+      onImprove(own) {
+        const least = Math.min(value, ofNetwork(own));
+        const why = "on the way";
+        improve({ ...stated("lipsdp", least, clock.elapsed()), status: "stopped", why });
+      },
+    });
+    value = Math.min(value, ofNetwork(found.value));
+    ended &&= found.ended;
+  }
+  return { ...stated("lipsdp", value, clock.elapsed()), ...ending(parts, ended) };
+}
 
-/** Numbers of a tensor beyond which a graph is not even looked at. */
-const largest = 4e5;
-
-/** A second or so for each evaluation. */
-const mostWork = 4e9;
-
-/** What takes hundredths of a second is walked number by number. */
-const quickWork = 2e8;
+/** `lipsdp` in l2 as a bound in l1 or l-inf: |x|_2 <= n^(1/2) |x|_inf for n inputs, |y|_1 <= m^(1/2) |y|_2 for m outputs. */
+async function fromTwo(question: Question, norm: 1 | "inf", seconds: number): Promise<UpperBound> {
+  const { subject, domain, clock, signal, improve } = question;
+  const factor = sqrtUp(norm === 1 ? subject.outputs : subject.size);
+  const inNorm = <B extends Bound>(bound: B): B => ({ ...bound, value: timesUp(factor, bound.value) });
+  const time = budget({ clock, seconds });
+  const limits = { domain, clock, seconds: 0.4 * seconds, ...(signal && { signal }) };
+  const walk = await autoLip(subject, 2, limits);
+  const chains = await chainsOf(walk.propagation, 2, domain);
+  const two: Question = {
+    ...question,
+    norm: 2,
+    improve: (bound) => improve(inNorm(bound)),
+    seconds: Math.max(0, seconds - time.elapsed()),
+  };
+  return inNorm(await inTwo(two, { walk, chains }, partsOf(two, { walk, chains })));
+}

@@ -2,11 +2,14 @@
  * @file A network as a program of the quadratic walk, tensors as vectors of numbers. Only what nodes say of themselves is asked: what is moved
  * or scaled is carried along and costs nothing, other affine nodes append rows, activations become slopes in [0, 1].
  */
+
 import type { Flow } from "../../graph/behaviour.ts";
 import { isAffine } from "../../graph/behaviour.ts";
 import type { Node } from "../../graph/graph.ts";
+import { operatorOf } from "../../graph/origin.ts";
 import { up } from "../../linalg/rounding.ts";
 import { sizeOf } from "../../tensor/shape.ts";
+import type { Range } from "../domain.ts";
 import type { NodeNorms } from "../norm/node.ts";
 import { sortedPairs } from "../patterns/recognise.ts";
 import type { Pair } from "../patterns/sorts.ts";
@@ -25,8 +28,11 @@ import {
 } from "./program.ts";
 import { unfolded } from "./unfold.ts";
 
-/** Slopes of the numbers of a node, [lowest, highest] of each. */
-export type SlopesOf = (node: Node) => { readonly low: Float64Array; readonly high: Float64Array } | null;
+/**
+ * What is known on a domain of the slopes of a node in one of its inputs, number by number; of a node that sorts pairs the slopes of relu(a - b), pair by pair.
+ * Null for what is known everywhere.
+ */
+export type SlopesOf = (node: Node, input: number) => Range | null;
 
 /** The program of a flow; a string says which node stands in the way. */
 export function denseCuts(given: Flow, norms: NodeNorms, slopesOf: SlopesOf = () => null): Program | string {
@@ -99,25 +105,35 @@ export class Builder {
   }
 
   /** z with slopes in [0, 1] of v, a multiplier for each channel. */
-  sector(from: Variable, name: string): Variable {
+  sector(from: Variable, name: string, slopes?: Range): Variable {
     const to = this.variable(from.channels, name);
     const first = this.multipliers;
     this.multipliers += from.channels;
     const share = Int32Array.from({ length: from.channels }, (_, i) => first + i);
-    this.actions.push({ kind: "sector", from, to, share });
+    this.actions.push({ kind: "sector", from, to, share, ...(slopes && { slopes }) });
     return to;
   }
 
-  /** s(v) of slopes in [low, high]: low v + (high - low) z. */
+  /** s(v) of slopes in [low, high]: low v + (high - low) z. Numbers whose slope is known have no z. */
   pointwise(v: Variable, low: Float64Array, high: Float64Array, name: string): Value {
-    const z = this.sector(v, name);
     const n = v.channels;
     // From above, so that the slopes that it stands for hold all that are meant.
-    const widths = low.map((a, i) => (a === 0 ? high[i] : Math.max(0, up(high[i] - a))));
-    const width: Places = { ...identityPlaces(n), factors: widths };
+    const widths = low.map((a, i) => (a === 0 ? high[i] : high[i] > a ? up(high[i] - a) : 0));
+    const open = Int32Array.from(widths.keys()).filter((i) => widths[i] > 0);
+    const linear: Places = { ...identityPlaces(n), factors: low };
+    if (open.length === 0) return { variable: v, map: linear };
+    const read: Places = { ...identityPlaces(open.length), cols: n, from: open };
+    const slopes = { low: Float64Array.from(open, (i) => low[i]), high: Float64Array.from(open, (i) => high[i]) };
+    const plain = slopes.low.every((a) => a === 0) && slopes.high.every((b) => b === 1);
+    const z = this.sector(this.materialise({ variable: v, map: read }, name), name, plain ? undefined : slopes);
+    const from = new Int32Array(n).fill(-1);
+    open.forEach((i, k) => {
+      from[i] = k;
+    });
+    const width: Places = { ...identityPlaces(n), cols: open.length, from, factors: widths };
     if (low.every((a) => a === 0)) return { variable: z, map: width };
     const y = this.affine(name, n, [
-      { value: whole(v), map: { ...identityPlaces(n), factors: low } },
+      { value: whole(v), map: linear },
       { value: whole(z), map: width },
     ]);
     return whole(y);
@@ -131,7 +147,7 @@ export class Builder {
   }
 
   /** Pairs sorted: max(a, b) = b + relu(a - b), min(a, b) = a - relu(a - b). */
-  sort(value: Value, pairs: readonly Pair[], name: string): Value {
+  sort(value: Value, pairs: readonly Pair[], name: string, slopes: Range | null = null): Value {
     const sorted = pairs.filter(({ a, b }) => a !== b);
     const n = value.map.rows;
     const pick = (which: (p: Pair) => number, factor: number): Places => ({
@@ -146,7 +162,7 @@ export class Builder {
       { value, map: pick((p) => p.a, 1) },
       { value, map: pick((p) => p.b, -1) },
     ]);
-    const z = this.sector(v, name);
+    const z = slopes ? this.pointwise(v, slopes.low, slopes.high, name) : whole(this.sector(v, name));
     const own = { ...scaled(n, 1), from: new Int32Array(n) };
     const gates: Places = { ...scaled(n, 0), cols: sorted.length, from: new Int32Array(n).fill(-1) };
     for (const { a, b, max, min } of pairs) {
@@ -162,7 +178,7 @@ export class Builder {
     return whole(
       this.affine(name, n, [
         { value, map: own },
-        { value: whole(z), map: gates },
+        { value: z, map: gates },
       ]),
     );
   }
@@ -188,14 +204,14 @@ function affineValue(
   for (const [i, x] of node.inputs.entries()) {
     if (!flow.varies.has(x)) continue;
     const map = nodeMap(flow, norms, node, i);
-    if (!map) return `${node.op.name} is too large to be written out as a matrix`;
+    if (!map) return `${operatorOf(node)} is too large to be written out as a matrix`;
     terms.push({ value: values.get(x) as Value, map });
   }
   if (terms.length === 1 && terms[0].map.kind === "places") {
     const { value, map } = terms[0];
     return { variable: value.variable, map: after(map, value.map) as Places };
   }
-  return whole(build.affine(node.op.name, sizeOf(node.shape), terms));
+  return whole(build.affine(operatorOf(node), sizeOf(node.shape), terms));
 }
 
 function activationValue(
@@ -206,26 +222,48 @@ function activationValue(
   slopesOf: SlopesOf,
 ): Value | string {
   const varies = node.inputs.map((x) => flow.varies.has(x));
-  if (varies.filter(Boolean).length !== 1) return `${node.op.name} of several varying inputs`;
-  const value = values.get(node.inputs[varies.indexOf(true)]) as Value;
+  const at = varies.indexOf(true);
+  if (varies.lastIndexOf(true) !== at) return productValue(build, node, values, slopesOf);
+  const value = values.get(node.inputs[at]) as Value;
   const pairs = sortedPairs(node);
-  if (pairs) return build.sort(value, pairs, node.op.name);
+  const known = slopesOf(node, at);
+  if (pairs) return build.sort(value, pairs, operatorOf(node), known);
   const behaviour = node.op.behaviour(node, varies);
-  if (behaviour.kind === "smooth") {
-    const v = build.materialise(value, node.op.name);
-    return whole(build.gain(v, sizeOf(node.shape), behaviour.lipschitz[2], node.op.name));
+  if (behaviour.kind === "smooth" && !known) {
+    const v = build.materialise(value, operatorOf(node));
+    return whole(build.gain(v, sizeOf(node.shape), behaviour.lipschitz[2], operatorOf(node)));
   }
   const slopes =
-    slopesOf(node) ??
+    known ??
     (behaviour.kind === "pointwise"
       ? {
           low: new Float64Array(sizeOf(node.shape)).fill(behaviour.slope[0]),
           high: new Float64Array(sizeOf(node.shape)).fill(behaviour.slope[1]),
         }
       : null);
-  if (!slopes?.low.every(Number.isFinite) || !slopes.high.every(Number.isFinite)) {
-    return `${node.op.name} has no constant`;
-  }
-  const v = build.materialise(value, node.op.name);
-  return build.pointwise(v, slopes.low, slopes.high, node.op.name);
+  if (!slopes || !areFinite(slopes)) return `${operatorOf(node)} has no constant`;
+  const v = build.materialise(value, operatorOf(node));
+  return build.pointwise(v, slopes.low, slopes.high, operatorOf(node));
 }
+
+/** A function of one number of each of several inputs, by its slopes in each. */
+function productValue(
+  build: Builder,
+  node: Node,
+  values: ReadonlyMap<Node, Value>,
+  slopesOf: SlopesOf,
+): Value | string {
+  const name = operatorOf(node);
+  const terms: { readonly value: Value; readonly map: Linear }[] = [];
+  for (const [i, x] of node.inputs.entries()) {
+    const value = values.get(x);
+    if (!value) continue;
+    const slopes = slopesOf(node, i);
+    if (!slopes || !areFinite(slopes)) return `${name} of several varying inputs`;
+    const own = build.pointwise(build.materialise(value, name), slopes.low, slopes.high, name);
+    terms.push({ value: own, map: identityPlaces(slopes.low.length) });
+  }
+  return whole(build.affine(name, sizeOf(node.shape), terms));
+}
+
+const areFinite = ({ low, high }: Range): boolean => low.every(Number.isFinite) && high.every(Number.isFinite);

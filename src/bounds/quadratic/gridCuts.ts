@@ -6,8 +6,10 @@
  * constant there is a slope of 0. Where nothing else does, an activation that crops is put in between. Strides take every tensor that is alive to
  * the coarser grid, so that they wait until nothing else is to be done on the finer one.
  */
+
 import { type Flow, isAffine } from "../../graph/behaviour.ts";
 import type { LinearForm, Node, WindowSums, Windows } from "../../graph/graph.ts";
+import { operatorOf } from "../../graph/origin.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NodeNorms } from "../norm/node.ts";
 import { wrappedConvolution } from "../norm/periodic.ts";
@@ -169,10 +171,10 @@ class Grids {
       return { ...wait, made: this.added(node, sum) };
     }
     const varies = node.inputs.map((x) => this.flow.varies.has(x));
-    if (varies.filter(Boolean).length !== 1) return `${node.op.name} of several varying inputs`;
+    if (varies.filter(Boolean).length !== 1) return `${operatorOf(node)} of several varying inputs`;
     const image = this.images.get(node.inputs[varies.indexOf(true)]) as Image;
     const behaviour = node.op.behaviour(node, varies);
-    const { name } = node.op;
+    const name = operatorOf(node);
     const pairs = sortedPairs(node);
     if (pairs) {
       const made = this.sorted(image, pairs, name);
@@ -332,7 +334,7 @@ class Grids {
   }
 
   private added(node: Node, sum: WindowSum): Image {
-    const { name } = node.op;
+    const name = operatorOf(node);
     const prepared = sum.terms.map((term) => this.prepared(term, name));
     const cropped = this.staysCropped(sum, prepared);
     const [only] = sum.terms;
@@ -354,7 +356,7 @@ class Grids {
     const n = image.variable.channels;
     const crops = this.needsZeros(node);
     const least = new Float64Array(n).fill(crops ? 0 : low);
-    const value = this.build.pointwise(image.variable, least, new Float64Array(n).fill(high), node.op.name);
+    const value = this.build.pointwise(image.variable, least, new Float64Array(n).fill(high), operatorOf(node));
     return { ...image, ...value, cropped: crops || image.cropped };
   }
 
@@ -415,7 +417,7 @@ class Grids {
    * slope of 0 or 1. A window that reaches out of the image may choose what is there.
    */
   private tournament(stacked: Variable, count: number, image: Image, node: Node): Image {
-    const { name } = node.op;
+    const name = operatorOf(node);
     const n = image.map.rows;
     let value: Value = whole(stacked);
     for (let left = count; left > 1; left = Math.ceil(left / 2)) {
@@ -459,12 +461,12 @@ class Grids {
     const now = new Set(together.map(({ node }) => node));
     for (const node of this.images.keys()) {
       const late = (this.readers.get(node) ?? []).some((r) => left.has(r) && !now.has(r));
-      if (late || node === this.flow.output) return `${node.op.name} is read on two grids`;
+      if (late || node === this.flow.output) return `${operatorOf(node)} is read on two grids`;
     }
     const made: Sum[] = [];
     const after: (() => void)[] = [];
     for (const { node, sum, pool } of together) {
-      const { name } = node.op;
+      const name = operatorOf(node);
       if (pool) {
         const image = this.images.get(node.inputs[0]) as Image;
         const taps = this.poolTaps(image, pool, node);
@@ -502,10 +504,10 @@ class Grids {
       const terms = varying.map((i) => {
         const image = this.images.get(node.inputs[i]) as Image;
         const kernel = this.wholeSums(node, i) ?? this.overPlaces(node, i, image);
-        return kernel && this.build.term({ value: image, map: kernel }, node.op.name);
+        return kernel && this.build.term({ value: image, map: kernel }, operatorOf(node));
       });
       if (terms.some((t) => t === null)) continue;
-      const to = this.build.variable(sizeOf(node.shape), node.op.name);
+      const to = this.build.variable(sizeOf(node.shape), operatorOf(node));
       made.push({ to, terms: terms.filter((t) => t !== null) });
       values.set(node, whole(to));
       rest.delete(node);
@@ -514,15 +516,15 @@ class Grids {
     for (const [node, image] of this.images) {
       if (!(this.readers.get(node) ?? []).some((r) => rest.has(r))) continue;
       const size = sizeOf(node.shape);
-      if (size > mostFlat) return `${node.op.name} is too large to be written out number by number`;
-      const to = this.build.variable(size, node.op.name);
+      if (size > mostFlat) return `${operatorOf(node)} is too large to be written out number by number`;
+      const to = this.build.variable(size, operatorOf(node));
       const eye = new Float64Array(size * size);
       for (let i = 0; i < size; i++) eye[i * (size + 1)] = 1;
       const kernel = overPlaces(
         { kind: "kernel", rows: size, cols: size, taps: [{ shift: [], weight: eye }], error: 0 },
         image,
       );
-      made.push({ to, terms: [this.build.term({ value: image, map: kernel }, node.op.name)] });
+      made.push({ to, terms: [this.build.term({ value: image, map: kernel }, operatorOf(node))] });
       values.set(node, whole(to));
     }
     this.build.actions.push({ kind: "coarsen", sides: [], made });

@@ -1,26 +1,32 @@
 /** @file LipSDP on any program of cuts: multipliers in closed form, a search for better ones, and the proof of what they give. */
 import type { Engine } from "../../engine/engine.ts";
-import { sqrtUp } from "../../linalg/rounding.ts";
+import { down, sqrtUp, up } from "../../linalg/rounding.ts";
+import { InternalError } from "../../tensor/errors.ts";
 import { type Budget, budget, type Clock, reserving } from "../budget.ts";
+import type { Complex } from "./complex.ts";
+import { unknownsOf } from "./objective.ts";
 import type { Program } from "./program.ts";
 import { type Choose, matricesOf, provedWalk } from "./proof.ts";
+import { startScales } from "./scales.ts";
 import { type Point, searchMultipliers } from "./search.ts";
 import { closedForm, given, meansOf } from "./start.ts";
 import { provedTop } from "./top.ts";
 
 export interface QuadraticOptions {
   readonly engine: Engine;
+  /** Of inputs and outputs. "inf" is for programs without a grid; l1 is that of the transposed program. Default 2. */
+  readonly norm?: 2 | "inf";
   /** An upper limit; what was found by then is proved all the same. */
-  readonly seconds?: number;
-  /** The machine's unless told. */
+  readonly seconds?: number | undefined;
+  /** Default: the machine's. */
   readonly clock?: Clock;
   /** Multiply-adds of the walk, for a clock that counts work. */
   readonly work?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Evaluations of the objective at most. Default 1000. */
   readonly steps?: number;
   /** Multipliers that may be good, one for each number of the program: looked at first, and where they prove anything the search begins there. */
-  readonly stored?: Float64Array;
+  readonly stored?: Float64Array | undefined;
   /** The value so far, not yet proved, and the part of the steps that is done. */
   onStep?(value: number, done: number): void;
   /** Each smaller value as soon as it is proved. */
@@ -32,52 +38,81 @@ export interface QuadraticBound {
   readonly value: number;
   /** What proves it. */
   readonly multipliers: Float64Array | null;
+  /** In l2: dy dy^* <= |dx|^2 Y for the difference dy of the outputs, at every frequency. */
+  readonly Y: readonly Complex[] | null;
   /** Did the search end of itself? */
   readonly ended: boolean;
   /** Evaluations of the objective. */
   readonly steps: number;
 }
 
-/** Bound the constant of a program in l2. */
+/**
+ * Bound the constant of a program in l2, or in l-inf.
+ *
+ * In l-inf the ellipsoid that the walk begins with holds the box of inputs, and the worst output counts:
+ *
+ *     |dy_r| <= Y_rr^(1/2) (sum_j (dx_j / s_j)^2)^(1/2) <= Y_rr^(1/2) (sum_j 1 / s_j^2)^(1/2) |dx|_inf.
+ *
+ * The scales s are sought together with the multipliers.
+ * Reference: Fazlyab, Robey, Hassani, Morari and Pappas 2019 for l2; Wang, Prakriya, Tan and Parrilo 2022, "A quantitative geometric approach to
+ * neural-network smoothness", for l-inf (both by solvers).
+ */
 export async function quadraticBound(program: Program, options: QuadraticOptions): Promise<QuadraticBound> {
-  const { engine, seconds, work = 0, steps = 1000, onImprove = () => {}, onStep = () => {} } = options;
-  const clock = budget(options);
-  const found: { value: number; multipliers: Float64Array | null } = {
+  const { engine, norm = 2, seconds, work = 0, steps = 1000, onImprove = () => {}, onStep = () => {} } = options;
+  const clock = budget({ ...options, ...(seconds === undefined ? {} : { seconds }) });
+  const found: Pick<QuadraticBound, "value" | "multipliers" | "Y"> & { value: number } = {
     value: Number.POSITIVE_INFINITY,
     multipliers: null,
+    Y: null,
   };
   let cost = 0;
-  const offer = async (choose: Choose, multipliers: Float64Array, limit?: Budget) => {
+  const offer = async (choose: Choose, multipliers: Float64Array, scales?: Float64Array, limit?: Budget) => {
     const began = clock.elapsed();
     clock.spend(work);
-    const cut = await provedWalk(program, choose, limit);
-    const value = cut ? sqrtUp(provedTop(matricesOf(cut))) : Number.POSITIVE_INFINITY;
+    const cut = await provedWalk(program, choose, { clock: limit, scales });
+    const Y = cut && matricesOf(cut);
+    const value = Y ? provedOf(Y, norm, scales) : Number.POSITIVE_INFINITY;
     cost = clock.elapsed() - began;
-    if (value >= found.value) return;
-    Object.assign(found, { value, multipliers });
-    onImprove(value);
-  };
-  let start: Start | null = null;
-  if (options.stored) {
-    for (const e of storedInwards) {
-      const recorded = recorder(program, given(options.stored, e));
-      await offer(recorded.choose, recorded.multipliers, clock);
-      // The first that proves anything may do so with little to spare: the next is looked at as well.
-      const better = found.multipliers === recorded.multipliers;
-      if (start && !better) break;
-      if (better) start = recorded;
+    if (value < found.value) {
+      Object.assign(found, { value, multipliers, Y });
+      onImprove(value);
     }
+    return value;
+  };
+  // What is small takes no time worth asking for.
+  const patience = work < quickWork ? undefined : clock;
+  let start: Start | null = null;
+  const given0 = norm === 2 ? options.stored : undefined;
+  for (const e of given0 ? storedInwards : []) {
+    const recorded = recorder(program, given(given0 as Float64Array, e));
+    await offer(recorded.choose, recorded.multipliers, undefined, patience);
+    // The first that proves anything may do so with little to spare: the next is looked at as well.
+    const better = found.multipliers === recorded.multipliers;
+    if (start && !better) break;
+    if (better) start = recorded;
   }
   if (!start) {
-    start = recorder(program, closedForm);
-    await offer(start.choose, start.multipliers, clock);
+    let least = Number.POSITIVE_INFINITY;
+    for (const scales of norm === 2 ? [undefined] : startScales(program)) {
+      // One start is as good as none: where the clock is out, the first will do.
+      if (start && clock.expired) break;
+      for (const alike of [false, true]) {
+        if (start && (clock.expired || (norm === 2 && work > quickWork))) break;
+        const recorded = recorder(program, closedForm({ alike, room: startRoom }), scales);
+        const value = await offer(recorded.choose, recorded.multipliers, scales, patience);
+        if (start && !(value < least)) continue;
+        start = recorded;
+        least = value;
+      }
+    }
   }
+  if (!start) throw new InternalError("lipsdp: there must be a start");
   if (program.multipliers === 0) return { ...found, ended: true, steps: 0 };
   // A proof must come after the search.
   const limited = reserving(clock, seconds, () => 1.2 * cost);
-  const prove = async ({ multipliers, value }: Point) => {
+  const prove = async ({ multipliers, scales, value }: Point) => {
     const aim = Math.exp(value / 2) * (1 + 1e-5);
-    for (const e of inwards) if (!(found.value <= aim)) await offer(given(multipliers, e), multipliers);
+    for (const e of inwards) if (!(found.value <= aim)) await offer(given(multipliers, e), multipliers, scales);
   };
   if (limited.expired) return { ...found, ended: false, steps: 0 };
   let count = 0;
@@ -87,13 +122,16 @@ export async function quadraticBound(program: Program, options: QuadraticOptions
     clock: limited,
     work,
     steps,
+    ...(norm === "inf" && { outputs: "each", inputs: "scaled" }),
     onPoint: ({ value }) => onStep(Math.exp(value / 2), ++count / steps),
     async onLevel(point) {
       levels.push(point);
       // On the way proofs take a small part of the time.
-      if (cost < 0.05 * clock.elapsed()) await offer(given(point.multipliers, inwards[0]), point.multipliers);
+      if (cost < 0.05 * clock.elapsed())
+        await offer(given(point.multipliers, inwards[0]), point.multipliers, point.scales);
     },
   });
+  options.signal?.throwIfAborted();
   if (!searched) return { ...found, ended: false, steps: 0 };
   for (const point of [searched.best, ...levels.toReversed()]) {
     if (found.value <= Math.exp(searched.best.value / 2) * (1 + 1e-4)) break;
@@ -111,6 +149,22 @@ const inwards: readonly number[] = [1e-9, 1e-7, 1e-5];
 /** The same for multipliers that a model brings along, whose inequality may hold with nothing to spare before weights were rounded. */
 const storedInwards: readonly number[] = [1e-7, 1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3];
 
+/** Where slopes are symmetric about 0 the closed form lies at the edge of what is feasible, where a descent would end. */
+const startRoom = 0.05;
+
+/** Multiply-adds of a walk that takes a hundredth of a second. */
+const quickWork = 1e7;
+
+/** The constant that Y proves of the outputs. */
+function provedOf(Y: readonly Complex[], norm: 2 | "inf", scales?: Float64Array): number {
+  if (norm === 2) return sqrtUp(provedTop(Y));
+  const [{ rows: n, re }] = Y;
+  let top = 0;
+  for (let i = 0; i < n; i++) top = Math.max(top, re[i * (n + 1)]);
+  const axes = scales?.reduce((sum, s) => up(sum + up(1 / down(s * s))), 0) ?? n;
+  return sqrtUp(up(top * axes));
+}
+
 interface Start {
   /** What was chosen, once the walk has been: t, and the logarithms that the objective takes. */
   readonly multipliers: Float64Array;
@@ -119,9 +173,13 @@ interface Start {
 }
 
 /** Choose as somebody else does, and write it down. */
-function recorder(program: Program, by: Choose): Start {
-  const theta = new Float64Array(Math.max(1, program.multipliers));
-  const multipliers = new Float64Array(theta.length).fill(1);
+function recorder(program: Program, by: Choose, scales?: Float64Array): Start {
+  const count = Math.max(1, program.multipliers);
+  const theta = new Float64Array(unknownsOf(program, scales ? { inputs: "scaled" } : {}));
+  scales?.forEach((s, j) => {
+    theta[count + j] = 2 * Math.log(s);
+  });
+  const multipliers = new Float64Array(count).fill(1);
   const choose: Choose = (step, own, weights) => {
     const t = by(step, own, weights);
     if (!t) return null;

@@ -15,7 +15,7 @@ import { inverse } from "../../ops/inverse.ts";
 import { matmul } from "../../ops/matmul.ts";
 import { concat, reshape, sliceAxis, transpose } from "../../ops/movement.ts";
 import { exp, sqrt } from "../../ops/pointwise.ts";
-import { reduceMin } from "../../ops/reduce.ts";
+import { reduceMax, reduceMin } from "../../ops/reduce.ts";
 import { tensor, toFloat64 } from "../../tensor/tensor.ts";
 import { aliases, type Grid, gridOf, turnOf } from "./grid.ts";
 import type { Linear, Places, Program, Step, Sum, Term, Variable } from "./program.ts";
@@ -31,7 +31,21 @@ export interface Evaluation {
   readonly gradient: Float64Array;
   /** t itself. */
   readonly multipliers: Float64Array;
+  /** Of the inputs, where they are sought. */
+  readonly scales?: Float64Array;
 }
+
+/** What is asked of a program. */
+export interface Aim {
+  /** What counts of Y at the output: its largest eigenvalue, or its largest diagonal entry, which is that of the worst single output. Default "together". */
+  readonly outputs?: "together" | "each";
+  /** "scaled": the inputs are the box |dx_j| <= 1 and not the ball, and the squared axes p_j of the ellipsoid around it, sum 1 / p_j = 1, are sought as well. Default "alike". */
+  readonly inputs?: "alike" | "scaled";
+}
+
+/** How many numbers a search goes over: ln of relative multipliers, then ln p. */
+export const unknownsOf = ({ multipliers, input }: Program, { inputs }: Aim): number =>
+  Math.max(1, multipliers) + (inputs === "scaled" ? input.channels : 0);
 
 export interface Objective {
   /** At theta, where eigenvalues are smoothed by a power of 2^(4 level + 5); nothing where theta is not feasible. */
@@ -43,8 +57,8 @@ export interface Objective {
 export const doublings: readonly number[] = [4, 6, 8, 10, 12, 14, 16];
 
 /** Compile a program. */
-export async function objectiveOf(engine: Engine, program: Program): Promise<Objective> {
-  const compiled = await engine.compile(new Walk(program).outputs());
+export async function objectiveOf(engine: Engine, program: Program, aim: Aim = {}): Promise<Objective> {
+  const compiled = await engine.compile(new Walk(program, aim).outputs());
   return {
     async at(theta, level, weight) {
       const chosen = Float64Array.from(doublings, (_, i) => (i === level ? 1 : 0));
@@ -58,7 +72,13 @@ export async function objectiveOf(engine: Engine, program: Program): Promise<Obj
       const gradient = toFloat64(results.gradient);
       // The inverse of a definite matrix has a diagonal above that of one over the matrix's own.
       if (!(pivot >= 1 - 1e-9) || !Number.isFinite(value) || !gradient.every(Number.isFinite)) return undefined;
-      return { value, plain: toFloat64(results.plain)[0], gradient, multipliers: toFloat64(results.multipliers) };
+      return {
+        value,
+        plain: toFloat64(results.plain)[0],
+        gradient,
+        multipliers: toFloat64(results.multipliers),
+        ...(results.scales && { scales: toFloat64(results.scales) }),
+      };
     },
     dispose: () => compiled.dispose(),
   };
@@ -86,10 +106,15 @@ class Walk {
   private pivot: Node | null = null;
   private barrier: Node | null = null;
   private readonly weight: Node;
+  private readonly aim: Aim;
+  /** The squared axes p of the ellipsoid of the inputs; null for a ball. */
+  private readonly axes: Node | null;
 
-  constructor(program: Program) {
+  constructor(program: Program, aim: Aim) {
     this.program = program;
-    this.theta = input("theta", [Math.max(1, program.multipliers)], "float64");
+    this.aim = aim;
+    this.theta = input("theta", [unknownsOf(program, aim)], "float64");
+    this.axes = aim.inputs === "scaled" ? this.axesOf(program) : null;
     this.weight = input("weight", [1], "float64");
     this.level = input("level", [doublings.length], "float64");
     this.grid = gridOf(program.sides);
@@ -97,10 +122,17 @@ class Walk {
     this.put(program.input, program.input, null);
   }
 
+  /** exp(theta) times a number with which sum 1 / p = 1. */
+  private axesOf({ multipliers, input: { channels } }: Program): Node {
+    const first = Math.max(1, multipliers);
+    const own = exp(sliceAxis(this.theta, 0, first, first + channels));
+    return mul(own, sum(div(1, own)));
+  }
+
   outputs(): Record<string, Node> {
     for (const step of this.program.steps) this.step(step);
     const out = this.block(this.program.output, this.program.output);
-    const { value, slope } = this.top(out);
+    const { value, slope } = this.aim.outputs === "each" ? this.largestOf(out) : this.top(out);
     const along = sum(mul(stopGradient(slope.re), out.re));
     const all = slope.im && out.im ? add(along, sum(mul(stopGradient(slope.im), out.im))) : along;
     const barrier = mul(this.barrier ?? array(Float64Array.of(0), []), reshape(this.weight, []));
@@ -115,6 +147,7 @@ class Walk {
       gradient,
       pivot: this.pivot ?? array(Float64Array.of(1), []),
       multipliers: t,
+      ...(this.axes && { scales: sqrt(this.axes) }),
     };
   }
 
@@ -158,6 +191,7 @@ class Walk {
     if (other) return adjoint(other);
     const n = a.channels;
     const F = this.grid.frequencies.length;
+    if (this.axes) return { re: mul(array(eyeOf(n), [1, n, n]), reshape(this.axes, [1, 1, n])), im: null };
     const one = new Float64Array(F * n * n);
     for (let k = 0; k < F * n; k++) one[Math.floor(k / n) * n * n + (k % n) * (n + 1)] = 1;
     return { re: array(one, [F, n, n]), im: null };
@@ -182,7 +216,8 @@ class Walk {
     if (term.map.kind === "places") {
       return placed(term.map, Y ?? this.block(term.from, term.from), this.grid);
     }
-    return Y ? times(symbols as Batch, Y) : (symbols as Batch);
+    if (Y) return times(symbols as Batch, Y);
+    return this.axes ? scaledColumns(symbols as Batch, this.axes) : (symbols as Batch);
   }
 
   /** T Y_kj of a sum, for some j, and T Y T^*. */
@@ -339,6 +374,43 @@ class Walk {
     this.grid = coarse;
   }
 
+  private chosen(nodes: readonly Node[]): Node {
+    const own = nodes.map((x, i) => {
+      const level = sliceAxis(this.level, 0, i, i + 1);
+      return mul(
+        x,
+        reshape(
+          level,
+          x.shape.map(() => 1),
+        ),
+      );
+    });
+    return own.reduce((a, b) => add(a, b));
+  }
+
+  /** ln of a power mean of the diagonal, which is no less than that of its largest entry, and its derivative in Y. */
+  private largestOf({ re }: Batch): { readonly value: Node; readonly slope: Batch } {
+    const n = this.program.output.channels;
+    const eye = array(eyeOf(n), [1, n, n]);
+    const diagonal = reshape(sum(mul(re, eye), [2]), [n]);
+    const logs = log(add(diagonal, 1e-300));
+    const largest = stopGradient(reduceMax(logs));
+    const found = doublings.map((d) => {
+      const power = 2 ** d;
+      const parts = exp(mul(sub(logs, largest), power));
+      const total = sum(parts);
+      const shares = div(div(parts, total), diagonal);
+      return {
+        value: add(largest, div(log(total), power)),
+        slope: mul(eye, reshape(shares, [1, 1, n])),
+      };
+    });
+    return {
+      value: this.chosen(found.map(({ value }) => value)),
+      slope: { re: this.chosen(found.map(({ slope }) => slope)), im: null },
+    };
+  }
+
   /** ln of a power mean of all eigenvalues at all frequencies, which is no less than that of the largest, and its derivative in Y. */
   private top(R: Batch): { readonly value: Node; readonly slope: Batch } {
     const values: Node[] = [];
@@ -359,21 +431,12 @@ class Walk {
       values.push(div(add(log(total), mul(scale, 2)), 2 ** (k + 1) + 1));
       slopes.push({ re: div(S.re, total), im: S.im && div(S.im, total) });
     }
-    const choose = (nodes: readonly Node[]) =>
-      nodes
-        .map((x, i) =>
-          mul(
-            x,
-            reshape(
-              sliceAxis(this.level, 0, i, i + 1),
-              x.shape.map(() => 1),
-            ),
-          ),
-        )
-        .reduce((a, b) => add(a, b));
     return {
-      value: choose(values),
-      slope: { re: choose(slopes.map((s) => s.re)), im: slopes[0].im && choose(slopes.map((s) => s.im as Node)) },
+      value: this.chosen(values),
+      slope: {
+        re: this.chosen(slopes.map((s) => s.re)),
+        im: slopes[0].im && this.chosen(slopes.map((s) => s.im as Node)),
+      },
     };
   }
 }

@@ -10,7 +10,6 @@ import { convnet } from "../../models/convnet.ts";
 import { freeze } from "../../models/freeze.ts";
 import { mapNamed } from "../../tensor/named.ts";
 import { normalTensor, random } from "../../tensor/random.ts";
-import { storedLists } from "../chain/stored.ts";
 import { lipschitz } from "../index.ts";
 import { nodeNorms } from "../norm/node.ts";
 import { recognisedFlow } from "../patterns/recognise.ts";
@@ -18,6 +17,7 @@ import { subjectOf } from "../subject.ts";
 import { gridCuts } from "./gridCuts.ts";
 import { quadraticBound } from "./lipsdp.ts";
 import { fromLists } from "./start.ts";
+import { storedLists } from "./stored.ts";
 
 const engine = nodeEngine();
 

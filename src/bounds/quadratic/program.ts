@@ -5,6 +5,8 @@
  * All variables of a cut live on one periodic grid of `sides`, [] for none: a dense tensor has one place, and all its numbers are channels.
  */
 
+import type { Range } from "../domain.ts";
+
 /** A tensor: so many channels at every place of the grid. */
 export interface Variable {
   readonly channels: number;
@@ -62,7 +64,13 @@ export interface Shared {
 export type Action =
   | ({ readonly kind: "affine" } & Sum)
   /** Every channel a function of one number with slopes in [0, 1]; channels of one multiplier together the gradient of a convex function with a Jacobian in [0, I]. */
-  | ({ readonly kind: "sector"; readonly from: Variable; readonly to: Variable } & Shared)
+  | ({
+      readonly kind: "sector";
+      readonly from: Variable;
+      readonly to: Variable;
+      /** Of what it stands for, low v + (high - low) z, channel by channel. Default: [0, 1]. */
+      readonly slopes?: Range;
+    } & Shared)
   /** |d to| <= constant |d from|, and nothing else is known. */
   | {
       readonly kind: "gain";

@@ -19,8 +19,9 @@ import { sizesOf, symbolAt, symbolError } from "./symbol.ts";
 export interface Cut {
   readonly grid: Grid;
   readonly live: readonly Variable[];
-  /** Y at every frequency of the grid, of what is alive in order; null for the identity. */
+  /** Y at every frequency of the grid, of what is alive in order; null before anything was done: the identity, or diag(scales^2). */
   readonly Y: readonly Complex[] | null;
+  readonly scales?: Float64Array;
 }
 
 /** Multipliers t for an activation (one for a gain) from the block of Y of what it reads; null where there are none. */
@@ -29,6 +30,12 @@ export type Choose = (
   own: readonly Complex[],
   weights: readonly number[],
 ) => Float64Array | null;
+
+export interface ProofOptions {
+  readonly clock?: Budget | undefined;
+  /** s_j > 0 for each number of the input: |dx|^2 is the sum of (dx_j / s_j)^2. Default: all 1. */
+  readonly scales?: Float64Array | undefined;
+}
 
 /**
  * Walk from the input to the output; null where the multipliers do not prove anything, or time is out.
@@ -42,8 +49,12 @@ export type Choose = (
  * Why: d_l^* Y^-1 d_l <= |dx|^2 before it, and subtracting the sector, min over d_v of d_l^* Y^-1 d_l - 2 d_z^T Lambda (d_v - d_z) is the quadratic form of Y'^-1.
  * Reference: Fazlyab, Robey, Hassani, Morari and Pappas 2019 for the inequality; Xu and Sivaranjani 2024 for its elimination layer by layer.
  */
-export async function provedWalk(program: Program, choose: Choose, clock?: Budget): Promise<Cut | null> {
-  let cut: Cut = { grid: gridOf(program.sides), live: [program.input], Y: null };
+export async function provedWalk(
+  program: Program,
+  choose: Choose,
+  { clock, scales }: ProofOptions = {},
+): Promise<Cut | null> {
+  let cut: Cut = { grid: gridOf(program.sides), live: [program.input], Y: null, ...(scales && { scales }) };
   for (const step of program.steps) {
     const next = await stepped(cut, step, choose, clock);
     if (!next) return null;
@@ -53,11 +64,11 @@ export async function provedWalk(program: Program, choose: Choose, clock?: Budge
 }
 
 /** The Y of a cut written out. */
-export function matricesOf({ grid, live, Y }: Cut): readonly Complex[] {
+export function matricesOf({ grid, live, Y, scales }: Cut): readonly Complex[] {
   if (Y) return Y;
   const n = sizeOfAll(live);
   const I = zeros(n, n, grid.sides.length > 0);
-  for (let i = 0; i < n; i++) I.re[i * (n + 1)] = 1;
+  for (let i = 0; i < n; i++) I.re[i * (n + 1)] = scales ? up(scales[i] * scales[i]) : 1;
   return grid.frequencies.map(() => I);
 }
 
@@ -99,7 +110,9 @@ async function affine(cut: Cut, sum: Sum, live: readonly Variable[], clock?: Bud
   for (let f = 0; f < grid.frequencies.length; f++) {
     await clock?.pause();
     if (clock?.expired) return null;
-    const own = given ? appended(given[f], cut.live, sum, grid, f) : fromIdentity(sum, grid, f, cut.live[0].channels);
+    const own = given
+      ? appended(given[f], cut.live, sum, grid, f)
+      : fromInput(sum, grid, f, cut.live[0].channels, cut.scales);
     Y.push(taken(own, given ? [...cut.live, sum.to] : [sum.to], live));
   }
   return { grid, live, Y };
@@ -179,9 +192,10 @@ function appended(Y: Complex, live: readonly Variable[], { to, terms }: Sum, gri
   return g === 0 ? result : inflated(result, up(g * all), size);
 }
 
-/** T T^*, of an input that is read no more. */
-function fromIdentity({ to, terms }: Sum, grid: Grid, f: number, cols: number): Complex {
+/** T S S T^*, S the scales, of an input that is read no more. */
+function fromInput({ to, terms }: Sum, grid: Grid, f: number, cols: number, scales?: Float64Array): Complex {
   const rows = to.channels;
+  const scaleOf = (c: number) => scales?.[c] ?? 1;
   const T = zeros(rows, cols, grid.sides.length > 0);
   const reach = new Float64Array(rows);
   let relative = 0;
@@ -189,7 +203,10 @@ function fromIdentity({ to, terms }: Sum, grid: Grid, f: number, cols: number): 
     add(T, matrixAt(term, grid, f), 0);
     const { sizes, error } = sizesAt(term, grid);
     relative = Math.max(relative, error);
-    for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) reach[r] += sizes[r * cols + c] ** 2;
+    for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) reach[r] += (sizes[r * cols + c] * scaleOf(c)) ** 2;
+  }
+  if (scales) {
+    for (const x of [T.re, T.im]) if (x) for (let k = 0; k < x.length; k++) x[k] *= scales[k % cols];
   }
   const product = timesAdjoint(T, T);
   const Y = zeros(rows, rows, T.im !== null);
@@ -197,8 +214,8 @@ function fromIdentity({ to, terms }: Sum, grid: Grid, f: number, cols: number): 
     for (let j = 0; j <= i; j++) put(Y, i, j, product.re[i * rows + j], product.im?.[i * rows + j] ?? 0);
   }
   // Rows of T have the length of a, and |t_k|_1 |t_m|_1 in the bound of a sum may be that: |t_k|_2 |t_m|_2, by Cauchy and Schwarz.
-  const g = up(8 * gamma(2 * cols + 2 * terms.length + 8) + 4 * relative);
-  return inflated(Y, up(g * rows), (i) => up(terms.length * reach[i] * (1 + 2 * gamma(cols + 8))));
+  const g = up(8 * gamma(2 * cols + 2 * terms.length + 12) + 4 * relative);
+  return inflated(Y, up(g * rows), (i) => up(terms.length * reach[i] * (1 + 2 * gamma(cols + 12))));
 }
 
 /** Is every row one number of what was there, perhaps with the other sign? */

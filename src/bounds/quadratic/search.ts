@@ -1,17 +1,18 @@
 /** @file The search for the best multipliers of a program, by counted steps. Every point is a bound once it is proved. */
 import type { Engine } from "../../engine/engine.ts";
 import type { Budget } from "../budget.ts";
-import { descend } from "../chain/descent.ts";
-import { doublings, type Evaluation, objectiveOf } from "./objective.ts";
+import { descend } from "./descent.ts";
+import { type Aim, doublings, type Evaluation, type Objective, objectiveOf, unknownsOf } from "./objective.ts";
 import type { Program } from "./program.ts";
 
 export interface Point {
   readonly multipliers: Float64Array;
+  readonly scales?: Float64Array;
   /** ln L^2, smoothed from above. */
   readonly value: number;
 }
 
-export interface SearchOptions {
+export interface SearchOptions extends Aim {
   readonly engine: Engine;
   readonly clock: Budget;
   /** Multiply-adds of the walk, for a clock that counts work. */
@@ -24,23 +25,25 @@ export interface SearchOptions {
 }
 
 /**
- * Go down on ln L^2 from a point, by L-BFGS; null where the point is not feasible for the engine.
+ * Go down on ln L^2 by L-BFGS from a point, or from multipliers that are all alike and large enough; null where there is no start that is feasible for
+ * the engine.
  *
  * Two things stand in the way of a descent: the largest eigenvalue has no derivative where it is double, as it is at many an optimum, and the optimum may
  * lie at the edge of what is feasible. For the first a power of the trace stands, for the second a barrier; both draw closer to the truth level by level.
  */
 export async function searchMultipliers(
   program: Program,
-  start: Float64Array,
-  { engine, clock, work = 0, steps, onPoint = () => {}, onLevel = async () => {} }: SearchOptions,
+  start: Float64Array | null,
+  { engine, clock, work = 0, steps, onPoint = () => {}, onLevel = async () => {}, ...aim }: SearchOptions,
 ): Promise<{ readonly best: Point; readonly ended: boolean; readonly steps: number } | null> {
-  const objective = await objectiveOf(engine, program);
+  const objective = await objectiveOf(engine, program, aim);
   let best: Point | undefined;
-  let theta = start;
   let used = 0;
   let ended = true;
   try {
-    if (!(await objective.at(theta, 0, 0))) return null;
+    const first = start ?? (await feasible(objective, unknownsOf(program, aim)));
+    if (!first || !(await objective.at(first, 0, 0))) return null;
+    let theta = first;
     for (let level = 0; level < doublings.length && ended; level++) {
       const found = new WeakMap<Float64Array, Evaluation>();
       const evaluate = async (x: Float64Array) => {
@@ -56,9 +59,9 @@ export async function searchMultipliers(
       let count = 0;
       let last: Point | undefined;
       for await (const { x, value } of descend(evaluate, theta, { memory: 100 })) {
-        const { multipliers, plain } = found.get(x) as Evaluation;
+        const { multipliers, scales, plain } = found.get(x) as Evaluation;
         theta = x;
-        last = { multipliers, value: plain };
+        last = { multipliers, value: plain, ...(scales && { scales }) };
         if (!best || plain < best.value) best = last;
         onPoint(last);
         if (used >= steps || clock.expired) {
@@ -78,6 +81,15 @@ export async function searchMultipliers(
 }
 
 // --- internal ---
+
+/** ln t over the mean of what an activation reads, the same for all: M = 2 diag(t) - Y_vv is definite once t is large enough. */
+async function feasible(objective: Objective, count: number): Promise<Float64Array | null> {
+  for (let k = 1; k <= 24; k++) {
+    const theta = new Float64Array(count).fill(k * Math.LN2);
+    if (await objective.at(theta, 0, 0)) return theta;
+  }
+  return null;
+}
 
 /** Ten steps must gain a part of what the smoothing of a level may be off, ln n / 2^doublings: when they do not, the next level begins. */
 const gains: readonly number[] = doublings.map((d) => 0.1 / 2 ** d);

@@ -3,9 +3,9 @@
  * matrix, and the constants of the segments multiply. A segment without a program keeps its product of norms.
  */
 import { type Flow, flowOf } from "../../graph/behaviour.ts";
+import { dominators } from "../../graph/dominators.ts";
 import type { Node } from "../../graph/graph.ts";
-import { originOf } from "../../graph/origin.ts";
-import { gatesOf } from "../chain/tail.ts";
+import { labelOf } from "../../graph/origin.ts";
 import type { NodeNorms } from "../norm/node.ts";
 import { denseCuts } from "./cuts.ts";
 import { gridCuts, windowsOf } from "./gridCuts.ts";
@@ -33,7 +33,7 @@ export function segmentsOf(flow: Flow, norms: NodeNorms, allowance: number): rea
   const whole = segment(flow.input, flow.output);
   if (whole.program && whole.work <= allowance) return [whole];
   if (whole.work > hopeless * allowance) return [];
-  const gates = [...gatesOf(flow), flow.output];
+  const gates = [...dominators(flow), flow.output];
   const pools = gates.filter((node) => node !== flow.input && windowsOf(node) && gates.includes(node.inputs[0]));
   const cuts = [flow.input, ...pools.flatMap((pool) => [pool.inputs[0], pool]), flow.output];
   let segments = cuts.slice(1).flatMap((to, i): readonly Segment[] => {
@@ -63,7 +63,7 @@ export function segmentsOf(flow: Flow, norms: NodeNorms, allowance: number): rea
 
 /** Nodes between segments, by the names that the model gives them. */
 export const namesBetween = (segments: readonly Segment[]): readonly string[] =>
-  segments.slice(0, -1).map(({ to }) => originOf(to)?.name ?? to.op.name);
+  segments.slice(0, -1).map(({ to }) => labelOf(to));
 
 // --- internal ---
 

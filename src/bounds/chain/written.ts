@@ -1,9 +1,12 @@
 /**
- * @file The tail of a network as a chain: from the earliest node through which everything passes, such that behind it there are only
+ * @file The suffix of a network as a chain: from the earliest node through which everything passes, such that behind it there are only
  * affine maps that can be written out, element-by-element activations and MaxMin. What is before it keeps its AutoLip constant.
  */
+
 import { type Flow, flowOf, isAffine, type Region, regionOf } from "../../graph/behaviour.ts";
+import { dominators } from "../../graph/dominators.ts";
 import type { Node } from "../../graph/graph.ts";
+import { operatorOf } from "../../graph/origin.ts";
 import { type Matrix, matrix } from "../../linalg/matrix.ts";
 import { inducedNorm } from "../../linalg/norm.ts";
 import { sqrtUp, up } from "../../linalg/rounding.ts";
@@ -22,7 +25,8 @@ import type { Pair } from "../patterns/sorts.ts";
 import { workOf } from "../work.ts";
 import { fromSums, sumsActivation, toSums } from "./sums.ts";
 
-export interface Tail {
+/** The end of a network as a chain. */
+export interface WrittenChain {
   /** Where the chain starts: the input of the network, or a node that everything passes through. */
   readonly from: Node;
   readonly chain: Chain;
@@ -39,20 +43,22 @@ export interface Tail {
   readonly shifts: readonly number[];
   /** |second derivative| of every neuron, layer by layer; Infinity where an activation has kinks. */
   readonly curvatures: readonly Float64Array[];
+  /** The activation of each hidden layer, which its first neurons belong to; the others pass something on. */
+  readonly nodes: readonly Node[];
 }
 
 /** Largest matrix of a chain that is written out, in entries; widest layer; and sum of the cubes of the widths, which the time of a bound goes by. */
 const largest = { entries: 4e6, width: 1024, cubes: 2.2e9 };
 
-/** The longest tail that is a chain and that there is time to write out, beginning no sooner than at `first` if that is told; a string says why there is none. */
-export function tailOf(
+/** The longest suffix of a flow that is a chain and that there is time to write out, beginning no sooner than at `first` if that is told; a string says why there is none. */
+export function suffixOf(
   flow: Flow,
   norms: NodeNorms = nodeNorms(flow),
   first: Node = flow.input,
   affords: Affords = always,
-): Tail | string {
+): WrittenChain | string {
   let why = "the output does not depend on the input";
-  const all = gatesOf(flow);
+  const all = dominators(flow);
   for (const from of all.slice(Math.max(0, all.indexOf(first)))) {
     const rest = flowOf(from, flow.output);
     const stages = stagesOf(rest);
@@ -67,36 +73,16 @@ export function tailOf(
   return why;
 }
 
-/** The nodes through which every path from the input to the output passes, the input first. */
-export function gatesOf(flow: Flow): Node[] {
-  const place = new Map(flow.varying.map((node, i) => [node, i]));
-  // The furthest reader of each node, as seen from the nodes before it: a gate is where none reaches past.
-  let reach = 0;
-  const lastReader = new Array<number>(flow.varying.length).fill(0);
-  flow.varying.forEach((node, i) => {
-    for (const x of node.inputs) {
-      const at = place.get(x);
-      if (at !== undefined) lastReader[at] = Math.max(lastReader[at], i);
-    }
-  });
-  const found: Node[] = [];
-  flow.varying.forEach((node, i) => {
-    if (reach <= i && node !== flow.output) found.push(node);
-    reach = Math.max(reach, lastReader[i]);
-  });
-  return found;
-}
-
 /** Why a node stands in a chain's way: it is neither affine nor an activation with finite slopes; null where it does not. */
 export function hindrance(node: Node, flow: Flow): string | null {
   if (node === flow.input || isAffine(node, flow.varies)) return null;
   const varies = node.inputs.map((x) => flow.varies.has(x));
   const behaviour = node.op.behaviour(node, varies);
   if (varies.filter(Boolean).length !== 1 || (behaviour.kind !== "pointwise" && !sortedPairs(node))) {
-    return `${node.op.name} is neither affine nor element by element`;
+    return `${operatorOf(node)} is neither affine nor element by element`;
   }
   if (behaviour.kind !== "pointwise") return null;
-  return behaviour.slope.every(Number.isFinite) ? null : `the slope of ${node.op.name} has no limit`;
+  return behaviour.slope.every(Number.isFinite) ? null : `the slope of ${operatorOf(node)} has no limit`;
 }
 
 // --- internal ---
@@ -136,7 +122,7 @@ function chainOf(
   stages: readonly Stage[],
   norms: NodeNorms,
   affords: Affords,
-): Pick<Tail, "chain" | "slack" | "exact" | "error" | "shifts" | "curvatures"> | string {
+): Omit<WrittenChain, "from"> | string {
   const ends: readonly (Region | Node)[] = [
     ...stages.map(({ node, region }) => region ?? (node.inputs.find((x) => flow.varies.has(x)) as Node)),
     isAffine(flow.output, flow.varies) ? regionOf(flow.output, flow) : flow.output,
@@ -188,6 +174,7 @@ function chainOf(
     error: (layer, norm) => errors[layer](norm),
     shifts,
     curvatures,
+    nodes: stages.map(({ node }) => node),
   };
 }
 
@@ -235,7 +222,7 @@ function layer(
   for (const block of state) {
     if ("sources" in end && end.sources.includes(block.source)) {
       const map = linearMap(end, block.source);
-      if (!map) return `the map to ${output.op.name} has no derivative`;
+      if (!map) return `the map to ${operatorOf(output)} has no derivative`;
       read(column, block, denseOf(map));
       if (!isCopied(end, norms)) parts.push((norm) => writingError(norms, end, block.source, norm));
     } else if (end === block.source) {
@@ -338,7 +325,7 @@ function activation(
     node,
     node.inputs.map((_, i) => i === at),
   );
-  if (behaviour.kind !== "pointwise") throw new TypeError(`${node.op.name} was pointwise before`);
+  if (behaviour.kind !== "pointwise") throw new TypeError(`${operatorOf(node)} was pointwise before`);
   const { slope, slopeOn, curvature } = behaviour;
   const layer: ActivationLayer = {
     low: new Float64Array(width).fill(1).fill(slope[0], 0, own),

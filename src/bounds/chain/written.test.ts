@@ -17,18 +17,18 @@ import { provedUpper } from "../bound.ts";
 import type { Chain } from "../chain.ts";
 import { lipschitz } from "../index.ts";
 import { subjectOf } from "../subject.ts";
-import { type Tail, tailOf } from "./tail.ts";
+import { suffixOf, type WrittenChain } from "./written.ts";
 
 const engine = nodeEngine({ threads: 1 });
 
-function tailOfNetwork(network: Network): {
-  tail: Tail | string;
+function suffixOfNetwork(network: Network): {
+  tail: WrittenChain | string;
   whole: (x: Float64Array) => Float64Array;
   size: number;
 } {
   const subject = subjectOf(network);
   const { x, y } = subject.at(1, "float64");
-  const tail = tailOf(flowOf(x, y));
+  const tail = suffixOf(flowOf(x, y));
   const whole = (values: Float64Array) => toFloat64(evaluate({ y }, { x: tensor(values, x.shape, "float64") }).y);
   return { tail, whole, size: subject.size };
 }
@@ -47,11 +47,11 @@ function run({ affine, activations }: Chain, x: Float64Array): Float64Array {
   return state;
 }
 
-describe("tailOf()", () => {
+describe("suffixOf()", () => {
   it.each(["dense", "image"] as const)("is the network itself on random networks: %s", (kind) => {
     let whole = 0;
     for (let seed = 0; seed < 60; seed++) {
-      const made = tailOfNetwork(randomNetwork(random(seed), kind));
+      const made = suffixOfNetwork(randomNetwork(random(seed), kind));
       if (typeof made.tail === "string" || made.tail.from.inputs.length > 0) continue;
       whole++;
       const source = random(seed + 1000);
@@ -66,7 +66,7 @@ describe("tailOf()", () => {
   });
 
   it("carries what a shortcut needs beside the activations", () => {
-    const { tail } = tailOfNetwork(
+    const { tail } = suffixOfNetwork(
       functionOf([2], (x) => {
         const h = relu(
           affine(x, [
@@ -100,7 +100,7 @@ describe("tailOf()", () => {
   });
 
   it("begins behind the last node that is not element by element", () => {
-    const { tail } = tailOfNetwork(
+    const { tail } = suffixOfNetwork(
       functionOf([1, 2, 2], (x) => {
         const pooled = maxPool(x, { kernel: [2, 1], strides: [2, 1] });
         return affine(
@@ -122,19 +122,19 @@ describe("tailOf()", () => {
   });
 
   it("is exact only where its offsets are constants of the model", () => {
-    const after = tailOfNetwork(functionOf([2], (x) => relu(add(affine(x, [[1, 2]]), 0.1)))).tail;
-    const before = tailOfNetwork(functionOf([2], (x) => relu(affine(add(x, 0.1), [[1, 2]])))).tail;
-    const twice = tailOfNetwork(functionOf([2], (x) => relu(add(add(affine(x, [[1, 2]]), 0.1), 0.2)))).tail;
+    const after = suffixOfNetwork(functionOf([2], (x) => relu(add(affine(x, [[1, 2]]), 0.1)))).tail;
+    const before = suffixOfNetwork(functionOf([2], (x) => relu(affine(add(x, 0.1), [[1, 2]])))).tail;
+    const twice = suffixOfNetwork(functionOf([2], (x) => relu(add(add(affine(x, [[1, 2]]), 0.1), 0.2)))).tail;
     const exact = [after, before, twice].map((tail) => typeof tail !== "string" && tail.exact);
     expect(exact).toEqual([true, false, false]);
   });
 
   it("says why there is none", () => {
-    expect(tailOfNetwork(functionOf([3], (x) => softmax(x))).tail).toMatch(
+    expect(suffixOfNetwork(functionOf([3], (x) => softmax(x))).tail).toMatch(
       /Softmax is neither affine nor element by element/,
     );
     const { y } = { y: input("x", [1, 2], "float64") };
-    expect(typeof tailOf(flowOf(input("other", [1, 2], "float64"), y))).toBe("string");
+    expect(typeof suffixOf(flowOf(input("other", [1, 2], "float64"), y))).toBe("string");
   });
 });
 
@@ -189,10 +189,10 @@ describe("the bounds of a chain, through lipschitz()", () => {
       const [scale, shift, mean, variance] = stats.map((v) => weight(x, v, [4]));
       return affine(relu(batchNorm(affine(x, rows), scale, shift, mean, variance)), last);
     });
-    const { tail } = tailOfNetwork(network);
-    expect((tail as Tail).exact).toBe(false);
-    expect((tail as Tail).shifts[0]).toBeGreaterThan(0);
-    expect((tail as Tail).shifts[0]).toBeLessThan(1e-11);
+    const { tail } = suffixOfNetwork(network);
+    expect((tail as WrittenChain).exact).toBe(false);
+    expect((tail as WrittenChain).shifts[0]).toBeGreaterThan(0);
+    expect((tail as WrittenChain).shifts[0]).toBeLessThan(1e-11);
     const domain = { kind: "ball", center: [0.2, -0.1, 0.4], radius: 1e-3, norm: 2 } as const;
     const { bounds, lower } = await lipschitz(network, { engine, domain, seconds: 0.3 });
     for (const name of ["lipsdp", "interval", "recurjac"]) {

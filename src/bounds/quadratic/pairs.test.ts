@@ -1,19 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { affine, functionOf } from "../../test/functions.ts";
-import { nodeEngine } from "../engine/node.ts";
-import type { Node } from "../graph/graph.ts";
-import type { Network } from "../graph/network.ts";
-import { sub } from "../ops/arith.ts";
-import { reshape, sliceAxis } from "../ops/movement.ts";
-import { exp, relu } from "../ops/pointwise.ts";
-import { maxPool } from "../ops/pool.ts";
-import { maxMin } from "../ops/sort.ts";
-import { random } from "../tensor/random.ts";
-import { autoLip } from "./autoLip.ts";
-import { chainPairs } from "./chainPairs.ts";
-import { lipschitz } from "./index.ts";
-import { marginsOf } from "./margin.ts";
-import { subjectOf } from "./subject.ts";
+import { affine, functionOf } from "../../../test/functions.ts";
+import { nodeEngine } from "../../engine/node.ts";
+import type { Node } from "../../graph/graph.ts";
+import type { Network } from "../../graph/network.ts";
+import { sub } from "../../ops/arith.ts";
+import { reshape, sliceAxis } from "../../ops/movement.ts";
+import { exp, relu } from "../../ops/pointwise.ts";
+import { maxPool } from "../../ops/pool.ts";
+import { maxMin } from "../../ops/sort.ts";
+import { random } from "../../tensor/random.ts";
+import { autoLip } from "../autoLip.ts";
+import { lipschitz } from "../index.ts";
+import { marginsOf } from "../margin.ts";
+import { subjectOf } from "../subject.ts";
+import { classPairs } from "./pairs.ts";
 
 const engine = nodeEngine({ threads: 1 });
 const r = random(5);
@@ -49,12 +49,12 @@ const networks: readonly (readonly [string, (x: Node) => Node])[] = [
   ],
 ];
 
-describe("chainPairs()", () => {
+describe("classPairs()", () => {
   it.each(networks)("is above what is seen of every difference, and below the walk's: %s", async (_, f) => {
     const network: Network = functionOf([4], f);
     const { propagation } = await autoLip(subjectOf(network), 2);
-    const found = await chainPairs(propagation, { engine });
-    if (!found) throw new Error("no chain");
+    const found = await classPairs(propagation, { engine });
+    if (!found) throw new Error("no walk");
     const walk = marginsOf(propagation, 2, found.bound);
     expect(found.bound.proved).toBe(true);
     let tighter = 0;
@@ -73,6 +73,6 @@ describe("chainPairs()", () => {
 
   it("is null where what is before the chain has no constant", async () => {
     const { propagation } = await autoLip(subjectOf(functionOf([4], (x) => affine(exp(x), rows(3, 4)))), 2);
-    expect(await chainPairs(propagation, { engine })).toBeNull();
+    expect(await classPairs(propagation, { engine })).toBeNull();
   });
 });

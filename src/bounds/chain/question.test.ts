@@ -1,18 +1,18 @@
 /** @file Chains that a softmax or a pool follows: the bounds of chains hold for the whole, and are less than those of norms. */
 import { describe, expect, it } from "vitest";
-import { affine, functionOf } from "../../test/functions.ts";
-import { nodeEngine } from "../engine/node.ts";
-import type { Node } from "../graph/graph.ts";
-import { mul } from "../ops/arith.ts";
-import { reshape } from "../ops/movement.ts";
-import { relu } from "../ops/pointwise.ts";
-import { maxPool } from "../ops/pool.ts";
-import { softmax } from "../ops/softmax.ts";
-import { random } from "../tensor/random.ts";
-import { autoLip } from "./autoLip.ts";
-import { followedTail } from "./followed.ts";
-import { type LipschitzOptions, lipschitz } from "./index.ts";
-import { subjectOf } from "./subject.ts";
+import { affine, functionOf } from "../../../test/functions.ts";
+import { nodeEngine } from "../../engine/node.ts";
+import type { Node } from "../../graph/graph.ts";
+import { mul } from "../../ops/arith.ts";
+import { reshape } from "../../ops/movement.ts";
+import { relu } from "../../ops/pointwise.ts";
+import { maxPool } from "../../ops/pool.ts";
+import { softmax } from "../../ops/softmax.ts";
+import { random } from "../../tensor/random.ts";
+import { autoLip } from "../autoLip.ts";
+import { type LipschitzOptions, lipschitz } from "../index.ts";
+import { subjectOf } from "../subject.ts";
+import { chainsOf } from "./question.ts";
 
 const engine = nodeEngine({ threads: 1 });
 const box = { kind: "box", low: [-1, -1, -1], high: [1, 1, 1] } as const;
@@ -30,7 +30,7 @@ const upper = async (end: (y: Node) => Node, options: Omit<LipschitzOptions, "en
   return { value: bracket.upper?.value as number, lower: bracket.lower?.value ?? 0, bounds: bracket.bounds };
 };
 
-describe("followedTail()", () => {
+describe("chainsOf()", () => {
   it.each([
     ["a softmax", (y: Node) => softmax(y, 1), 2, 0.5],
     [
@@ -57,15 +57,17 @@ describe("followedTail()", () => {
     }
   });
 
-  it("is null where what follows has no constant, or nothing but it is there", async () => {
+  it("ends before what follows, where that has a constant and there is a chain before it", async () => {
     const of = async (end: (y: Node) => Node) => {
       const { propagation } = await autoLip(subjectOf(network(end)), 2);
-      return followedTail(propagation, 2, { kind: "global" });
+      return (await chainsOf(propagation, 2, { kind: "global" })).longest;
     };
-    expect(await of((y) => mul(y, softmax(y, 1)))).toBe(null);
-    const { propagation } = await autoLip(subjectOf(functionOf([3], (x) => softmax(x, 1))), 2);
-    expect(await followedTail(propagation, 2, { kind: "global" })).toBe(null);
-    expect((await of((y) => softmax(y, 1)))?.chain.affine).toHaveLength(3);
+    const layers = async (end: (y: Node) => Node) => {
+      const found = await of(end);
+      return typeof found === "string" ? found : found.chain.activations.length;
+    };
+    expect(await layers((y) => mul(y, softmax(y, 1)))).toMatch(/neither affine/);
+    expect(await layers((y) => softmax(y, 1))).toBe(2);
   });
 
   it("leaves branch and bound to whole networks", async () => {
