@@ -1,12 +1,12 @@
 /** @file Products of one number per layer: Frobenius norms, which cost nothing, and spectral norms, which every bound that knows more must beat. */
 import { frobeniusUp, normalised } from "../../linalg/enclosure.ts";
 import type { Matrix } from "../../linalg/matrix.ts";
-import { inducedNorm, spectralCost, spectralNorm } from "../../linalg/norm.ts";
+import { inducedNorm, spectralNorm } from "../../linalg/norm.ts";
 import { matrixOperator } from "../../linalg/operator.ts";
 import { powerIteration } from "../../linalg/power.ts";
 import { down, scaleDown, scaleUp, sqrtUp } from "../../linalg/rounding.ts";
 import type { UpperBound } from "../bound.ts";
-import { type Budget, budget } from "../budget.ts";
+import { budget } from "../budget.ts";
 import type { ActivationLayer, Chain } from "../chain.ts";
 import { timesUp } from "../norm/region.ts";
 import { checkChain } from "./form.ts";

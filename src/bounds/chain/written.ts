@@ -26,9 +26,13 @@ import { workOf } from "../work.ts";
 import { fromSums, sumsActivation, toSums } from "./sums.ts";
 
 /** The end of a network as a chain. */
-export interface WrittenChain {
+export interface WrittenChain extends Written {
   /** Where the chain starts: the input of the network, or a node that everything passes through. */
   readonly from: Node;
+}
+
+/** A chain written out, and what its matrices may be off. */
+interface Written {
   readonly chain: Chain;
   /**
    * What the rounding of the written-out matrices can add to the constant of the chain in a p-norm:
@@ -117,12 +121,7 @@ interface Block {
 }
 
 /** Write the chain out: a layer per activation, beside which what later layers need passes through with slope 1. */
-function chainOf(
-  flow: Flow,
-  stages: readonly Stage[],
-  norms: NodeNorms,
-  affords: Affords,
-): Omit<WrittenChain, "from"> | string {
+function chainOf(flow: Flow, stages: readonly Stage[], norms: NodeNorms, affords: Affords): Written | string {
   const ends: readonly (Region | Node)[] = [
     ...stages.map(({ node, region }) => region ?? (node.inputs.find((x) => flow.varies.has(x)) as Node)),
     isAffine(flow.output, flow.varies) ? regionOf(flow.output, flow) : flow.output,
