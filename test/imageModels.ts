@@ -35,10 +35,17 @@ export function resnet18({ side, thinner = 1, classes = 10, seed = 1 }: ImageMod
 }
 
 /** VGG-11 with one hidden dense layer. */
-export function vgg11({ side, thinner = 1, classes = 10, seed = 2 }: ImageModel): Uint8Array {
+export const vgg11 = (model: ImageModel): Uint8Array =>
+  vgg([64, "p", 128, "p", 256, 256, "p", 512, 512, "p", 512, 512, "p"], { seed: 2, ...model });
+
+/** VGG-16 with one hidden dense layer. */
+export const vgg16 = (model: ImageModel): Uint8Array =>
+  vgg([64, 64, "p", 128, 128, "p", 256, 256, 256, "p", 512, 512, 512, "p", 512, 512, 512, "p"], { seed: 4, ...model });
+
+function vgg(layers: readonly (number | "p")[], { side, thinner = 1, classes = 10, seed = 2 }: ImageModel): Uint8Array {
   const net = builder(seed);
   let [h, channels, size] = ["x", 3, side];
-  for (const word of [64, "p", 128, "p", 256, 256, "p", 512, 512, "p", 512, 512, "p"]) {
+  for (const word of layers) {
     if (typeof word === "number") {
       h = net.relu(net.conv(h, channels, word / thinner, 3, 1));
       channels = word / thinner;
