@@ -10,6 +10,7 @@ import { classPairs } from "../bounds/quadratic/pairs.ts";
 import { checkAlone, checkSample, type Subject, subjectOf } from "../bounds/subject.ts";
 import { checkNames, type Dataset, type Samples } from "../data/dataset.ts";
 import { type Engine, needEngine } from "../engine/engine.ts";
+import type { Node } from "../graph/graph.ts";
 import type { Network } from "../graph/network.ts";
 import { down, up } from "../linalg/rounding.ts";
 import { decisionNetwork } from "../models/decision.ts";
@@ -158,6 +159,25 @@ export async function accuracyOf(
  * Throws UsageError where there is no constant, or no class to predict, or no time to run the samples, and BatchError where a sample's output depends on the batch around it.
  */
 export async function certify(network: Network, options: CertifyOptions): Promise<Certification> {
+  const { known, clock } = await prepare(network, options);
+  return certifySamples(known, options, clock);
+}
+
+/** What `certify` needs of a network before it sees samples, done once; of `options.data` only the form counts. It is then asked of any samples of that form, without a limit of time. */
+export async function certifier(
+  network: Network,
+  options: CertifyOptions,
+): Promise<(samples: Pick<CertifyOptions, "data" | "local" | "signal" | "onProgress">) => Promise<Certification>> {
+  const { known } = await prepare(network, options);
+  return (samples) => certifySamples(known, { ...options, ...samples }, budget({ signal: samples.signal }));
+}
+
+// --- internal ---
+
+async function prepare(
+  network: Network,
+  options: CertifyOptions,
+): Promise<{ readonly known: Known; readonly clock: Budget }> {
   const { data, radii = [], upper, signal, onProgress } = options;
   const engine = needEngine("certify", options.engine);
   const norm = maybeNorm(options.norm ?? 2);
@@ -184,10 +204,35 @@ export async function certify(network: Network, options: CertifyOptions): Promis
   if (!clock.fits(plainRun * runWork(subject) + 2 * compileWork(subject))) {
     throw new UsageError(`certify: ${subject.name}: the time ran out before a sample was run; give it more`);
   }
+  onProgress?.(0.5);
+  const known = { subject, engine, norm, width, flow, y, propagation, margins, sizes, without };
+  return { known, clock };
+}
+
+interface Known {
+  readonly subject: Subject;
+  readonly engine: Engine;
+  readonly norm: Norm;
+  /** Outputs per sample. */
+  readonly width: number;
+  readonly flow: Propagation["flow"];
+  readonly y: Node;
+  readonly propagation: Propagation;
+  readonly margins: Margins;
+  readonly sizes: Propagation;
+  /** Why there is no constant, where there is none. */
+  readonly without: string;
+}
+
+async function certifySamples(
+  { subject, engine, norm, width, flow, y, propagation, margins, sizes, without }: Known,
+  options: CertifyOptions,
+  clock: Budget,
+): Promise<Certification> {
+  const { data, radii = [], upper, signal, onProgress } = options;
+  const { missing } = propagation;
   const size = data.x.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
   const allowance = logitError(sizes, size);
-  onProgress?.(0.5);
-
   const outputs = await logits(subject, engine, data, {
     dtype: "float64",
     signal,
@@ -276,8 +321,6 @@ export async function certify(network: Network, options: CertifyOptions): Promis
     samples,
   };
 }
-
-// --- internal ---
 
 /** The margins of the walk and, if there is time for it, those of the chain at the end: of each pair the smaller. */
 async function marginsWithin(

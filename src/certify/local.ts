@@ -28,6 +28,9 @@ export interface LocalEffort {
   readonly parts?: number;
 }
 
+/** What all samples get together unless told. */
+export const localWork = 2e11;
+
 export interface LocalQuestion {
   readonly subject: Subject;
   readonly engine: Engine;
@@ -68,7 +71,7 @@ export async function localRadii(question: LocalQuestion): Promise<LocalRadii> {
     if (cause instanceof UsageError || cause instanceof ShapeError) return { why: cause.message };
     throw cause;
   }
-  const { work = 2e11, steps = 20, parts = 0, seconds } = effort;
+  const { work = localWork, steps = 20, parts = 0, seconds } = effort;
   const own = budget(seconds === undefined ? {} : { seconds });
   const clock: Budget = {
     ...question.clock,

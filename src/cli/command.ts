@@ -26,6 +26,8 @@ export interface Definition<T extends ArgsDef> {
   /** A command line that works as it stands, shown under --help. */
   readonly example: string;
   readonly args: T;
+  /** Takes more words of the kind of its last one; one for each otherwise. */
+  readonly several?: boolean;
   /** What --help lists, where it depends on the words beside it; all of `args` unless told. */
   helpArgs?(words: readonly string[]): ArgsDef;
   /** What to do after an interruption so that what was done is not lost; nothing is kept unless told. */
@@ -40,7 +42,7 @@ export function command<const T extends ArgsDef>(definition: Definition<T>): Com
     meta: { name: definition.name, description: definition.description },
     args,
     async run(context) {
-      refuseUnknown(definition.name, args, context.rawArgs, context.args._);
+      refuseUnknown(definition, args, context.rawArgs, context.args._);
       const { json, quiet } = context.args as { json?: boolean; quiet?: boolean };
       const controller = new AbortController();
       const interrupt = () => controller.abort();
@@ -83,7 +85,12 @@ export const aboutHelp = (made: object) => helps.get(made);
 
 // --- internal ---
 
-function refuseUnknown(name: string, args: ArgsDef, rawArgs: readonly string[], positionals: readonly string[]): void {
+function refuseUnknown(
+  { name, several }: { readonly name: string; readonly several?: boolean },
+  args: ArgsDef,
+  rawArgs: readonly string[],
+  positionals: readonly string[],
+): void {
   const kebab = (word: string) => word.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
   const known = new Map(Object.entries(args).map(([key, definition]) => [kebab(key), definition]));
   for (const raw of rawArgs) {
@@ -95,7 +102,7 @@ function refuseUnknown(name: string, args: ArgsDef, rawArgs: readonly string[], 
     }
   }
   const expected = Object.values(args).filter((a) => a.type === "positional").length;
-  if (positionals.length > expected) {
+  if (positionals.length > expected && !several) {
     throw new CliError(`unexpected argument "${positionals[expected]}"; see lipschitz ${name} --help`);
   }
 }

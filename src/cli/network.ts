@@ -76,6 +76,10 @@ export async function openModel(
   return { network: prepared(network), sha256, source, reading, before, ...(inputs && { inputs }) };
 }
 
+/** Numbers in one sample. */
+export const sizeOfInput = ({ inputs: [port] }: Network): number =>
+  port.shape.reduce<number>((n, d) => (typeof d === "number" ? n * d : n), 1);
+
 export const checkOption = {
   check: {
     type: "boolean",

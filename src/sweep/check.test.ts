@@ -16,7 +16,7 @@ const data = { name: "digits", reading: {}, seed: 1, sha256, from: 0, to: 10 };
 
 const jobs: readonly Job[] = [
   ...methodNames.map((name): Job => ({ kind: "run", spec: defaultsFor(name), data: { train: sha256, test: sha256 } })),
-  { kind: "certify", model, data, norm: "inf", radii: [0.1], work: null, seconds: 3 },
+  { kind: "certify", model, data, norm: "inf", radii: [0.1], work: null, parts: 0, seconds: 3 },
   { kind: "attack", model, data, norm: 2, radii: [0.1], attacks: attackNames.map(attackOf), clip: "data", seed: 1 },
   {
     kind: "bound",
@@ -85,7 +85,7 @@ describe("the files that a job asks for", () => {
     data: { ...data, name, reading: labels === undefined ? {} : { labels } },
     norm: 2,
     radii: [],
-    work: null,
+    work: null, parts: 0,
   });
 
   it("lie in the data folder, or are data sets by name", async () => {

@@ -49,6 +49,8 @@ export interface CertifyJob {
   readonly radii: readonly number[];
   /** Work of the linear walk in this slice, in float64 operations; null where it is off. */
   readonly work: number | null;
+  /** Of branch and bound, for what is still open (`LocalEffort.parts`). */
+  readonly parts: number;
   /** A limit of time of the slice, where the clock shall decide and not the work. */
   readonly seconds?: number;
 }

@@ -76,23 +76,37 @@ export interface PlanOptions {
   place?(label: string, seed: number): string;
 }
 
-/** The jobs of a comparison: each run with each seed, checked against its data before anything is spent. Throws UsageError where they do not go together. */
-export async function planRuns(
-  { runs, seeds }: Pick<ComparisonSpec, "runs" | "seeds">,
-  options: PlanOptions = {},
-): Promise<readonly Ticket[]> {
-  const { dataDir, base = "", place = (label, seed) => `${label}/seed-${seed}` } = options;
+/** Plans runs: a job for each with each seed, checked against its data before anything is spent; started from the jobs of another run where they are given. */
+export type Planner = (
+  runs: Pick<ComparisonSpec, "runs" | "seeds">,
+  start?: (seed: number) => Ticket,
+) => Promise<readonly Ticket[]>;
+
+/** A planner, which reads data once. Its plans throw UsageError where a run does not go with its data. */
+export function planner({
+  dataDir,
+  base = "",
+  place = (label, seed) => `${label}/seed-${seed}`,
+}: PlanOptions = {}): Planner {
   const know = reader(dataDir, base);
-  const tickets: Ticket[] = [];
-  for (const { label, run } of runs) {
-    for (const seed of seeds) {
-      const spec = { ...run, seed };
-      const job: RunJob = { kind: "run", spec, data: await know(spec) };
-      tickets.push({ id: idOf(job), job, label: labelOf(label, spec, seeds), row: label, place: place(label, seed) });
+  return async ({ runs, seeds }, start) => {
+    const tickets: Ticket[] = [];
+    for (const { label, run } of runs) {
+      for (const seed of seeds) {
+        const spec = { ...run, seed };
+        const job: RunJob = { kind: "run", spec, data: await know(spec), ...(start && { start: start(seed).id }) };
+        tickets.push({ id: idOf(job), job, label: labelOf(label, spec, seeds), row: label, place: place(label, seed) });
+      }
     }
-  }
-  return tickets;
+    return tickets;
+  };
 }
+
+/** The jobs of a comparison. */
+export const planRuns = (
+  comparison: Pick<ComparisonSpec, "runs" | "seeds">,
+  options: PlanOptions = {},
+): Promise<readonly Ticket[]> => planner(options)(comparison);
 
 /** What stands after the method's name beside a bar. */
 export const labelOf = (label: string, { method, seed }: RunSpec, seeds: readonly number[]): string =>

@@ -62,12 +62,11 @@ export function carrier({
 /** Carry out all jobs, those first that will take longest. One that cannot go on stops the others, which stay as they are. */
 export async function carryAll(
   tickets: readonly Ticket[],
-  options: SweepOptions,
+  { look, carry }: Carrier,
+  estimate: (ticket: Ticket) => number = () => 0,
 ): Promise<readonly (JobRecord | null)[]> {
-  const { look, carry } = carrier(options);
   await look(tickets);
-  const size = (ticket: Ticket): number => options.estimate?.(ticket) ?? 0;
-  await all([...tickets].sort((a, b) => size(b) - size(a)).map((ticket) => carry(ticket)));
+  await all([...tickets].sort((a, b) => estimate(b) - estimate(a)).map((ticket) => carry(ticket)));
   return Promise.all(tickets.map((ticket) => carry(ticket)));
 }
 

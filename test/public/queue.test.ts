@@ -10,7 +10,7 @@ import { type JobRecord, recordOf } from "../../src/sweep/record.ts";
 import { connect, redisStore, shownUrl } from "../../src/sweep/redis.ts";
 import { lock } from "../../src/sweep/serve.ts";
 import { folderStore } from "../../src/sweep/store.ts";
-import { carryAll } from "../../src/sweep/sweep.ts";
+import { carrier, carryAll } from "../../src/sweep/sweep.ts";
 import { hasRedis, type Server, startRedis } from "../redis.ts";
 import { asTicket, noModel, ticket } from "../tickets.ts";
 
@@ -76,7 +76,7 @@ async function sweepOf(asked: readonly Ticket[], name = `sweep-${seed}`): Promis
     model: async () => noModel,
   });
   try {
-    const records = await carryAll(asked, { backend, store });
+    const records = await carryAll(asked, carrier({ backend, store }));
     for (const [i, { id }] of asked.entries()) expect(await recordOf(store, id)).toEqual(records[i]);
     return records;
   } finally {
@@ -207,7 +207,7 @@ describe.skipIf(!hasRedis())("the queue", () => {
     const other = { ...made, job: { ...made.job, seed: 1 } } as Ticket;
     const data = { name: "/etc/passwd", reading: {}, seed: 1, sha256: "0".repeat(64), from: 0, to: 1 };
     const { model } = far.job as Extract<Ticket["job"], { kind: "bound" }>;
-    const outside = asTicket({ kind: "certify", model, data, norm: 2, radii: [], work: null });
+    const outside = asTicket({ kind: "certify", model, data, norm: 2, radii: [], work: null, parts: 0 });
     const records = await sweepOf([other, outside]);
     expect(records).toMatchObject([
       { status: "failed", error: expect.stringContaining("its name must be that of its content in this version") },

@@ -1,5 +1,6 @@
 /** @file lipschitz attack MODEL: the smallest perturbations that change decisions, and whether any lies inside a certified radius. */
 import { attack as attackNetwork } from "../../attack/attack.ts";
+import { mergeAttacked } from "../../attack/merge.ts";
 import { type AttackName, type AttackSpec, attackNames, attackOf } from "../../attack/protocol.ts";
 import { type Certified, consistency } from "../../certify/consistency.ts";
 import { hashDataset, take } from "../../data/dataset.ts";
@@ -8,15 +9,18 @@ import { nodeEngine } from "../../engine/node.ts";
 import { defaultSpec } from "../../experiment/spec.ts";
 import { tool } from "../../experiment/tool.ts";
 import { renderAttack } from "../../report/attack.ts";
+import { hashSamples, planSlices } from "../../sweep/slices.ts";
 import { ReadError } from "../../tensor/errors.ts";
 import { sound } from "../alarm.ts";
 import { command } from "../command.ts";
-import { aboutData, answered, dataOptions, firstOf, testsOf } from "../data.ts";
+import { aboutData, answered, dataOptions, firstOf, readingOf, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
 import { readBytes } from "../files.ts";
+import { dataOf, inJobs, modelPart, valuesOf, withJobs } from "../jobs.ts";
 import { checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
 import { parseList, parseRadii, parseWhole, parseWord, preprocessingOptions, seedOption } from "../options.ts";
 import { openFile, writeJson, writeWhole } from "../output.ts";
+import { redisOption, workersOption } from "../pooled.ts";
 
 export const attack = command({
   name: "attack",
@@ -53,6 +57,8 @@ export const attack = command({
     },
     ...checkOption,
     ...seedOption,
+    ...workersOption,
+    ...redisOption,
     out: { type: "string", description: "Write the result to this file", valueHint: "FILE" },
     examples: { type: "string", description: "Write the perturbed samples to this .npy file", valueHint: "FILE" },
   },
@@ -63,7 +69,8 @@ export const attack = command({
     const attacks = attacksOf(args);
     const certificate = args.certificate === undefined ? undefined : await readCertificate(args.certificate);
     const norm = normOf(args.norm, certificate);
-    const tests = firstOf(await testsOf({ ...args, data: args.data }, seed), certificate?.data.samples);
+    const loaded = await testsOf({ ...args, data: args.data }, seed);
+    const tests = firstOf(loaded, certificate?.data.samples);
     const opened = await openModel(args.model, args, tests.shape);
     const { network, sha256 } = opened;
     const inputs = opened.inputs && { inputs: opened.inputs };
@@ -82,17 +89,39 @@ export const attack = command({
     if (args.examples !== undefined) await openFile(args.examples, "--examples");
     const { checked, lines } = await checkOpened(opened, args.check, { engine, data, seed, signal });
     const bar = progress.bar("attack", 1);
-    const { examples, ...attacked } = await attackNetwork(network, {
-      engine,
-      data,
-      norm,
-      radii,
-      attacks,
-      clip: args["ignore-range"] ? "none" : "data",
-      seed,
-      signal,
-      onProgress: (fraction: number) => bar.at(fraction),
-    });
+    const clip = args["ignore-range"] ? ("none" as const) : ("data" as const);
+    const alone = () =>
+      attackNetwork(network, {
+        engine,
+        data,
+        norm,
+        radii,
+        attacks,
+        clip,
+        seed,
+        signal,
+        onProgress: (part) => bar.at(part),
+      });
+    const inSlices = async () => {
+      const part = { ...dataOf(args.data ?? "", await readingOf(args), args), seed, sha256: await hashSamples(loaded) };
+      const model = modelPart(sha256, args);
+      // Each slice draws its own numbers.
+      const tickets = planSlices(data.count, args.model, ({ from, to }) => ({
+        kind: "attack",
+        model,
+        data: { ...part, from, to },
+        norm,
+        radii,
+        attacks,
+        clip,
+        seed: seed + from,
+      }));
+      const { workers, redis, "data-dir": dataDir, out: beside } = args;
+      return withJobs(tickets, { workers, redis, dataDir, beside, progress, signal }, async (records) =>
+        mergeAttacked(valuesOf(records), seed),
+      );
+    };
+    const { examples, ...attacked } = await (inJobs(args) ? inSlices() : alone());
     bar.done();
     const violations = certificate ? consistency(certificate, attacked) : null;
     const report = {

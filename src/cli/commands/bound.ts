@@ -9,11 +9,13 @@ import type { Network } from "../../graph/network.ts";
 import { dataLines } from "../../report/data.ts";
 import { showNumber } from "../../report/number.ts";
 import { renderBracket } from "../../report/text.ts";
+import { boundAll } from "../boundAll.ts";
 import { command } from "../command.ts";
 import { aboutData, dataOptions, testsOf } from "../data.ts";
 import { domainOptions, parseDomain } from "../domain.ts";
 import { CliError } from "../errors.ts";
-import { checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
+import { inJobs } from "../jobs.ts";
+import { checkOpened, checkOption, inputOptions, openModel, sizeOfInput } from "../network.ts";
 import {
   normOf,
   normOption,
@@ -26,13 +28,14 @@ import {
   seedOption,
 } from "../options.ts";
 import { openFile, writeJson, writeWhole } from "../output.ts";
+import { redisOption, workersOption } from "../pooled.ts";
 
 export const bound = command({
   name: "bound",
   description: "Bracket the Lipschitz constant of an ONNX network: proved above, witnessed below",
   example: "lipschitz bound runs/digits/model.onnx --norm 2 --max 50",
   args: {
-    model: { type: "positional", required: true, description: "An .onnx file" },
+    model: { type: "positional", required: true, description: "An .onnx file, or several" },
     ...normOption,
     method: {
       type: "string",
@@ -61,8 +64,12 @@ export const bound = command({
       valueHint: "FILE",
     },
     ...seedOption,
+    ...workersOption,
+    ...redisOption,
   },
-  async run(args, { progress, signal, result }) {
+  several: true,
+  async run(args, surroundings) {
+    const { progress, signal, result } = surroundings;
     const norm = normOf(args.norm);
     const seed = parseWhole("--seed", args.seed);
     const max = args.max === undefined ? undefined : parseNumber("--max", args.max, { min: 0 });
@@ -72,6 +79,16 @@ export const bound = command({
       args.method === undefined || args.method === "all"
         ? args.method
         : parseList("--method", args.method, (o, w) => parseWord(o, w, boundNames));
+    const files = args._;
+    if (files.length > 1) {
+      for (const one of ["data", "witness"] as const) {
+        if (args[one] !== undefined) throw new CliError(`--${one}: is of one file, got ${files.length}`);
+      }
+      const { workers, redis, check } = args;
+      await boundAll({ files, norm, methods, seed, seconds, check, max, workers, redis, words: args }, surroundings);
+      return;
+    }
+    if (inJobs(args)) throw new CliError("--workers, --redis: are for several files, got one");
     const data = args.data === undefined ? undefined : await testsOf({ ...args, data: args.data }, seed);
     const opened = await openModel(args.model, args, data?.shape);
     const { network, sha256 } = opened;
@@ -140,7 +157,3 @@ async function writeWitness(path: string, network: Network, about: object, brack
 /** What is witnessed and what is proved, for the bar. */
 const interval = ({ lower, upper }: Bracket): string =>
   `[${showNumber(lower?.value)}, ${showNumber(upper?.proved ? upper.value : null)}]`;
-
-/** Numbers in one sample. */
-const sizeOfInput = ({ inputs: [port] }: Network): number =>
-  port.shape.reduce<number>((n, d) => (typeof d === "number" ? n * d : n), 1);

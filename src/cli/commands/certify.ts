@@ -1,18 +1,23 @@
 /** @file lipschitz certify MODEL: how far each sample can move before the decision can change. */
+
+import type { Norm } from "../../bounds/bound.ts";
 import { errorBands } from "../../certify/bands.ts";
 import { makeCertificate } from "../../certify/certificate.ts";
-import { certify as certifyNetwork } from "../../certify/evaluate.ts";
-import type { LocalEffort } from "../../certify/local.ts";
-import { hashDataset } from "../../data/dataset.ts";
+import { type Certification, certify as certifyNetwork } from "../../certify/evaluate.ts";
+import { type LocalEffort, localWork } from "../../certify/local.ts";
+import { mergeCertifications } from "../../certify/merge.ts";
+import { type Dataset, hashDataset, type Unlabelled } from "../../data/dataset.ts";
 import { parsePreprocessing } from "../../data/preprocess.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import { defaultSpec } from "../../experiment/spec.ts";
 import { tool } from "../../experiment/tool.ts";
 import { renderBands } from "../../report/bands.ts";
 import { renderCertification, renderCertified } from "../../report/text.ts";
+import { hashSamples, planSlices } from "../../sweep/slices.ts";
 import { command } from "../command.ts";
-import { aboutData, answered, dataOptions, testsOf } from "../data.ts";
+import { aboutData, answered, type DataWords, dataOptions, readingOf, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
+import { dataOf, inJobs, modelPart, valuesOf, withJobs } from "../jobs.ts";
 import { checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
 import {
   normOf,
@@ -25,6 +30,8 @@ import {
   seedOption,
 } from "../options.ts";
 import { openFile, writeJson } from "../output.ts";
+import { redisOption, workersOption } from "../pooled.ts";
+import type { Progress } from "../progress.ts";
 
 export const certify = command({
   name: "certify",
@@ -57,6 +64,8 @@ export const certify = command({
     },
     ...checkOption,
     ...seedOption,
+    ...workersOption,
+    ...redisOption,
     out: { type: "string", description: "Write the certificate to this file", valueHint: "FILE" },
   },
   async run(args, { progress, signal, result }) {
@@ -73,6 +82,8 @@ export const certify = command({
     const seconds = args.seconds === undefined ? undefined : parseNumber("--seconds", args.seconds, { above: 0 });
     const { checked, lines } = await checkOpened(opened, args.check, { engine, data: tests, seed, seconds, signal });
     if (tests.task === "regression") {
+      if (inJobs(args))
+        throw new CliError("--workers, --redis: error bands of a regression are one computation; leave them out");
       const bar = progress.bar("error bands", 1);
       const asked = {
         engine,
@@ -99,34 +110,39 @@ export const certify = command({
     const onProgress = (fraction: number) => bar.at(fraction);
     const preprocessing = parsePreprocessing(args);
     const local = args.local === "off" ? ("off" as const) : effortOf(seconds, args.local === "complete");
+    // Slices of the samples, each proved by some process; what a second program can check is made of all of them here.
+    const certification = inJobs(args)
+      ? await inSlices({ ...args, data: args.data }, { tests, sha256, norm, radii, seed, seconds, progress, signal })
+      : undefined;
     const question = { engine, data, norm, radii, signal, seconds: 3, local };
     const left = seconds === undefined ? undefined : secondsLeft(seconds);
     const about = { model: args.model, sha256, tool: { name: tool.name, version: tool.version } };
     const out = args.out;
     if (out === undefined) {
       const limit = left === undefined ? {} : { limit: left };
-      const certification = await certifyNetwork(network, { ...question, ...limit, onProgress });
+      const found = certification ?? (await certifyNetwork(network, { ...question, ...limit, onProgress }));
       bar.done();
       const samples = { ...aboutData(data), sha256: await hashDataset(data), shape: data.shape };
       const { model, sha256: hash, tool: maker } = about;
-      result(
-        { model, sha256: hash, ...inputs, checked, preprocessing, data: samples, ...certification, tool: maker },
-        () => [renderCertification(certification, data), ...lines].join("\n"),
+      result({ model, sha256: hash, ...inputs, checked, preprocessing, data: samples, ...found, tool: maker }, () =>
+        [renderCertification(found, data), ...lines].join("\n"),
       );
       return;
     }
-    const { certification, certificate, notes } = await makeCertificate(network, {
+    const made = await makeCertificate(network, {
       ...question,
       ...(left === undefined ? {} : { within: left }),
+      ...(certification && { certification }),
       ...about,
       bytes: opened.source.bytes,
       preprocessing,
       onProgress,
     });
     bar.done();
+    const { certificate, notes } = made;
     await writeJson(out, certificate);
     result({ ...certificate, checked }, () =>
-      [renderCertified(certification, certificate, { file: out, notes, data }), ...lines].join("\n"),
+      [renderCertified(made.certification, certificate, { file: out, notes, data }), ...lines].join("\n"),
     );
   },
 });
@@ -139,3 +155,45 @@ const effortOf = (seconds: number | undefined, complete: boolean): LocalEffort =
   // A few seconds for a sample that stays open, where there are some hundred neurons.
   ...(complete ? { parts: 300 } : {}),
 });
+
+interface Sliced {
+  readonly tests: Dataset | Unlabelled;
+  readonly sha256: string;
+  readonly norm: Norm;
+  readonly radii: readonly number[];
+  readonly seed: number;
+  readonly seconds: number | undefined;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+type SliceWords = DataWords & {
+  readonly model: string;
+  readonly local: string;
+  readonly out?: string;
+  readonly workers?: string;
+  readonly redis?: string;
+};
+
+/** The certification of all samples from those of slices, which share the work. */
+async function inSlices(
+  args: SliceWords,
+  { tests, sha256, norm, radii, seed, seconds, progress, signal }: Sliced,
+): Promise<Certification> {
+  const data = { ...dataOf(args.data, await readingOf(args), args), seed, sha256: await hashSamples(tests) };
+  const model = modelPart(sha256, args);
+  const tickets = planSlices(tests.count, args.model, ({ from, to }, share) => ({
+    kind: "certify",
+    model,
+    data: { ...data, from, to },
+    norm,
+    radii,
+    work: args.local === "off" ? null : share * localWork,
+    parts: effortOf(seconds, args.local === "complete").parts ?? 0,
+    ...(seconds !== undefined && { seconds: share * seconds }),
+  }));
+  const { workers, redis, "data-dir": dataDir, out: beside } = args;
+  return withJobs(tickets, { workers, redis, dataDir, beside, progress, signal }, async (records) =>
+    mergeCertifications(valuesOf(records)),
+  );
+}
