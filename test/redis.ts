@@ -22,6 +22,9 @@ export interface Server {
   stop(): Promise<void>;
 }
 
+/** When what it is told is on the disk: at once, so that a test can kill it. */
+const fsync = process.env.REDIS_FSYNC ?? "always";
+
 /** Start one that keeps what it is told in a folder, with more of its options. */
 export async function startRedis(...options: readonly string[]): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), "lipschitz-redis-"));
@@ -57,7 +60,7 @@ export async function freePort(): Promise<number> {
 // --- internal ---
 
 function start(port: number, folder: string, options: readonly string[]): Promise<ChildProcess> {
-  const kept = ["--dir", folder, "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--bind", "127.0.0.1"];
+  const kept = ["--dir", folder, "--appendonly", "yes", "--appendfsync", fsync, "--save", "", "--bind", "127.0.0.1"];
   const server = spawn(program ?? "redis-server", ["--port", String(port), ...kept, ...options], {
     stdio: ["ignore", "pipe", "inherit"],
   });

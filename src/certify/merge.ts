@@ -34,9 +34,12 @@ export function mergeCertifications(parts: readonly Certification[]): Certificat
     ...localOf(parts),
     allowance: Math.max(...parts.map((part) => part.allowance)),
     accuracy: right.length / samples.length,
-    certified: first.certified.map(({ radius }) => ({
+    certified: first.certified.map(({ radius }, k) => ({
       radius,
       accuracy: right.filter((s) => s.radius >= radius).length / samples.length,
+      ...(parts.every((part) => part.certified[k].atMost !== undefined) && {
+        atMost: right.filter((s) => !(s.refuted && s.refuted.radius <= radius)).length / samples.length,
+      }),
     })),
     averageRadius: right.reduce((sum, s) => sum + s.radius, 0) / samples.length,
     samples,

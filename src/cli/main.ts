@@ -13,6 +13,7 @@ const commands = {
   run: () => import("./commands/run.ts").then((m) => m.run as CommandDef),
   sweep: () => import("./commands/sweep.ts").then((m) => m.sweep as CommandDef),
   worker: () => import("./commands/worker.ts").then((m) => m.worker as CommandDef),
+  merge: () => import("./commands/merge.ts").then((m) => m.merge as CommandDef),
   status: () => import("./commands/status.ts").then((m) => m.status as CommandDef),
   bound: () => import("./commands/bound.ts").then((m) => m.bound as CommandDef),
   curvature: () => import("./commands/curvature.ts").then((m) => m.curvature as CommandDef),

@@ -85,7 +85,8 @@ describe("the files that a job asks for", () => {
     data: { ...data, name, reading: labels === undefined ? {} : { labels } },
     norm: 2,
     radii: [],
-    work: null, parts: 0,
+    work: null,
+    parts: 0,
   });
 
   it("lie in the data folder, or are data sets by name", async () => {

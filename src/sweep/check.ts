@@ -128,7 +128,16 @@ const forms: Readonly<Record<Job["kind"], Form>> = {
     data: exact({ train: sha256, test: sha256 }),
     start: orNothing(jobId),
   }),
-  certify: exact({ kind: aWord, model, data, norm, radii: points, work: orNull(aNumber), parts: aCount, seconds: orNothing(aNumber) }),
+  certify: exact({
+    kind: aWord,
+    model,
+    data,
+    norm,
+    radii: points,
+    work: orNull(aNumber),
+    parts: aCount,
+    seconds: orNothing(aNumber),
+  }),
   attack: exact({
     kind: aWord,
     model,

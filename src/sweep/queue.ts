@@ -4,7 +4,7 @@ import type { Backend, CarryOptions } from "./backend.ts";
 import type { Mail } from "./check.ts";
 import type { Ticket } from "./job.ts";
 import { failedRecord, type JobRecord, keepRecord, keyOf, mostAttempts, recordOf } from "./record.ts";
-import { connect, type Presence, packages, prefix, presences, queueName, redisStore } from "./redis.ts";
+import { connect, type Presence, packages, prefix, presences, queueName, redisStore, within } from "./redis.ts";
 import type { Store } from "./store.ts";
 import { MachineError } from "./words.ts";
 
@@ -23,7 +23,9 @@ export async function queueBackend({ url, store, signal, model }: QueueBackendOp
   const redis = await connect(url);
   const mailbox = redisStore(redis);
   const queue = new bullmq.Queue<Mail>(queueName, { connection: redis, prefix });
-  const events = new bullmq.QueueEvents(queueName, { connection: await connect(url), prefix });
+  // It waits for news, on a connection of its own.
+  const listening = await connect(url);
+  const events = new bullmq.QueueEvents(queueName, { connection: listening, prefix });
   // Both come back by themselves.
   queue.on("error", () => undefined);
   events.on("error", () => undefined);
@@ -160,9 +162,11 @@ export async function queueBackend({ url, store, signal, model }: QueueBackendOp
       signal.removeEventListener("abort", interrupt);
       fail(new MachineError("the sweep was stopped"));
       // What nobody has begun is taken back; what is at work ends, and its record waits in the mailbox.
-      if (signal.aborted) await Promise.all([...asked].map((id) => queue.remove(id).catch(() => 0)));
-      await events.close();
-      await queue.close();
+      if (signal.aborted) await within(patience, Promise.all([...asked].map((id) => queue.remove(id).catch(() => 0))));
+      await within(patience, events.close());
+      await within(patience, queue.close());
+      // What was handed to BullMQ it leaves open.
+      listening.disconnect();
       redis.disconnect();
     },
   };
@@ -196,6 +200,9 @@ interface Pending {
   resolve(record: JobRecord): void;
   reject(reason: unknown): void;
 }
+
+/** Milliseconds that a sweep waits for its server when it ends. */
+const patience = 5000;
 
 const jobOptions: JobsOptions = {
   attempts: mostAttempts,

@@ -135,6 +135,16 @@ export async function presences(redis: Redis): Promise<readonly Presence[]> {
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** Wait for an answer, but not for ever: what is asked of a server that is gone waits until it comes back. */
+export async function within(milliseconds: number, asked: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  await Promise.race([asked.catch(() => undefined), late]);
+  clearTimeout(timer);
+}
+
 // --- internal ---
 
 function urlOf(url: string): URL {

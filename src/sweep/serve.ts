@@ -6,7 +6,7 @@ import type { Job as QueueJob } from "bullmq";
 import { checkMail, checkPlaces, type Mail } from "./check.ts";
 import type { Pool } from "./pool.ts";
 import { doneRecord, failedRecord, keepRecord, mostAttempts, recordOf } from "./record.ts";
-import { connect, packages, prefix, present, queueName, redisStore } from "./redis.ts";
+import { connect, packages, prefix, present, queueName, redisStore, within } from "./redis.ts";
 import { folderStore } from "./store.ts";
 import { MachineError, type Word } from "./words.ts";
 
@@ -27,6 +27,9 @@ export interface ServeOptions {
 
 /** A lock says that a worker lives; when it has not been renewed for so long, in milliseconds, another worker takes the job. Looked at so often. */
 export const lock = { duration: 4000, check: 1500 } as const;
+
+/** Milliseconds that a worker waits for its server when it is told to stop. */
+const patience = 5000;
 
 /** Times that a job may lose its worker. */
 const mostLosses = 3;
@@ -149,8 +152,9 @@ export async function serve({
       else either.addEventListener("abort", () => resolve(), { once: true });
     });
   } finally {
-    await worker.close();
-    await presence.stop();
+    // Jobs go back first; but a server that is gone is not waited for: its locks end by themselves.
+    await within(patience, worker.close());
+    await within(patience, presence.stop());
     await pool.close();
     redis.disconnect();
     await rm(scratch, { recursive: true, force: true });

@@ -29,8 +29,8 @@ interface Worker {
 }
 
 /** A worker in a group of its own, so that a kill takes its processes along. */
-async function startWorker(atOnce = 1, env: Readonly<Record<string, string>> = {}): Promise<Worker> {
-  const child = spawn(process.execPath, [workerProgram, redis.url, String(atOnce)], {
+async function startWorker(atOnce = 1, env: Readonly<Record<string, string>> = {}, url = redis.url): Promise<Worker> {
+  const child = spawn(process.execPath, [workerProgram, url, String(atOnce)], {
     detached: true,
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, SWEEP_LOG: log, ...env },
@@ -199,6 +199,15 @@ describe.skipIf(!hasRedis())("the queue", () => {
     expect(await full.said("Error")).toBe("MachineError: no space left");
     await startWorker();
     expect(await sweep).toMatchObject([{ status: "done" }]);
+  });
+
+  it("stops a worker whose server is gone", async () => {
+    const own = await startRedis();
+    const worker = await startWorker(1, {}, own.url);
+    await own.stop();
+    const ended = new Promise((resolve) => worker.child.once("exit", resolve));
+    worker.child.kill("SIGTERM");
+    expect(await ended).toBe(0);
   });
 
   it("refuses a job that is not of this version, or asks for files, before anything of it is touched", async () => {

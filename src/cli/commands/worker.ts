@@ -1,4 +1,4 @@
-/** @file lipschitz worker --redis URL: does jobs of sweeps on this machine, until it is stopped. */
+/** @file lipschitz worker --redis URL: does jobs of sweeps on this machine, until it is stopped; with --slice a part of a plan, without a server. */
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { shownUrl } from "../../sweep/redis.ts";
@@ -6,14 +6,18 @@ import { serve } from "../../sweep/serve.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { bars, jobPool, redisOption, workersOf, workersOption } from "../pooled.ts";
+import { workSlice } from "../sliceOfPlan.ts";
 
 export const worker = command({
   name: "worker",
   description:
-    "Do the jobs that sweeps put into Redis or Valkey, until it is stopped; what it was at is done elsewhere then",
+    "Do the jobs that sweeps put into Redis or Valkey, until it is stopped; what it was at is done elsewhere then. With --slice, do a part of a plan and end",
   example: "lipschitz worker --redis redis://queue.local:6379 --data-dir /data",
   args: {
+    plan: { type: "positional", required: false, description: "With --slice: a sweep.json, or its folder" },
     ...redisOption,
+    slice: { type: "string", description: "Do the I-th of N parts of the plan, from 0 on", valueHint: "I/N" },
+    out: { type: "string", description: "With --slice: folder for its records and files", valueHint: "DIR" },
     ...workersOption,
     "data-dir": {
       type: "string",
@@ -22,7 +26,16 @@ export const worker = command({
     },
   },
   goOn: () => "what it was at goes back to the queue",
-  async run(args, { progress, signal, result }) {
+  async run(args, surroundings) {
+    const { progress, signal, result } = surroundings;
+    const { slice, plan, out, workers } = args;
+    if (slice !== undefined) {
+      if (args.redis !== undefined) throw new CliError("--slice: needs no queue, and --redis has no slices; give one");
+      if (plan === undefined)
+        throw new CliError("worker: missing PLAN, the sweep.json that lipschitz sweep --plan-only wrote");
+      await workSlice({ plan, slice, out, workers, dataDir: args["data-dir"] }, surroundings);
+      return;
+    }
     if (args.redis === undefined) throw new CliError("worker: missing --redis URL, the queue of its jobs");
     const dataDir = args["data-dir"] === undefined ? undefined : resolve(args["data-dir"]);
     const pool = jobPool(workersOf(args.workers), dataDir);
