@@ -87,6 +87,10 @@ export async function check(model: ModelOf, seed: number, options: CheckOptions)
     const rest = { ...more, certificates: decided.certificates, fate: "checked" } as const;
     return decided.breach === undefined ? rest : { ...rest, breach: { kind: "certificate", what: decided.breach } };
   } catch (cause) {
+    // Of another batch than the first, a constant may not be finite.
+    if (cause instanceof ReadError || cause instanceof UnsupportedOperatorError) {
+      return { ...nothing, fate: "refused", why: wordsOf(cause) };
+    }
     const stack = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
     return { ...nothing, fate: "checked", breach: { kind: "throws", what: stack.split("\n").slice(0, 4).join(" | ") } };
   } finally {

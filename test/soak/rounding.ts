@@ -65,7 +65,9 @@ function step(
     const value = toFloat64(node.attrs);
     // Computed when the model was read: a runtime computes it once more, with roundings of its own.
     const part = isComputed(node) ? 64 * machine.unit : 0;
-    return { value, error: value.map((v) => part * Math.abs(v)) };
+    // Where numbers of about that size cancelled, one of them is small.
+    const around = 0.25 * value.reduce((top, v) => (Number.isFinite(v) ? Math.max(top, Math.abs(v)) : top), 0);
+    return { value, error: value.map((v) => part * Math.max(around, Math.abs(v))) };
   }
   const inputs = running(
     node,

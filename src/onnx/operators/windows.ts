@@ -37,7 +37,7 @@ export const MaxPool: Operator = (c) => {
   c.attributes.ignore("storage_order"); // says only how positions are counted, which are not given
   const x = c.input(0);
   const window = steps(c, kernelOf(c, null));
-  const pads = padsOf(c, x.shape.slice(2), undilated(window));
+  const pads = poolPadsOf(c, x.shape.slice(2), window);
   checkPool(x.shape.slice(2), window, pads);
   return [pools.maxPool(x, { ...window, pads, ceil: c.attributes.int("ceil_mode", 0) !== 0 })];
 };
@@ -45,7 +45,7 @@ export const MaxPool: Operator = (c) => {
 export const AveragePool: Operator = (c) => {
   const x = c.input(0);
   const window = steps(c, kernelOf(c, null));
-  const pads = padsOf(c, x.shape.slice(2), undilated(window));
+  const pads = poolPadsOf(c, x.shape.slice(2), window);
   checkPool(x.shape.slice(2), window, pads);
   const countPads = c.attributes.int("count_include_pad", 0) !== 0;
   return [pools.averagePool(x, { ...window, pads, countPads, ceil: c.attributes.int("ceil_mode", 0) !== 0 })];
@@ -131,8 +131,21 @@ function padsOf(c: Call, space: Shape, { kernel, strides, dilations }: Steps): r
   return auto === "SAME_UPPER" ? [...small, ...large] : [...large, ...small];
 }
 
-/** ONNX Runtime finds the pads of a pool as if its window were not dilated, whatever the standard says. */
-const undilated = (window: Steps): Steps => ({ ...window, dilations: window.dilations.map(() => 1) });
+/**
+ * ONNX Runtime finds the pads of a pool as if its window were not dilated, whatever the standard says. Where SAME would take numbers away, because strides leave some unread,
+ * it does not run, or with dilations begins elsewhere than the standard.
+ */
+function poolPadsOf(c: Call, space: Shape, window: Steps): readonly number[] {
+  const undilated = { ...window, dilations: window.dilations.map(() => 1) };
+  const unread = space.some(
+    (d, i) => (Math.ceil(d / window.strides[i]) - 1) * window.strides[i] + window.kernel[i] < d,
+  );
+  if (unread && autoPadOf(c).startsWith("SAME"))
+    throw new Refusal(
+      "SAME with strides that leave the end unread is not read: runtimes differ in it; export with pads",
+    );
+  return padsOf(c, space, undilated);
+}
 
 /** Pools are laid out window by window when they are built: a corrupt size must not get that far. */
 function checkPool(space: Shape, { kernel, strides, dilations }: Steps, pads: readonly number[]): void {
