@@ -513,7 +513,7 @@ describe("wrong use", () => {
     ],
     ["a missing --out", ["train", "plain"], 1, /missing --out/],
     ["a missing method", ["train", "--out", "o"], 1, /missing METHOD/],
-    ["a stray argument", ["bound", "a.onnx", "b.onnx"], 1, /unexpected argument "b\.onnx"/],
+    ["a stray argument", ["curvature", "a.onnx", "b.onnx"], 1, /unexpected argument "b\.onnx"/],
     ["a norm that is none", ["bound", "a.onnx", "--norm", "3"], 1, /: --norm: must be one of 2, 1, inf, got "3"$/m],
     ["no model", ["bound"], 1, /: missing MODEL; see --help$/m],
     ["a folder for a model", ["bound", "."], 2, /: \.: it is a folder/],
