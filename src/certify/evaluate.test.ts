@@ -12,7 +12,7 @@ import { softmax } from "../ops/softmax.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { normalTensor, random } from "../tensor/random.ts";
 import { type Shape, sizeOf } from "../tensor/shape.ts";
-import { accuracyOf, certify, logitsOf } from "./evaluate.ts";
+import { accuracyOf, certify, labelledBy, logitsOf } from "./evaluate.ts";
 
 const engine = nodeEngine({ threads: 1 });
 const norms = ["1", "2", "inf"] as const;
@@ -44,6 +44,18 @@ function unit(v: Float64Array, norm: (typeof norms)[number]): Float64Array {
 }
 
 describe("certify()", () => {
+  it("labels samples only where the time holds it", async () => {
+    const network = functionOf([2], (x) =>
+      affine(x, [
+        [3, 0],
+        [0, 4],
+      ]),
+    );
+    const samples = dataset([2], [2, 1, 0.1, 2], [0, 1], 2);
+    expect(Array.from((await labelledBy(network, engine, samples, { limit: 60 })).labels)).toEqual([0, 1]);
+    await expect(labelledBy(network, engine, samples, { limit: 0 })).rejects.toThrow("the time ran out before");
+  });
+
   it("decides radii by branch and bound: robust, or refuted by a point that is shown", async () => {
     const r = random(2);
     const rows = (out: number, inner: number) =>

@@ -3,7 +3,7 @@ import { type Propagation, propagate } from "../bounds/autoLip.ts";
 import { checkBatches, likely } from "../bounds/batchRuns.ts";
 import { maybeNorm, type Norm, printNorm, type UpperBound } from "../bounds/bound.ts";
 import { type Budget, budget, nominalSpeed } from "../bounds/budget.ts";
-import { compileWork, runWork } from "../bounds/lowerBounds/slopes.ts";
+import { compileWork, engineSpeed, runWork } from "../bounds/lowerBounds/slopes.ts";
 import { type Margins, marginsOf } from "../bounds/margin.ts";
 import { recognisedFlow } from "../bounds/patterns/recognise.ts";
 import { classPairs } from "../bounds/quadratic/pairs.ts";
@@ -103,14 +103,25 @@ export async function logitsOf(
   return logits(subjectOf(network), engine, dataset, options);
 }
 
-/** Samples with the network's own decisions, in float64, as their labels: for radii, attacks and curvatures, which need no truth. */
+/**
+ * Samples with the network's own decisions, in float64, as their labels: for radii, attacks and curvatures, which need no truth. Throws UsageError
+ * where that would take longer than `limit` seconds.
+ */
 export async function labelledBy(
   network: Network,
   engine: Engine,
   samples: Samples,
-  options: EvaluateOptions = {},
+  { limit, ...options }: EvaluateOptions & { readonly limit?: number | undefined } = {},
 ): Promise<Dataset> {
   const decides = decisionNetwork(network, samples.shape);
+  if (limit !== undefined) {
+    const subject = subjectOf(decides);
+    const work = compileWork(subject) + (2 * samples.count * runWork(subject)) / engineSpeed;
+    if (!budget({ seconds: limit }).fits(work)) {
+      const why = "the time ran out before the network had labelled the samples";
+      throw new UsageError(`${network.name}: ${why}; give it more, fewer samples, or labels`);
+    }
+  }
   const { data, classes } = await logitsOf(decides, engine, samples, { dtype: "float64", ...options });
   const { name, x, shape, count, range, ids, notes = [] } = samples;
   return {

@@ -51,8 +51,12 @@ export async function testsOf(words: DataWords, seed: number): Promise<Dataset |
 }
 
 /** With the network's own decisions for labels where the data have none. */
-export const answered = async (network: Network, engine: Engine, data: Dataset | Unlabelled): Promise<Dataset> =>
-  data.task === "none" ? labelledBy(network, engine, data) : data;
+export const answered = async (
+  network: Network,
+  engine: Engine,
+  data: Dataset | Unlabelled,
+  limit?: number,
+): Promise<Dataset> => (data.task === "none" ? labelledBy(network, engine, data, { limit }) : data);
 
 /** The two parts of the data of a run. */
 export const partsOf = ({ data, reading, seed }: Pick<RunSpec, "data" | "reading" | "seed">, dataDir?: string) =>

@@ -105,7 +105,7 @@ export const certify = command({
       result(all, () => [renderBands(bands, tests), ...lines].join("\n"));
       return;
     }
-    const data = await answered(network, engine, tests);
+    const data = await answered(network, engine, tests, seconds === undefined ? undefined : secondsLeft(seconds));
     const bar = progress.bar("certify", 1);
     const onProgress = (fraction: number) => bar.at(fraction);
     const preprocessing = parsePreprocessing(args);
