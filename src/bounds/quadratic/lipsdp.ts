@@ -114,6 +114,7 @@ export async function quadraticBound(program: Program, options: QuadraticOptions
     const aim = Math.exp(value / 2) * (1 + 1e-5);
     for (const e of inwards) if (!(found.value <= aim)) await offer(given(multipliers, e), multipliers, scales);
   };
+  options.signal?.throwIfAborted();
   if (limited.expired) return { ...found, ended: false, steps: 0 };
   let count = 0;
   const levels: Point[] = [];
