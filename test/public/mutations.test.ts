@@ -1,4 +1,4 @@
-/** @file A thousand ways to spoil a certificate, its model or its data: whatever is still accepted is still true, by the judgement of the other half of this library. */
+/** @file Hundreds of ways to spoil a certificate, its model or its data: whatever is still accepted is still true, by the judgement of the other half of this library. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { provedUpper } from "../../src/bounds/bound.ts";
 import { lipschitz } from "../../src/bounds/index.ts";
@@ -16,7 +16,7 @@ import { verify } from "../../src/verify/verify.ts";
 import { bytesOf, certificateOf, engine, points } from "../certificates.ts";
 import { type Case, edited, type Json, type Original, redigested, rehashed } from "../forgeries.ts";
 
-const count = 1000;
+const count = 300;
 
 const originals: Original[] = [];
 
@@ -45,7 +45,7 @@ beforeAll(async () => {
 });
 
 describe("verify()", () => {
-  it("accepts none of a thousand mutations wrongly", { timeout: 600_000 }, async () => {
+  it("accepts none of hundreds of mutations wrongly", { timeout: 600_000 }, async () => {
     const kinds = Object.entries(mutations);
     const tally: Record<string, { made: number; accepted: number }> = {};
     const wrong: string[] = [];

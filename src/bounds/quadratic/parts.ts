@@ -87,8 +87,11 @@ export function programFor(
 /** Whether there is time to look at a graph; counted work is for what follows. */
 export function affordsLook(seconds: number, clock: Clock | undefined): Affords {
   const time = budget({ seconds, clock });
-  return time.counted ? always : time.fits;
+  return time.counted ? always : (operations) => operations < quickLook || time.fits(operations);
 }
+
+/** Operations that take no time worth asking for. */
+const quickLook = 1e7;
 
 /** Operations that the making of a program takes, roughly: every weight is put in its place. */
 export const lookWork = ({ varying, varies }: Flow): number => {
