@@ -121,16 +121,21 @@ const modelOf = (
     return opened;
   });
 
+/** The network, the engine and the labelled samples of a slice. */
+async function askedOf({ model, data }: CertifyJob | AttackJob, { dataDir, ticket, threads }: Order, carried: Carried) {
+  const samples = await sliceOf(data, dataDir, carried);
+  const { network } = await modelOf(model, ticket.file, samples.shape, carried);
+  const engine = engineOf(carried, threads);
+  return { network, engine, data: await answered(network, engine, samples) };
+}
+
 async function performCertify(
   job: CertifyJob,
   order: Order,
   { progress, signal, carried }: Surroundings,
 ): Promise<Certification> {
   const { model, norm, radii, work, parts, seconds } = job;
-  const samples = await sliceOf(job.data, order.dataDir, carried);
-  const { network } = await modelOf(model, order.ticket.file, samples.shape, carried);
-  const engine = engineOf(carried, order.threads);
-  const data = await answered(network, engine, samples);
+  const { network, engine, data } = await askedOf(job, order, carried);
   const bar = progress.bar(`certify ${job.data.from} to ${job.data.to}`, 1);
   const onProgress = (part: number) => bar.at(part);
   const limits = {
@@ -156,11 +161,8 @@ async function performAttack(
   order: Order,
   { progress, signal, carried }: Surroundings,
 ): Promise<Attacked> {
-  const { model, norm, radii, attacks, clip, seed } = job;
-  const samples = await sliceOf(job.data, order.dataDir, carried);
-  const { network } = await modelOf(model, order.ticket.file, samples.shape, carried);
-  const engine = engineOf(carried, order.threads);
-  const data = await answered(network, engine, samples);
+  const { norm, radii, attacks, clip, seed } = job;
+  const { network, engine, data } = await askedOf(job, order, carried);
   const bar = progress.bar(`attack ${job.data.from} to ${job.data.to}`, 1);
   const found = await attack(network, {
     engine,
