@@ -11,14 +11,27 @@ import { constant, input } from "../../graph/leaf.ts";
 import { add, div, log, minimum, mul, neg, stopGradient, sub } from "../../ops/arith.ts";
 import { sum } from "../../ops/broadcast.ts";
 import { gather } from "../../ops/gather.ts";
-import { inverse } from "../../ops/inverse.ts";
 import { matmul } from "../../ops/matmul.ts";
-import { concat, reshape, sliceAxis, transpose } from "../../ops/movement.ts";
+import { concat, reshape, sliceAxis } from "../../ops/movement.ts";
 import { exp, sqrt } from "../../ops/pointwise.ts";
 import { reduceMax, reduceMin } from "../../ops/reduce.ts";
 import { tensor, toFloat64 } from "../../tensor/tensor.ts";
-import { aliases, type Grid, gridOf, turnOf } from "./grid.ts";
-import type { Linear, Places, Program, Step, Sum, Term, Variable } from "./program.ts";
+import { aliases, type Grid, gridOf } from "./grid.ts";
+import {
+  adjoint,
+  array,
+  eyeOf,
+  inverseOf,
+  type Matrices,
+  placed,
+  plus,
+  rightAdjoint,
+  scaledColumns,
+  scaledRows,
+  summed,
+  times,
+} from "./matrixNodes.ts";
+import type { Linear, Program, Step, Sum, Term, Variable } from "./program.ts";
 import { meanFloor } from "./start.ts";
 import { symbolAt } from "./symbol.ts";
 
@@ -86,14 +99,6 @@ export async function objectiveOf(engine: Engine, program: Program, aim: Aim = {
 
 // --- internal ---
 
-/** Matrices [frequencies, rows, cols], real where `im` is null. */
-interface Batch {
-  readonly re: Node;
-  readonly im: Node | null;
-}
-
-const array = (data: Float64Array, shape: readonly number[]): Node => constant(tensor(data, shape, "float64"));
-
 class Walk {
   private readonly program: Program;
   private readonly theta: Node;
@@ -101,7 +106,7 @@ class Walk {
   private grid: Grid;
   private live: readonly Variable[];
   /** Blocks of Y; that of the untouched input with itself, the identity, is null. */
-  private blocks = new Map<Variable, Map<Variable, Batch | null>>();
+  private blocks = new Map<Variable, Map<Variable, Matrices | null>>();
   private readonly multipliers: (Node | undefined)[] = [];
   private pivot: Node | null = null;
   private barrier: Node | null = null;
@@ -174,8 +179,8 @@ class Walk {
     }
   }
 
-  private put(a: Variable, b: Variable, block: Batch | null): void {
-    const row = this.blocks.get(a) ?? new Map<Variable, Batch | null>();
+  private put(a: Variable, b: Variable, block: Matrices | null): void {
+    const row = this.blocks.get(a) ?? new Map<Variable, Matrices | null>();
     this.blocks.set(a, row.set(b, block));
   }
 
@@ -184,7 +189,7 @@ class Walk {
   }
 
   /** Y_ab. */
-  private block(a: Variable, b: Variable): Batch {
+  private block(a: Variable, b: Variable): Matrices {
     const own = this.blocks.get(a)?.get(b);
     if (own) return own;
     const other = this.blocks.get(b)?.get(a);
@@ -198,7 +203,7 @@ class Walk {
   }
 
   /** T as constants, for a kernel. */
-  private symbols(map: Linear & { readonly kind: "kernel" }): Batch {
+  private symbols(map: Linear & { readonly kind: "kernel" }): Matrices {
     const { rows, cols } = map;
     const { frequencies } = this.grid;
     const complex = this.grid.sides.length > 0;
@@ -212,19 +217,19 @@ class Walk {
     return { re: array(re, shape), im: complex ? array(im, shape) : null };
   }
 
-  private timesLeft(term: Term, symbols: Batch | null, Y: Batch | null): Batch {
+  private timesLeft(term: Term, symbols: Matrices | null, Y: Matrices | null): Matrices {
     if (term.map.kind === "places") {
       return placed(term.map, Y ?? this.block(term.from, term.from), this.grid);
     }
-    if (Y) return times(symbols as Batch, Y);
-    return this.axes ? scaledColumns(symbols as Batch, this.axes) : (symbols as Batch);
+    if (Y) return times(symbols as Matrices, Y);
+    return this.axes ? scaledColumns(symbols as Matrices, this.axes) : (symbols as Matrices);
   }
 
   /** T Y_kj of a sum, for some j, and T Y T^*. */
   private rows({ terms }: Sum, columns: readonly Variable[]) {
     const symbols = terms.map(({ map }) => (map.kind === "kernel" ? this.symbols(map) : null));
     const wanted = new Set([...columns, ...terms.map(({ from }) => from)]);
-    const U = new Map<Variable, Batch>();
+    const U = new Map<Variable, Matrices>();
     for (const j of wanted) {
       const parts = terms.flatMap((term, k) => {
         if (!this.has(term.from, j)) return [];
@@ -240,7 +245,7 @@ class Walk {
     const kept = step.live.filter((v) => v !== step.to);
     const { U, symbols } = this.rows(step, kept);
     const V = step.terms
-      .map((term, k) => rightAdjoint(U.get(term.from) as Batch, term.map, symbols[k], this.grid))
+      .map((term, k) => rightAdjoint(U.get(term.from) as Matrices, term.map, symbols[k], this.grid))
       .reduce(plus);
     for (const j of kept) {
       const own = U.get(j);
@@ -250,7 +255,7 @@ class Walk {
   }
 
   /** exp(theta) times the mean over frequencies of a diagonal, or of its mean where a multiplier is shared. */
-  private multiplier(step: Step & { readonly kind: "sector" | "gain" }, Y: Batch): Node {
+  private multiplier(step: Step & { readonly kind: "sector" | "gain" }, Y: Matrices): Node {
     const n = step.from.channels;
     const weights = this.grid.weights.map((w) => w / this.grid.size);
     const eye = array(eyeOf(n), [1, n, n]);
@@ -290,7 +295,7 @@ class Walk {
     const Y = this.block(from, from);
     const t = this.multiplier(step, Y);
     const diagonal = mul(array(eyeOf(n), [1, n, n]), reshape(sector ? mul(t, 2) : t, [1, 1, n]));
-    const M: Batch = { re: sub(diagonal, Y.re), im: Y.im && neg(Y.im) };
+    const M: Matrices = { re: sub(diagonal, Y.re), im: Y.im && neg(Y.im) };
     const X = inverseOf(M);
     const eye = array(eyeOf(n), [1, n, n]);
     const products = mul(sum(mul(M.re, eye), [2]), sum(mul(X.re, eye), [2]));
@@ -338,7 +343,7 @@ class Walk {
         odd[k * F + at] = ((own - conjugate) * coarse.size) / fine.size;
       }
     });
-    const fold = (Y: Batch): Batch => {
+    const fold = (Y: Matrices): Matrices => {
       const [, r, c] = Y.re.shape;
       const by = (x: Node, weights: Float64Array) =>
         reshape(matmul(array(weights, [C, F]), reshape(x, [F, r * c])), [C, r, c]);
@@ -346,7 +351,7 @@ class Walk {
     };
     const before = step.live.filter((v) => this.live.includes(v));
     const made: { readonly to: Variable; readonly rows: ReturnType<Walk["rows"]>; readonly sum: Sum }[] = [];
-    const next: [Variable, Variable, Batch][] = [];
+    const next: [Variable, Variable, Matrices][] = [];
     for (const s of step.made) made.push({ to: s.to, rows: this.rows(s, [...this.live]), sum: s });
     made.forEach((own, i) => {
       for (const other of made.slice(0, i + 1)) {
@@ -389,7 +394,7 @@ class Walk {
   }
 
   /** ln of a power mean of the diagonal, which is no less than that of its largest entry, and its derivative in Y. */
-  private largestOf({ re }: Batch): { readonly value: Node; readonly slope: Batch } {
+  private largestOf({ re }: Matrices): { readonly value: Node; readonly slope: Matrices } {
     const n = this.program.output.channels;
     const eye = array(eyeOf(n), [1, n, n]);
     const diagonal = reshape(sum(mul(re, eye), [2]), [n]);
@@ -412,9 +417,9 @@ class Walk {
   }
 
   /** ln of a power mean of all eigenvalues at all frequencies, which is no less than that of the largest, and its derivative in Y. */
-  private top(R: Batch): { readonly value: Node; readonly slope: Batch } {
+  private top(R: Matrices): { readonly value: Node; readonly slope: Matrices } {
     const values: Node[] = [];
-    const slopes: Batch[] = [];
+    const slopes: Matrices[] = [];
     let H = R;
     let scale: Node | undefined;
     const last = doublings[doublings.length - 1];
@@ -439,108 +444,4 @@ class Walk {
       },
     };
   }
-}
-
-function eyeOf(n: number): Float64Array {
-  const eye = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) eye[i * (n + 1)] = 1;
-  return eye;
-}
-
-const swap = (x: Node): Node => transpose(x, [0, 2, 1]);
-
-const adjoint = ({ re, im }: Batch): Batch => ({ re: swap(re), im: im && neg(swap(im)) });
-
-const plus = (A: Batch, B: Batch): Batch => ({
-  re: add(A.re, B.re),
-  im: A.im && B.im ? add(A.im, B.im) : (A.im ?? B.im),
-});
-
-function times(A: Batch, B: Batch): Batch {
-  const re = matmul(A.re, B.re);
-  if (!A.im && !B.im) return { re, im: null };
-  const parts = [A.im ? matmul(A.im, B.re) : null, B.im ? matmul(A.re, B.im) : null].filter((x) => x !== null);
-  return {
-    re: A.im && B.im ? sub(re, matmul(A.im, B.im)) : re,
-    im: parts.length === 2 ? add(parts[0], parts[1]) : parts[0],
-  };
-}
-
-const scaledColumns = ({ re, im }: Batch, t: Node): Batch => {
-  const by = reshape(t, [1, 1, t.shape[0]]);
-  return { re: mul(re, by), im: im && mul(im, by) };
-};
-
-const scaledRows = ({ re, im }: Batch, t: Node): Batch => {
-  const by = reshape(t, [1, t.shape[0], 1]);
-  return { re: mul(re, by), im: im && mul(im, by) };
-};
-
-/** (A + i B)^-1 = X - i A^-1 B X with X = (A + B A^-1 B)^-1; A is definite where A + i B is. */
-function inverseOf({ re, im }: Batch): Batch {
-  if (!im) return { re: inverse(re), im: null };
-  const solved = matmul(inverse(re), im);
-  const X = inverse(add(re, matmul(im, solved)));
-  return { re: X, im: neg(matmul(solved, X)) };
-}
-
-/** U T^*. */
-function rightAdjoint(U: Batch, map: Linear, symbols: Batch | null, grid: Grid): Batch {
-  if (map.kind === "kernel") return times(U, adjoint(symbols as Batch));
-  return adjoint(placed(map, adjoint(U), grid));
-}
-
-/** sum over frequencies of Re U T^*, each as often as it stands for others, over their number: one product of long rows. */
-function summed(U: Batch, T: Batch, grid: Grid): Batch {
-  const [F, m, c] = U.re.shape;
-  const n = T.re.shape[1];
-  const weights = array(
-    Float64Array.from(grid.weights, (w) => w / grid.size),
-    [F, 1, 1],
-  );
-  const long = (x: Node, rows: number) => reshape(transpose(x, [1, 0, 2]), [1, rows, F * c]);
-  const one = (x: Node, y: Node) => matmul(long(mul(x, weights), m), swap(long(y, n)));
-  const re = one(U.re, T.re);
-  return { re: U.im && T.im ? add(re, one(U.im, T.im)) : re, im: null };
-}
-
-/** Rows taken by their places, by runs of neighbours. */
-function placed({ from, factors, rows, shift }: Places, Y: Batch, grid: Grid): Batch {
-  const runs: { readonly first: number; length: number }[] = [];
-  for (let r = 0; r < rows; r++) {
-    const last = runs[runs.length - 1];
-    if (last && (from[r] < 0 ? last.first < 0 : last.first >= 0 && last.first + last.length === from[r])) last.length++;
-    else runs.push({ first: from[r], length: 1 });
-  }
-  const [F, all, cols] = Y.re.shape;
-  const take = (x: Node): Node => {
-    if (runs.length > 16) {
-      const pick = new Float64Array(rows * all);
-      for (let r = 0; r < rows; r++) if (from[r] >= 0) pick[r * all + from[r]] = factors[r];
-      return matmul(array(pick, [1, rows, all]), x);
-    }
-    const parts = runs.map(({ first, length }) =>
-      first < 0
-        ? array(new Float64Array(F * length * cols), [F, length, cols])
-        : first === 0 && length === all
-          ? x
-          : sliceAxis(x, 1, first, first + length),
-    );
-    const rowsOf = parts.length === 1 ? parts[0] : concat(parts, 1);
-    return factors.every((f, r) => f === 1 || from[r] < 0) ? rowsOf : mul(rowsOf, array(factors, [1, rows, 1]));
-  };
-  const taken: Batch = { re: take(Y.re), im: Y.im && take(Y.im) };
-  if (!shift) return taken;
-  const turns = grid.frequencies.map((w) => turnOf(grid, w, shift));
-  const by = (values: Float64Array) =>
-    array(
-      Float64Array.from(turns, (t) => values[t]),
-      [turns.length, 1, 1],
-    );
-  const [c, s] = [by(grid.roots.cos), by(grid.roots.sin)];
-  const { re, im } = taken;
-  return {
-    re: im ? sub(mul(re, c), mul(im, s)) : mul(re, c),
-    im: im ? add(mul(re, s), mul(im, c)) : mul(re, s),
-  };
 }
