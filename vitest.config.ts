@@ -3,7 +3,8 @@ import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 import { systemChromium } from "./test/chromium.ts";
 
-const limits = { testTimeout: 120_000, hookTimeout: 120_000 };
+// Only against what hangs: a machine may be ten times slower than another.
+const limits = { testTimeout: 900_000, hookTimeout: 900_000 };
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
 const chromium = systemChromium();

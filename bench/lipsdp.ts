@@ -55,7 +55,7 @@ for (const { width, hidden } of sizes) {
     `${(1000 * gradient).toFixed(1)} ms`,
     normProduct(chain).value.toPrecision(4),
     bound.value.toPrecision(4),
-    bound.ended ? "done" : "stopped",
+    bound.ending,
     curve.length,
     ...[...reached, whole].map((t) => (t === undefined ? "-" : `${t.toFixed(2)} s`)),
   ];

@@ -141,7 +141,7 @@ for (const name of names) {
   });
   const cells = [
     bound.value.toPrecision(4),
-    `${(own.value * found.before).toPrecision(6)}${own.ended ? "" : " (stopped)"}`,
+    `${(own.value * found.before).toPrecision(6)}${own.ending === "converged" ? "" : ` (${own.ending})`}`,
     own.steps,
     ((performance.now() - began) / 1000).toFixed(1),
     ((process.cpuUsage().user - processor) / 1e6).toFixed(1),

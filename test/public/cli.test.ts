@@ -49,7 +49,7 @@ beforeAll(() => {
   );
   expect(stderr).toBe("");
   expect(status).toBe(0);
-}, 60_000);
+});
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -19,7 +19,7 @@ beforeAll(() => {
   const words = ["--data", "two-moons", "--widths", "4", "--epochs", "2", "--radii", "0.1", "--out", "run", "--quiet"];
   const { status, stderr } = lipschitz("train", "plain", ...words);
   expect([status, stderr]).toEqual([0, ""]);
-}, 60_000);
+});
 
 type Path = readonly (string | number)[];
 

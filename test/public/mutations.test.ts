@@ -45,7 +45,7 @@ beforeAll(async () => {
 });
 
 describe("verify()", () => {
-  it("accepts none of hundreds of mutations wrongly", { timeout: 600_000 }, async () => {
+  it("accepts none of hundreds of mutations wrongly", async () => {
     const kinds = Object.entries(mutations);
     const tally: Record<string, { made: number; accepted: number }> = {};
     const wrong: string[] = [];

@@ -151,7 +151,7 @@ describe("two commands from images to a report", () => {
     // The same part, by the same split and seed.
     expect(json("certify", "images/model.onnx", ...words).accuracy).toBe(run.accuracy);
     expect(lipschitz("certify", "images/model.onnx", "--data", images).stderr).toContain("[3,24,32]");
-  }, 60_000);
+  });
 
   it("writes what it normalises by into the model, which is certified and verified in the units of the data", () => {
     const words = ["--data", "signs.csv", "--widths", "4", "--epochs", "3", "--batch", "4"];
@@ -168,7 +168,7 @@ describe("two commands from images to a report", () => {
     expect(readFileSync(join(folder, "hand/report.html"), "utf8")).toContain(`--mean ${mean.join()}`);
     const { stderr } = lipschitz("train", "plain", "--normalize", "--mean", "1", "--out", "none");
     expect(stderr).toBe("lipschitz: --normalize: takes the numbers from the data; leave --mean out\n");
-  }, 60_000);
+  });
 
   it("takes a scale for each feature in front of a network, and verifies it", () => {
     const words = ["--data", "signs.csv", "--classes", "names.txt", "--scale", "4,1,1"];

@@ -127,7 +127,7 @@ async function pairBound(
     const program = programOfChain(pairChain(A, sector, B));
     const seconds = Math.max(0, (limits.seconds ?? Number.POSITIVE_INFINITY) - clock.elapsed());
     const found = await quadraticBound(program, { engine, ...limits, seconds, work: workOf(program) });
-    if (found.value < value) ended = found.ended;
+    if (found.value < value) ended = found.ending === "converged";
     value = Math.min(value, found.value);
   }
   const p = up(up(second.normB * steepest) * first.h);

@@ -191,7 +191,7 @@ describe("the local bound of random graphs", () => {
       if (bound.proved) proved++;
     }
     expect(proved).toBeGreaterThan(45);
-  }, 60_000);
+  });
 });
 
 describe("lipschitz() where there is no global constant", () => {

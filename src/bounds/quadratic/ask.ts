@@ -6,9 +6,10 @@ import { budget } from "../budget.ts";
 import { chainsOf } from "../chain/question.ts";
 import { timesUp } from "../norm/region.ts";
 import type { Answer, Question, Shared, Walk } from "../question.ts";
-import { quadraticBound } from "./lipsdp.ts";
+import { quadraticBound, statusOf } from "./lipsdp.ts";
 import { closedConstant } from "./ofChain.ts";
 import { affordsLook, lookWork, type Part, partsOf } from "./parts.ts";
+import type { Ending } from "./search.ts";
 import { fromLists } from "./start.ts";
 import { storedLists } from "./stored.ts";
 import { type WideBound, wideBound } from "./wideBound.ts";
@@ -35,15 +36,15 @@ export async function askEclipse(question: Question, shared: Shared): Promise<An
   const clock = budget({ clock: passing, seconds, signal });
   const { bound: walked } = shared.walk;
   let value = walked.proved ? walked.value : Number.POSITIVE_INFINITY;
-  let expired = false;
+  const endings: Ending[] = [];
   const parts = partsOf(question, shared);
   for (const { program, before, after } of parts) {
     clock.spend(workOf(program));
     const own = await closedConstant(program, clock);
-    expired ||= own === Number.POSITIVE_INFINITY && clock.expired;
+    endings.push(own === Number.POSITIVE_INFINITY && clock.expired ? "time" : "converged");
     value = Math.min(value, timesUp(timesUp(before, after), own));
   }
-  return { bounds: [{ ...stated("eclipse-fast", value, clock.elapsed()), ...ending(parts, !expired) }] };
+  return { bounds: [{ ...stated("eclipse-fast", value, clock.elapsed()), ...ending(endings) }] };
 }
 
 // --- internal ---
@@ -56,10 +57,10 @@ const stated = (method: string, value: number, seconds: number): Omit<UpperBound
   seconds,
 });
 
-function ending(parts: readonly Part[], ended: boolean): Pick<UpperBound, "status" | "why"> {
-  if (parts.length === 0)
+function ending(endings: readonly Ending[]): Pick<UpperBound, "status" | "why"> {
+  if (endings.length === 0)
     return { status: "too large", why: "no part of the network has matrices that are small enough" };
-  return ended ? { status: "done" } : { status: "stopped", why: "out of time: more would lower it" };
+  return statusOf(endings);
 }
 
 const isWhole = ({ before, after }: Part): boolean => before * after === 1;
@@ -102,7 +103,7 @@ async function searched(question: Question, { bound: walked }: Walk, parts: read
   const { engine, seconds, clock: passing, signal, norm, progress, improve } = question;
   const clock = budget({ clock: passing });
   let value = walked.proved ? walked.value : Number.POSITIVE_INFINITY;
-  let ended = true;
+  const endings: Ending[] = [];
   const lists = storedLists(question.metadata ?? {});
   for (const [k, { program, before, after }] of parts.entries()) {
     const work = workOf(program);
@@ -124,9 +125,9 @@ async function searched(question: Question, { bound: walked }: Walk, parts: read
       },
     });
     value = Math.min(value, ofNetwork(found.value));
-    ended &&= found.ended;
+    endings.push(found.ending);
   }
-  return { ...stated("lipsdp", value, clock.elapsed()), ...ending(parts, ended) };
+  return { ...stated("lipsdp", value, clock.elapsed()), ...ending(endings) };
 }
 
 /** `lipsdp` in l2 as a bound in l1 or l-inf: |x|_2 <= n^(1/2) |x|_inf for n inputs, |y|_1 <= m^(1/2) |y|_2 for m outputs. */

@@ -2,13 +2,14 @@
 import type { Engine } from "../../engine/engine.ts";
 import { down, sqrtUp, up } from "../../linalg/rounding.ts";
 import { InternalError } from "../../tensor/errors.ts";
+import type { UpperBound } from "../bound.ts";
 import { type Budget, budget, type Clock, reserving } from "../budget.ts";
 import type { Complex } from "./complex.ts";
 import { unknownsOf } from "./objective.ts";
 import type { Program } from "./program.ts";
 import { type Choose, matricesOf, provedWalk } from "./proof.ts";
 import { startScales } from "./scales.ts";
-import { type Point, searchMultipliers } from "./search.ts";
+import { type Ending, type Point, searchMultipliers } from "./search.ts";
 import { closedForm, given, meansOf } from "./start.ts";
 import { provedTop } from "./top.ts";
 
@@ -40,8 +41,7 @@ export interface QuadraticBound {
   readonly multipliers: Float64Array | null;
   /** In l2: dy dy^* <= |dx|^2 Y for the difference dy of the outputs, at every frequency. */
   readonly Y: readonly Complex[] | null;
-  /** Did the search end of itself? */
-  readonly ended: boolean;
+  readonly ending: Ending;
   /** Evaluations of the objective. */
   readonly steps: number;
 }
@@ -107,7 +107,7 @@ export async function quadraticBound(program: Program, options: QuadraticOptions
     }
   }
   if (!start) throw new InternalError("lipsdp: there must be a start");
-  if (program.multipliers === 0) return { ...found, ended: true, steps: 0 };
+  if (program.multipliers === 0) return { ...found, ending: "converged", steps: 0 };
   // A proof must come after the search.
   const limited = reserving(clock, seconds, () => 1.2 * cost);
   const prove = async ({ multipliers, scales, value }: Point) => {
@@ -115,8 +115,8 @@ export async function quadraticBound(program: Program, options: QuadraticOptions
     for (const e of inwards) if (!(found.value <= aim)) await offer(given(multipliers, e), multipliers, scales);
   };
   options.signal?.throwIfAborted();
-  if (limited.expired) return { ...found, ended: false, steps: 0 };
-  let count = 0;
+  if (limited.expired) return { ...found, ending: "time", steps: 0 };
+  let [count, proved] = [0, 0];
   const levels: Point[] = [];
   const searched = await searchMultipliers(program, start.theta, {
     engine,
@@ -127,19 +127,28 @@ export async function quadraticBound(program: Program, options: QuadraticOptions
     onPoint: ({ value }) => onStep(Math.exp(value / 2), ++count / steps),
     async onLevel(point) {
       levels.push(point);
-      // On the way proofs take a small part of the time.
-      if (cost < 0.05 * clock.elapsed())
-        await offer(given(point.multipliers, inwards[0]), point.multipliers, point.scales);
+      // On the way proofs take a small part of the work: counted, so that the end does not depend on the clock.
+      if (count < proved + stepsPerProof) return;
+      proved = count;
+      await offer(given(point.multipliers, inwards[0]), point.multipliers, point.scales);
     },
   });
   options.signal?.throwIfAborted();
-  if (!searched) return { ...found, ended: false, steps: 0 };
+  if (!searched) return { ...found, ending: "no start", steps: 0 };
   for (const point of [searched.best, ...levels.toReversed()]) {
     if (found.value <= Math.exp(searched.best.value / 2) * (1 + 1e-4)) break;
     await prove(point);
     if (seconds !== undefined && clock.elapsed() > seconds && found.multipliers !== start.multipliers) break;
   }
-  return { ...found, ended: searched.ended, steps: searched.steps };
+  return { ...found, ending: searched.ending, steps: searched.steps };
+}
+
+/** What is said of a bound by one or more searches. */
+export function statusOf(endings: readonly Ending[]): Pick<UpperBound, "status" | "why"> {
+  if (endings.includes("time")) return { status: "stopped", why: "out of time: more would lower it" };
+  if (endings.includes("steps"))
+    return { status: "done", why: "all steps of the search are taken: more would lower it" };
+  return { status: "done" };
 }
 
 // --- internal ---
@@ -152,6 +161,9 @@ const storedInwards: readonly number[] = [1e-7, 1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e
 
 /** Where slopes are symmetric about 0 the closed form lies at the edge of what is feasible, where a descent would end. */
 const startRoom = 0.05;
+
+/** Between two proofs on the way. */
+const stepsPerProof = 50;
 
 /** Multiply-adds of a walk that takes a hundredth of a second. */
 const quickWork = 1e7;

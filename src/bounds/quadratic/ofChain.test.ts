@@ -35,8 +35,8 @@ const eclipseFast = (chain: Chain) => closedConstant(programOfChain(chain));
 describe("quadraticBound() of a chain", () => {
   it("reaches the optimum that the authors' solver prints for their random network", async () => {
     expect(normProduct(lipsdpNet()).value).toBeCloseTo(43.305573718802584, 6);
-    const { value, ended } = await lipsdp(lipsdpNet());
-    expect(ended).toBe(true);
+    const { value, ending } = await lipsdp(lipsdpNet());
+    expect(ending).toBe("converged");
     expect(value).toBeGreaterThan(36.4822);
     expect(value).toBeLessThan(36.4823);
   });
@@ -45,11 +45,11 @@ describe("quadraticBound() of a chain", () => {
     await fc.assert(
       fc.asyncProperty(seeds, async (seed) => {
         const chain = randomChain(seed);
-        const { value, ended } = await lipsdp(chain);
+        const { value, ending } = await lipsdp(chain);
         const fast = await eclipseFast(chain);
         const cuts = combettesPesquet(chain).value;
         const product = normProduct(chain).value;
-        expect(ended).toBe(true);
+        expect(ending).toBe("converged");
         const lower = patternNorm(chain, random(seed), 30) * (1 - 1e-12);
         expect(lower).toBeLessThanOrEqual(value);
         expect(lower).toBeLessThanOrEqual(cuts);
@@ -60,7 +60,7 @@ describe("quadraticBound() of a chain", () => {
       }),
       { numRuns: 20, seed: 1 },
     );
-  }, 120_000);
+  });
 
   it("does not end near its start where slopes are symmetric about 0", async () => {
     const r = random(1);
@@ -83,7 +83,7 @@ describe("quadraticBound() of a chain", () => {
         expect((await lipsdp(chainOf([...hidden, own]))).value).toBeLessThan(all * (1 + 1e-3));
       }
     }
-  }, 120_000);
+  });
 
   it("is caught by the activation patterns where a slope is wrong", async () => {
     let caught = 0;
@@ -94,7 +94,7 @@ describe("quadraticBound() of a chain", () => {
       if (patternNorm(chainOf(weights, [-0.0998394, 1.0998394]), r, 200) > planted) caught++;
     }
     expect(caught).toBeGreaterThan(6);
-  }, 60_000);
+  });
 
   it("is exact for one layer to a millionth, and for |x|", async () => {
     const W = normalMatrix(random(3), 5, 7);
@@ -170,14 +170,14 @@ describe("quadraticBound() of a chain", () => {
     const chain = randomChain(21);
     const first = await lipsdp(chain);
     const again = await lipsdp(chain, { steps: 1, stored: first.multipliers ?? undefined });
-    expect(again.ended).toBe(false);
+    expect(again.ending).toBe("steps");
     expect(again.value / first.value).toBeLessThan(1 + 1e-5);
   });
 
   it("stops in time with a proved bound and when told to", async () => {
     const chain = lipsdpNet();
-    const { value, ended } = await lipsdp(chain, { seconds: 0.002 });
-    expect(ended).toBe(false);
+    const { value, ending } = await lipsdp(chain, { seconds: 0.002 });
+    expect(ending).toBe("time");
     expect(value).toBeGreaterThan(36.4822);
     await expect(lipsdp(chain, { signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough");
     const abort = new AbortController();

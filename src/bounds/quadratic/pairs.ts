@@ -8,8 +8,9 @@ import type { UpperBound } from "../bound.ts";
 import { budget, workClock } from "../budget.ts";
 import { suffixOf } from "../chain/written.ts";
 import { timesUp } from "../norm/region.ts";
-import { quadraticBound } from "./lipsdp.ts";
+import { quadraticBound, statusOf } from "./lipsdp.ts";
 import { type Part, programFor } from "./parts.ts";
+import type { Ending } from "./search.ts";
 import { workOf } from "./work.ts";
 
 export interface ClassPairs {
@@ -46,7 +47,7 @@ export async function classPairs(propagation: Propagation, options: ClassPairsOp
   ].filter((part) => part !== null && part.before < Number.POSITIVE_INFINITY) as readonly Part[];
   const outputs = sizeOf(flow.output.shape);
   let value = Number.POSITIVE_INFINITY;
-  let ended = true;
+  const endings: Ending[] = [];
   const found: { readonly before: number; readonly Y: Float64Array }[] = [];
   for (const { program, before } of parts) {
     const own = await quadraticBound(program, {
@@ -56,17 +57,14 @@ export async function classPairs(propagation: Propagation, options: ClassPairsOp
       work: workOf(program),
       signal,
     });
-    ended &&= own.ended;
+    endings.push(own.ending);
     value = Math.min(value, timesUp(before, own.value));
     const [Y, more] = own.Y ?? [];
     if (Y && !more && Y.rows === outputs) found.push({ before, Y: Y.re });
   }
   if (found.length === 0 || !(value < Number.POSITIVE_INFINITY)) return null;
-  const status = ended
-    ? ({ status: "done" } as const)
-    : ({ status: "stopped", why: "out of time: more would lower it" } as const);
   return {
-    bound: { method: "lipsdp", side: "upper", proved: true, value, seconds: clock.elapsed(), ...status },
+    bound: { method: "lipsdp", side: "upper", proved: true, value, seconds: clock.elapsed(), ...statusOf(endings) },
     pair(y, j) {
       if (y === j) return 0;
       return found.reduce((least, { before, Y }) => {

@@ -24,6 +24,9 @@ export interface SearchOptions extends Aim {
   onLevel?(point: Point): Promise<void>;
 }
 
+/** Why a search came to its end: nothing to gain, all of its steps taken, out of time, or no point to begin at that the engine's arithmetic carries. */
+export type Ending = "converged" | "steps" | "time" | "no start";
+
 /**
  * Go down on ln L^2 by L-BFGS from a point, or from multipliers that are all alike and large enough; null where there is no start that is feasible for
  * the engine.
@@ -35,16 +38,16 @@ export async function searchMultipliers(
   program: Program,
   start: Float64Array | null,
   { engine, clock, work = 0, steps, onPoint = () => {}, onLevel = async () => {}, ...aim }: SearchOptions,
-): Promise<{ readonly best: Point; readonly ended: boolean; readonly steps: number } | null> {
+): Promise<{ readonly best: Point; readonly ending: Ending; readonly steps: number } | null> {
   const objective = await objectiveOf(engine, program, aim);
   let best: Point | undefined;
   let used = 0;
-  let ended = true;
+  let ending: Ending = "converged";
   try {
     const first = start ?? (await feasible(objective, unknownsOf(program, aim)));
     if (!first || !(await objective.at(first, 0, 0))) return null;
     let theta = first;
-    for (let level = 0; level < doublings.length && ended; level++) {
+    for (let level = 0; level < doublings.length && ending === "converged"; level++) {
       const found = new WeakMap<Float64Array, Evaluation>();
       const evaluate = async (x: Float64Array) => {
         used++;
@@ -64,20 +67,19 @@ export async function searchMultipliers(
         last = { multipliers, value: plain, ...(scales && { scales }) };
         if (!best || plain < best.value) best = last;
         onPoint(last);
-        if (used >= steps || clock.expired) {
-          ended = false;
-          break;
-        }
+        if (used >= steps) ending = "steps";
+        if (clock.expired) ending = "time";
+        if (ending !== "converged") break;
         if (++count % 10 !== 0) continue;
         if (reference - value < gains[level]) break;
         reference = value;
       }
-      if (last && ended) await onLevel(last);
+      if (last && ending === "converged") await onLevel(last);
     }
   } finally {
     await objective.dispose();
   }
-  return best ? { best, ended, steps: used } : null;
+  return best ? { best, ending, steps: used } : null;
 }
 
 // --- internal ---

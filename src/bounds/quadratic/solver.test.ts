@@ -94,8 +94,8 @@ describe("a solver of semidefinite programs", () => {
       });
       const optimum = Number(stdout);
       if (!(optimum > 0)) throw new Error(stderr);
-      const { value, ended } = await quadraticBound(program, { engine: nodeEngine() });
-      expect(ended).toBe(true);
+      const { value, ending } = await quadraticBound(program, { engine: nodeEngine() });
+      expect(ending).toBe("converged");
       expect(value).toBeGreaterThan(optimum * (1 - 1e-5));
       expect(value).toBeLessThan(optimum * (1 + 1e-4));
     },
