@@ -15,6 +15,9 @@ export const queueName = `jobs-${tool.version}`;
 /** A mailbox is emptied: nothing stays longer than a day after it was put there. */
 const lifetime = 86_400;
 
+/** Milliseconds between two tries to come back, at most. */
+export const longestRetry = 1000;
+
 /** The packages of the queue. */
 export async function packages(): Promise<{ readonly bullmq: typeof import("bullmq"); readonly Redis: typeof Redis }> {
   try {
@@ -35,15 +38,15 @@ export const shownUrl = (url: string): string => url.replace(/\/\/([^@/]*)@/, "/
 /**
  * Connect to redis://[user:password@]host:port[/db], or rediss:// for TLS (certificates as Node checks them: NODE_EXTRA_CA_CERTS for one's own authority). A password
  * that is not in the URL is taken from $REDIS_PASSWORD, so that no list of processes shows it. UsageError where the first try fails; a connection that is lost
- * later comes back by itself, and what was asked meanwhile waits.
+ * later comes back by itself, and what was asked meanwhile waits, until the signal: from then on nothing is tried again.
  */
-export async function connect(url: string): Promise<Redis> {
+export async function connect(url: string, signal?: AbortSignal): Promise<Redis> {
   const { Redis } = await packages();
   const { protocol, password } = urlOf(url);
   const options: RedisOptions = {
     // As BullMQ wants it: a command waits for the connection as long as it takes.
     maxRetriesPerRequest: null,
-    retryStrategy: (times) => Math.min(1000, 50 * times),
+    retryStrategy: (times) => (signal?.aborted ? null : Math.min(longestRetry, 50 * times)),
     connectionName: "lipschitz",
     ...(protocol === "rediss:" && { tls: {} }),
     ...(password === "" && process.env.REDIS_PASSWORD !== undefined && { password: process.env.REDIS_PASSWORD }),

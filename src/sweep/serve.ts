@@ -6,7 +6,7 @@ import type { Job as QueueJob } from "bullmq";
 import { checkMail, checkPlaces, type Mail } from "./check.ts";
 import type { Pool } from "./pool.ts";
 import { doneRecord, failedRecord, keepRecord, mostAttempts, recordOf } from "./record.ts";
-import { connect, packages, prefix, present, queueName, redisStore, within } from "./redis.ts";
+import { connect, longestRetry, packages, prefix, present, queueName, redisStore, within } from "./redis.ts";
 import { folderStore } from "./store.ts";
 import { MachineError, type Word } from "./words.ts";
 
@@ -46,11 +46,11 @@ export async function serve({
   onReady,
 }: ServeOptions): Promise<void> {
   const { bullmq } = await packages();
-  const redis = await connect(url);
-  const mailbox = redisStore(redis);
-  let busy = 0;
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
+  const redis = await connect(url, either);
+  const mailbox = redisStore(redis);
+  let busy = 0;
 
   /** The file of a model, fetched once. */
   const models = new Map<string, Promise<string>>();
@@ -152,7 +152,9 @@ export async function serve({
       else either.addEventListener("abort", () => resolve(), { once: true });
     });
   } finally {
-    // Jobs go back first; but a server that is gone is not waited for: its locks end by themselves.
+    // Jobs go back first; but a server that is gone is not waited for: its locks end by themselves. Where a connection is between two tries, BullMQ would wait
+    // for ever for its end: by then there is none.
+    if (redis.status !== "ready") await new Promise((resolve) => setTimeout(resolve, 1.1 * longestRetry));
     await within(patience, worker.close());
     await within(patience, presence.stop());
     await pool.close();
