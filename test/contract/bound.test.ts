@@ -41,7 +41,7 @@ async function tightness(network: Network, norm: Norm, seed: number): Promise<nu
       )),
     );
   const last = await judge(engine, search, "direction");
-  const lower = await last.glance(found);
+  const lower = await last.glance(found.sort((a, b) => b.value - a.value));
   const { value } = (await autoLip(subject, norm)).bound;
   expect(value).toBeLessThan(Number.POSITIVE_INFINITY);
   return lower.value / value;

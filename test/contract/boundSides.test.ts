@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { autoLip } from "../../src/bounds/autoLip.ts";
 import type { Bound, LowerBound, Norm, UpperBound } from "../../src/bounds/bound.ts";
+import { workClock } from "../../src/bounds/budget.ts";
 import { type Domain, holds } from "../../src/bounds/domain.ts";
 import { type BoundName, boundNames, lipschitz } from "../../src/bounds/index.ts";
 import { lengthOf } from "../../src/bounds/length.ts";
@@ -188,11 +189,12 @@ function pointsFor({ sample, size }: Subject, r: Random): Dataset {
   return { name: "points", task: "regression", x, shape: sample, count: 2, ...empty };
 }
 
-/** What every method says: some in a short time, the others when they are done. */
+/** What every method says: some in a short time, counted, the others when they are done. */
 async function boundsOf(asked: Asked, short: readonly BoundName[], seed = 0): Promise<readonly Bound[]> {
   const { network, norm, domain, data, names } = asked;
   const ask = async (methods: readonly BoundName[], seconds: number) =>
-    (await lipschitz(network, { engine, norm, domain, data, methods, seconds, rounds: 1, seed })).bounds;
+    (await lipschitz(network, { engine, norm, domain, data, methods, seconds, clock: workClock(), rounds: 1, seed }))
+      .bounds;
   return [
     ...(await ask(
       names.filter((name) => !short.includes(name)),
