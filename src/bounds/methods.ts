@@ -3,13 +3,10 @@ import type { Norm } from "./bound.ts";
 import type { Domain } from "./domain.ts";
 import { autoLipMethod } from "./methods/autoLip.ts";
 import { branchMethod } from "./methods/branch.ts";
-import { combettesPesquetMethod } from "./methods/combettesPesquet.ts";
+import { combettesPesquetMethod, frobeniusMethod, greedySeqLipMethod, seqLipMethod } from "./methods/chains.ts";
 import { eclipseMethod } from "./methods/eclipse.ts";
-import { frobeniusMethod } from "./methods/frobenius.ts";
-import { greedySeqLipMethod } from "./methods/greedySeqLip.ts";
 import { lipsdpMethod } from "./methods/lipsdp.ts";
 import { annealingMethod, jacobianMethod, pairsMethod } from "./methods/lowerBounds.ts";
-import { seqLipMethod } from "./methods/seqLip.ts";
 import { intervalMethod, recurJacMethod } from "./methods/slopes.ts";
 import type { Method } from "./question.ts";
 
