@@ -45,7 +45,7 @@ describe("checkProperty()", () => {
   it("agrees with points of random networks", async () => {
     const seen = { holds: 0, violated: 0, unknown: 0 };
     const runtime = nodeEngine({ threads: 1 });
-    for (let seed = 0; seed < 24; seed++) {
+    for (let seed = 0; seed < 14; seed++) {
       const r = random(seed).fork("check");
       const network = randomNetwork(random(seed), seed % 2 === 0 ? "chain" : "dense", 4);
       const { x, y } = subjectOf(network).at(1, "float64");
@@ -73,8 +73,8 @@ describe("checkProperty()", () => {
         if (checked.status === "holds") expect(least + offset, `seed ${seed}`).toBeGreaterThan(0);
       }
     }
-    expect(seen.holds).toBeGreaterThan(10);
-    expect(seen.violated).toBeGreaterThan(10);
+    expect(seen.holds).toBeGreaterThan(5);
+    expect(seen.violated).toBeGreaterThan(5);
   });
 
   it("cuts neurons where there are many inputs", async () => {

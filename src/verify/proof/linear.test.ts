@@ -76,7 +76,7 @@ describe("certificates of networks with kinks", () => {
   it("hold radii by the walk, and none that are much longer", async () => {
     const data = points(shape, 8, 3);
     const bytes = await bytesOf(mlp([16, 12, 8, 3]), shape);
-    const { text, certificate } = await certificateOf(bytes, data);
+    const { text, certificate } = await certificateOf(bytes, data, { local: "on" });
     expect((await verify(text, bytes, { data })).holds).toBe(true);
     const { pairs = [] } = certificate.constant;
     const byConstant = certificate.samples.map(({ predicted, margin }) =>
