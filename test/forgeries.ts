@@ -46,7 +46,7 @@ export function edited(original: Case, edit: (model: ModelProto) => void): Promi
 export async function honest(): Promise<Original> {
   const data = points([5], 12, 3);
   const bytes = await bytesOf(mlp([5, 7, 6, 3]), [5]);
-  const { text, certificate } = await certificateOf(bytes, data);
+  const { text, certificate } = await certificateOf(bytes, data, { local: "on" });
   return { text, bytes, data, certificate };
 }
 
