@@ -105,13 +105,6 @@ export const log = (x: Node): Node => apply(logOp, [x], null);
 /** The larger of a and b; at ties the cotangent flows to a. */
 export const maximum = (a: Operand, b: Operand): Node => apply(maximumOp, operands("maximum", a, b), null);
 
-/** The largest of several, by rounds of pairs. */
-export function largestOf(nodes: readonly Node[]): Node {
-  if (nodes.length === 1) return nodes[0];
-  const pairs = Array.from({ length: Math.ceil(nodes.length / 2) }, (_, i) => nodes.slice(2 * i, 2 * i + 2));
-  return largestOf(pairs.map(([a, b]) => (b ? maximum(a, b) : a)));
-}
-
 /** The smaller of a and b; at ties the cotangent flows to a. */
 export const minimum = (a: Operand, b: Operand): Node => apply(minimumOp, operands("minimum", a, b), null);
 

@@ -4,11 +4,12 @@ import { constant } from "../graph/leaf.ts";
 import { ShapeError, UsageError } from "../tensor/errors.ts";
 import { type Shape, sameShape, showShape, sizeOf } from "../tensor/shape.ts";
 import { full, tensor } from "../tensor/tensor.ts";
-import { and, cast, div, equal, largestOf, mul } from "./arith.ts";
+import { and, cast, div, equal, mul } from "./arith.ts";
 import { broadcastTo, sum } from "./broadcast.ts";
 import { convTranspose } from "./conv.ts";
 import { bounded, up } from "./facts.ts";
 import { gather } from "./gather.ts";
+import { largestAlong } from "./largest.ts";
 import { padForm, reduceForm, reshapeForm } from "./lowering.ts";
 import { pad, reshape, slice } from "./movement.ts";
 import { fold, gatherOrZero, patches } from "./patches.ts";
@@ -95,11 +96,11 @@ const maxPoolOp: Op<Window> = {
       return 0;
     });
     const flat = reshape(x, [x.shape[0], x.shape[1], space]);
-    const members = Array.from({ length: taps }, (_, k) => {
-      const at = some.map((other, p) => (table[k * windows + p] < 0 ? other : table[k * windows + p]));
-      return gather(flat, constant(tensor(at, [windows], "int64")), 2);
-    });
-    return reshape(largestOf(members), y.shape);
+    const at = Array.from({ length: taps }, (_, k) =>
+      some.map((other, p) => (table[k * windows + p] < 0 ? other : table[k * windows + p])),
+    ).flat();
+    const members = gather(flat, constant(tensor(at, [taps, windows], "int64")), 2);
+    return reshape(largestAlong(members, 2), y.shape);
   },
   evaluate: (y, [x]) =>
     eachWindow(y, x, (values) =>

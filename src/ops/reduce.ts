@@ -2,7 +2,7 @@
 import { apply, type Node, type Op } from "../graph/graph.ts";
 import { ShapeError } from "../tensor/errors.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { cast, div, greater, largestOf, less, mul, neg, not } from "./arith.ts";
+import { cast, div, greater, less, mul, neg, not } from "./arith.ts";
 import {
   broadcastTo,
   type ReduceAttrs,
@@ -13,8 +13,9 @@ import {
   withKeptAxes,
 } from "./broadcast.ts";
 import { bounded, channelSums, up } from "./facts.ts";
+import { largestAlong } from "./largest.ts";
 import { reduceForm } from "./lowering.ts";
-import { reshape, sliceAxis, transpose } from "./movement.ts";
+import { reshape, transpose } from "./movement.ts";
 
 /** The mean over axes (all of them if none are given); `keep` leaves them with length 1. */
 export const mean = (x: Node, axes?: readonly number[], keep = false): Node => reduce("mean", meanOp, x, axes, keep);
@@ -92,8 +93,7 @@ function extremum(
       const apart = transpose(turn(y.inputs[0]), [...kept, ...axes]);
       const n = sizeOf(axes.map((i) => y.inputs[0].shape[i]));
       const rows = reshape(apart, [...kept.map((i) => y.inputs[0].shape[i]), n]);
-      const members = Array.from({ length: n }, (_, k) => sliceAxis(rows, kept.length, k, k + 1));
-      return turn(reshape(largestOf(members), y.shape));
+      return turn(reshape(largestAlong(rows, kept.length), y.shape));
     },
     evaluate: (y, [x]) => reduceLoop(x, y.inputs[0].shape, y.attrs.axes, start, better),
     onnx: (y, build) => reduceForm(build, name, build.input(0), y.attrs.axes, y.attrs.keep),

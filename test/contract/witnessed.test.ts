@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { Norm, Witness } from "../../src/bounds/bound.ts";
+import { workClock } from "../../src/bounds/budget.ts";
 import { type Domain, holds } from "../../src/bounds/domain.ts";
 import { asFunction } from "../../src/bounds/fixed.ts";
 import { lipschitz } from "../../src/bounds/index.ts";
@@ -285,7 +286,8 @@ describe("riseByRun()", () => {
 describe.skipIf(!hasShared("reports"))("networks that were once called steeper than they are", () => {
   const read = (name: string) => parseOnnx(new Uint8Array(readFileSync(`${sharedData}reports/${name}.onnx`)), { name });
   const all = async (name: string, norm: Norm) =>
-    (await lipschitz(read(name), { engine, norm, methods: "all", seconds: 1 })).lower?.value as number;
+    (await lipschitz(read(name), { engine, norm, methods: "all", seconds: 1, clock: workClock() })).lower
+      ?.value as number;
 
   it.each<readonly [string, readonly [number, number, number]]>([
     ["soundness/K_max_tie", [1, 1, 1]],
