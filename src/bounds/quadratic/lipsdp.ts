@@ -12,6 +12,7 @@ import { startScales } from "./scales.ts";
 import { type Ending, type Point, searchMultipliers } from "./search.ts";
 import { closedForm, given, meansOf } from "./start.ts";
 import { provedTop } from "./top.ts";
+import { makingOf } from "./work.ts";
 
 export interface QuadraticOptions {
   readonly engine: Engine;
@@ -115,7 +116,7 @@ export async function quadraticBound(program: Program, options: QuadraticOptions
     for (const e of inwards) if (!(found.value <= aim)) await offer(given(multipliers, e), multipliers, scales);
   };
   options.signal?.throwIfAborted();
-  if (limited.expired) return { ...found, ending: "time", steps: 0 };
+  if (limited.expired || !limited.fits(makingOf(program))) return { ...found, ending: "time", steps: 0 };
   let [count, proved] = [0, 0];
   const levels: Point[] = [];
   const searched = await searchMultipliers(program, start.theta, {
