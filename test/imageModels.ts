@@ -6,7 +6,7 @@ import { modelOf, type NodeOf } from "./model.ts";
 export interface ImageModel {
   /** Pixels of a side. */
   readonly side: number;
-  /** Channels are divided by this; 1 unless told. */
+  /** Channels are divided by this. Default: 1. */
   readonly thinner?: number;
   readonly classes?: number;
   readonly seed?: number;

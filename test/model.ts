@@ -37,11 +37,11 @@ export interface ModelOf {
   readonly domains?: Named<number>;
   readonly inputs: Named<readonly (number | string)[]>;
   readonly nodes: readonly NodeOf[];
-  /** `["y"]` unless told. */
+  /** Default: `["y"]`. */
   readonly outputs?: readonly string[];
   readonly tensors?: Named<Tensor | TensorProto>;
   readonly metadata?: Named<string>;
-  /** Element type of the inputs: float unless told. */
+  /** Element type of the inputs. Default: float. */
   readonly type?: number;
 }
 

@@ -17,7 +17,7 @@ export function hasRedis(): boolean {
 export interface Server {
   readonly url: string;
   readonly port: number;
-  /** End it, by SIGKILL unless told, and start it again with what it had written. */
+  /** End it, by SIGKILL by default, and start it again with what it had written. */
   restart(signal?: NodeJS.Signals): Promise<void>;
   stop(): Promise<void>;
 }

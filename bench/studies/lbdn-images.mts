@@ -23,7 +23,7 @@ import { piecewiseLinear } from "../../src/train/schedule.ts";
 
 interface Experiment {
   readonly data: string;
-  /** Training samples; all unless told. */
+  /** Training samples. Default: all. */
   readonly samples?: number;
   readonly model: Layer;
   readonly method: LbdnOptions;

@@ -67,7 +67,7 @@ export interface StudyOptions {
   readonly engine: Engine;
   readonly data: Split;
   readonly samples: number;
-  /** In which curvature is measured; float64 unless told, which takes long for convolutions. */
+  /** In which curvature is measured. Default: float64, which takes long for convolutions. */
   readonly dtype?: "float32" | "float64";
 }
 

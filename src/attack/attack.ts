@@ -20,7 +20,7 @@ export interface AttackOptions {
   readonly norm?: AttackNorm | "2";
   /** Radii of the balls in which fgsm, pgd and dlr search, and of the accuracies; finite, >= 0, in the units of the data. */
   readonly radii?: readonly number[];
-  /** Names, for default settings, or what `pgd({ steps: 100 })` and its like give; all five unless told. They run in this order. */
+  /** Names, for default settings, or what `pgd({ steps: 100 })` and its like give. Default: all five. They run in this order. */
   readonly attacks?: readonly (AttackName | AttackSpec)[];
   /** Clip to the range of the data, where it has one (default), or do not: a certificate holds outside it too. */
   readonly clip?: "data" | "none";

@@ -50,10 +50,10 @@ export interface AdversarialOptions {
   readonly radius: Operand;
   /** >= 1. */
   readonly steps: number;
-  /** Length of a step as a part of the radius; 2.5 / steps unless told, 1 for a single step. */
+  /** Length of a step as a part of the radius. Default: 2.5 / steps; 1 for a single step. */
   readonly step?: number;
   readonly range?: Range | null;
-  /** Where to start, within the ball, of the shape of x; x itself unless told. */
+  /** Where to start, within the ball, of the shape of x. Default: x itself. */
   readonly start?: Node;
   /** See StepOptions. */
   readonly stuck?: Node;

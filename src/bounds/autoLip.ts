@@ -33,7 +33,7 @@ export interface Propagation {
 }
 
 export interface AutoLipOptions {
-  /** Where the constant is to hold; everywhere unless told. */
+  /** Where the constant is to hold. Default: everywhere. */
   readonly domain?: Domain;
   /** By the clock. Norms for which there is no time left are bounded quickly instead of tightly: the costly ones, wherever they are. */
   readonly seconds?: number;

@@ -52,10 +52,10 @@ export interface Budget {
 }
 
 export interface BudgetOptions {
-  /** By the clock; no limit unless told. */
+  /** By the clock. Default: no limit. */
   readonly seconds?: number;
   readonly signal?: AbortSignal;
-  /** The machine's unless told. */
+  /** Default: the machine's. */
   readonly clock?: Clock;
 }
 

@@ -19,20 +19,20 @@ export interface LipschitzOptions {
   readonly engine: Engine;
   /** 1, 2 (default) or "inf", for inputs and outputs; also as the words "1" and "2". */
   readonly norm?: Norm | "1" | "2";
-  /** Names of methods, or "all" that fit the norm and the domain; the quick ones unless told. */
+  /** Names of methods, or "all" that fit the norm and the domain. Default: the quick ones. */
   readonly methods?: readonly string[] | "all";
-  /** Where the constant is to hold; everywhere unless told. */
+  /** Where the constant is to hold. Default: everywhere. */
   readonly domain?: Domain;
   /** Points from which lower bounds start. */
   readonly data?: Samples;
   /**
    * A limit for all methods together, which share it; each goes on until it is done or its share is over, and says "stopped" then. An upper bound that runs out of time is
-   * looser, a lower bound smaller. Infinity lets each go on until it is done. Unless told, each does a fixed amount of work, and the answer is the same on every machine.
+   * looser, a lower bound smaller. Infinity lets each go on until it is done. Default: each does a fixed amount of work, and the answer is the same on every machine.
    */
   readonly seconds?: number;
-  /** What `seconds` are measured by; the machine's clock unless told. */
+  /** What `seconds` are measured by. Default: the machine's clock. */
   readonly clock?: Clock;
-  /** Moves of every point in searches for lower bounds; unless told 40, fewer for large networks, more in proportion to `seconds` beyond one. */
+  /** Moves of every point in searches for lower bounds. Default: 40, fewer for large networks, more in proportion to `seconds` beyond one. */
   readonly rounds?: number;
   /** Default 0. */
   readonly seed?: number;

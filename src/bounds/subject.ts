@@ -25,7 +25,7 @@ export interface Subject {
   readonly batch: "free" | "fixed";
   /** Where samples of a free batch act on each other, or their number does: then what is said holds for a batch of one. */
   readonly crossing: Crossing | null;
-  /** x: `count` runs, y: [count, outputs]; built once. Without a free batch, count must be 1. x has the name of the network's input unless told. */
+  /** x: `count` runs, y: [count, outputs]; built once. Without a free batch, count must be 1. Default name of x: that of the network's input. */
   at(count: number, dtype: DType, name?: string): { readonly x: Node; readonly y: Node };
 }
 

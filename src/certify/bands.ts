@@ -29,7 +29,7 @@ export interface BandOptions {
   readonly radii?: readonly number[];
   /** In l2, time to seek constants of the outputs in the chain that the network ends in; default none. */
   readonly seconds?: number;
-  /** Time for all of it, in seconds: constants are looser where it is short, and depend on the machine. No limit unless told. */
+  /** Time for all of it, in seconds: constants are looser where it is short, and depend on the machine. Default: no limit. */
   readonly limit?: number;
   readonly signal?: AbortSignal;
   /** From 0 to 1. */

@@ -23,9 +23,9 @@ export interface CertificateOptions extends Pick<CertifyOptions, "norm" | "radii
   readonly data: Dataset;
   /** The bytes of the ONNX file. */
   readonly bytes: Uint8Array;
-  /** What is in front of the model in `network`; none unless told. */
+  /** What is in front of the model in `network`. Default: none. */
   readonly preprocessing?: Preprocessing;
-  /** Written into the certificate: where the model is, "model.onnx" unless told, and who made the certificate. */
+  /** Written into the certificate: where the model is (default "model.onnx"), and who made the certificate. */
   readonly model?: string;
   readonly tool: { readonly name: string; readonly version: string };
   /** What `certify` says of this network, data, norm and radii, where that is known; else it is asked. */
@@ -34,7 +34,7 @@ export interface CertificateOptions extends Pick<CertifyOptions, "norm" | "radii
   readonly seconds?: number;
   /** Seconds for the whole witness, default 60; what there is no time for is left larger, as the notes say. */
   readonly limit?: number;
-  /** Seconds for everything; what there is no time for is left out, as the certificate and the notes say. No limit unless told. */
+  /** Seconds for everything; what there is no time for is left out, as the certificate and the notes say. Default: no limit. */
   readonly within?: number;
   /** Most multiplications of running the network on all samples once more, default 4e10: about a minute. */
   readonly work?: number;

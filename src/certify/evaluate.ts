@@ -45,7 +45,7 @@ export interface CertifyOptions {
   readonly order?: "first" | "best";
   /** Should the linear walk around each sample enlarge radii that the constant leaves short? Default "on", as much as `LocalEffort` says. */
   readonly local?: "on" | "off" | LocalEffort;
-  /** Time for all of it, in seconds: what it does not hold is left out, radii are shorter then, and depend on the machine. No limit unless told. */
+  /** Time for all of it, in seconds: what it does not hold is left out, radii are shorter then, and depend on the machine. Default: no limit. */
   readonly limit?: number;
   readonly signal?: AbortSignal;
   /** From 0 to 1. */

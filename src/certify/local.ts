@@ -28,7 +28,7 @@ export interface LocalEffort {
   readonly parts?: number;
 }
 
-/** What all samples get together unless told. */
+/** What all samples get together by default. */
 export const localWork = 2e11;
 
 export interface LocalQuestion {

@@ -24,7 +24,7 @@ export interface CheckOptions extends ReadOptions {
   readonly seed?: number;
   /** What takes longer is not begun: of a large model nothing may be looked at, or a part; a small one is looked at whole. Default: no limit. */
   readonly seconds?: number;
-  /** What `seconds` are measured by; the machine's clock unless told. */
+  /** What `seconds` are measured by. Default: the machine's clock. */
   readonly clock?: Clock;
   readonly signal?: AbortSignal;
 }

@@ -28,9 +28,9 @@ export interface Definition<T extends ArgsDef> {
   readonly args: T;
   /** Takes more words of the kind of its last one; one for each otherwise. */
   readonly several?: boolean;
-  /** What --help lists, where it depends on the words beside it; all of `args` unless told. */
+  /** What --help lists, where it depends on the words beside it. Default: all of `args`. */
   helpArgs?(words: readonly string[]): ArgsDef;
-  /** What to do after an interruption so that what was done is not lost; nothing is kept unless told. */
+  /** What to do after an interruption so that what was done is not lost. Default: nothing is kept. */
   goOn?(args: ParsedArgs<T>): string;
   run(args: ParsedArgs<T>, surroundings: Surroundings): Promise<void>;
 }

@@ -14,7 +14,7 @@ export const domainOptions = {
     valueHint: "FILE",
   },
   radius: { type: "string", description: "Radius of the ball", valueHint: "R" },
-  ball: { type: "enum", options: ["2", "inf"], description: "Norm of the ball; 2 unless told" },
+  ball: { type: "enum", options: ["2", "inf"], description: "Norm of the ball. Default: 2" },
   box: {
     type: "string",
     description: "Only in a box: LO,HI for all inputs, or LO:HI for each, by commas (write --box=-1,1)",

@@ -26,7 +26,7 @@ export const preprocessingOptions = {
   layout: { type: "enum", options: ["nchw", "nhwc"], description: "Order of the axes the network takes" },
   memory: {
     type: "string",
-    description: "Most memory that a model may need, as 500MB or 4GB; half of the machine's unless told",
+    description: "Most memory that a model may need, as 500MB or 4GB. Default: half of the machine's",
     valueHint: "SIZE",
   },
 } as const satisfies ArgsDef;

@@ -15,7 +15,7 @@ import type { Bar, Progress } from "./progress.ts";
 export const workersOption = {
   workers: {
     type: "string",
-    description: "Processes at a time; as many as cores unless told, which are divided among them",
+    description: "Processes at a time, which the cores are divided among. Default: as many as cores",
     valueHint: "N",
   },
 } as const;

@@ -16,7 +16,7 @@ import { type BentChain, type ChainBends, chainBends } from "./chainBend.ts";
 import { type Bending, bendingOf } from "./walk.ts";
 
 export interface CurvatureBoundOptions {
-  /** Where the bound is to hold; everywhere unless told. Ranges of slopes make it smaller where the network is a chain of dense layers. */
+  /** Where the bound is to hold. Default: everywhere. Ranges of slopes make it smaller where the network is a chain of dense layers. */
   readonly domain?: Domain;
   readonly signal?: AbortSignal;
 }

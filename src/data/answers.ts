@@ -3,11 +3,11 @@ import { ReadError, UsageError } from "../tensor/errors.ts";
 import type { Dataset, Task } from "./dataset.ts";
 
 export interface AnswerOptions {
-  /** Guessed unless told: text is classes, fractions are numbers to predict, whole numbers are classes where they are few. */
+  /** Default: guessed: text is classes, fractions are numbers to predict, whole numbers are classes where they are few. */
   readonly task?: Task | undefined;
   /** Names of the classes, in the order of the network's outputs; labels may be these names or their places, from 0. */
   readonly classNames?: readonly string[] | undefined;
-  /** How many classes there are; the largest label + 1 unless told. */
+  /** How many classes there are. Default: the largest label + 1. */
   readonly classes?: number | undefined;
 }
 

@@ -46,7 +46,7 @@ export interface StoredText {
 }
 
 export interface ArrayOptions extends AnswerOptions {
-  /** A name for each sample; "row 0", "row 1", ... unless told. */
+  /** A name for each sample. Default: "row 0", "row 1", ... */
   readonly ids?: readonly string[] | undefined;
 }
 

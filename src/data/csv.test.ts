@@ -40,7 +40,7 @@ describe("parseCsv()", () => {
     expect(() => parse(`2,2,a,b\n1,2,0\n3,4,2\n`)).toThrow("f: labels must be 0..1, got 2 for sample 1");
   });
 
-  it("names classes that are words, in the order of the alphabet unless told", () => {
+  it("names classes that are words, in the order of the alphabet by default", () => {
     const text = "1,2.5,rose\n-3,1,aster\n0,1,rose\n";
     const data = parse(text);
     expect([data.classNames, [...data.labels], data.shape]).toEqual([["aster", "rose"], [1, 0, 1], [2]]);

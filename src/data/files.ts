@@ -31,7 +31,7 @@ export interface LoadOptions extends Reading {
   readonly seed?: number | undefined;
 }
 
-/** The part of own data that training leaves for tests unless told. */
+/** The part of own data that training leaves for tests by default. */
 export const TEST_PART = 0.2;
 
 /**
@@ -40,7 +40,7 @@ export const TEST_PART = 0.2;
  * mnist, fashion-mnist and cifar10 are looked for in `dataFolders`. A path is a table (.csv, .tsv, .parquet), NumPy's arrays (`x.npy` with
  * `y.npy`, `NAME_x.npy` with `NAME_y.npy`, .npz), IDX images (`train-images-idx3-ubyte`, labels in `train-labels-idx1-ubyte` beside them),
  * each also as `.gz`, a folder with the files of MNIST or CIFAR-10, or a folder of images (.png, .jpg) in a sub-folder for each class. What
- * does not say itself which samples are for tests is divided at random by the seed, `test` of it (a fifth unless told) to test. A name wins
+ * does not say itself which samples are for tests is divided at random by the seed, `test` of it (default: a fifth) to test. A name wins
  * over a path: write `./iris` for a file of that name.
  *
  * Throws `UsageError` for what is not there, or has no labels, and `ReadError` for what is damaged.

@@ -4,7 +4,7 @@ import { type Picture, resample } from "./resample.ts";
 
 /** How images become samples; in this order. */
 export interface ImageOptions {
-  /** As the files are unless told. Grey of a colour image is its luma (ITU-R 601), colour of a grey one is three times the same. */
+  /** Default: as the files are. Grey of a colour image is its luma (ITU-R 601), colour of a grey one is three times the same. */
   readonly color?: "grey" | "rgb" | undefined;
   /** [height, width], or a number for the shorter side. Linear with the whole area of a pixel counted, as Pillow and torchvision do. */
   readonly resize?: number | readonly [number, number] | undefined;

@@ -6,11 +6,11 @@ import type { Task } from "./dataset.ts";
 export interface Reading {
   /** The part of the samples that is for tests, between 0 and 1. */
   readonly test?: number | undefined;
-  /** Guessed from the answers unless told. */
+  /** Default: guessed from the answers. */
   readonly task?: Task | undefined;
   /** A file with the labels: .npy, IDX or .csv in the order of the samples, or for images .csv with a file and its label a line. */
   readonly labels?: string | undefined;
-  /** The column of the label, or those of the numbers to predict, by name or place from 0; the last one unless told, "none" without. */
+  /** The column of the label, or those of the numbers to predict, by name or place from 0; "none" for a table without. Default: the last one. */
   readonly label?: readonly string[] | "none" | undefined;
   /** The column that names the samples. */
   readonly id?: string | undefined;
@@ -18,7 +18,7 @@ export interface Reading {
   readonly ignore?: readonly string[] | undefined;
   /** Names of the classes in the order of the network's outputs. */
   readonly classNames?: readonly string[] | undefined;
-  /** What images become; as they are unless told. */
+  /** What images become. Default: as they are. */
   readonly color?: "grey" | "rgb" | undefined;
   /** [height, width], or a number for the shorter side. */
   readonly resize?: number | readonly [number, number] | undefined;
@@ -68,7 +68,7 @@ export const readingFields: readonly ReadingField[] = [
     key: "test",
     option: "split",
     description:
-      "Test on a part of a file or folder, drawn by the seed; all of it is tested on, and a fifth of it in training, unless told",
+      "Test on a part of a file or folder, drawn by the seed. Default: all of it is tested on, and a fifth of it in training",
     hint: "test=0.2",
     schema: { type: "number", exclusiveMinimum: 0, exclusiveMaximum: 1 },
     parse: (word) => part(word),
@@ -78,7 +78,7 @@ export const readingFields: readonly ReadingField[] = [
   field({
     key: "task",
     option: "task",
-    description: "classification | regression; guessed from the labels unless told",
+    description: "classification | regression. Default: guessed from the labels",
     hint: "TASK",
     schema: { enum: ["classification", "regression"] },
     parse: (word) => oneOf("--task", word, ["classification", "regression"]),
@@ -98,7 +98,7 @@ export const readingFields: readonly ReadingField[] = [
   field({
     key: "label",
     option: "label",
-    description: "Column of the label, or of the numbers to predict by commas, or none; the last one unless told",
+    description: "Column of the label, or of the numbers to predict by commas, or none. Default: the last one",
     hint: "NAME",
     schema: { anyOf: [{ const: "none" }, listSchema] },
     parse: (word) => (word === "none" ? word : listOf(word)),
@@ -138,7 +138,7 @@ export const readingFields: readonly ReadingField[] = [
   field({
     key: "color",
     option: "color",
-    description: "grey | rgb: what images become; as the files are unless told",
+    description: "grey | rgb: what images become. Default: as the files are",
     hint: "COLOR",
     schema: { enum: ["grey", "rgb"] },
     parse: (word) => oneOf("--color", word, ["grey", "rgb"]),

@@ -14,9 +14,9 @@ export interface Table {
 
 /** Columns are said by their names or their places, from 0. */
 export interface TableOptions extends AnswerOptions {
-  /** The column of the label, or the columns to predict; the last one unless told, "none" for a table without. */
+  /** The column of the label, or the columns to predict; "none" for a table without. Default: the last one. */
   readonly label?: readonly string[] | "none" | undefined;
-  /** The column that names the samples; one whose name says so, or the only one of text, unless told. */
+  /** The column that names the samples. Default: one whose name says so, or the only one of text. */
   readonly id?: string | undefined;
   /** Columns to leave out. */
   readonly ignore?: readonly string[] | undefined;

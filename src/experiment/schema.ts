@@ -96,7 +96,7 @@ const runProperties = {
   loss: { enum: lossNames },
   norm: { enum: [1, 2, "inf"] },
   radii: { type: "array", items: { type: "number", minimum: 0 } },
-  seconds: { type: "number", exclusiveMinimum: 0, description: "Time for each bound; until it is done unless told" },
+  seconds: { type: "number", exclusiveMinimum: 0, description: "Time for each bound. Default: until it is done" },
 } as const;
 
 const paperSchema: Json = {

@@ -58,7 +58,7 @@ export const defaultSpec = {
   radii: [0.1, 0.3, 0.5, 1],
 } as const satisfies RunSpec;
 
-/** The methods that are compared unless told otherwise. */
+/** The methods that are compared by default. */
 export const comparedMethods = [
   "plain",
   "weight-decay",
@@ -68,7 +68,7 @@ export const comparedMethods = [
   "lcnn",
 ] as const satisfies readonly MethodName[];
 
-/** What goes with a method unless told otherwise: the settings of the run that its paper, or a look at the digits, asks for. */
+/** What goes with a method by default: the settings of the run that its paper, or a look at the digits, asks for. */
 const methodDefaults: { readonly [name in MethodName]?: Partial<RunSpec> } = {
   clip: { method: { name: "clip", goal: 0.95, weight: 0.05, increment: 0.02, pairs: 32, worst: 32 } },
   lmt: { method: { name: "lmt", c: 0.5, ramp: 4 } },

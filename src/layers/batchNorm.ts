@@ -49,7 +49,7 @@ export function batchNorm({ momentum = 0.9, epsilon = 1e-5 }: BatchNormOptions =
 }
 
 export interface LipschitzBatchNormOptions extends BatchNormOptions {
-  /** The cap at first; 10 unless told. */
+  /** The cap at first. Default: 10. */
   readonly gamma?: number;
 }
 

@@ -114,16 +114,16 @@ export function actOf(name: Activation) {
 
 /** The constant of a whole network. */
 export interface GammaOptions {
-  /** The constant, or its first value where it is learnt; 1 unless told. */
+  /** The constant, or its first value where it is learnt. Default: 1. */
   readonly gamma?: number;
-  /** Whether log gamma is learnt with the weights; fixed unless told. */
+  /** Whether log gamma is learnt with the weights. Default: fixed. */
   readonly bound?: "fixed" | "learnt";
 }
 
 /** What may be said of a family of bounded layers. */
 export interface FamilyOptions extends GammaOptions {
   /**
-   * "bounded" (unless told): the last map has norm 1, and gamma is the constant of all outputs as one vector. "normalized": the weights
+   * "bounded" (default): the last map has norm 1, and gamma is the constant of all outputs as one vector. "normalized": the weights
    * of each output have length 1, so that each output by itself has constant gamma and a difference gamma |w_y - w_j|, for margins.
    */
   readonly last?: "bounded" | "normalized";

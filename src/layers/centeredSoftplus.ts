@@ -9,9 +9,9 @@ import { scalar } from "../tensor/tensor.ts";
 import { fixed, type Layer } from "./layer.ts";
 
 export interface CenteredSoftplusOptions {
-  /** What beta is, or is at first; 5 unless told. Above 1e-3. */
+  /** What beta is, or is at first; above 1e-3. Default: 5. */
   readonly beta?: number;
-  /** Whether training changes it: "learned" unless told. */
+  /** Whether training changes it. Default: "learned". */
   readonly kind?: "learned" | "fixed";
 }
 

@@ -23,7 +23,7 @@ export interface ConvOptions {
 /**
  * Correlate with kernels, zeros around: [batch, in, ...space] -> [batch, channels, ...space'], each axis of space' being
  * floor((d + 2 padding - ((kernel - 1) dilation + 1)) / stride) + 1. Weight [channels, in / groups, kernel, ...], bias [channels].
- * The first weights are drawn by `initializer`, He's unless told; the first biases are 0.
+ * The first weights are drawn by `initializer` (default: He's); the first biases are 0.
  */
 export function conv(channels: number, options: ConvOptions): Layer {
   const { kernel, stride = 1, padding = 0, dilation = 1, groups = 1, bias = true, initializer = heNormal } = options;

@@ -15,7 +15,7 @@ export interface DenseOptions {
 
 /**
  * Map vectors by a matrix: y = x W + b, [batch, in] -> [batch, width], with weight W [in, width] and bias b [width].
- * The first weights are drawn by `initializer`, He's unless told; the first biases are 0.
+ * The first weights are drawn by `initializer` (default: He's); the first biases are 0.
  */
 export function dense(width: number, { bias = true, initializer = heNormal }: DenseOptions = {}): Layer {
   checkCount("dense", "width", width);

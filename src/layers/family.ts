@@ -15,7 +15,7 @@ import { residual, sequential } from "./sequential.ts";
 export interface Unit {
   /** "identity" for none. */
   readonly activation: Activation;
-  /** Before the activation; none unless told. */
+  /** Before the activation. Default: none. */
   readonly batchNorm?: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface Family {
   last(outputs: number, before: Activation): readonly Layer[];
   /** An activation that stands alone. */
   activation(name: Activation): Layer;
-  /** Two branches that start at one place and are added; the second is the identity unless told. */
+  /** Two branches that start at one place and are added. Default: the second is the identity. */
   residual(inner: readonly Layer[], shortcut?: readonly Layer[]): Layer;
   /** The whole model, from its layers, first to last. */
   whole(layers: readonly Layer[], name: string): Layer;

@@ -9,9 +9,9 @@ import type { Layer } from "./layer.ts";
 import { spectral } from "./spectral.ts";
 
 export interface LowCurvatureOptions {
-  /** Of every activation at first; 5 unless told. */
+  /** Of every activation at first. Default: 5. */
   readonly beta?: number;
-  /** Cap of every batch-norm at first; 10 unless told. */
+  /** Cap of every batch-norm at first. Default: 10. */
   readonly gamma?: number;
 }
 

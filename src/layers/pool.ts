@@ -10,7 +10,7 @@ import { type Shape, showShape, sizeOf } from "../tensor/shape.ts";
 import { checkCount, fixed, type Layer } from "./layer.ts";
 
 export interface PoolOptions {
-  /** Distance between windows; the kernel's side unless told, so that they do not overlap. */
+  /** Distance between windows. Default: the kernel's side, so that they do not overlap. */
   readonly stride?: number;
 }
 

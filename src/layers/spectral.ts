@@ -17,9 +17,9 @@ import { scalar, type Tensor, tensor, toFloat64 } from "../tensor/tensor.ts";
 import { evalRun, type Layer } from "./layer.ts";
 
 export interface SpectralOptions {
-  /** What the norm becomes: 1 (unless told), or a gain e^logGamma that is learned and starts at the norm of the first weight. */
+  /** What the norm becomes: 1 (default), or a gain e^logGamma that is learned and starts at the norm of the first weight. */
   readonly gain?: "one" | "learned";
-  /** Power iterations on the first weight; 15 unless told. A training step makes one more. */
+  /** Power iterations on the first weight. Default: 15. A training step makes one more. */
   readonly warmup?: number;
 }
 

@@ -188,7 +188,7 @@ function groupSize(conv: Convolution): { readonly rows: number; readonly cols: n
   return { rows: (conv.outChannels / conv.groups) * a.out * b.out, cols: conv.inChannels * a.size * b.size };
 }
 
-/** Entries of a matrix that may be built unless told otherwise. */
+/** Entries of a matrix that may be built by default. */
 const largestUnrolled = 4e6;
 
 function groupOf(conv: Convolution, g: number): Convolution {

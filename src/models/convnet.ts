@@ -4,15 +4,15 @@ import { type Family, type Model, ofFamily } from "../layers/family.ts";
 import { flatten, maxPool } from "../layers/pool.ts";
 
 export interface ConvnetOptions {
-  /** Of each convolution; 16, 32 unless told. */
+  /** Of each convolution. Default: 16, 32. */
   readonly channels?: readonly number[];
-  /** Width of the dense layer before the last; 100 unless told. */
+  /** Width of the dense layer before the last. Default: 100. */
   readonly hidden?: number;
-  /** relu unless told. */
+  /** Default: relu. */
   readonly activation?: Activation;
-  /** How space shrinks: a stride of 2 in each convolution (unless told), or 2 x 2 max pooling after it. */
+  /** How space shrinks: a stride of 2 in each convolution (default), or 2 x 2 max pooling after it. */
   readonly shrink?: "stride" | "pool";
-  /** After each convolution; none unless told. */
+  /** After each convolution. Default: none. */
   readonly batchNorm?: boolean;
 }
 

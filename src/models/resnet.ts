@@ -6,11 +6,11 @@ import { globalAveragePool } from "../layers/pool.ts";
 import { UsageError } from "../tensor/errors.ts";
 
 export interface ResnetOptions {
-  /** Channels of each stage, 16, 32, 64 unless told; a stage after the first halves the image. */
+  /** Channels of each stage; a stage after the first halves the image. Default: 16, 32, 64. */
   readonly channels?: readonly number[];
-  /** Residual blocks a stage; 1 unless told. */
+  /** Residual blocks a stage. Default: 1. */
   readonly blocks?: number;
-  /** relu unless told. */
+  /** Default: relu. */
   readonly activation?: Activation;
 }
 

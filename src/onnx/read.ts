@@ -18,7 +18,7 @@ import type { External } from "./tensors.ts";
 import { shown } from "./wording.ts";
 
 export interface ReadOptions {
-  /** What to call the network in messages; the graph's own name unless told. */
+  /** What to call the network in messages. Default: the graph's own name. */
   readonly name?: string;
   /** Gives the bytes of a file beside the model, for weights that are stored outside of it. */
   readonly external?: External;

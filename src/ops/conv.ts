@@ -13,13 +13,13 @@ import { pad } from "./movement.ts";
 import { type ConvAttrs, tapTable, windowOf, windowsAlong } from "./windows.ts";
 
 export interface ConvOptions {
-  /** Step of the kernel per spatial axis; 1 unless told. */
+  /** Step of the kernel per spatial axis. Default: 1. */
   readonly strides?: readonly number[];
-  /** Zeros around the input: begins of all axes, then ends; 0 unless told. */
+  /** Zeros around the input: begins of all axes, then ends. Default: 0. */
   readonly pads?: readonly number[];
-  /** Distance of neighbouring taps; 1 unless told. */
+  /** Distance of neighbouring taps. Default: 1. */
   readonly dilations?: readonly number[];
-  /** Channels are cut into so many groups that do not see each other; 1 unless told. */
+  /** Channels are cut into so many groups that do not see each other. Default: 1. */
   readonly groups?: number;
 }
 
@@ -41,7 +41,7 @@ export function convTranspose(
   x: Node,
   w: Node,
   options: ConvOptions & {
-    /** Elements added at the end of each axis, which a convolution with a stride would have skipped; 0 unless told. */
+    /** Elements added at the end of each axis, which a convolution with a stride would have skipped. Default: 0. */
     readonly outputPads?: readonly number[];
   } = {},
 ): Node {

@@ -57,7 +57,7 @@ describe("transpose()", () => {
     );
   });
 
-  it("swaps the last two axes unless told, and refuses what is no permutation", () => {
+  it("swaps the last two axes by default, and refuses what is no permutation", () => {
     const x = input("x", [2, 3]);
     expect(values(transpose(x), [2, 3])).toEqual([0, 3, 1, 4, 2, 5]);
     expect(() => transpose(x, [0, 0])).toThrow(ShapeError);

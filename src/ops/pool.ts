@@ -17,11 +17,11 @@ import { extentOf, mostReaders, swapTable, tapTable, type Window, windowOf, wind
 
 export interface PoolOptions {
   readonly kernel: readonly number[];
-  /** Step of the window per spatial axis; 1 unless told, as in ONNX. */
+  /** Step of the window per spatial axis. Default: 1, as in ONNX. */
   readonly strides?: readonly number[];
-  /** Begins of all axes, then ends; 0 unless told. */
+  /** Begins of all axes, then ends. Default: 0. */
   readonly pads?: readonly number[];
-  /** Distance of the taps per spatial axis; 1 unless told. */
+  /** Distance of the taps per spatial axis. Default: 1. */
   readonly dilations?: readonly number[];
   /** Keep a last window that reaches past the end, as long as it starts inside the input or its first pads. */
   readonly ceil?: boolean;

@@ -8,7 +8,7 @@ import { colorOf } from "./plot.ts";
 export interface Reported {
   readonly record: RunRecord;
   readonly samples?: SampleRecord;
-  /** Of the group that it belongs to; its method and settings unless told. */
+  /** Of the group that it belongs to. Default: its method and settings. */
   readonly label?: string;
 }
 

@@ -67,7 +67,7 @@ export interface BisectOptions {
   readonly low: number;
   readonly high: number;
   readonly goal: Goal;
-  /** Runs after the first two; 6 unless told. */
+  /** Runs after the first two. Default: 6. */
   readonly steps?: number;
   /** The measure of a run with a value, started from that with another; null where it failed. */
   run(value: number, from: number | null): Promise<number | null>;

@@ -5,7 +5,7 @@
 import type { Contestant } from "../experiment/comparison.ts";
 
 export interface HalvingOptions {
-  /** One of so many is promoted, and gets so many times the epochs; 3 unless told. */
+  /** One of so many is promoted, and gets so many times the epochs. Default: 3. */
   readonly rate?: number;
   /** Carry a run out: larger is better; null where it failed. Higher rungs go first. */
   score(contestant: Contestant, rung: number): Promise<number | null>;

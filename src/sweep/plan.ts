@@ -70,9 +70,9 @@ export function withSetting(run: RunSpec, key: string, word: string): RunSpec | 
 /** How a run's data are got, and what they hold: a planner's own business, so that two sweeps ask of the same once. */
 export interface PlanOptions {
   readonly dataDir?: string | undefined;
-  /** The folder that paths of own data begin at; the working folder unless told. */
+  /** The folder that paths of own data begin at. Default: the working folder. */
   readonly base?: string | undefined;
-  /** The folder of a run below DIR; `<label>/seed-<seed>` unless told. */
+  /** The folder of a run below DIR. Default: `<label>/seed-<seed>`. */
   place?(label: string, seed: number): string;
 }
 

@@ -6,7 +6,7 @@ import type { Answer, Order, Word } from "./words.ts";
 export interface PoolOptions {
   /** The module that a process runs: it is sent an `Order`, and says `Word`s. */
   readonly program: URL;
-  /** Processes at a time; as many as cores unless told. */
+  /** Processes at a time. Default: as many as cores. */
   readonly workers?: number;
   /** Their working folder. */
   readonly cwd?: string;

@@ -4,9 +4,9 @@ import { UsageError } from "../tensor/errors.ts";
 import type { Method } from "./method.ts";
 
 export interface AdversarialTrainingOptions {
-  /** Of the l2 ball that a sample is moved in; 0.1 unless told. */
+  /** Of the l2 ball that a sample is moved in. Default: 0.1. */
   readonly radius?: number;
-  /** Steps of the attack; 3 unless told. */
+  /** Steps of the attack. Default: 3. */
   readonly steps?: number;
 }
 

@@ -18,29 +18,29 @@ export const clipPenalties = ["quotient", "square"] as const;
 export const clipAscents = ["plain", "accepted"] as const;
 
 export interface ClipOptions {
-  /** Training accuracy to keep, in (0, 1): the weight of the penalty grows while it is reached. The weight stays as it is unless told. */
+  /** Training accuracy to keep, in (0, 1): the weight of the penalty grows while it is reached. Default: the weight stays as it is. */
   readonly goal?: number;
-  /** The first weight of the penalty; 0 unless told. */
+  /** The first weight of the penalty. Default: 0. */
   readonly weight?: number;
-  /** What the weight moves by after an epoch; 0.05 unless told. */
+  /** What the weight moves by after an epoch. Default: 0.05. */
   readonly increment?: number;
-  /** Epochs at the start without penalty; none unless told. */
+  /** Epochs at the start without penalty. Default: none. */
   readonly warmup?: number;
-  /** Epochs between two moves of the weight; none unless told. */
+  /** Epochs between two moves of the weight. Default: none. */
   readonly cooldown?: number;
-  /** Pairs in the set, at most the samples of a batch; a quarter of those unless told. */
+  /** Pairs in the set, at most the samples of a batch. Default: a quarter of those. */
   readonly pairs?: number;
-  /** How many of the steepest pairs the penalty is the mean of; 1 unless told, and `pairs` is the mean of all. */
+  /** How many of the steepest pairs the penalty is the mean of; `pairs` is the mean of all. Default: 1. */
   readonly worst?: number;
-  /** The quotient (unless told) or its square. */
+  /** The quotient (default) or its square. */
   readonly penalty?: (typeof clipPenalties)[number];
-  /** Step size of the pairs; 1 unless told. */
+  /** Step size of the pairs. Default: 1. */
   readonly step?: number;
-  /** Move the pairs by every step ("plain", unless told), or only where it raises the quotient, with a step size for each pair that adapts ("accepted"). */
+  /** Move the pairs by every step ("plain", the default), or only where it raises the quotient, with a step size for each pair that adapts ("accepted"). */
   readonly ascent?: (typeof clipAscents)[number];
-  /** How pairs begin; "noisy" unless told. */
+  /** How pairs begin. Default: "noisy". */
   readonly start?: PairStart;
-  /** Probability of a pair to begin anew, in each step; 0 unless told. Collapsed pairs do so at once. */
+  /** Probability of a pair to begin anew, in each step; collapsed pairs do so at once. Default: 0. */
   readonly respawn?: number;
 }
 

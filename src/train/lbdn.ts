@@ -17,7 +17,7 @@ export type LayerKind = keyof typeof families;
 export const layerKinds = Object.keys(families) as readonly LayerKind[];
 
 export interface LbdnOptions extends FamilyOptions {
-  /** The kind of layers, "sandwich" unless told. */
+  /** The kind of layers. Default: "sandwich". */
   readonly layer?: LayerKind;
 }
 

@@ -11,11 +11,11 @@ import type { Method } from "./method.ts";
 import { checkWeights } from "./penalty.ts";
 
 export interface LcnnOptions {
-  /** Weight of the sum of all betas; 0.01 unless told. */
+  /** Weight of the sum of all betas. Default: 0.01. */
   readonly betaWeight?: number;
-  /** Weight of the sum of all |log gamma|; 0.1 unless told. */
+  /** Weight of the sum of all |log gamma|. Default: 0.1. */
   readonly gammaWeight?: number;
-  /** Weight of the mean squared norm of the loss's gradient in the input; 0, and then not computed, unless told. */
+  /** Weight of the mean squared norm of the loss's gradient in the input. Default: 0, and then it is not computed. */
   readonly gradientWeight?: number;
 }
 

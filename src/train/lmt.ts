@@ -22,16 +22,16 @@ export const marginForms = ["pairs", "shared", "gloro"] as const;
 export const normKinds = ["power", "gram"] as const;
 
 export interface LmtOptions {
-  /** The distance that the margins shall last for, in the units of the data; 1 unless told. */
+  /** The distance that the margins shall last for, in the units of the data. Default: 1. */
   readonly c?: number;
   /**
-   * pairs (unless told): rival i of the true class t gets c K_ti, the constant of f_t - f_i. shared: every rival gets sqrt(2) c L.
+   * pairs (default): rival i of the true class t gets c K_ti, the constant of f_t - f_i. shared: every rival gets sqrt(2) c L.
    * gloro: a further class, which wins where another one than the predicted could within c.
    */
   readonly form?: (typeof marginForms)[number];
-  /** power (unless told): one step of the power method a training step. gram: Gram iteration, an upper bound in every step. */
+  /** power (default): one step of the power method a training step. gram: Gram iteration, an upper bound in every step. */
   readonly norms?: (typeof normKinds)[number];
-  /** Epochs in which c grows linearly from 1e-5; 1 unless told, 0 for all of c from the start. */
+  /** Epochs in which c grows linearly from 1e-5; 0 for all of c from the start. Default: 1. */
   readonly ramp?: number;
 }
 

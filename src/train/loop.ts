@@ -30,19 +30,19 @@ export interface TrainOptions {
   readonly data: Split;
   /** A method with layers of its own builds it from those. */
   readonly model: Layer;
-  /** The data term alone unless told. */
+  /** Default: the data term alone. */
   readonly method?: Method;
-  /** Adam unless told. */
+  /** Default: Adam. */
   readonly optimizer?: Optimizer;
-  /** A constant 1e-3 unless told. */
+  /** Default: a constant 1e-3. */
   readonly schedule?: Schedule;
-  /** Cross-entropy for classes, squared error for regression, unless told. */
+  /** Default: cross-entropy for classes, squared error for regression. */
   readonly loss?: Loss;
-  /** Passes over the training part; 5 unless told. */
+  /** Passes over the training part. Default: 5. */
   readonly epochs?: number;
-  /** Samples a step, 128 unless told; an epoch leaves out the samples that do not fill its last batch. */
+  /** Samples a step (default 128); an epoch leaves out the samples that do not fill its last batch. */
   readonly batch?: number;
-  /** Of the first weights, the order of the samples and the noise; 0 unless told. */
+  /** Of the first weights, the order of the samples and the noise. Default: 0. */
   readonly seed?: number;
   /**
    * Go on from here instead of from the start. The other options must be those of the run that made it, but for `epochs`, which

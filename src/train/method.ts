@@ -65,15 +65,15 @@ export interface EpochSummary {
 
 export interface Method {
   readonly name: string;
-  /** The layers that the model is built from; as the model comes unless told. */
+  /** The layers that the model is built from. Default: as the model comes. */
   readonly family?: Family;
   /** Fresh state of the method. */
   init?(beginning: Beginning): Named<Tensor>;
-  /** The objective of one step; the data term alone unless told. */
+  /** The objective of one step. Default: the data term alone. */
   objective?(step: Step): Objective;
-  /** Weight decay of a parameter, by name; 0 unless told. */
+  /** Weight decay of a parameter, by name. Default: 0. */
   decay?(name: string): number;
-  /** What the learning rate of a parameter is times, by name; 1 unless told. */
+  /** What the learning rate of a parameter is times, by name. Default: 1. */
   pace?(name: string): number;
   /** State to change after an epoch. */
   after?(summary: EpochSummary, state: Named<Tensor>): Named<Tensor>;

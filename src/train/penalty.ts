@@ -9,7 +9,7 @@ import type { Method } from "./method.ts";
 import { weightDecay } from "./plain.ts";
 
 /**
- * Penalise the slope of the loss: loss + gradientWeight mean_k ||grad_x loss_k||^2, 0.1 unless told.
+ * Penalise the slope of the loss: loss + gradientWeight mean_k ||grad_x loss_k||^2. Default weight: 0.1.
  * Reference: Drucker and Le Cun 1992; Ross and Doshi-Velez 2018.
  */
 export function gradReg({ gradientWeight = 0.1 }: { readonly gradientWeight?: number } = {}): Method {
@@ -25,9 +25,9 @@ export function gradReg({ gradientWeight = 0.1 }: { readonly gradientWeight?: nu
 }
 
 export interface CureOptions {
-  /** Weight of the penalty; 0.1 unless told. */
+  /** Weight of the penalty. Default: 0.1. */
   readonly curvatureWeight?: number;
-  /** How far apart the two gradients are taken, in l2; 1 unless told. */
+  /** How far apart the two gradients are taken, in l2. Default: 1. */
   readonly distance?: number;
 }
 
@@ -58,9 +58,9 @@ export function cure({ curvatureWeight = 0.1, distance = 1 }: CureOptions = {}):
 }
 
 export interface SoftplusDecayOptions {
-  /** Of the centred softplus that stands for every activation; 10 unless told. */
+  /** Of the centred softplus that stands for every activation. Default: 10. */
   readonly beta?: number;
-  /** Weight decay; 5e-4 unless told. */
+  /** Weight decay. Default: 5e-4. */
   readonly decay?: number;
 }
 

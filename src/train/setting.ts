@@ -5,7 +5,7 @@ import { UsageError } from "../tensor/errors.ts";
 export interface Setting<T extends number | string = number | string> {
   /** One line, without the default. */
   readonly description: string;
-  /** What holds unless told: the value, or words where it depends on something. */
+  /** The default: its value, or words where it depends on something. */
   readonly otherwise: number | string;
   /** Is it a number, and are words turned into one before `check` sees them? */
   readonly kind: "number" | "word";
@@ -18,9 +18,9 @@ export interface Setting<T extends number | string = number | string> {
 /** The option of a setting on the command line: betaWeight is --beta-weight. */
 export const optionOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-/** A setting in words, with what holds unless told: `otherwise`, or the setting's own. */
+/** A setting in words, with its default: `preset`, or the setting's own. */
 export const settingLine = ({ description, otherwise }: Setting, preset: number | string = otherwise): string =>
-  `${description}; ${preset} unless told`;
+  `${description}. Default: ${preset}`;
 
 /** A finite number, >= min and above `above` where given, whole where told. */
 export function numberSetting(
@@ -44,7 +44,7 @@ export function numberSetting(
       ...(rule.min !== undefined && { minimum: min }),
       ...(rule.above !== undefined && { exclusiveMinimum: above }),
       ...(rule.max !== undefined && { maximum: max }),
-      description: `${description}; ${otherwise} unless told`,
+      description: `${description}. Default: ${otherwise}`,
     },
     check(name, value) {
       const fits = typeof value === "number" && Number.isFinite(value) && value >= min && value > above && value <= max;
@@ -65,7 +65,7 @@ export function wordSetting<const T extends string>(
     description: `${known.join(" | ")}: ${description}`,
     otherwise,
     kind: "word",
-    schema: { enum: known, description: `${description}; ${otherwise} unless told` },
+    schema: { enum: known, description: `${description}. Default: ${otherwise}` },
     check(name, value) {
       const found = known.find((word) => word === value);
       if (found === undefined)

@@ -8,15 +8,15 @@ import { checkDiscrepancy, nextWeight } from "./discrepancy.ts";
 import type { Method } from "./method.ts";
 
 export interface WeightPenaltyOptions {
-  /** Training accuracy to keep, in (0, 1): the weight of the penalty grows while it is reached. The weight stays as it is unless told. */
+  /** Training accuracy to keep, in (0, 1): the weight of the penalty grows while it is reached. Default: the weight stays as it is. */
   readonly goal?: number;
-  /** The first weight of the penalty; 0 unless told. */
+  /** The first weight of the penalty. Default: 0. */
   readonly weight?: number;
-  /** What the weight moves by after an epoch; 1e-4 unless told. */
+  /** What the weight moves by after an epoch. Default: 1e-4. */
   readonly increment?: number;
-  /** Epochs at the start without penalty; none unless told. */
+  /** Epochs at the start without penalty. Default: none. */
   readonly warmup?: number;
-  /** Epochs between two moves of the weight; none unless told. */
+  /** Epochs between two moves of the weight. Default: none. */
   readonly cooldown?: number;
 }
 

@@ -85,10 +85,10 @@ import { type DType, tensor } from "../../src/tensor/tensor.ts";
 /** What is asked of every op; see op.test.ts. */
 export type Question = "shape" | "derivatives" | "higher derivatives" | "behaviour" | "float32" | "float64" | "opsets";
 
-/** One input: uniform in [low, high], -2 to 2 unless told; integers where the dtype is one; bool is a coin. */
+/** One input: uniform in [low, high] (default -2 to 2); integers where the dtype is one; bool is a coin. */
 export interface InputSpec {
   readonly shape: Shape;
-  /** float32 unless told. Where the questions are asked in float64, every float32 is float64. */
+  /** Default: float32. Where the questions are asked in float64, every float32 is float64. */
   readonly dtype?: DType;
   readonly low?: number;
   readonly high?: number;
@@ -99,7 +99,7 @@ export interface OpCase {
   readonly inputs: readonly InputSpec[];
   /** One node of inputs that have the specified shapes, in float32 or all in float64. */
   build(inputs: readonly Node[]): Node;
-  /** The first opset that it can be written in; 6 unless told. Writing in an older one must throw UsageError. */
+  /** The first opset that it can be written in. Default: 6. Writing in an older one must throw UsageError. */
   readonly opset?: number;
   readonly skip?: readonly { readonly question: Question; readonly reason: string }[];
 }

@@ -183,7 +183,7 @@ describe("two commands from images to a report", () => {
 
   it("lists a method's own options in the help of the method", () => {
     const { stdout } = lipschitz("train", "lcnn", "--help");
-    expect(stdout).toMatch(/--beta-weight=<X> +Weight of .* beta; 0\.01 unless told/);
+    expect(stdout).toMatch(/--beta-weight=<X> +Weight of .* beta\. Default: 0\.01/);
     expect(stdout).not.toContain("--gamma=");
     expect(lipschitz("train", "--help").stdout).not.toContain("--beta-weight");
     const { status, stderr } = lipschitz("train", "lmt", "--beta-weight", "1", "--out", "none");

@@ -23,14 +23,14 @@ export interface BranchOptions {
   readonly gap?: number;
   /** The first bound is always finished, by intervals alone if time is short. */
   readonly seconds?: number;
-  /** The machine's unless told. */
+  /** Default: the machine's. */
   readonly clock?: Clock;
   /** Most pieces looked at, default 1e6. */
   readonly pieces?: number;
   readonly signal?: AbortSignal;
   /** Of the first points, default 0. */
   readonly seed?: number;
-  /** Encloses what the network does between two points; that of the chain unless told. */
+  /** Encloses what the network does between two points. Default: that of the chain. */
   readonly rise?: Rise;
   /** A further proved upper bound for slopes within ranges, to be used where it is smaller. */
   bound?(slopes: readonly Range[]): number;

@@ -13,7 +13,7 @@ export interface GreedySeqLipOptions {
   /** Most sweeps over the neurons of a layer, default 10. */
   readonly sweeps?: number;
   readonly seconds?: number;
-  /** The machine's unless told. */
+  /** Default: the machine's. */
   readonly clock?: Clock;
   readonly signal?: AbortSignal;
 }

@@ -74,7 +74,7 @@ export interface LineTables {
   readonly aboveOffset: Node;
 }
 
-/** The lines of a bend; those of the whole range unless told. */
+/** The lines of a bend. Default: those of the whole range. */
 export function lineTables<K extends Known>(
   k: number,
   size: number,

@@ -12,7 +12,7 @@ export interface RangeOptions {
   readonly relax?: boolean;
   /** What else is known of layer i: a smaller range, or null where nothing is left of it. */
   narrow?(layer: number, range: Range): Range | null;
-  /** How far the layers of the network may be from those of the chain; not at all unless told. */
+  /** How far the layers of the network may be from those of the chain. Default: not at all. */
   rounding?(layer: number): Rounding;
 }
 

@@ -19,15 +19,15 @@ export interface LowerOptions {
   readonly engine: Engine;
   /** Points to start from; without data those of `placesOf`. */
   readonly data?: Samples;
-  /** Both ends of the witness lie here; everywhere unless told. Points to start from are moved into it. */
+  /** Both ends of the witness lie here. Default: everywhere. Points to start from are moved into it. */
   readonly domain?: Domain;
-  /** How many points to start from; unless told up to 4,000 for small networks, fewer for large ones, or where runs must be made one by one. */
+  /** How many points to start from. Default: up to 4,000 for small networks, fewer for large ones, or where runs must be made one by one. */
   readonly points?: number;
-  /** Moves of every point; unless told 40, fewer for large networks, more in proportion to `seconds` beyond one. */
+  /** Moves of every point. Default: 40, fewer for large networks, more in proportion to `seconds` beyond one. */
   readonly rounds?: number;
-  /** Time after which the search ends, once every start was looked at; no limit unless told. The result is the same for every run if it is not reached. */
+  /** Time after which the search ends, once every start was looked at. Default: no limit. The result is the same for every run if it is not reached. */
   readonly seconds?: number;
-  /** The machine's unless told. */
+  /** Default: the machine's. */
   readonly clock?: Clock;
   readonly seed?: number;
   /** A witness to start from as well. */

@@ -32,7 +32,7 @@ export const attack = command({
     ...dataOptions,
     ...inputOptions,
     ...preprocessingOptions,
-    norm: { type: "enum", options: ["2", "inf"], description: "Norm of perturbations; 2 unless told" },
+    norm: { type: "enum", options: ["2", "inf"], description: "Norm of perturbations. Default: 2" },
     attack: {
       type: "string",
       default: attackNames.join(","),
@@ -45,8 +45,8 @@ export const attack = command({
       description: "Radii in the units of the data, by commas",
       valueHint: "R",
     },
-    steps: { type: "string", description: "Steps of pgd and dlr; 40 unless told", valueHint: "N" },
-    restarts: { type: "string", description: "Runs of pgd and dlr; 1 unless told", valueHint: "N" },
+    steps: { type: "string", description: "Steps of pgd and dlr. Default: 40", valueHint: "N" },
+    restarts: { type: "string", description: "Runs of pgd and dlr. Default: 1", valueHint: "N" },
     samples: { type: "string", description: "Attack only the first so many samples", valueHint: "N" },
     "ignore-range": { type: "boolean", description: "Let perturbed samples leave the range of the data" },
     certificate: {

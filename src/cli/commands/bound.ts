@@ -39,7 +39,7 @@ export const bound = command({
     ...normOption,
     method: {
       type: "string",
-      description: `By commas: ${boundNames.join(", ")}; or all that fit; the quick ones unless told`,
+      description: `By commas: ${boundNames.join(", ")}; or all that fit. Default: the quick ones`,
       valueHint: "NAMES",
     },
     ...domainOptions,
@@ -48,7 +48,7 @@ export const bound = command({
     ...preprocessingOptions,
     seconds: {
       type: "string",
-      description: "Time for the command; what is found by then holds. A fixed amount of work unless told",
+      description: "Time for the command; what is found by then holds. Default: a fixed amount of work",
       valueHint: "T",
     },
     max: {

@@ -17,7 +17,7 @@ export const compare = command({
     ...sampleOptions,
     methods: {
       type: "string",
-      description: `By commas: ${methodNames.join(", ")}; ${comparedMethods.join(",")} unless told`,
+      description: `By commas: ${methodNames.join(", ")}. Default: ${comparedMethods.join(",")}`,
       valueHint: "NAMES",
     },
     epochs: {
@@ -34,7 +34,7 @@ export const compare = command({
     },
     ...seedOption,
     seeds: { type: "string", default: "1", description: "How many seeds, from --seed on", valueHint: "N" },
-    out: { type: "string", description: "Folder for models and records; runs/<data> unless told", valueHint: "DIR" },
+    out: { type: "string", description: "Folder for models and records. Default: runs/<data>", valueHint: "DIR" },
   },
   goOn: () => "what is done is kept: the same command goes on from there",
   async run(args, { progress, signal, result }) {

@@ -12,7 +12,7 @@ const fetchCommand = command({
     name: { type: "positional", required: true, description: FETCH_NAMES.join(" | ") },
     "data-dir": {
       type: "string",
-      description: "Folder to put it in; the platform's cache folder unless told",
+      description: "Folder to put it in. Default: the platform's cache folder",
       valueHint: "DIR",
     },
   },

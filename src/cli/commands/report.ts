@@ -12,7 +12,7 @@ export const report = command({
   example: "lipschitz report runs/digits --out digits.html",
   args: {
     run_dir: { type: "positional", required: true, description: "A folder with record.json" },
-    out: { type: "string", description: "The file to write; RUN_DIR/report.html unless told", valueHint: "FILE" },
+    out: { type: "string", description: "The file to write. Default: RUN_DIR/report.html", valueHint: "FILE" },
   },
   async run(args, { result }) {
     const runs = await readRunFolder(args.run_dir);

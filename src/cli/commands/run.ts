@@ -15,7 +15,7 @@ export const run = command({
   args: {
     spec: { type: "positional", required: false, description: "A JSON file" },
     "data-dir": dataOptions["data-dir"],
-    out: { type: "string", description: "Folder for models and records; runs/<name> unless told", valueHint: "DIR" },
+    out: { type: "string", description: "Folder for models and records. Default: runs/<name>", valueHint: "DIR" },
   },
   goOn: () => "what is done is kept: the same command goes on from there",
   async run({ spec: path, out, "data-dir": dataDir }, surroundings) {

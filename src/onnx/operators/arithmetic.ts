@@ -1,4 +1,4 @@
-/** @file ONNX operators on two or more inputs, and matrix products. Before opset 7 they did not broadcast unless told, and then along a given axis. */
+/** @file ONNX operators on two or more inputs, and matrix products. Before opset 7 they broadcast only where `broadcast` is 1, and then along a given axis. */
 import type { Node } from "../../graph/graph.ts";
 import * as arith from "../../ops/arith.ts";
 import { asCenteredSoftplus } from "../../ops/centeredSoftplus.ts";

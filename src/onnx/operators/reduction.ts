@@ -52,7 +52,7 @@ export const LpNormalization: Operator = (c) => {
   return [div(x, maximum(norm, 2 ** -149))];
 };
 
-/** Before opset 13 everything from `axis` (1 unless told) on is one distribution, after it `axis` (the last unless told) alone. */
+/** Before opset 13 everything from `axis` (default 1) on is one distribution, after it `axis` (default: the last) alone. */
 const distribution =
   (f: (x: Node, axis: number) => Node): Operator =>
   (c) => {
