@@ -89,7 +89,7 @@ export function inside(domain: Domain, x: Float64Array): Float64Array {
 }
 
 /** How far a point of the domain may move at most in one coordinate: half the longest side; Infinity for everything. */
-export function reachOf(domain: Domain): number {
+export function extentOf(domain: Domain): number {
   switch (domain.kind) {
     case "global":
       return Number.POSITIVE_INFINITY;

@@ -107,8 +107,8 @@ export async function errorBands(network: Network, options: BandOptions): Promis
     Math.min(margins.pair(j, width), chain ? chain.pair(j, width) : Number.POSITIVE_INFINITY),
   );
   const sizes = norm === "inf" ? propagation : await propagate(flow, "inf", clock);
-  const reach = data.x.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
-  const allowance = logitError(sizes, reach);
+  const inputSize = data.x.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
+  const allowance = logitError(sizes, inputSize);
   const errors = outputs.map((v, i) => up(Math.abs(v - data.targets[i]) + allowance));
   const errorOf = (j: number, band: number): ErrorOf => {
     const own = Array.from({ length: data.count }, (_, i) => up(errors[i * width + j] + band));

@@ -46,11 +46,11 @@ function placesOf(steps: Steps): readonly BlockPlace[] {
       [a, b],
       [b, a],
     ].flatMap(([from, branch]): BlockPlace[] => {
-      const bent = sourcesOf(steps, branch, from).filter((source) => source !== from);
-      const activation = bent.length === 1 ? steps.byTensor.get(bent[0]) : undefined;
+      const sources = sourcesOf(steps, branch, from).filter((source) => source !== from);
+      const activation = sources.length === 1 ? steps.byTensor.get(sources[0]) : undefined;
       if (activation?.kind !== "pointwise") return [];
       const own = sourcesOf(steps, activation.from, from);
-      return own.join() === from ? [{ to: step.tensor, from, activation: bent[0] }] : [];
+      return own.join() === from ? [{ to: step.tensor, from, activation: sources[0] }] : [];
     });
     return places.slice(0, 1);
   });

@@ -168,13 +168,13 @@ async function claimsOf(
   const samples: SampleClaim[] = [];
   for (const { index, id, label, predicted, radius } of certification.samples) {
     const row = run.outputs.subarray(index * n, (index + 1) * n);
-    const reach = (j: number, most: number) => margins.reach(index, predicted, j, most);
+    const radiusFor = (j: number, most: number) => margins.radius(index, predicted, j, most);
     samples.push({
       index,
       ...(id !== undefined && { id }),
       label,
       predicted,
-      ...lastsFor(row, predicted, Math.min(radius, farthest), reach),
+      ...lastsFor(row, predicted, Math.min(radius, farthest), radiusFor),
     });
     await breath(() => onProgress?.(0.9 + (0.1 * index) / data.count), signal);
   }
@@ -206,7 +206,7 @@ function lastsFor(
   row: Float64Array,
   predicted: number,
   most: number,
-  reach: (other: number, most: number) => number,
+  radiusFor: (other: number, most: number) => number,
 ): { readonly margin: number; readonly radius: number } {
   // The nearest class first: it decides, as a rule, and the others need no gradient.
   const others = Array.from(row.keys())
@@ -214,7 +214,7 @@ function lastsFor(
     .sort((a, b) => row[b] - row[a]);
   return {
     margin: row[predicted] - row[others[0]],
-    radius: others.reduce((radius, j) => reach(j, radius), most),
+    radius: others.reduce((radius, j) => radiusFor(j, radius), most),
   };
 }
 

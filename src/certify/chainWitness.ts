@@ -39,10 +39,10 @@ export async function chainWitness(
   { engine, seconds = 3, signal, onProgress }: ChainOptions,
   until: number,
 ): Promise<FoundChain> {
-  const bent = steps.steps.filter((step) => step.kind !== "affine");
-  if (bent.length === 0) return { witness: null };
-  for (const from of [sampleName, ...bent.map((s) => s.tensor)]) {
-    const behind = bent.slice(bent.findIndex((s) => s.tensor === from) + 1);
+  const nonlinear = steps.steps.filter((step) => step.kind !== "affine");
+  if (nonlinear.length === 0) return { witness: null };
+  for (const from of [sampleName, ...nonlinear.map((s) => s.tensor)]) {
+    const behind = nonlinear.slice(nonlinear.findIndex((s) => s.tensor === from) + 1);
     const layers = layersOf(steps, regionOf, from, behind);
     if (layers === null || behind.length === 0) continue;
     const started = performance.now();

@@ -63,7 +63,7 @@ export async function complete(question: CompleteQuestion): Promise<Completed> {
           .map((j) => ({
             group: i,
             center: Float64Array.from(x.subarray(i * size, (i + 1) * size)),
-            reach: Float64Array.of(radius),
+            radii: Float64Array.of(radius),
             plus: predicted[i],
             minus: j,
           })),

@@ -268,7 +268,7 @@ async function certifySamples(
     !clock.expired &&
     flow.output === y &&
     Number.isFinite(propagation.constantOf(y))
-      ? await secondOrder({ subject, engine, data, propagation, sizes, margins, reach: size, signal }, (index) =>
+      ? await secondOrder({ subject, engine, data, propagation, sizes, margins, inputSize: size, signal }, (index) =>
           decisionOf(rowOf(index), margins, allowance),
         )
       : null;
@@ -288,7 +288,7 @@ async function certifySamples(
             const row = rowOf(index);
             const { predicted, radius } = second[index];
             const margin = down(down(row[predicted] - row[other]) - error);
-            return Math.max(radius, reach(margin, margins.pair(predicted, other)));
+            return Math.max(radius, certifiedRadius(margin, margins.pair(predicted, other)));
           },
           radii,
           effort: typeof options.local === "object" ? options.local : {},
@@ -426,7 +426,7 @@ function radiusOf(row: Float64Array, place: number, pair: Margins["pair"], error
     if (j === predicted) return;
     const gap = row[predicted] - other;
     margin = Math.min(margin, gap);
-    radius = Math.min(radius, reach(down(down(gap) - error), pair(place + predicted, place + j)));
+    radius = Math.min(radius, certifiedRadius(down(down(gap) - error), pair(place + predicted, place + j)));
   });
   return { predicted, margin, radius };
 }
@@ -436,7 +436,7 @@ function decisionOf(row: Float64Array, margins: Margins, allowance: number): Dec
   const predicted = largestAt(row);
   const gaps = Array.from(row, (value, other) => {
     const margin = down(down(row[predicted] - value) - up(2 * allowance));
-    return { other, margin, radius: reach(margin, margins.pair(predicted, other)) };
+    return { other, margin, radius: certifiedRadius(margin, margins.pair(predicted, other)) };
   });
   return { predicted, gaps: gaps.filter(({ other }) => other !== predicted) };
 }
@@ -445,7 +445,7 @@ const larger = (sample: CertifiedSample, radius: number, by: CertifiedSample["by
   radius > sample.radius ? { ...sample, radius, by } : sample;
 
 /** How far a margin lasts that shrinks by at most K a step; 0 where either is not a number. */
-function reach(margin: number, K: number): number {
+function certifiedRadius(margin: number, K: number): number {
   if (!(margin > 0 && margin < Number.POSITIVE_INFINITY)) return 0;
   if (K === 0) return Number.POSITIVE_INFINITY;
   const radius = down(margin / K);

@@ -8,7 +8,7 @@ import { sizeOf } from "../tensor/shape.ts";
 import { forwardErrors } from "./rounding.ts";
 
 /**
- * Bound ||g^ - g||_2 for the gradient g of u . f at any x with ||x||_inf <= `reach`, ||u||_2 <= `length`, pulled back in float64.
+ * Bound ||g^ - g||_2 for the gradient g of u . f at any x with ||x||_inf <= `inputSize`, ||u||_2 <= `length`, pulled back in float64.
  * With B_k >= ||d (u . f) / d h_k||_2 and e_k the error of what is computed of it, both from the output back, and N, V, R of node k in
  * its input i:
  *
@@ -20,9 +20,9 @@ import { forwardErrors } from "./rounding.ts";
  * activation at z, computed in float64, errs by at most 256 (1 + |z|) units of 2^-53.
  * `propagation` is that of l2, `sizes` that of l-inf, of one flow.
  */
-export function gradientError(propagation: Propagation, sizes: Propagation, reach: number, length: number): number {
+export function gradientError(propagation: Propagation, sizes: Propagation, inputSize: number, length: number): number {
   const { flow, norms } = propagation;
-  const values = forwardErrors(sizes, reach);
+  const values = forwardErrors(sizes, inputSize);
   const most = new Map<Node, number>([[flow.output, length]]);
   const error = new Map<Node, number>([[flow.output, 0]]);
   for (const node of [...flow.varying].reverse()) {

@@ -12,9 +12,9 @@ import { logitError } from "./rounding.ts";
 
 const engine = nodeEngine({ threads: 1 });
 
-async function errorOf(network: Network, reach: number): Promise<number> {
+async function errorOf(network: Network, inputSize: number): Promise<number> {
   const { x, y } = subjectOf(network).at(1, "float64");
-  return logitError(await propagate(recognisedFlow(x, y), "inf"), reach);
+  return logitError(await propagate(recognisedFlow(x, y), "inf"), inputSize);
 }
 
 describe("logitError()", () => {
@@ -50,7 +50,7 @@ describe("logitError()", () => {
     }
   });
 
-  it("grows with the reach of the inputs", async () => {
+  it("grows with the size of the inputs", async () => {
     const network = functionOf([2], (x) => affine(x, [[1, 2]]));
     expect((await errorOf(network, 2e6)) / (await errorOf(network, 1e6))).toBeCloseTo(2, 6);
   });

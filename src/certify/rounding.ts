@@ -14,28 +14,28 @@ export interface ForwardErrors {
 }
 
 /**
- * Bound the error of every output, evaluated in float64 in any order of summation, for inputs with ||x||_inf <= `reach`.
+ * Bound the error of every output, evaluated in float64 in any order of summation, for inputs with ||x||_inf <= `inputSize`.
  * `propagation` is that of l-inf.
  */
-export function logitError(propagation: Propagation, reach: number): number {
-  return forwardErrors(propagation, reach).error(propagation.flow.output);
+export function logitError(propagation: Propagation, inputSize: number): number {
+  return forwardErrors(propagation, inputSize).error(propagation.flow.output);
 }
 
 /**
  * Bound the errors of all nodes.
  *
- *     delta_k = sum_i N_ki delta_i + gamma_(n+8) ( sum_i N_ki (m_i + delta_i) + m_k ),   m_k = |value at 0|_inf + L_k reach
+ *     delta_k = sum_i N_ki delta_i + gamma_(n+8) ( sum_i N_ki (m_i + delta_i) + m_k ),   m_k = |value at 0|_inf + L_k inputSize
  *
  * with N_ki the l-inf norms of node k in its inputs i, L_k the l-inf constant of node k and n the numbers that it reads.
  * It is assumed that an elementary function errs by a few units in the last place of the larger of its argument and its result.
  */
-export function forwardErrors({ flow, norms, constantOf }: Propagation, reach: number): ForwardErrors {
+export function forwardErrors({ flow, norms, constantOf }: Propagation, inputSize: number): ForwardErrors {
   const values = valuesAtZero(flow.input, flow.varying, (node) => norms.fixed(node).data);
   const error = new Map<Node, number>([[flow.input, 0]]);
   const size = (node: Node) =>
     addUp(
       (values.get(node) as Float64Array).reduce((top, v) => Math.max(top, Math.abs(v)), 0),
-      timesUp(constantOf(node), reach),
+      timesUp(constantOf(node), inputSize),
     );
   for (const node of flow.varying) {
     if (node === flow.input) continue;

@@ -260,11 +260,11 @@ describe("radii of second order", () => {
       { engine, data },
     );
     expect(kinked.curvature).toBeUndefined();
-    const bent = functionOf([2], (x) => affine(tanh(affine(x, rows)), rows));
-    expect((await certify(bent, { engine, local: "off", data })).curvature?.method).toBe("chain");
+    const curved = functionOf([2], (x) => affine(tanh(affine(x, rows)), rows));
+    expect((await certify(curved, { engine, local: "off", data })).curvature?.method).toBe("chain");
     for (const norm of ["1", "inf"] as const) {
-      expect((await certify(bent, { engine, local: "off", data, norm })).curvature).toBeUndefined();
+      expect((await certify(curved, { engine, local: "off", data, norm })).curvature).toBeUndefined();
     }
-    expect(await accuracyOf(bent, engine, data)).toBeLessThanOrEqual(1);
+    expect(await accuracyOf(curved, engine, data)).toBeLessThanOrEqual(1);
   });
 });

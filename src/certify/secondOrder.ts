@@ -3,7 +3,7 @@ import type { Propagation } from "../bounds/autoLip.ts";
 import type { Margins } from "../bounds/margin.ts";
 import { addUp, timesUp } from "../bounds/norm/region.ts";
 import type { Subject } from "../bounds/subject.ts";
-import { pairBends } from "../curvature/bound.ts";
+import { pairHessianBounds } from "../curvature/bound.ts";
 import { hessians, layoutOf } from "../curvature/hessian.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -34,7 +34,7 @@ export interface SecondOrderOptions {
   readonly sizes: Propagation;
   readonly margins: Margins;
   /** At least ||x||_inf of every sample. */
-  readonly reach: number;
+  readonly inputSize: number;
   readonly signal?: AbortSignal;
   /** From 0 to 1. */
   onProgress?(fraction: number): void;
@@ -64,12 +64,12 @@ export async function secondOrder(
   options: SecondOrderOptions,
   decide: (index: number) => Decision,
 ): Promise<SecondOrder | null> {
-  const { subject, engine, data, propagation, sizes, margins, reach, signal, onProgress } = options;
+  const { subject, engine, data, propagation, sizes, margins, inputSize, signal, onProgress } = options;
   const layout = layoutOf(subject, data.shape, data.count);
   if (layout.perRun !== 1) return null;
-  const bends = await pairBends(propagation);
-  if (!Number.isFinite(bends.value)) return null;
-  const slack = gradientError(propagation, sizes, reach, up(Math.SQRT2));
+  const bounds = await pairHessianBounds(propagation);
+  if (!Number.isFinite(bounds.value)) return null;
+  const slack = gradientError(propagation, sizes, inputSize, up(Math.SQRT2));
   if (!Number.isFinite(slack)) return null;
   const { size, width, samples } = layout;
   const programs = await hessians(engine, subject, "linear", layout, "float64");
@@ -77,7 +77,7 @@ export async function secondOrder(
   try {
     for (let first = 0; first < data.count; first += samples) {
       const decisions = Array.from({ length: Math.min(samples, data.count - first) }, (_, s) => decide(first + s));
-      const searches = decisions.map((d) => searchOf(d, margins, bends.pair));
+      const searches = decisions.map((d) => searchOf(d, margins, bounds.pair));
       const x = new Float64Array(samples * size);
       x.set(data.x.subarray(first * size, (first + samples) * size));
       for (;;) {
@@ -101,7 +101,7 @@ export async function secondOrder(
   } finally {
     await programs.dispose();
   }
-  return { value: bends.value, method: bends.method, gradientError: slack, radii };
+  return { value: bounds.value, method: bounds.method, gradientError: slack, radii };
 }
 
 /** How far a margin lasts whose slope is at most min(G + C s, K) at distance s; rounded down. */

@@ -58,8 +58,8 @@ export async function witnessOf(steps: Steps, options: WitnessOptions): Promise<
   }
   onProgress?.(0.6);
   // Multipliers of a whole network have not been seen to prove less than its blocks.
-  const bent = steps.steps.filter((step) => step.kind !== "affine").map((step) => step.tensor);
-  const rest = bent.some((tensor) => blocks.every((block) => block.activation !== tensor));
+  const nonlinear = steps.steps.filter((step) => step.kind !== "affine").map((step) => step.tensor);
+  const rest = nonlinear.some((tensor) => blocks.every((block) => block.activation !== tensor));
   const chain = norm === 2 && rest ? await chainWitness(steps, regions(steps, "affine"), options, until.all) : null;
   onProgress?.(1);
   return {

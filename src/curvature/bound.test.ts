@@ -180,8 +180,8 @@ describe("curvatureBound()", () => {
     expect(proved).toBe(true);
     const z = input("z", [1, 1], "float64");
     const [slope] = vjp([f(z)], [filledLike(z, 1)], [z]);
-    const [bend] = slope ? vjp([slope], [filledLike(z, 1)], [z]) : [null];
-    const second = bend ? asFunction(bend, z) : () => Float64Array.of(0);
+    const [derivative] = slope ? vjp([slope], [filledLike(z, 1)], [z]) : [null];
+    const second = derivative ? asFunction(derivative, z) : () => Float64Array.of(0);
     let seen = 0;
     for (let v = -8; v <= 8; v += 1e-3) seen = Math.max(seen, Math.abs(second(Float64Array.of(v))[0]));
     // ||w||^2 = 25, and the weight behind it is 2.

@@ -12,8 +12,8 @@ import { subjectOf } from "../bounds/subject.ts";
 import type { Network } from "../graph/network.ts";
 import { up } from "../linalg/rounding.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import { type BentChain, type ChainBends, chainBends } from "./chainBend.ts";
-import { type Bending, bendingOf } from "./walk.ts";
+import { type ChainHessianBounds, type CurvedChain, chainHessianBounds } from "./chainHessian.ts";
+import { type NodeCurvatures, nodeCurvatures } from "./walk.ts";
 
 export interface CurvatureBoundOptions {
   /** Where the bound is to hold. Default: everywhere. Ranges of slopes make it smaller where the network is a chain of dense layers. */
@@ -40,7 +40,7 @@ export interface CurvatureBound {
 }
 
 /** What a certificate asks of the bound. */
-export interface PairBends {
+export interface PairHessianBounds {
   readonly value: number;
   readonly method: "chain" | "walk";
   readonly domain: Domain;
@@ -52,7 +52,7 @@ export interface PairBends {
 /**
  * Bound the second derivatives of a network from above, rounding included.
  *
- *     chain: sum over hidden layers of ||J_l^T diag(g_l act''(z_l)) J_l||   (`chainBends`);   any graph: C_k = c_k L^2 + N C   (`bendingOf`)
+ *     chain: sum over hidden layers of ||J_l^T diag(g_l act''(z_l)) J_l||   (`chainHessianBounds`);   any graph: C_k = c_k L^2 + N C   (`nodeCurvatures`)
  *     loss:  max_yj C_yj + max_yj K_yj^2 / 4,   C_yj and K_yj the bounds of the Hessian and the slope of f_y - f_j
  *
  * (for the softmax p, H = sum_i p_i (H_i - H_y) + J^T (diag p - p p^T) J, and a variance is at most a quarter of the squared range).
@@ -65,19 +65,19 @@ export async function curvatureBound(network: Network, options: CurvatureBoundOp
   const clock = budget({ signal });
   const { x, y } = subject.at(1, "float64");
   const propagation = await propagate(recognisedFlow(x, y), 2, clock);
-  const bends = await pairBends(propagation, domain);
+  const hessians = await pairHessianBounds(propagation, domain);
   const outputs = subject.outputs;
-  const { missing, method } = bends;
+  const { missing, method } = hessians;
   const pairs =
     outputs <= 100
-      ? Array.from({ length: outputs }, (_, a) => Array.from({ length: outputs }, (__, b) => bends.pair(a, b)))
+      ? Array.from({ length: outputs }, (_, a) => Array.from({ length: outputs }, (__, b) => hessians.pair(a, b)))
       : null;
   return {
-    domain: printDomain(bends.domain),
-    value: bends.value,
-    loss: lossBound(bends, propagation, outputs),
+    domain: printDomain(hessians.domain),
+    value: hessians.value,
+    loss: lossBound(hessians, propagation, outputs),
     ...(pairs ? { pairs } : {}),
-    proved: Number.isFinite(bends.value),
+    proved: Number.isFinite(hessians.value),
     method,
     ...(missing ? { missing } : {}),
     seconds: clock.elapsed(),
@@ -85,28 +85,31 @@ export async function curvatureBound(network: Network, options: CurvatureBoundOp
 }
 
 /** Bound the Hessians of all differences of outputs from what AutoLip knows in l2. */
-export async function pairBends(propagation: Propagation, domain: Domain = { kind: "global" }): Promise<PairBends> {
+export async function pairHessianBounds(
+  propagation: Propagation,
+  domain: Domain = { kind: "global" },
+): Promise<PairHessianBounds> {
   const { flow } = propagation;
-  const bending = bendingOf(propagation);
+  const walked = nodeCurvatures(propagation);
   // The same sums over the last affine map as for constants, of curvatures.
-  const walk = marginsOf({ ...propagation, constantOf: bending.curvatureOf }, 2);
-  const byWalk: PairBends = {
+  const walk = marginsOf({ ...propagation, constantOf: walked.curvatureOf }, 2);
+  const byWalk: PairHessianBounds = {
     value: walk.constant,
     method: "walk",
     domain: { kind: "global" },
     pair: walk.pair,
-    ...(bending.missing ? { missing: bending.missing } : {}),
+    ...(walked.missing ? { missing: walked.missing } : {}),
   };
   // Where the walk finds no bound, the chain has the same kink.
   if (!(walk.constant > 0 && walk.constant < Number.POSITIVE_INFINITY)) return byWalk;
-  const chain = await bentChain(propagation, bending, domain);
+  const chain = await curvedChain(propagation, walked, domain);
   if (!chain) return byWalk;
-  const { bends, before, bentBefore } = chain;
+  const { hessians, before, curvatureBefore } = chain;
   const square = timesUp(before, before);
-  const whole = ({ slope, curvature }: ChainBends["vector"]) =>
-    addUp(timesUp(curvature, square), timesUp(slope, bentBefore));
-  const vector = whole(bends.vector);
-  const pairs = bends.pairs.map(whole);
+  const whole = ({ slope, curvature }: ChainHessianBounds["vector"]) =>
+    addUp(timesUp(curvature, square), timesUp(slope, curvatureBefore));
+  const vector = whole(hessians.vector);
+  const pairs = hessians.pairs.map(whole);
   const outputs = sizeOf(flow.output.shape);
   const value = Math.min(vector, walk.constant);
   const apart = timesUp(up(Math.SQRT2), value);
@@ -126,38 +129,38 @@ export async function pairBends(propagation: Propagation, domain: Domain = { kin
 // --- internal ---
 
 /** The chain at the end with the slopes of the domain, or of everywhere; null where there is none. */
-async function bentChain(propagation: Propagation, bending: Bending, domain: Domain) {
+async function curvedChain(propagation: Propagation, walked: NodeCurvatures, domain: Domain) {
   const { flow, norms, constantOf } = propagation;
   const local = domain.kind === "global" ? null : chainSuffix(flow, propagation, domain);
   const known = local !== null && typeof local !== "string";
   const tail = known ? local : suffixOf(flow, norms);
   if (typeof tail === "string") return null;
-  const bent: BentChain = {
+  const curved: CurvedChain = {
     chain: tail.chain,
     curvatures: tail.curvatures,
     slopes: known ? local.slopes : tail.chain.activations.map(({ low, high }) => ({ low, high })),
     errors: tail.chain.affine.map((_, l) => tail.error(l, 2)),
   };
   return {
-    bends: await chainBends(bent),
+    hessians: await chainHessianBounds(curved),
     before: constantOf(tail.from),
-    bentBefore: bending.curvatureOf(tail.from),
+    curvatureBefore: walked.curvatureOf(tail.from),
     domain: known ? domain : ({ kind: "global" } as const),
   };
 }
 
-function lossBound(bends: PairBends, propagation: Propagation, outputs: number): number {
+function lossBound(hessians: PairHessianBounds, propagation: Propagation, outputs: number): number {
   if (outputs > 100) {
     const L = propagation.constantOf(propagation.flow.output);
-    return addUp(timesUp(up(Math.SQRT2), bends.value), timesUp(0.5, timesUp(L, L)));
+    return addUp(timesUp(up(Math.SQRT2), hessians.value), timesUp(0.5, timesUp(L, L)));
   }
   const slopes = marginsOf(propagation, 2);
-  let [bend, slope] = [0, 0];
+  let [curvature, slope] = [0, 0];
   for (let y = 0; y < outputs; y++) {
     for (let j = 0; j < y; j++) {
-      bend = Math.max(bend, bends.pair(y, j));
+      curvature = Math.max(curvature, hessians.pair(y, j));
       slope = Math.max(slope, slopes.pair(y, j));
     }
   }
-  return addUp(bend, timesUp(0.25, timesUp(slope, slope)));
+  return addUp(curvature, timesUp(0.25, timesUp(slope, slope)));
 }

@@ -9,7 +9,7 @@ import { hessianGraph, layoutOf } from "./hessian.ts";
 
 export interface Smoothness {
   /**
-   * `affine`: second derivative 0. `piecewise linear`: 0 wherever it exists, and all bending is in kinks, which derivatives do not see.
+   * `affine`: second derivative 0. `piecewise linear`: 0 wherever it exists, and all curvature is in kinks, which derivatives do not see.
    * `kinked`: it exists almost everywhere, kinks come on top. `smooth`: it exists everywhere.
    */
   readonly kind: "affine" | "piecewise linear" | "kinked" | "smooth";

@@ -1,4 +1,4 @@
-/** @file How much a network can bend anywhere, by one walk over the graph beside AutoLip's: each node bends what it is given, and stretches the bending of what is before it. */
+/** @file How much a network can curve anywhere, by one walk over the graph beside AutoLip's: each node adds its own curvature, and passes on that of what is before it. */
 import type { Propagation } from "../bounds/autoLip.ts";
 import type { NoConstant } from "../bounds/bound.ts";
 import { addUp, pathsBound, sourceNorm, timesUp } from "../bounds/norm/region.ts";
@@ -8,7 +8,7 @@ import { labelOf } from "../graph/origin.ts";
 import { sqrtUp } from "../linalg/rounding.ts";
 
 /** Bounds of the second derivatives of the nodes of a flow. */
-export interface Bending {
+export interface NodeCurvatures {
   /** C with ||D2 h(x)[u, v]|| <= C ||u|| ||v|| for all x, h the node as a function of the input, in l2; Infinity where nothing is proved. */
   curvatureOf(node: Node): number;
   /** The first node that has no bound. */
@@ -24,7 +24,7 @@ export interface Bending {
  * or, at the end of an affine region, sum over its sources of ||A_s|| C_s if that is less. Every step is rounded up.
  * `propagation` must be that of l2.
  */
-export function bendingOf(propagation: Propagation): Bending {
+export function nodeCurvatures(propagation: Propagation): NodeCurvatures {
   const { flow, norms, constantOf } = propagation;
   const found = new Map<Node, number>([[flow.input, 0]]);
   const ends = regionEnds(flow);
@@ -36,13 +36,13 @@ export function bendingOf(propagation: Propagation): Bending {
     const varies = node.inputs.map((x) => flow.varies.has(x));
     const inputs = node.inputs.flatMap((x, i) => (varies[i] ? [{ x, i, C: found.get(x) as number }] : []));
     const own = ownCurvature(node, varies);
-    const stretch = inputs.reduce((sum, { x }) => addUp(sum, timesUp(constantOf(x), constantOf(x))), 0);
-    let value = timesUp(own, stretch);
+    const gain = inputs.reduce((sum, { x }) => addUp(sum, timesUp(constantOf(x), constantOf(x))), 0);
+    let value = timesUp(own, gain);
     for (const { i, C } of inputs) if (C > 0) value = addUp(value, timesUp(norms.partial(node, i, 2).upper, C));
     const joint = inputs.length > 1 ? norms.joint(node, 2) : null;
     if (joint) {
       const together = sqrtUp(inputs.reduce((sum, { C }) => addUp(sum, timesUp(C, C)), 0));
-      value = Math.min(value, addUp(timesUp(own, stretch), timesUp(joint.upper, together)));
+      value = Math.min(value, addUp(timesUp(own, gain), timesUp(joint.upper, together)));
     }
     if (ends.has(node) && value > 0) {
       const region = regionOf(node, flow);
@@ -89,6 +89,8 @@ function ownCurvature(node: Node, varies: readonly boolean[]): number {
 function reason(node: Node, varies: readonly boolean[]): string {
   const behaviour = node.op.behaviour(node, varies);
   if (behaviour.kind === "unbounded") return behaviour.why;
-  const bends = behaviour.kind === "pointwise" || behaviour.kind === "smooth";
-  return bends && behaviour.curvature === Number.POSITIVE_INFINITY ? "its slope jumps" : "it has no Lipschitz constant";
+  const sloped = behaviour.kind === "pointwise" || behaviour.kind === "smooth";
+  return sloped && behaviour.curvature === Number.POSITIVE_INFINITY
+    ? "its slope jumps"
+    : "it has no Lipschitz constant";
 }

@@ -24,7 +24,7 @@ import {
 } from "./arith.ts";
 import { erfGraph, erfNumber, normalCdf } from "./erf.ts";
 import { isometry, pointwise, steep, unbounded } from "./facts.ts";
-import { bentAtZero, betweenTurns, expSlopes, ramp, reciprocalSlopes, rootSlopes } from "./slopes.ts";
+import { betweenTurns, expSlopes, kinkAtZero, ramp, reciprocalSlopes, rootSlopes } from "./slopes.ts";
 import { type Native, unary } from "./unary.ts";
 
 const kinked = Number.POSITIVE_INFINITY;
@@ -43,7 +43,7 @@ const reluOp = unary<null>({
   compute: (x) => Math.max(x, 0),
   // A product with 0s and 1s: ONNX Runtime takes twice as long for a Where.
   pull: (y, dy) => mul(dy, cast(greater(y, 0), dy.dtype)),
-  behaviour: () => pointwise(0, 1, kinked, bentAtZero(0, 1)),
+  behaviour: () => pointwise(0, 1, kinked, kinkAtZero(0, 1)),
   native: native("Relu", true),
 });
 
@@ -56,7 +56,7 @@ const leakyReluOp = unary<{ readonly alpha: number }>({
   compute: (x, { alpha }) => (x > 0 ? x : alpha * x),
   pull: ({ inputs: [x], attrs }, dy) => where(greater(x, 0), dy, mul(dy, attrs.alpha)),
   behaviour: ({ alpha }) =>
-    alpha === 1 ? isometry : pointwise(Math.min(alpha, 1), Math.max(alpha, 1), kinked, bentAtZero(alpha, 1)),
+    alpha === 1 ? isometry : pointwise(Math.min(alpha, 1), Math.max(alpha, 1), kinked, kinkAtZero(alpha, 1)),
   native: { ...native("LeakyRelu", false), attributes: ({ alpha }) => ({ alpha: { float: alpha } }) },
   composite: (x, { alpha }) => add(maximum(x, 0), mul(minimum(x, 0), alpha)),
 });
@@ -70,7 +70,7 @@ const absOp = unary<null>({
   notNegative: true,
   compute: Math.abs,
   pull: ({ inputs: [x] }, dy) => mul(dy, sign(x)),
-  behaviour: () => pointwise(-1, 1, kinked, bentAtZero(-1, 1)),
+  behaviour: () => pointwise(-1, 1, kinked, kinkAtZero(-1, 1)),
   native: native("Abs", true),
   integers: true,
 });

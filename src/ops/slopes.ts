@@ -8,7 +8,7 @@ import type { Slopes } from "../graph/graph.ts";
 const error = 2 ** -43;
 
 /** Two half-lines that meet at 0: slope `left` below, `right` above. Exact. */
-export const bentAtZero =
+export const kinkAtZero =
   (left: number, right: number): Slopes =>
   (low, high) =>
     low >= 0 ? [right, right] : high <= 0 ? [left, left] : [Math.min(left, right), Math.max(left, right)];

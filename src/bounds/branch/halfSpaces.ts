@@ -30,7 +30,7 @@ export function occupied(problem: Problem, piece: Piece): Feasibility {
  * The half-spaces of the neurons with a side, in the input (`from` 0) or in the pre-activations of layer `from` - 1.
  * Errors follow the products: |fl(W M) - W M| <= gamma |W||M|, entry by entry.
  */
-function halfSpacesOf({ chain, bent }: Problem, { sides, slopes }: Piece, from: number): HalfSpace[] {
+function halfSpacesOf({ chain, kinkedAtZero }: Problem, { sides, slopes }: Piece, from: number): HalfSpace[] {
   const result: HalfSpace[] = [];
   const n = chain.affine[from].weight.cols;
   // Column n is the offset.
@@ -38,7 +38,7 @@ function halfSpacesOf({ chain, bent }: Problem, { sides, slopes }: Piece, from: 
   let M = new Float64Array(n * width);
   let E = new Float64Array(n * width);
   for (let k = 0; k < n; k++) M[k * width + k] = 1;
-  if (from > 0 && !closeSlopes(chain, bent, slopes, from - 1, M, E)) return result;
+  if (from > 0 && !closeSlopes(chain, kinkedAtZero, slopes, from - 1, M, E)) return result;
   for (let i = from; i < chain.activations.length; i++) {
     const { weight, bias } = chain.affine[i];
     const next = new Float64Array(weight.rows * width);
@@ -72,15 +72,15 @@ function halfSpacesOf({ chain, bent }: Problem, { sides, slopes }: Piece, from: 
       });
     }
     [M, E] = [next, error];
-    if (!closeSlopes(chain, bent, slopes, i, M, E)) return result;
+    if (!closeSlopes(chain, kinkedAtZero, slopes, i, M, E)) return result;
   }
   return result;
 }
 
-/** M <- D M with the slopes of a layer; false where one is open, or a neuron is not bent at 0: it may be flat beyond another kink. */
+/** M <- D M with the slopes of a layer; false where one is open, or a neuron has not its only kink at 0: it may be flat beyond another kink. */
 function closeSlopes(
   { activations }: Chain,
-  bent: Problem["bent"],
+  kinkedAtZero: Problem["kinkedAtZero"],
   slopes: readonly Range[],
   i: number,
   M: Float64Array,
@@ -88,7 +88,7 @@ function closeSlopes(
 ): boolean {
   const { low, high } = slopes[i];
   const width = M.length / low.length;
-  if (low.some((a, j) => a !== high[j] || !bent[i][j])) return false;
+  if (low.some((a, j) => a !== high[j] || !kinkedAtZero[i][j])) return false;
   if (activations[i].apply(new Float64Array(low.length)).some((v) => v !== 0)) return false;
   for (let j = 0; j < low.length; j++) {
     const d = low[j];

@@ -5,10 +5,10 @@ import type { Piece, Problem, Sides } from "./piece.ts";
 
 /**
  * The parts of a piece: at the neuron whose open slope can move the Jacobian most, (b - a) ||d out / d a_j|| ||d z_j / d x||,
- * or where that neuron is not bent at 0, through the side of the box along which the open neurons turn most.
+ * or where that neuron has not its only kink at 0, through the side of the box along which the open neurons turn most.
  */
 export function partsOf(
-  { chain, bent }: Problem,
+  { chain, kinkedAtZero }: Problem,
   { box, sides, slopes, jacobians }: Piece,
 ): readonly { readonly box: Range; readonly sides: Sides }[] {
   const n = box.low.length;
@@ -26,7 +26,7 @@ export function partsOf(
       const width = high[j] - low[j];
       // A neuron in front of which all is closed at 0 still has a slope to close.
       const score = width * behind[j] * (Math.hypot(...row) + 1e-12);
-      const cuttable = bent[i][j] && sides[i][j] === 0;
+      const cuttable = kinkedAtZero[i][j] && sides[i][j] === 0;
       if (cuttable && score > best.score) best = { score, layer: i, neuron: j };
       if (!cuttable && width > 0) smooth = Math.max(smooth, score);
       const middle = (low[j] + high[j]) / 2;

@@ -32,7 +32,7 @@ export interface Problem {
   /** Ranges on the whole domain. */
   readonly whole: readonly Range[];
   /** By layer and neuron: is the slope one number on each side of 0? */
-  readonly bent: readonly (readonly boolean[])[];
+  readonly kinkedAtZero: readonly (readonly boolean[])[];
   /** A further bound for given slopes, or Infinity. */
   extra?(slopes: readonly Range[]): number;
   /** When it has expired, pieces are bounded quickly. */
@@ -43,14 +43,14 @@ export interface Problem {
 export function problemOf(chain: Chain, domain: Domain, norm: Norm, clock: Clock, extra?: Problem["extra"]): Problem {
   const whole = ranges(chain, domain) as readonly Range[];
   const single = ([a, b]: readonly [number, number]) => a === b;
-  const bent = chain.activations.map((layer) =>
+  const kinkedAtZero = chain.activations.map((layer) =>
     Array.from(layer.low, (_, j) => {
       return (
         single(layer.slopeOn(j, Number.NEGATIVE_INFINITY, 0)) && single(layer.slopeOn(j, 0, Number.POSITIVE_INFINITY))
       );
     }),
   );
-  return { chain, domain, norm, whole, bent, extra, clock };
+  return { chain, domain, norm, whole, kinkedAtZero, extra, clock };
 }
 
 /** The piece that is everything. */

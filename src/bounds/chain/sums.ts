@@ -63,13 +63,13 @@ export function fromSums(
 
 /** The identity for sums, lone numbers and what is carried along; |.| for differences. */
 export function sumsActivation(pairs: readonly Pair[], width: number): ActivationLayer {
-  const bent = new Int8Array(width);
-  for (const { a, b } of pairs) if (a !== b) bent[b] = 1;
+  const absolute = new Int8Array(width);
+  for (const { a, b } of pairs) if (a !== b) absolute[b] = 1;
   return {
-    low: Float64Array.from(bent, (k) => (k === 1 ? -1 : 1)),
+    low: Float64Array.from(absolute, (k) => (k === 1 ? -1 : 1)),
     high: new Float64Array(width).fill(1),
-    slopeOn: (neuron, from, to) => (bent[neuron] === 0 || from >= 0 ? [1, 1] : to <= 0 ? [-1, -1] : [-1, 1]),
-    apply: (z) => z.map((v, k) => (bent[k] === 1 ? Math.abs(v) : v)),
+    slopeOn: (neuron, from, to) => (absolute[neuron] === 0 || from >= 0 ? [1, 1] : to <= 0 ? [-1, -1] : [-1, 1]),
+    apply: (z) => z.map((v, k) => (absolute[k] === 1 ? Math.abs(v) : v)),
   };
 }
 

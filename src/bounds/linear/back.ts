@@ -27,14 +27,18 @@ export interface Pulled {
   readonly loss: Node;
 }
 
-/** What a walk does where the network bends: c [rows, size] of the output becomes g of each input that is read, [rows, size], and adds to the number. */
-export type BendRule = (bend: number, c: Node, node: Node) => { readonly g: readonly Node[]; readonly number: Node };
+/** What a walk does at a nonlinearity: c [rows, size] of the output becomes g of each input that is read, [rows, size], and adds to the number. */
+export type NonlinearityRule = (
+  nonlinearity: number,
+  c: Node,
+  node: Node,
+) => { readonly g: readonly Node[]; readonly number: Node };
 
 /**
  * Pull covectors c [rows, size] at the node `from` of a plan back to the input, or to the nodes at `stops`.
  *
  *     affine       g_i = A_i^T c,  number += c . b,  loss += loss_k |c|_1
- *     bends        as `rule` says
+ *     nonlinearities   as `rule` says
  *
  * Covectors that meet are added, which `loss` counts by their own lengths. `losses` and `sizes` are those of `Sizes` for every row, [rows, nodes].
  */
@@ -44,7 +48,7 @@ export function pullBack(
   from: number,
   c: Node,
   question: {
-    readonly rule: BendRule;
+    readonly rule: NonlinearityRule;
     readonly stops?: ReadonlySet<number>;
     readonly losses: Node;
     readonly sizes: Node;
@@ -79,9 +83,9 @@ export function pullBack(
       met.set(to, [...(met.get(to) ?? []), reshape(g, x.shape)]);
     };
     lost.push(mul(rowLength(flat(own)), at(losses, i)));
-    const bend = plan.bendAt(i);
-    if (bend !== undefined) {
-      const { g, number } = rule(bend, flat(own), node);
+    const nonlinearity = plan.nonlinearityAt(i);
+    if (nonlinearity !== undefined) {
+      const { g, number } = rule(nonlinearity, flat(own), node);
       numbers.push(number);
       for (const [k, x] of node.inputs.filter((x) => place.has(x)).entries()) give(x, g[k]);
       continue;

@@ -13,10 +13,10 @@ export type SetKind = Norm | "box";
 
 /**
  * How far g . x falls from the center to the edge of the sets of the samples `who`, [rows, 1], rounding not counted: r |g|_q for balls, w . |g| for
- * boxes. g [rows, size]; reach [samples, 1] for balls and [samples, size] for boxes.
+ * boxes. g [rows, size]; radii [samples, 1] for balls and [samples, size] for boxes.
  */
-export function fallOn(kind: SetKind, g: Node, reach: Node, who: Node): Node {
-  const r = gather(reach, who, 0);
+export function fallOn(kind: SetKind, g: Node, radii: Node, who: Node): Node {
+  const r = gather(radii, who, 0);
   switch (kind) {
     case "box":
       return sum(mul(abs(g), r), [1], true);

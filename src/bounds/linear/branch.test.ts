@@ -42,8 +42,8 @@ const layer = (r: Random, out: number, inner: number): Layer => ({
   b: Array.from({ length: out }, () => 0.5 * r.normal()),
 });
 
-const networkOf = (layers: readonly Layer[], bend = relu): Network =>
-  functionOf([2], (x) => layers.reduce((y, { W, b }, k) => affine(k === 0 ? y : bend(y), W, [...b]), x));
+const networkOf = (layers: readonly Layer[], nonlinearity = relu): Network =>
+  functionOf([2], (x) => layers.reduce((y, { W, b }, k) => affine(k === 0 ? y : nonlinearity(y), W, [...b]), x));
 
 type Point = readonly [number, number];
 /** f = p . x + q on a polygon. */
@@ -100,7 +100,7 @@ describe("decide()", () => {
       // Once just above the truth, once just below.
       for (const by of [0.01, -0.01]) {
         const moved = layers.map((l, i) => (i === 2 ? { ...l, b: [l.b[0] - lowest + by] } : l));
-        const goal = { center: Float64Array.from(center), reach: Float64Array.of(w), plus: 0, minus: -1 };
+        const goal = { center: Float64Array.from(center), radii: Float64Array.of(w), plus: 0, minus: -1 };
         const [found] = await decided(networkOf(moved), "inf", [goal]);
         expect(found.status, `network ${k}, least value ${by}, ${found.parts} parts`).toBe(
           by > 0 ? "holds" : "refuted",
@@ -135,16 +135,16 @@ describe("decide()", () => {
         const { x, y } = subject.at(1, "float64");
         const f = asFunction(y, x);
         const center = Float64Array.of(r.normal(), r.normal());
-        const reach = kind === "box" ? Float64Array.of(0.2, 0.4) : Float64Array.of(0.3);
+        const radii = kind === "box" ? Float64Array.of(0.2, 0.4) : Float64Array.of(0.3);
         const own = f(center);
         const [plus, minus] = own[0] > own[1] ? [0, 1] : [1, 0];
-        const [found] = await decided(network, kind, [{ center, reach, plus, minus }], { parts: 60 });
+        const [found] = await decided(network, kind, [{ center, radii, plus, minus }], { parts: 60 });
         seen.set(found.status, (seen.get(found.status) ?? 0) + 1);
         let lowest = Number.POSITIVE_INFINITY;
         for (let m = 0; m < 2000; m++) {
           const v = [2 * r.uniform() - 1, 2 * r.uniform() - 1];
           const length = kind === 1 ? Math.abs(v[0]) + Math.abs(v[1]) : kind === 2 ? Math.hypot(v[0], v[1]) : 1;
-          const z = f(center.map((c, i) => c + (v[i] / Math.max(1, length)) * (reach[i] ?? reach[0])));
+          const z = f(center.map((c, i) => c + (v[i] / Math.max(1, length)) * (radii[i] ?? radii[0])));
           lowest = Math.min(lowest, z[plus] - z[minus]);
         }
         if (found.status === "holds") expect(lowest).toBeGreaterThan(0);
@@ -161,7 +161,7 @@ describe("decide()", () => {
   it("ends with the parts, the work and the group", async () => {
     const r = random(11);
     const network = networkOf([layer(r, 12, 2), layer(r, 12, 12), layer(r, 2, 12)]);
-    const goal = { center: Float64Array.of(0.1, 0.2), reach: Float64Array.of(3), plus: 0, minus: 1 };
+    const goal = { center: Float64Array.of(0.1, 0.2), radii: Float64Array.of(3), plus: 0, minus: 1 };
     const other = { ...goal, plus: 1, minus: 0 };
     const together = await decided(
       network,

@@ -1,5 +1,5 @@
 /**
- * @file Branch and bound over neurons (beta-CROWN, Wang et al. 2021): where the linear walk proves too little on a set of inputs, the range of a neuron before a bend is
+ * @file Branch and bound over neurons (beta-CROWN, Wang et al. 2021): where the linear walk proves too little on a set of inputs, the range of a neuron before a nonlinearity is
  * cut in two, and both halves are bounded with multipliers for what was cut. The form's lowest point is tried on the way: an answer is a proof or a point.
  */
 import type { Engine } from "../../engine/engine.ts";
@@ -81,7 +81,7 @@ export async function decide(question: BranchQuestion): Promise<readonly Decided
 
 // --- internal ---
 
-/** A part of a goal's set, as far as ranges tell: they are those of the bends' inputs by position, [size] each. */
+/** A part of a goal's set, as far as ranges tell: they are those of the nonlinearities' inputs by position, [size] each. */
 interface Part {
   /** Null for the whole set, whose ranges are still to be found. */
   readonly ranges: ReadonlyMap<number, Range> | null;
@@ -109,7 +109,7 @@ const most = 8;
 
 /** So many parts at once that their tables hold a million numbers. */
 const batchOf = (plan: Plan): number =>
-  Math.max(4, Math.min(128, Math.floor(1e6 / plan.bends.reduce((n, b) => n + b.size, plan.subject.size))));
+  Math.max(4, Math.min(128, Math.floor(1e6 / plan.nonlinearities.reduce((n, b) => n + b.size, plan.subject.size))));
 
 /** The lowest open parts, goal after goal in turn. */
 function taken(active: readonly State[], samples: number): readonly Taken[] {
@@ -140,19 +140,19 @@ async function boundParts(
   const { size } = plan.subject;
   const per = kind === "box" ? size : 1;
   const x = new Float64Array(samples * size);
-  const reach = new Float64Array(samples * per);
+  const radii = new Float64Array(samples * per);
   for (let s = 0; s < samples; s++) {
     // What is left over repeats the first, so that no number is out of the way.
     const { goal } = (batch[s] ?? batch[0]).of;
     x.set(goal.center, s * size);
-    reach.set(goal.reach, s * per);
+    radii.set(goal.radii, s * per);
   }
   const centers = await walker.centers(x);
   const fresh = batch.map(({ part }) => part.ranges === null);
   const whole = fresh.includes(true)
     ? await walker.onSets(
         centers,
-        reach,
+        radii,
         Array.from({ length: samples }, (_, s) => fresh[s] ?? false),
         true,
       )
@@ -163,7 +163,7 @@ async function boundParts(
       rangesOf(plan, at, samples, (s) => (batch[s] ?? batch[0]).part.ranges?.get(at), whole),
     ]),
   );
-  const on = walker.withRanges(centers, reach, ranges);
+  const on = walker.withRanges(centers, radii, ranges);
   const stages: readonly (readonly [number, (t: Taken) => boolean])[] = [
     [steps.whole, ({ part }) => part.ranges === null],
     [steps.part, ({ part }) => part.ranges !== null && part.tries === 0],
@@ -242,18 +242,18 @@ function cut(
     }),
   );
   let best = { at: -1, j: -1, score: Number.NEGATIVE_INFINITY };
-  plan.bends.forEach((bend, k) => {
-    if (bend.kind !== "pointwise") return;
-    const { low, high } = own.get(bend.reads[0]) as Range;
+  plan.nonlinearities.forEach((nonlinearity, k) => {
+    if (nonlinearity.kind !== "pointwise") return;
+    const { low, high } = own.get(nonlinearity.reads[0]) as Range;
     const lost = relaxed?.lost.get(k);
     for (let j = 0; j < low.length; j++) {
-      if (!isOpen(bend, low[j], high[j])) continue;
+      if (!isOpen(nonlinearity, low[j], high[j])) continue;
       // Where nothing is lost the widest goes first, after all that cost something.
       const score = lost && lost[j] > 0 ? lost[j] : -1 / (high[j] - low[j]);
-      if (score > best.score) best = { at: bend.reads[0], j, score };
+      if (score > best.score) best = { at: nonlinearity.reads[0], j, score };
     }
   });
-  // Nothing bends any more, so that only multipliers are missing; or what bends cannot be cut.
+  // Every neuron has one slope, so that only multipliers are missing; or the nonlinearities cannot be cut.
   if (best.at < 0) return part.tries < most ? [{ ranges: own, lower, state, tries: part.tries + 1 }] : null;
   const { low, high } = own.get(best.at) as Range;
   const at = low[best.j] < 0 && high[best.j] > 0 ? 0 : low[best.j] / 2 + high[best.j] / 2;
@@ -271,7 +271,7 @@ function cut(
   return [half("high"), half("low")];
 }
 
-const isOpen = (bend: Pointwise, low: number, high: number): boolean => {
-  const [a, b] = bend.slopeOn(low, high);
+const isOpen = (nonlinearity: Pointwise, low: number, high: number): boolean => {
+  const [a, b] = nonlinearity.slopeOn(low, high);
   return a !== b && Number.isFinite(low) && Number.isFinite(high) && high > low;
 };

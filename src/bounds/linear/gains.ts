@@ -1,4 +1,4 @@
-/** @file How fast every number before a bend can move: one constant per neuron, from the affine map before it and the constants of what that reads. The same for all samples and radii. */
+/** @file How fast every number before a nonlinearity can move: one constant per neuron, from the affine map before it and the constants of what that reads. The same for all samples and radii. */
 import type { Engine, Program } from "../../engine/engine.ts";
 import { regionOf } from "../../graph/behaviour.ts";
 import type { Node } from "../../graph/graph.ts";
@@ -41,7 +41,7 @@ export async function gainsOf(
   const none = constant(tensor(new Float64Array(plan.varying.length), [1, plan.varying.length], "float64"));
   const pulled = pullBack(plan, rows, at, oneHot(unit, width, "float64"), {
     rule: () => {
-      throw new Error("gains: a region has no bends");
+      throw new Error("gains: a region has no nonlinearities");
     },
     stops: new Set(stops),
     losses: none,

@@ -14,17 +14,17 @@ export interface Hull {
   narrow(at: number, range: Range, known: ReadonlyMap<number, Range>): void;
 }
 
-/** Null where every bend has a constant, or where intervals are too much work. */
+/** Null where every nonlinearity has a constant, or where intervals are too much work. */
 export function hullOf(
   plan: Plan,
   x: Float64Array,
-  reach: Float64Array,
+  radii: Float64Array,
   kind: SetKind,
   live: readonly boolean[],
 ): Hull | null {
-  const { varying, flow, norms, bends } = plan;
+  const { varying, flow, norms, nonlinearities } = plan;
   const samples = live.length;
-  const steep = bends.some(
+  const steep = nonlinearities.some(
     (b) =>
       b.kind === "product" || !b.slopeOn(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY).every(Number.isFinite),
   );
@@ -33,7 +33,7 @@ export function hullOf(
   const found: Map<Node, Range>[] = live.map((_, s) => {
     const n = plan.subject.size;
     const center = x.subarray(s * n, (s + 1) * n);
-    const r = (i: number) => (!live[s] ? 0 : kind === "box" ? reach[s * n + i] : reach[s]);
+    const r = (i: number) => (!live[s] ? 0 : kind === "box" ? radii[s * n + i] : radii[s]);
     return new Map([
       [flow.input, { low: center.map((v, i) => down(v - r(i))), high: center.map((v, i) => up(v + r(i))) }],
     ]);

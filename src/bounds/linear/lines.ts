@@ -5,7 +5,7 @@
 import type { Slopes } from "../../graph/graph.ts";
 import { tiny } from "../../linalg/rounding.ts";
 
-/** What a batch of samples has for one bend, [samples, size] each. On the range  below.slope z + below.offset <= s(z) <= above.slope z + above.offset. */
+/** What a batch of samples has for one nonlinearity, [samples, size] each. On the range  below.slope z + below.offset <= s(z) <= above.slope z + above.offset. */
 export interface Lines {
   readonly belowSlope: Float64Array;
   readonly belowOffset: Float64Array;
@@ -69,7 +69,7 @@ export interface Pieces {
   readonly least: Float64Array;
   readonly most: Float64Array;
   /** Of every sample the largest |z|. */
-  readonly reach: Float64Array;
+  readonly extent: Float64Array;
 }
 
 /** Cut ranges and take the lines of their pieces: those of a ReLU are the function itself. */
@@ -77,13 +77,13 @@ export function piecesOn(f: Function1, low: Float64Array, high: Float64Array): P
   const cut = low.map((l, i) => Math.min(Math.max(l, 0), high[i]));
   const least = new Float64Array(low.length);
   const most = new Float64Array(low.length);
-  const reach = new Float64Array(low.length / f.size);
+  const extent = new Float64Array(low.length / f.size);
   for (let i = 0; i < low.length; i++) {
     [least[i], most[i]] = f.slopeOn(low[i], high[i]);
     const s = Math.floor(i / f.size);
-    reach[s] = Math.max(reach[s], Math.abs(low[i]), Math.abs(high[i]));
+    extent[s] = Math.max(extent[s], Math.abs(low[i]), Math.abs(high[i]));
   }
-  return { low, high, cut, left: linesOn(f, low, cut), right: linesOn(f, cut, high), least, most, reach };
+  return { low, high, cut, left: linesOn(f, low, cut), right: linesOn(f, cut, high), least, most, extent };
 }
 
 interface Line {

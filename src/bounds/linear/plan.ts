@@ -1,5 +1,5 @@
 /**
- * @file A network as the linear walk sees it: which nodes are affine, which bend, and where ranges are needed. Facts are read from the graph of
+ * @file A network as the linear walk sees it: which nodes are affine, which nonlinear, and where ranges are needed. Facts are read from the graph of
  * one sample; graphs of many rows have the same nodes in the same order, and only they are compiled.
  */
 
@@ -39,8 +39,8 @@ export interface Product {
   readonly terms: number;
 }
 
-/** A node that bends. */
-export type Bend = Pointwise | Product;
+/** A node that is not affine. */
+export type Nonlinearity = Pointwise | Product;
 
 /** An affine node: out = sum of A_i in_i + bias. */
 export interface AffineFacts {
@@ -59,19 +59,19 @@ export interface AffineFacts {
 
 export interface Plan {
   readonly subject: Subject;
-  /** Of one sample, every node affine or a bend. */
+  /** Of one sample, every node affine or a nonlinearity. */
   readonly flow: Flow;
   /** The flow that it was made of, and which node of that a node computes. */
   readonly given: Flow;
   originalOf(node: Node): Node | undefined;
   /** The nodes of one sample that vary, inputs before readers; the first is the input, the last the output. */
   readonly varying: readonly Node[];
-  /** By position; null for the input and for what bends. */
+  /** By position; null for the input and for nonlinearities. */
   readonly affine: readonly (AffineFacts | null)[];
   /** In the order of the flow. */
-  readonly bends: readonly Bend[];
-  /** The bend at a position, if it is one. */
-  bendAt(at: number): number | undefined;
+  readonly nonlinearities: readonly Nonlinearity[];
+  /** The nonlinearity at a position, if it is one. */
+  nonlinearityAt(at: number): number | undefined;
   /** Positions whose ranges are needed, in the order of the flow. */
   readonly needs: readonly number[];
   readonly norms: NodeNorms;
@@ -79,8 +79,8 @@ export interface Plan {
   readonly many: boolean;
   /** The nodes of a graph of `rows` samples, in the order of `varying`. */
   rows(rows: number): readonly Node[];
-  /** Which bends the node at a position depends on, in order. */
-  bendsBefore(at: number): readonly number[];
+  /** Which nonlinearities the node at a position depends on, in order. */
+  nonlinearitiesBefore(at: number): readonly number[];
 }
 
 /** Read a network; `given` is its flow of one sample, where that is known (`recognisedFlow`). Throws UsageError where a node is none of: affine, element by element, a product, or made of such (`Op.parts`). */
@@ -91,14 +91,14 @@ export function planOf(subject: Subject, given?: Flow): Plan {
   if (varying.length === 0) throw new UsageError(`${subject.name}: its outputs do not depend on its input`);
   const norms = nodeNorms(flow);
   const place = new Map(varying.map((node, i) => [node, i]));
-  const bends: Bend[] = [];
+  const nonlinearities: Nonlinearity[] = [];
   const affine = varying.map((node, at): AffineFacts | null => {
     if (node === input) return null;
     const mask = node.inputs.map((i) => varies.has(i));
     const behaviour = node.op.behaviour(node, mask);
-    const bend = bendOf(node, at, mask, behaviour, place, norms);
-    if (bend) {
-      bends.push(bend);
+    const nonlinearity = nonlinearityOf(node, at, mask, behaviour, place, norms);
+    if (nonlinearity) {
+      nonlinearities.push(nonlinearity);
       return null;
     }
     if (behaviour.kind !== "isometry" && behaviour.kind !== "linear") {
@@ -107,7 +107,7 @@ export function planOf(subject: Subject, given?: Flow): Plan {
     }
     return affineOf(node, mask, place, norms);
   });
-  const needs = [...new Set(bends.flatMap((b) => [...b.reads]))].sort((a, b) => a - b);
+  const needs = [...new Set(nonlinearities.flatMap((b) => [...b.reads]))].sort((a, b) => a - b);
   const graphs = new Map<number, readonly Node[] | null>([[1, varying]]);
   const made = (rows: number) => {
     const known = graphs.get(rows);
@@ -115,8 +115,8 @@ export function planOf(subject: Subject, given?: Flow): Plan {
     graphs.set(rows, own);
     return own;
   };
-  const before = reaching(varying, bends);
-  const at = new Map(bends.map((b, k) => [b.at, k]));
+  const before = dependencies(varying, nonlinearities);
+  const at = new Map(nonlinearities.map((b, k) => [b.at, k]));
   return {
     subject,
     flow,
@@ -124,8 +124,8 @@ export function planOf(subject: Subject, given?: Flow): Plan {
     originalOf: (node) => of.get(node),
     varying,
     affine,
-    bends,
-    bendAt: (position) => at.get(position),
+    nonlinearities,
+    nonlinearityAt: (position) => at.get(position),
     needs,
     norms,
     many: made(2) !== null && agreesWith(flow, norms, made(2) as readonly Node[], 2),
@@ -134,7 +134,7 @@ export function planOf(subject: Subject, given?: Flow): Plan {
       if (!own) throw new UsageError(`${subject.name}: its graph for one row has none for ${rows}`);
       return own;
     },
-    bendsBefore: (position) => before[position],
+    nonlinearitiesBefore: (position) => before[position],
   };
 }
 
@@ -156,14 +156,14 @@ function endsOf(subject: Subject): [Node, Node] {
   return [x, y];
 }
 
-function bendOf(
+function nonlinearityOf(
   node: Node,
   at: number,
   mask: readonly boolean[],
   behaviour: Behaviour,
   place: ReadonlyMap<Node, number>,
   norms: NodeNorms,
-): Bend | null {
+): Nonlinearity | null {
   const size = sizeOf(node.shape);
   const slopeOn = slopesOf(behaviour);
   if (slopeOn) {
@@ -216,14 +216,17 @@ function affineOf(
   };
 }
 
-/** For every node the bends that it depends on. */
-function reaching(varying: readonly Node[], bends: readonly Bend[]): readonly (readonly number[])[] {
-  const bendAt = new Map(bends.map((b, k) => [b.at, k]));
+/** For every node the nonlinearities that it depends on. */
+function dependencies(
+  varying: readonly Node[],
+  nonlinearities: readonly Nonlinearity[],
+): readonly (readonly number[])[] {
+  const nonlinearityAt = new Map(nonlinearities.map((b, k) => [b.at, k]));
   const sets = new Map<Node, Set<number>>();
   return varying.map((node, at) => {
     const own = new Set<number>();
     for (const x of node.inputs) for (const k of sets.get(x) ?? []) own.add(k);
-    const k = bendAt.get(at);
+    const k = nonlinearityAt.get(at);
     if (k !== undefined) own.add(k);
     sets.set(node, own);
     return [...own].sort((a, b) => a - b);

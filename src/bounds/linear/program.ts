@@ -26,7 +26,7 @@ export interface Batch {
   /** [samples, size] */
   readonly center: Float64Array;
   /** [samples, 1] for balls, [samples, size] for boxes; not negative. */
-  readonly reach: Float64Array;
+  readonly radii: Float64Array;
 }
 
 /** Lower bounds of forms as lines; NaN stands for no bound. */
@@ -50,7 +50,7 @@ export interface Asked {
   readonly losses: Node;
   readonly sizes: Node;
   readonly center: Node;
-  readonly reach: Node;
+  readonly radii: Node;
   readonly last: Node;
   /** Of a batch. */
   batch(batch: Batch, sizes: readonly Sizes[]): Record<string, Tensor>;
@@ -104,7 +104,7 @@ export function askedOf(plan: Plan, kind: SetKind, from: number, samples: number
   const plus = input("plus", [rows], "int64");
   const minus = input("minus", [rows], "int64");
   const center = input("x0", [samples, inner], "float64");
-  const reach = input("reach", [samples, kind === "box" ? inner : 1], "float64");
+  const radii = input("radii", [samples, kind === "box" ? inner : 1], "float64");
   const losses = input("losses", [samples, nodes], "float64");
   const sizes = input("sizes", [samples, nodes], "float64");
   const last = input("last", [samples, 1], "float64");
@@ -115,11 +115,11 @@ export function askedOf(plan: Plan, kind: SetKind, from: number, samples: number
     losses: gather(losses, who, 0),
     sizes: gather(sizes, who, 0),
     center,
-    reach,
+    radii,
     last: gather(last, who, 0),
     batch: (batch, own) => ({
       x0: tensor(batch.center, center.shape, "float64"),
-      reach: tensor(batch.reach, reach.shape, "float64"),
+      radii: tensor(batch.radii, radii.shape, "float64"),
       losses: tensor(joined(own.map((s) => s.loss)), losses.shape, "float64"),
       sizes: tensor(joined(own.map((s) => s.size)), sizes.shape, "float64"),
       last: tensor(
@@ -145,13 +145,13 @@ export function lineOutputs(
   plan: Plan,
   kind: SetKind,
   { covectors, number, loss }: Pulled,
-  { rows, center: x0, reach, who, last }: Asked,
+  { rows, center: x0, radii, who, last }: Asked,
 ): { readonly lower: Node; readonly center: Node; readonly fall: Node } {
   const inner = plan.subject.size;
   const g = covectors.get(0) ?? constant(tensor(new Float64Array(rows * inner), [rows, inner], "float64"));
   const rounded = add(mul(loss, 2), mul(rowLength(g), last));
   const center = sub(add(number, atCenter(g, x0, who)), rounded);
-  const fall = fallOn(kind, g, reach, who);
+  const fall = fallOn(kind, g, radii, who);
   return { lower: sub(center, fall), center, fall };
 }
 

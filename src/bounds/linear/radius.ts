@@ -85,7 +85,7 @@ const tolerance = 0.01;
 
 /** Samples in one batch, so that its tables hold a few million numbers. */
 function batchOf(plan: Plan): number {
-  const numbers = plan.bends.reduce((n, b) => n + b.size, plan.subject.size);
+  const numbers = plan.nonlinearities.reduce((n, b) => n + b.size, plan.subject.size);
   return Math.max(8, Math.min(256, Math.floor(2e6 / numbers)));
 }
 
@@ -102,7 +102,7 @@ function knownOf(question: RadiusQuestion, index: number): number {
 
 /** Do ranges by the walk itself make radii longer by a twentieth, on a few samples, and is there work enough for all of them? */
 async function worthRefining(plan: Plan, walker: Walker, search: BatchSearch, share: number): Promise<boolean> {
-  const inner = plan.needs.filter((at) => plan.bendsBefore(at).length > 0);
+  const inner = plan.needs.filter((at) => plan.nonlinearitiesBefore(at).length > 0);
   if (inner.length === 0) return false;
   const few = 4;
   const without = await search.usual(false, few);
@@ -150,8 +150,8 @@ function batchSearch(
   const attempt = async (of: State[], tried: readonly number[], refine: boolean, tune: boolean): Promise<void> => {
     const centers = await walker.centers(points);
     const live = Array.from({ length: samples }, (_, s) => (tried[s] ?? 0) > 0);
-    const reach = Float64Array.from(live, (wanted, s) => (wanted ? tried[s] : 0));
-    const on = await walker.onSets(centers, reach, live, refine);
+    const radii = Float64Array.from(live, (wanted, s) => (wanted ? tried[s] : 0));
+    const on = await walker.onSets(centers, radii, live, refine);
     const forms: Form[] = own.flatMap((i, s) =>
       Array.from({ length: classes }, (_, j) => ({ who: s, plus: predicted[i], minus: j })).filter(
         ({ minus }) => live[s] && minus !== predicted[i] && !(known(i, minus) >= tried[s]),
@@ -160,7 +160,7 @@ function batchSearch(
     const lasts = own.map((_, s) => tried[s] ?? 0);
     const note = (part: readonly Form[], lines: LowerLines) => {
       part.forEach(({ who }, k) => {
-        lasts[who] = Math.min(lasts[who], lastsFor(lines, k, reach[who]));
+        lasts[who] = Math.min(lasts[who], lastsFor(lines, k, radii[who]));
       });
     };
     const usual = forms.length > 0 ? await walker.lower(on, forms) : null;
@@ -171,7 +171,7 @@ function batchSearch(
         const tuned = await walker.tuned(on, centers, part, steps);
         // A form keeps the line that lasts longer.
         part.forEach(({ who }, m) => {
-          const best = Math.max(lastsFor(usual, open[m], reach[who]), lastsFor(tuned, m, reach[who]));
+          const best = Math.max(lastsFor(usual, open[m], radii[who]), lastsFor(tuned, m, radii[who]));
           lasts[who] = Math.min(lasts[who], best);
         });
       }

@@ -15,7 +15,7 @@ export interface FormOnSet {
   /** [size] */
   readonly center: Float64Array;
   /** [1] for balls, [size] for boxes. */
-  readonly reach: Float64Array;
+  readonly radii: Float64Array;
   readonly plus: number;
   readonly minus: number;
 }
@@ -86,20 +86,20 @@ export async function refuterOf(engine: Engine, plan: Plan, kind: SetKind, sampl
 }
 
 /** The point of a set where g . x is lowest. */
-export function lowestOn(kind: SetKind, { center, reach }: Pick<FormOnSet, "center" | "reach">, g: Float64Array) {
+export function lowestOn(kind: SetKind, { center, radii }: Pick<FormOnSet, "center" | "radii">, g: Float64Array) {
   const largest = g.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
   if (!(largest > 0)) return center;
   switch (kind) {
     case "box":
     case "inf":
-      return center.map((v, i) => v - Math.sign(g[i]) * (kind === "box" ? reach[i] : reach[0]));
+      return center.map((v, i) => v - Math.sign(g[i]) * (kind === "box" ? radii[i] : radii[0]));
     case 2: {
-      const scale = (reach[0] * inside) / lengthOf(g, largest);
+      const scale = (radii[0] * inside) / lengthOf(g, largest);
       return center.map((v, i) => v - g[i] * scale);
     }
     case 1: {
       const at = g.findIndex((v) => Math.abs(v) === largest);
-      return center.map((v, i) => (i === at ? v - Math.sign(g[i]) * reach[0] * inside : v));
+      return center.map((v, i) => (i === at ? v - Math.sign(g[i]) * radii[0] * inside : v));
     }
     default:
       return kind satisfies never;
@@ -116,7 +116,7 @@ const lengthOf = (v: Float64Array, largest: number): number =>
 
 /** A step from a point of a set that is a part of its size, and back into the set. */
 function downhill(kind: SetKind, set: FormOnSet, point: Float64Array, g: Float64Array, part: number): Float64Array {
-  const { center, reach } = set;
+  const { center, radii } = set;
   // A mean of two points of a convex set is in it.
   if (kind === 1) {
     const end = lowestOn(kind, set, g);
@@ -124,15 +124,15 @@ function downhill(kind: SetKind, set: FormOnSet, point: Float64Array, g: Float64
   }
   if (kind !== 2) {
     return point.map((v, i) => {
-      const r = kind === "box" ? reach[i] : reach[0];
+      const r = kind === "box" ? radii[i] : radii[0];
       return Math.min(center[i] + r, Math.max(center[i] - r, v - Math.sign(g[i]) * part * 2 * r));
     });
   }
   const largest = g.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
   if (!(largest > 0)) return point;
-  const scale = (2 * part * reach[0]) / lengthOf(g, largest);
+  const scale = (2 * part * radii[0]) / lengthOf(g, largest);
   const moved = point.map((v, i) => v - g[i] * scale - center[i]);
   const away = Math.hypot(...moved);
-  const back = Math.min(1, (reach[0] * inside) / Math.max(away, 1e-300));
+  const back = Math.min(1, (radii[0] * inside) / Math.max(away, 1e-300));
   return moved.map((v, i) => center[i] + v * back);
 }

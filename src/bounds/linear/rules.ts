@@ -1,4 +1,4 @@
-/** @file What the walk does where a network bends: one line below and one above a function of one number, planes below and above a product. */
+/** @file What the walk does at nonlinearities: one line below and one above a function of one number, planes below and above a product. */
 import { apply, type Node } from "../../graph/graph.ts";
 import { input } from "../../graph/leaf.ts";
 import { add, maximum, minimum, mul, neg } from "../../ops/arith.ts";
@@ -7,7 +7,7 @@ import { gather } from "../../ops/gather.ts";
 import { reshape } from "../../ops/movement.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { type Tensor, tensor } from "../../tensor/tensor.ts";
-import type { BendRule } from "./back.ts";
+import type { NonlinearityRule } from "./back.ts";
 import type { Lines } from "./lines.ts";
 import type { Plan, Product } from "./plan.ts";
 
@@ -17,11 +17,11 @@ export interface Range {
   readonly high: Float64Array;
 }
 
-/** What is known of the bends of a batch; what is not there was not needed yet. */
+/** What is known of the nonlinearities of a batch; what is not there was not needed yet. */
 export interface Known {
-  /** Of the nodes that bends read, by position. */
+  /** Of the nodes that nonlinearities read, by position. */
   readonly ranges: ReadonlyMap<number, Range>;
-  /** Of what acts element by element, by number of the bend. */
+  /** Of what acts element by element, by number of the nonlinearity. */
   readonly lines: ReadonlyMap<number, Lines>;
 }
 
@@ -58,12 +58,12 @@ export function tablesOf<K extends Known>(samples: number, who: Node): Tables<K>
  * the second for every op that is a sum of products, because its own vjp is linear in each factor.
  */
 export const usualRules =
-  <K extends Known>(plan: Plan, table: Table<K>): BendRule =>
+  <K extends Known>(plan: Plan, table: Table<K>): NonlinearityRule =>
   (k, c, node) => {
-    const bend = plan.bends[k];
-    return bend.kind === "pointwise"
-      ? betweenLines(lineTables(k, bend.size, table), c)
-      : betweenPlanes(plan, bend, c, node, table);
+    const nonlinearity = plan.nonlinearities[k];
+    return nonlinearity.kind === "pointwise"
+      ? betweenLines(lineTables(k, nonlinearity.size, table), c)
+      : betweenPlanes(plan, nonlinearity, c, node, table);
   };
 
 /** Lines of every row, [rows, size] each. */
@@ -74,7 +74,7 @@ export interface LineTables {
   readonly aboveOffset: Node;
 }
 
-/** The lines of a bend. Default: those of the whole range. */
+/** The lines of a nonlinearity. Default: those of the whole range. */
 export function lineTables<K extends Known>(
   k: number,
   size: number,
@@ -103,9 +103,9 @@ function betweenLines(lines: LineTables, c: Node) {
   };
 }
 
-function betweenPlanes<K extends Known>(plan: Plan, bend: Product, c: Node, node: Node, table: Table<K>) {
+function betweenPlanes<K extends Known>(plan: Plan, nonlinearity: Product, c: Node, node: Node, table: Table<K>) {
   const rows = c.shape[0];
-  const [a, b] = bend.reads.map((at, i) => {
+  const [a, b] = nonlinearity.reads.map((at, i) => {
     const size = sizeOf(plan.varying[at].shape);
     const end = (side: "low" | "high") =>
       reshape(

@@ -18,21 +18,21 @@ export interface Sizes {
  *     gamma_n |c|_1 max ( |A| |in| + |b| ),   n the numbers that a sum can have, in any order;
  *
  * where weights are computed they err by `computedError` besides. `input` is the largest |x|, `known` the largest |z| of a node whose range is
- * known, `lines` the largest |slope| |z| + |offset| of a bend's lines; Infinity where nothing is known.
+ * known, `lines` the largest |slope| |z| + |offset| of a nonlinearity's lines; Infinity where nothing is known.
  */
 export function sizesOf(
   plan: Plan,
   input: number,
   known: (at: number) => number,
-  lines: (bend: number) => number,
+  lines: (nonlinearity: number) => number,
 ): Sizes {
-  const { varying, affine, bends } = plan;
+  const { varying, affine, nonlinearities } = plan;
   const size = new Float64Array(varying.length);
   const loss = new Float64Array(varying.length);
   const more = varying.length + 64;
   for (let at = 0; at < varying.length; at++) {
     const facts = affine[at];
-    const k = plan.bendAt(at);
+    const k = plan.nonlinearityAt(at);
     if (facts) {
       const read = facts.parts.reduce((sum, p) => addUp(sum, timesUp(p.norm, size[p.from])), facts.biasSize);
       const relative = up(gamma(facts.terms + more) + 4 * facts.relative);
@@ -41,11 +41,14 @@ export function sizesOf(
     } else if (k === undefined) {
       size[at] = input;
     } else {
-      const bend = bends[k];
+      const nonlinearity = nonlinearities[k];
       // Between lines a value is no larger than they are.
-      const own = bend.kind === "product" ? productSize(bend, (from) => size[from]) : lines(k);
-      const read = bend.kind === "product" ? own : addUp(own, size[bend.reads[0]]);
-      loss[at] = timesUp(up(8 * gamma(bend.size * (bend.kind === "product" ? bend.terms : 1) + more)), read);
+      const own = nonlinearity.kind === "product" ? productSize(nonlinearity, (from) => size[from]) : lines(k);
+      const read = nonlinearity.kind === "product" ? own : addUp(own, size[nonlinearity.reads[0]]);
+      loss[at] = timesUp(
+        up(8 * gamma(nonlinearity.size * (nonlinearity.kind === "product" ? nonlinearity.terms : 1) + more)),
+        read,
+      );
       size[at] = Math.min(own, known(at));
     }
   }
@@ -54,42 +57,44 @@ export function sizesOf(
 
 /**
  * What float64 may make of every node at points with |x| <= `input`, in any order of summation. `seen` are the least and the largest value that were
- * computed of a node, where they are known: of all that bends read. Elementary functions err by 2^-44 of argument, argument times slope, and value.
+ * computed of a node, where they are known: of all that nonlinearities read. Elementary functions err by 2^-44 of argument, argument times slope, and value.
  */
 export function centerErrors(
   plan: Plan,
   input: number,
   seen: ReadonlyMap<number, readonly [number, number]>,
 ): Float64Array {
-  const { varying, affine, bends } = plan;
+  const { varying, affine, nonlinearities } = plan;
   const size = new Float64Array(varying.length);
   const error = new Float64Array(varying.length);
   for (let at = 0; at < varying.length; at++) {
     const facts = affine[at];
-    const k = plan.bendAt(at);
-    const reach = (from: number) => addUp(size[from], error[from]);
+    const k = plan.nonlinearityAt(at);
+    const extent = (from: number) => addUp(size[from], error[from]);
     let own = input;
     if (facts) {
-      own = facts.parts.reduce((sum, p) => addUp(sum, timesUp(p.norm, reach(p.from))), facts.biasSize);
+      own = facts.parts.reduce((sum, p) => addUp(sum, timesUp(p.norm, extent(p.from))), facts.biasSize);
       const carried = facts.parts.reduce((sum, p) => addUp(sum, timesUp(p.norm, error[p.from])), 0);
       const rounded = facts.exact ? 0 : timesUp(up(gamma(facts.terms + 64) + 4 * facts.relative), own);
       error[at] = addUp(carried, rounded);
     } else if (k !== undefined) {
-      const bend = bends[k];
-      if (bend.kind === "pointwise") {
-        const [from] = bend.reads;
+      const nonlinearity = nonlinearities[k];
+      if (nonlinearity.kind === "pointwise") {
+        const [from] = nonlinearity.reads;
         const [least, most] = seen.get(from) ?? [-size[from], size[from]];
         const [low, high] = [down(least - error[from]), up(most + error[from])];
-        const steep = steepest(bend, low, high);
-        const end = bend.apply(new Float64Array(bend.size).fill(low)).reduce((top, v) => Math.max(top, Math.abs(v)), 0);
+        const steep = steepest(nonlinearity, low, high);
+        const end = nonlinearity
+          .apply(new Float64Array(nonlinearity.size).fill(low))
+          .reduce((top, v) => Math.max(top, Math.abs(v)), 0);
         own = addUp(up(2 * end), timesUp(steep, up(high - low)));
-        const read = timesUp(Math.max(1, steep), reach(from));
+        const read = timesUp(Math.max(1, steep), extent(from));
         error[at] = addUp(timesUp(steep, error[from]), timesUp(computedError, addUp(read, own)));
       } else {
-        own = productSize(bend, reach);
-        const [a, b] = bend.reads;
-        const carried = addUp(timesUp(error[a], reach(b)), timesUp(error[b], reach(a)));
-        error[at] = addUp(timesUp(bend.terms, carried), timesUp(gamma(bend.terms + 64), own));
+        own = productSize(nonlinearity, extent);
+        const [a, b] = nonlinearity.reads;
+        const carried = addUp(timesUp(error[a], extent(b)), timesUp(error[b], extent(a)));
+        error[at] = addUp(timesUp(nonlinearity.terms, carried), timesUp(gamma(nonlinearity.terms + 64), own));
       }
     }
     const known = seen.get(at);
@@ -100,11 +105,11 @@ export function centerErrors(
 
 // --- internal ---
 
-const steepest = (bend: Pointwise, low: number, high: number): number => {
-  const [a, b] = bend.slopeOn(low, high);
+const steepest = (nonlinearity: Pointwise, low: number, high: number): number => {
+  const [a, b] = nonlinearity.slopeOn(low, high);
   return Math.max(Math.abs(a), Math.abs(b));
 };
 
 /** Not below the absolute values of sums of products. */
-const productSize = (bend: Product, size: (from: number) => number): number =>
-  timesUp(up(2 * bend.terms), timesUp(size(bend.reads[0]), size(bend.reads[1])));
+const productSize = (nonlinearity: Product, size: (from: number) => number): number =>
+  timesUp(up(2 * nonlinearity.terms), timesUp(size(nonlinearity.reads[0]), size(nonlinearity.reads[1])));

@@ -1,5 +1,5 @@
 /**
- * @file Better lines by gradient: the slope of every line (alpha-CROWN) and, in l2, a multiplier for the ball around what every bend reads as a
+ * @file Better lines by gradient: the slope of every line (alpha-CROWN) and, in l2, a multiplier for the ball around what every nonlinearity reads as a
  * whole (SDP-CROWN). Every step is a bound; a counted number of steps is made, and rows that are proved make room for others.
  */
 import type { Engine } from "../../engine/engine.ts";
@@ -12,7 +12,7 @@ import { sum } from "../../ops/broadcast.ts";
 import { exp, sqrt } from "../../ops/pointwise.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { type Tensor, tensor } from "../../tensor/tensor.ts";
-import { type BendRule, pullBack, rowLength } from "./back.ts";
+import { type NonlinearityRule, pullBack, rowLength } from "./back.ts";
 import type { SetKind } from "./ball.ts";
 import type { Pieces } from "./lines.ts";
 import type { Plan, Pointwise } from "./plan.ts";
@@ -20,7 +20,7 @@ import { askedOf, type Batch, type Form, fed, type LowerLines, lineNames, lineOu
 import { type Known, type LineTables, lineTables, type Table, tablesOf, usualRules } from "./rules.ts";
 import type { Sizes } from "./sizes.ts";
 
-/** The l2 ball in which what a bend reads stays, at every sample. */
+/** The l2 ball in which what a nonlinearity reads stays, at every sample. */
 export interface Ball {
   /** [samples, size] */
   readonly middle: Float64Array;
@@ -28,7 +28,7 @@ export interface Ball {
   readonly radius: Float64Array;
 }
 
-/** What tuning needs besides, by number of the bend. */
+/** What tuning needs besides, by number of the nonlinearity. */
 export interface KnownPieces extends Known {
   readonly pieces: ReadonlyMap<number, Pieces>;
   readonly balls: ReadonlyMap<number, Ball>;
@@ -41,7 +41,7 @@ export type RowState = Readonly<Record<string, Float64Array>>;
 export interface Relaxed {
   /** The parameters that gave it, to go on from. */
   readonly state: RowState;
-  /** Of every pointwise bend by number: how much each neuron's relaxation takes off the bound, [size]. */
+  /** Of every pointwise nonlinearity by number: how much each neuron's relaxation takes off the bound, [size]. */
   readonly lost: ReadonlyMap<number, Float64Array>;
   /** The covector at the input, [size]. */
   readonly g: Float64Array;
@@ -68,7 +68,7 @@ export interface Tuner {
 }
 
 /**
- * Compile the tuning of forms at the node `from`. `balls` says for which bends there are balls; `branching` adds a multiplier to the range of every
+ * Compile the tuning of forms at the node `from`. `balls` says for which nonlinearities there are balls; `branching` adds a multiplier to the range of every
  * neuron (beta-CROWN, Wang et al. 2021), which pays once ranges are smaller than what is proved of them elsewhere: where they were split.
  */
 export async function tunerOf(
@@ -86,10 +86,13 @@ export async function tunerOf(
   const extra: Node[] = [];
   const lost = new Map<number, Node>();
   const whole = sqrt(sum(mul(asked.c, asked.c), [1], true));
-  const rule: BendRule = (k, c, node) => {
-    const bend = plan.bends[k];
-    if (bend.kind !== "pointwise") return usual(k, c, node);
-    const made = tunedBend(k, bend, c, table, { ball: balls.has(k), branching: branching ? whole : null });
+  const rule: NonlinearityRule = (k, c, node) => {
+    const nonlinearity = plan.nonlinearities[k];
+    if (nonlinearity.kind !== "pointwise") return usual(k, c, node);
+    const made = tunedNonlinearity(k, nonlinearity, c, table, {
+      ball: balls.has(k),
+      branching: branching ? whole : null,
+    });
     params.push(...made.params);
     extra.push(...made.losses);
     lost.set(k, made.lost);
@@ -227,7 +230,7 @@ interface Param {
 }
 
 /**
- * One bend with a slope g_i = c_i sigma_i of every line, sigma_i free within the slopes of the range, and in l2 a multiplier lambda >= 0 of the ball
+ * One nonlinearity with a slope g_i = c_i sigma_i of every line, sigma_i free within the slopes of the range, and in l2 a multiplier lambda >= 0 of the ball
  * |z - z0| <= rho. With l the lines of the two pieces of the range (left and right of the cut), below where c_i > 0 and above where c_i < 0,
  *
  *     c . s(z) >= g . z + sum_i min over both pieces of min over z_i in the piece of ( c_i l(z_i) - g_i z_i + lambda/2 (z_i - z0_i)^2 ) - lambda/2 rho^2
@@ -236,14 +239,14 @@ interface Param {
  * SDP-CROWN (Chiu et al. 2025), with lambda = 0 that of alpha-CROWN (Xu et al. 2021). It holds for any g: with `branching` a multiplier of the
  * range is added to each, g_i = c_i sigma_i - beta_i (beta-CROWN, Wang et al. 2021).
  */
-function tunedBend(
+function tunedNonlinearity(
   k: number,
-  bend: Pointwise,
+  nonlinearity: Pointwise,
   c: Node,
   table: Table<KnownPieces>,
   { ball, branching }: { readonly ball: boolean; readonly branching: Node | null },
 ) {
-  const { size } = bend;
+  const { size } = nonlinearity;
   const rows = c.shape[0];
   const of = (name: string, read: (p: Pieces) => Float64Array) =>
     table(`${name} ${k}`, size, ({ pieces }) => read(pieces.get(k) as Pieces));
@@ -275,7 +278,7 @@ function tunedBend(
     params.push({ name: `beta ${k}`, node: beta, level: false, rate: 1, project: (moved) => moved });
     // What is counted along the walk allows for |g_i| <= |c_i sigma_i|.
     const rounding = table(`rounding ${k}`, 1, ({ pieces }) =>
-      (pieces.get(k) as Pieces).reach.map((z) => up(8 * gamma(size + 64) * up(z))),
+      (pieces.get(k) as Pieces).extent.map((z) => up(8 * gamma(size + 64) * up(z))),
     );
     losses.push(mul(rowLength(g), rounding));
   }
@@ -321,7 +324,7 @@ function tunedBend(
   const lost = mul(least2, -1);
   if (!lambda || !rho) return { g: [g], number, params, losses, lost };
   const squares = table(`squares ${k}`, 1, ({ pieces, balls }) =>
-    (balls.get(k) as Ball).radius.map((r, s) => squareLoss(size, (pieces.get(k) as Pieces).reach[s], r)),
+    (balls.get(k) as Ball).radius.map((r, s) => squareLoss(size, (pieces.get(k) as Pieces).extent[s], r)),
   );
   return {
     g: [g],
@@ -333,11 +336,11 @@ function tunedBend(
 }
 
 /**
- * What the squares may be off by, for lambda = 1: their sum of n terms, each at most (2 reach)^2, and rho^2. A point that is the lowest but for its
- * own rounding, a few units of 4 reach, costs the square of that and is within the same.
+ * What the squares may be off by, for lambda = 1: their sum of n terms, each at most (2 extent)^2, and rho^2. A point that is the lowest but for its
+ * own rounding, a few units of 4 extent, costs the square of that and is within the same.
  */
-const squareLoss = (n: number, reach: number, rho: number): number =>
-  up((n + 64) * 2 ** -50 * up(n * 4 * reach * reach + rho * rho));
+const squareLoss = (n: number, extent: number, rho: number): number =>
+  up((n + 64) * 2 ** -50 * up(n * 4 * extent * extent + rho * rho));
 
 /** One step of Adam uphill for every row by itself: what a program must give for the next step. */
 function descent(lower: Node, params: readonly Param[], rows: number): Record<string, Node> {

@@ -94,17 +94,17 @@ describe("walkerOf()", () => {
   it("notices slopes that are said to be too close together", async () => {
     const smaller = (plan: Plan): Plan => ({
       ...plan,
-      bends: plan.bends.map((bend) =>
-        bend.kind === "pointwise"
+      nonlinearities: plan.nonlinearities.map((nonlinearity) =>
+        nonlinearity.kind === "pointwise"
           ? {
-              ...bend,
+              ...nonlinearity,
               slopeOn(low, high) {
-                const [a, b] = bend.slopeOn(low, high);
+                const [a, b] = nonlinearity.slopeOn(low, high);
                 const [mid, half] = [(a + b) / 2, 0.6 * ((b - a) / 2)];
                 return [mid - half, mid + half];
               },
             }
-          : bend,
+          : nonlinearity,
       ),
     });
     let breaches = 0;

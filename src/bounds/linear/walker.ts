@@ -10,7 +10,7 @@ import type { SetKind } from "./ball.ts";
 import { gainsOf, rowsFor } from "./gains.ts";
 import { hullOf } from "./hull.ts";
 import { type Lines, linesOn, type Pieces, piecesOn } from "./lines.ts";
-import type { Bend, Plan } from "./plan.ts";
+import type { Nonlinearity, Plan } from "./plan.ts";
 import { type Batch, type Form, type LowerLines, type WalkProgram, walkProgram } from "./program.ts";
 import type { Known, Range } from "./rules.ts";
 import { centerErrors, type Sizes, sizesOf } from "./sizes.ts";
@@ -37,13 +37,13 @@ export interface Walker {
   readonly samples: number;
   centers(x: Float64Array): Promise<Centers>;
   /**
-   * Ranges and lines at every bend, on sets of the given reach ([samples, 1], for boxes [samples, size]). `live` says for which samples they are
+   * Ranges and lines at every nonlinearity, on sets of the given radii ([samples, 1], for boxes [samples, size]). `live` says for which samples they are
    * wanted; the others stay where they are. With `refine` ranges of inner nodes are sought by the walk too, where constants leave them open; what
    * nothing else bounds always is. `narrow` takes from a range what is known not to be in it.
    */
   onSets(
     centers: Centers,
-    reach: Float64Array,
+    radii: Float64Array,
     live: readonly boolean[],
     refine: boolean,
     narrow?: (at: number, range: Range) => void,
@@ -53,7 +53,7 @@ export interface Walker {
   /** The same by lines that are sought in so many steps. */
   tuned(on: OnSets, centers: Centers, forms: readonly Form[], steps: number): Promise<LowerLines>;
   /** Sets on which ranges are known, as `onSets` gives them: nothing is sought, lines are made. */
-  withRanges(centers: Centers, reach: Float64Array, ranges: ReadonlyMap<number, Range>): OnSets;
+  withRanges(centers: Centers, radii: Float64Array, ranges: ReadonlyMap<number, Range>): OnSets;
   /** `tuned` with a multiplier for every range too; a form may go on from the state of another. */
   branched(
     on: OnSets,
@@ -79,13 +79,15 @@ export interface WalkerOptions {
 /** Make a walker. */
 export async function walkerOf(options: WalkerOptions): Promise<Walker> {
   const { engine, plan, kind, samples, constantOf } = options;
-  const { bends, varying, needs } = plan;
+  const { nonlinearities, varying, needs } = plan;
   const { size: inner } = plan.subject;
   const free = plan.many;
   const last = varying.length - 1;
   const gains = new Map<number, Float64Array>();
   for (const at of needs) gains.set(at, await gainsOf(engine, plan, constantOf, kind === "box" ? "inf" : kind, at));
-  const readers = new Map(needs.map((at) => [at, bends.filter((b) => (b.reads as readonly number[]).includes(at))]));
+  const readers = new Map(
+    needs.map((at) => [at, nonlinearities.filter((b) => (b.reads as readonly number[]).includes(at))]),
+  );
   const walks = new Map<number, WalkProgram>();
   const tuners = new Map<string, Tuner>();
   let forward: Program | undefined;
@@ -103,9 +105,11 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
     walks.set(at, known);
     return known;
   };
-  const ballOf = (bend: Bend) => constantOf(varying[bend.reads[0]]);
+  const ballOf = (nonlinearity: Nonlinearity) => constantOf(varying[nonlinearity.reads[0]]);
   const balls = new Set(
-    kind === 2 ? bends.flatMap((b, k) => (b.kind === "pointwise" && Number.isFinite(ballOf(b)) ? [k] : [])) : [],
+    kind === 2
+      ? nonlinearities.flatMap((b, k) => (b.kind === "pointwise" && Number.isFinite(ballOf(b)) ? [k] : []))
+      : [],
   );
   const tune = async (
     on: OnSets,
@@ -123,15 +127,15 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
     tuners.set(name, tuner);
     const pieces = new Map<number, Pieces>();
     const around = new Map<number, Ball>();
-    bends.forEach((bend, k) => {
-      if (bend.kind !== "pointwise") return;
-      const { low, high } = on.ranges.get(bend.reads[0]) as Range;
-      pieces.set(k, piecesOn(bend, low, high));
-      const center = centers.values.get(bend.reads[0]);
+    nonlinearities.forEach((nonlinearity, k) => {
+      if (nonlinearity.kind !== "pointwise") return;
+      const { low, high } = on.ranges.get(nonlinearity.reads[0]) as Range;
+      pieces.set(k, piecesOn(nonlinearity, low, high));
+      const center = centers.values.get(nonlinearity.reads[0]);
       if (balls.has(k) && center) {
         around.set(
           k,
-          ballAround({ low, high }, center, (s) => up(on.batch.reach[s] * ballOf(bend)), samples),
+          ballAround({ low, high }, center, (s) => up(on.batch.radii[s] * ballOf(nonlinearity)), samples),
         );
       }
     });
@@ -147,17 +151,17 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
       ),
     );
     const tuned = await tuner.tune(on.batch, { ...on, pieces, balls: around }, sizes, forms, steps, starts);
-    // Back through the walk is as much again, and a bend takes several operations more.
+    // Back through the walk is as much again, and a nonlinearity takes several operations more.
     spent += 4 * tuned.made * costFrom(last);
     return tuned;
   };
-  const radiusOf = (reach: Float64Array, s: number) =>
-    kind === "box" ? largest(reach.subarray(s * inner, (s + 1) * inner)) : reach[s];
+  const radiusOf = (radii: Float64Array, s: number) =>
+    kind === "box" ? largest(radii.subarray(s * inner, (s + 1) * inner)) : radii[s];
 
   /** The largest |x| on the set of every sample. */
-  const inputSizes = (centers: Centers, reach: Float64Array, live: (s: number) => boolean) =>
+  const inputSizes = (centers: Centers, radii: Float64Array, live: (s: number) => boolean) =>
     Float64Array.from({ length: samples }, (_, s) =>
-      up(largest(centers.x.subarray(s * inner, (s + 1) * inner)) + (live(s) ? radiusOf(reach, s) : 0)),
+      up(largest(centers.x.subarray(s * inner, (s + 1) * inner)) + (live(s) ? radiusOf(radii, s) : 0)),
     );
 
   return {
@@ -186,29 +190,32 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
       return { x, values: new Map([...values].map(([at, z]) => [at, { z, error: errors[at] }])) };
     },
 
-    async onSets(centers, reach, live, refine, narrow) {
-      const batch: Batch = { samples, center: centers.x, reach };
+    async onSets(centers, radii, live, refine, narrow) {
+      const batch: Batch = { samples, center: centers.x, radii };
       const ranges = new Map<number, Range>();
       const lines = new Map<number, Lines>();
-      const inputs = inputSizes(centers, reach, (s) => live[s]);
-      const hull = hullOf(plan, centers.x, reach, kind, live);
+      const inputs = inputSizes(centers, radii, (s) => live[s]);
+      const hull = hullOf(plan, centers.x, radii, kind, live);
       const sizes = () => sizesOfBatch(plan, inputs, ranges, lines);
       for (const at of needs) {
         const n = sizeOf(varying[at].shape);
         const range = aroundCenters(centers.values.get(at), gains.get(at) as Float64Array, (s) =>
-          live[s] ? radiusOf(reach, s) : 0,
+          live[s] ? radiusOf(radii, s) : 0,
         );
         hull?.narrow(at, range, ranges);
         narrow?.(at, range);
         const forms: Form[] = [];
         for (let s = 0; s < samples; s++) {
           // On balls constants of the first affine map are exact.
-          const first = plan.bendsBefore(at).length === 0;
+          const first = plan.nonlinearitiesBefore(at).length === 0;
           if (!live[s] || (first && kind !== "box")) continue;
           for (let j = 0; j < n; j++) {
             const i = s * n + j;
             const finite = range.low[i] > Number.NEGATIVE_INFINITY && range.high[i] < Number.POSITIVE_INFINITY;
-            if (finite && (!(refine || first) || isSettled(readers.get(at) as Bend[], range.low[i], range.high[i])))
+            if (
+              finite &&
+              (!(refine || first) || isSettled(readers.get(at) as Nonlinearity[], range.low[i], range.high[i]))
+            )
               continue;
             forms.push({ who: s, plus: j, minus: -1 }, { who: s, plus: -1, minus: j });
           }
@@ -225,8 +232,9 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
           }
         }
         ranges.set(at, range);
-        bends.forEach((bend, k) => {
-          if (bend.kind === "pointwise" && bend.reads[0] === at) lines.set(k, linesOn(bend, range.low, range.high));
+        nonlinearities.forEach((nonlinearity, k) => {
+          if (nonlinearity.kind === "pointwise" && nonlinearity.reads[0] === at)
+            lines.set(k, linesOn(nonlinearity, range.low, range.high));
         });
       }
       return { batch, ranges, lines, sizes: sizes() };
@@ -245,15 +253,15 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
 
     branched: (on, centers, forms, steps, starts) => tune(on, centers, forms, steps, true, starts),
 
-    withRanges(centers, reach, ranges) {
+    withRanges(centers, radii, ranges) {
       const lines = new Map<number, Lines>();
-      bends.forEach((bend, k) => {
-        if (bend.kind !== "pointwise") return;
-        const { low, high } = ranges.get(bend.reads[0]) as Range;
-        lines.set(k, linesOn(bend, low, high));
+      nonlinearities.forEach((nonlinearity, k) => {
+        if (nonlinearity.kind !== "pointwise") return;
+        const { low, high } = ranges.get(nonlinearity.reads[0]) as Range;
+        lines.set(k, linesOn(nonlinearity, low, high));
       });
-      const inputs = inputSizes(centers, reach, () => true);
-      const batch: Batch = { samples, center: centers.x, reach };
+      const inputs = inputSizes(centers, radii, () => true);
+      const batch: Batch = { samples, center: centers.x, radii };
       return { batch, ranges, lines, sizes: sizesOfBatch(plan, inputs, ranges, lines) };
     },
 
@@ -269,10 +277,10 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
 // --- internal ---
 
 /** Would a smaller range change nothing? So it is where the function has one slope on it. */
-const isSettled = (readers: readonly Bend[], low: number, high: number): boolean =>
-  readers.every((bend) => {
-    if (bend.kind === "product") return low === high;
-    const [a, b] = bend.slopeOn(low, high);
+const isSettled = (readers: readonly Nonlinearity[], low: number, high: number): boolean =>
+  readers.every((nonlinearity) => {
+    if (nonlinearity.kind === "product") return low === high;
+    const [a, b] = nonlinearity.slopeOn(low, high);
     return a === b;
   });
 
@@ -302,13 +310,13 @@ function aroundCenters(
 function ballAround(
   { low, high }: Range,
   { z, error }: { readonly z: Float64Array; readonly error: number },
-  reach: (sample: number) => number,
+  radii: (sample: number) => number,
   samples: number,
 ): Ball {
   const n = low.length / samples;
   const middle = z.slice();
   const radius = Float64Array.from({ length: samples }, (_, s) => {
-    const own = up(reach(s) + up(sqrtUp(n) * error));
+    const own = up(radii(s) + up(sqrtUp(n) * error));
     let square = 0;
     for (let i = s * n; i < (s + 1) * n; i++) {
       const half = up(high[i] / 2 - low[i] / 2) * (1 + 2 ** -50);

@@ -177,9 +177,9 @@ function byBehaviour(node: Node, inputs: readonly Range[], varies: readonly bool
     const size = inputs.map(sizesOf).reduce((top, s) => s.reduce((t, v) => Math.max(t, v), top), 0);
     const move = parts.reduce((top, p) => p.radius.reduce((t, v) => Math.max(t, v), top), 0);
     const terms = inputs.reduce((n, r) => n + r.low.length, 16);
-    const reach = (v: number) =>
+    const slack = (v: number) =>
       up(up(lipschitz * move) + 2 * (valueError + gamma(terms)) * (size + Math.abs(v) + Math.log(terms)));
-    return { low: values.map((v) => down(v - reach(v))), high: values.map((v) => up(v + reach(v))) };
+    return { low: values.map((v) => down(v - slack(v))), high: values.map((v) => up(v + slack(v))) };
   }
   return everything;
 }

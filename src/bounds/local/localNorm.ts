@@ -1,6 +1,6 @@
 /**
  * @file The constants of nodes on a domain. Ranges and constants go forward together: ranges tell the slopes of a node, and its constant
- * in turn keeps it within L times the reach of the domain around its value in the middle.
+ * in turn keeps it within L times the largest distance in the domain around its value in the middle.
  */
 import type { Flow } from "../../graph/behaviour.ts";
 import type { Node } from "../../graph/graph.ts";
@@ -37,7 +37,7 @@ export function localNorms(
   const box = boxAround(domain, sizeOf(flow.input.shape));
   const { mid, radius } = middleOf(box);
   const center = domain.kind === "ball" ? Float64Array.from(domain.center) : mid;
-  const reach = reachOf(domain, radius, norm);
+  const distance = largestDistance(domain, radius, norm);
   const constants = new Map<Node, number>();
   const ranges = new Map<Node, Range>([[flow.input, box]]);
   const middles = new Map<Node, Range>([[flow.input, { low: center, high: center }]]);
@@ -107,7 +107,7 @@ export function localNorms(
         const varies = maskOf(node);
         const from = (of: (x: Node) => Range) => nodeRange(node, node.inputs.map(of), varies);
         const middle = from((x) => middles.get(x) ?? rangeOf(x));
-        const around = timesUp(L, reach);
+        const around = timesUp(L, distance);
         const ball =
           around < Number.POSITIVE_INFINITY
             ? { low: middle.low.map((v) => down(v - around)), high: middle.high.map((v) => up(v + around)) }
@@ -131,7 +131,7 @@ const quickWork = 1e6;
 const tooMuch = "the ranges before it are too much work for the time";
 
 /** The largest p-norm of x - center over the domain, rounded up. */
-function reachOf(domain: Domain, radius: Float64Array, norm: Norm): number {
+function largestDistance(domain: Domain, radius: Float64Array, norm: Norm): number {
   if (domain.kind === "ball" && domain.norm === 2) {
     return norm === 1 ? up(sqrtUp(radius.length) * domain.radius) : domain.radius;
   }

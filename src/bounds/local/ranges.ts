@@ -153,9 +153,9 @@ function ballRange({ weight, bias }: AffineLayer, ball: Domain & { readonly kind
       dual += ball.norm === 2 ? w * w : Math.abs(w);
     }
     const length = ball.norm === 2 ? sqrtUp(up(sumUp(dual, cols) + tiny)) : up(sumUp(dual, cols) + tiny);
-    const reach = up(up(length * ball.radius) + up(2 * g * absolute + tiny));
-    low[i] = down(z - reach);
-    high[i] = up(z + reach);
+    const spread = up(up(length * ball.radius) + up(2 * g * absolute + tiny));
+    low[i] = down(z - spread);
+    high[i] = up(z + spread);
   }
   return { low, high };
 }

@@ -126,7 +126,7 @@ function sizesOf(
 
 /**
  * Upper bounds of y D w for all columns w of W, y the row of Y_(t+1). Going on from s to w = W s errs by gamma |W||s| entry by entry,
- * and what it multiplies is |D y| <= reach: at most gamma |s| . (|W|^T reach), collected in `error`.
+ * and what it multiplies is |D y| <= spread: at most gamma |s| . (|W|^T spread), collected in `error`.
  */
 function upperOf(
   chain: Chain,
@@ -200,8 +200,8 @@ function meeting(
   const size = here.low.map((l, j) => Math.max(Math.abs(l), Math.abs(here.high[j])));
   for (let i = 0; i < weight.rows; i++) {
     const d = Math.max(Math.abs(slopes[layer].low[i]), Math.abs(slopes[layer].high[i]));
-    const reach = d * Math.max(Math.abs(behind.low[i]), Math.abs(behind.high[i]));
-    for (let j = 0; j < weight.cols; j++) size[j] += Math.abs(weight.data[i * weight.cols + j]) * reach;
+    const spread = d * Math.max(Math.abs(behind.low[i]), Math.abs(behind.high[i]));
+    for (let j = 0; j < weight.cols; j++) size[j] += Math.abs(weight.data[i * weight.cols + j]) * spread;
   }
   return size;
 }

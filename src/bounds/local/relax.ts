@@ -129,7 +129,7 @@ const lineError = 2 ** -43;
 
 /**
  * Upper bounds of A a_(i-1) + sign b_i, A = sign W_i. Going back through layer t, C <- C W_t errs by gamma |C||W_t| entry by entry, and what it multiplies is at most
- * `reach`, hence the error of a row is at most gamma sum_j |C_j| (|W_t| reach + |b_t|)_j.
+ * `spread`, hence the error of a row is at most gamma sum_j |C_j| (|W_t| spread + |b_t|)_j.
  */
 function upperOf(
   chain: Chain,
@@ -150,7 +150,7 @@ function upperOf(
     const { weight, bias } = chain.affine[t];
     const { below, above } = lines[t];
     const n = weight.rows;
-    const sizes = reaches(chain, t, lines, box);
+    const sizes = largestValues(chain, t, lines, box);
     const next = new Float64Array(rows * n);
     for (let r = 0; r < rows; r++) {
       for (let j = 0; j < n; j++) {
@@ -177,7 +177,7 @@ function upperOf(
 }
 
 /** The largest sums that meet in layer t: |W_t| |a_(t-1)| + |b_t|, and |z_t|. */
-function reaches(chain: Chain, t: number, lines: readonly Lines[], box: Range): Float64Array {
+function largestValues(chain: Chain, t: number, lines: readonly Lines[], box: Range): Float64Array {
   const { weight, bias } = chain.affine[t];
   const before =
     t === 0
@@ -211,6 +211,6 @@ function over(c: Float64Array, domain: Domain, box: Range): { readonly value: nu
     inBall += c[k] * domain.center[k];
     square += c[k] * c[k];
   }
-  const reach = up(sqrtUp(up(sumUp(square, c.length) + tiny)) * domain.radius);
-  return { value: Math.min(inBox, up(inBall + reach)), size };
+  const spread = up(sqrtUp(up(sumUp(square, c.length) + tiny)) * domain.radius);
+  return { value: Math.min(inBox, up(inBall + spread)), size };
 }

@@ -1,5 +1,5 @@
 /** @file Pairs of points along a direction: what a derivative promises, where two points can show it. */
-import { boxAround, type Domain, inside, reachOf } from "../domain.ts";
+import { boxAround, type Domain, extentOf, inside } from "../domain.ts";
 import { lengthOf } from "../length.ts";
 
 export interface Points {
@@ -15,7 +15,7 @@ export interface Points {
 export function pairsAlong(domain: Domain, x: Float64Array, v: Float64Array, lengths: readonly number[]): Points[] {
   const top = lengthOf(v, "inf");
   if (!(top > 0)) return [];
-  const reach = Math.min(reachOf(domain), Math.max(1, lengthOf(x, "inf")));
+  const extent = Math.min(extentOf(domain), Math.max(1, lengthOf(x, "inf")));
   const at = (from: Float64Array, t: number) =>
     inside(
       domain,
@@ -23,9 +23,9 @@ export function pairsAlong(domain: Domain, x: Float64Array, v: Float64Array, len
     );
   const inner = innerOf(domain, x);
   return lengths.flatMap((t) => [
-    { x, y: at(x, t * reach) },
-    { x, y: at(x, -t * reach) },
-    { x: at(x, (-t / 2) * reach), y: at(x, (t / 2) * reach) },
+    { x, y: at(x, t * extent) },
+    { x, y: at(x, -t * extent) },
+    { x: at(x, (-t / 2) * extent), y: at(x, (t / 2) * extent) },
     ...(inner ? [{ x: inner.at(t), y: at(inner.at(t), (t / 2) * inner.room) }] : []),
   ]);
 }

@@ -8,7 +8,7 @@ import { input } from "../../graph/leaf.ts";
 import type { Random } from "../../tensor/random.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { type Type, tensor, toFloat64 } from "../../tensor/tensor.ts";
-import { type Domain, inside, pointIn, reachOf } from "../domain.ts";
+import { type Domain, extentOf, inside, pointIn } from "../domain.ts";
 import { asFunction } from "../fixed.ts";
 import { lengthOf } from "../length.ts";
 import { checkSample, type Subject } from "../subject.ts";
@@ -65,7 +65,7 @@ export async function placesOf(
 /** By the size of the coordinates, and no further than the domain: in a box each number by its own side. */
 export function unitAt(x: Float64Array, domain: Domain): Float64Array {
   if (domain.kind === "box") return x.map((_, k) => (domain.high[k] - domain.low[k]) / 2);
-  const spread = Math.min(Math.max(0.1, lengthOf(x, 2) / Math.sqrt(x.length)), reachOf(domain));
+  const spread = Math.min(Math.max(0.1, lengthOf(x, 2) / Math.sqrt(x.length)), extentOf(domain));
   return new Float64Array(x.length).fill(spread);
 }
 

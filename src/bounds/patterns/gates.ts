@@ -43,18 +43,18 @@ export function gateBehaviour(
 
 // --- internal ---
 
-/** h(z) = z s(z) of a gate s: its slopes are `times` those of one of our own functions at `stretch` z, less `less`. */
+/** h(z) = z s(z) of a gate s: its slopes are `times` those of one of our own functions at `inputScale` z, less `less`. */
 interface Core {
   readonly name: string;
   readonly slope: readonly [number, number];
   readonly slopeOn: Slopes;
   readonly curvature: number;
-  readonly stretch: number;
+  readonly inputScale: number;
   readonly times: number;
   readonly less: number;
-  /** Of the gate itself: its slopes are between 0 and `steepness`, theirs at most `bend`. */
+  /** Of the gate itself: its slopes are between 0 and `steepness`, theirs at most `gateCurvature`. */
   readonly steepness: number;
-  readonly bend: number;
+  readonly gateCurvature: number;
 }
 
 const rootTwoOverPi = Math.sqrt(2 / Math.PI);
@@ -99,12 +99,12 @@ function onLine(core: Core, { start, rise, scale, offset }: Gate, argument: Poly
   const whole = slopesFrom(core.slope);
   if (!isBounded(whole)) return null;
   const slopeOn: Slopes = (low, high) => {
-    const [from, to] = times(plus(times([low, high], rate), shift), exactly(core.stretch));
+    const [from, to] = times(plus(times([low, high], rate), shift), exactly(core.inputScale));
     const [least, most] = core.slopeOn(from, to);
     return slopesFrom([Math.max(least, core.slope[0]), Math.min(most, core.slope[1])]);
   };
-  const bends = up(up(sizeOf(steep) * up(core.stretch * core.curvature)) + up(sizeOf(moved) * core.bend));
-  const curvature = up(sizeOf(rate) * bends);
+  const total = up(up(sizeOf(steep) * up(core.inputScale * core.curvature)) + up(sizeOf(moved) * core.gateCurvature));
+  const curvature = up(sizeOf(rate) * total);
   return { name: core.name, behaviour: { kind: "pointwise", slope: whole, slopeOn, curvature } as const };
 }
 
@@ -162,24 +162,24 @@ const sigmoidNumber = (x: number): number => {
 
 const sigmoidCore: Core = {
   ...shapeOf(silu),
-  stretch: 1,
+  inputScale: 1,
   times: 1,
   less: 0,
   steepness: 0.25,
-  bend: 0.0962250449,
+  gateCurvature: 0.0962250449,
 };
 
 /** tanh z = 2 sigmoid(2 z) - 1. */
-const tanhCore: Core = { ...shapeOf(silu), stretch: 2, times: 2, less: 1, steepness: 1, bend: 0.769800359 };
+const tanhCore: Core = { ...shapeOf(silu), inputScale: 2, times: 2, less: 1, steepness: 1, gateCurvature: 0.769800359 };
 
 /** erf z = 2 Phi(sqrt(2) z) - 1; the slopes of GELU are known to 1e-6 around their turns. */
 const erfCore: Core = {
   ...shapeOf((v) => gelu(v, "none")),
-  stretch: Math.SQRT2,
+  inputScale: Math.SQRT2,
   times: 2,
   less: 1,
   steepness: 1.1283791671,
-  bend: 0.9678828981,
+  gateCurvature: 0.9678828981,
 };
 
 /** x tanh(softplus(x)): its slope turns at -2.25637642 and 1.49057117. Of the gate, both slopes are products of slopes up to 1. */
@@ -198,9 +198,9 @@ const mish: Core = {
     2,
   ),
   curvature: 0.6442046367,
-  stretch: 1,
+  inputScale: 1,
   times: 1,
   less: 0,
   steepness: 1,
-  bend: 1.1,
+  gateCurvature: 1.1,
 };

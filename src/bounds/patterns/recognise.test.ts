@@ -202,7 +202,7 @@ describe("x g(x)", () => {
   });
 });
 
-describe("functions bent at 0", () => {
+describe("functions kinked at 0", () => {
   it.each<[string, number, (x: Node) => Node]>([
     ["PReLU", 1, (x) => add(maximum(x, 0), mul(minimum(x, 0), weight(x, [0.25, -0.5], [2])))],
     ["PReLU with a steep side", 3, (x) => add(relu(x), mul(minimum(x, 0), 3))],

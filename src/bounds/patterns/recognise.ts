@@ -10,9 +10,9 @@ import { copyOrigin } from "../../graph/origin.ts";
 import { substitute } from "../../graph/rewrite.ts";
 import type { Type } from "../../tensor/tensor.ts";
 import { asFunction, type Fixed, fixedValues } from "../fixed.ts";
-import { bentBehaviour } from "./bent.ts";
 import type { Composition } from "./composition.ts";
 import { gateBehaviour } from "./gates.ts";
+import { kinkedBehaviour } from "./kinked.ts";
 import { lengthOf } from "./lengths.ts";
 import { isMove, type Pair, pairsOf } from "./sorts.ts";
 
@@ -81,8 +81,8 @@ function statedOf(composition: Composition): Stated | null {
     };
     return { name: "MaxMin", behaviour, pairs };
   }
-  const bent = bentBehaviour(composition);
-  if (bent) return { name: "PRelu", behaviour: bent, pairs: null };
+  const kinked = kinkedBehaviour(composition);
+  if (kinked) return { name: "PRelu", behaviour: kinked, pairs: null };
   const gate = gateBehaviour(composition);
   return gate && { ...gate, pairs: null };
 }

@@ -17,8 +17,8 @@ export const leastSide = (axis: Axis): number =>
 
 /** Does an output beyond those that are meant read the image? */
 export function spills({ offsets, stride, size, out }: Axis): boolean {
-  const reach = Math.ceil((size + Math.max(...offsets.map(Math.abs))) / stride) + 1;
-  for (let p = -reach; p < out + reach; p++) {
+  const extent = Math.ceil((size + Math.max(...offsets.map(Math.abs))) / stride) + 1;
+  for (let p = -extent; p < out + extent; p++) {
     if (p >= 0 && p < out) continue;
     if (offsets.some((o) => stride * p + o >= 0 && stride * p + o < size)) return true;
   }

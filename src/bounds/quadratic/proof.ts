@@ -151,7 +151,7 @@ function appended(Y: Complex, live: readonly Variable[], { to, terms }: Sum, gri
   const at = offsetsOf(live);
   const complex = Y.im !== null;
   const U = zeros(rows, n, complex);
-  const reach = new Float64Array(rows);
+  const lengths = new Float64Array(rows);
   let relative = 0;
   let inner = 0;
   const matrices = terms.map((term) => matrixAt(term, grid, f));
@@ -165,7 +165,7 @@ function appended(Y: Complex, live: readonly Variable[], { to, terms }: Sum, gri
     for (let r = 0; r < rows; r++) {
       for (let c = 0; c < cols; c++) {
         const size = sizes[r * cols + c];
-        if (size !== 0) reach[r] += size * Math.sqrt(Y.re[(first + c) * (n + 1)]);
+        if (size !== 0) lengths[r] += size * Math.sqrt(Y.re[(first + c) * (n + 1)]);
       }
     }
   });
@@ -188,7 +188,7 @@ function appended(Y: Complex, live: readonly Variable[], { to, terms }: Sum, gri
     }
   }
   const size = (i: number) =>
-    i < n ? Y.re[i * (n + 1)] : up(reach[i - n] * reach[i - n] * (1 + 2 * gamma(inner + 8)));
+    i < n ? Y.re[i * (n + 1)] : up(lengths[i - n] * lengths[i - n] * (1 + 2 * gamma(inner + 8)));
   return g === 0 ? result : inflated(result, up(g * all), size);
 }
 
@@ -197,13 +197,13 @@ function fromInput({ to, terms }: Sum, grid: Grid, f: number, cols: number, scal
   const rows = to.channels;
   const scaleOf = (c: number) => scales?.[c] ?? 1;
   const T = zeros(rows, cols, grid.sides.length > 0);
-  const reach = new Float64Array(rows);
+  const squares = new Float64Array(rows);
   let relative = 0;
   for (const term of terms) {
     add(T, matrixAt(term, grid, f), 0);
     const { sizes, error } = sizesAt(term, grid);
     relative = Math.max(relative, error);
-    for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) reach[r] += (sizes[r * cols + c] * scaleOf(c)) ** 2;
+    for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) squares[r] += (sizes[r * cols + c] * scaleOf(c)) ** 2;
   }
   if (scales) {
     for (const x of [T.re, T.im]) if (x) for (let k = 0; k < x.length; k++) x[k] *= scales[k % cols];
@@ -215,7 +215,7 @@ function fromInput({ to, terms }: Sum, grid: Grid, f: number, cols: number, scal
   }
   // Rows of T have the length of a, and |t_k|_1 |t_m|_1 in the bound of a sum may be that: |t_k|_2 |t_m|_2, by Cauchy and Schwarz.
   const g = up(8 * gamma(2 * cols + 2 * terms.length + 12) + 4 * relative);
-  return inflated(Y, up(g * rows), (i) => up(terms.length * reach[i] * (1 + 2 * gamma(cols + 12))));
+  return inflated(Y, up(g * rows), (i) => up(terms.length * squares[i] * (1 + 2 * gamma(cols + 12))));
 }
 
 /** Is every row one number of what was there, perhaps with the other sign? */

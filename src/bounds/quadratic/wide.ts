@@ -204,7 +204,7 @@ class Wide {
   private inflateAppended(Y: Blocks, next: Blocks, { to, terms }: Sum, kept: readonly Variable[], count: number): void {
     let relative = 0;
     let inner = 0;
-    const reach = new Float64Array(count * to.channels);
+    const lengths = new Float64Array(count * to.channels);
     for (const { from, map } of terms) {
       const { sizes, error } = sizesAndError(map, this.grid);
       relative = Math.max(relative, error);
@@ -214,14 +214,14 @@ class Wide {
         for (let r = 0; r < map.rows; r++) {
           let total = 0;
           for (let c = 0; c < map.cols; c++) total += sizes[r * map.cols + c] * roots[f * map.cols + c];
-          reach[f * map.rows + r] += total;
+          lengths[f * map.rows + r] += total;
         }
       }
     }
     const all = kept.reduce((n, v) => n + v.channels, 0);
     const g = up(up(32 * gamma(2 * inner + 8) + 4 * relative) * all);
     for (const v of kept) {
-      inflate(next, v, count, (own, i) => (v === to ? up(reach[i] ** 2 * (1 + 2 * gamma(inner + 8))) : own) * g);
+      inflate(next, v, count, (own, i) => (v === to ? up(lengths[i] ** 2 * (1 + 2 * gamma(inner + 8))) : own) * g);
     }
   }
 

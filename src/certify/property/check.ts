@@ -75,7 +75,10 @@ export async function checkProperty(network: Network, property: Property, option
   }
   const subject = subjectOf(withConditions(network, rows));
   const plan = planOf(subject);
-  const samples = Math.max(1, Math.min(64, Math.floor(1e6 / plan.bends.reduce((n, b) => n + b.size, subject.size))));
+  const samples = Math.max(
+    1,
+    Math.min(64, Math.floor(1e6 / plan.nonlinearities.reduce((n, b) => n + b.size, subject.size))),
+  );
   const constantOf = await constantsOf(plan, "inf", clock);
   const walker = await walkerOf({
     engine,
@@ -109,12 +112,12 @@ export async function checkProperty(network: Network, property: Property, option
       const batch = open.splice(Math.max(0, open.length - samples));
       boxes += batch.length;
       const center = new Float64Array(samples * subject.size);
-      const reach = new Float64Array(samples * subject.size);
+      const radii = new Float64Array(samples * subject.size);
       batch.forEach(({ low, high }, s) => {
         for (let i = 0; i < subject.size; i++) {
           const middle = low[i] / 2 + high[i] / 2;
           center[s * subject.size + i] = middle;
-          reach[s * subject.size + i] = up(Math.max(high[i] - middle, middle - low[i]));
+          radii[s * subject.size + i] = up(Math.max(high[i] - middle, middle - low[i]));
         }
       });
       // Somebody who violates it is sought first: then nothing need be proved.
@@ -140,7 +143,7 @@ export async function checkProperty(network: Network, property: Property, option
           });
         });
       };
-      const on = await walker.onSets(await walker.centers(center), reach, live, true, narrow);
+      const on = await walker.onSets(await walker.centers(center), radii, live, true, narrow);
       const forms: Form[] = batch.flatMap(({ of }, s) =>
         cases[of].conditions.map((_, k) => ({ who: s, plus: starts[of] + k, minus: -1 })),
       );
@@ -179,7 +182,7 @@ interface Box {
   /** Of all volume. */
   readonly share: number;
   readonly depth: number;
-  /** Where the nodes that bends read are known to lie on it. */
+  /** Where the nodes that nonlinearities read are known to lie on it. */
   readonly ranges?: ReadonlyMap<number, Range>;
 }
 

@@ -38,8 +38,8 @@ export async function decideCases<P extends object>(
     goals: asked.map(({ at, output }, group) => {
       const { low, high } = cases[at];
       const center = low.map((l, i) => l / 2 + high[i] / 2);
-      const reach = low.map((l, i) => up(Math.max(high[i] - center[i], center[i] - l)));
-      return { group, center, reach, plus: output, minus: -1 };
+      const radii = low.map((l, i) => up(Math.max(high[i] - center[i], center[i] - l)));
+      return { group, center, radii, plus: output, minus: -1 };
     }),
     steps: { whole: 40, part: 12 },
     parts: Number.POSITIVE_INFINITY,

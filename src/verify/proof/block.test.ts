@@ -17,8 +17,8 @@ import { relu, tanh } from "../../ops/pointwise.ts";
 import { random } from "../../tensor/random.ts";
 import { readSteps, verify } from "../verify.ts";
 import { finish } from "../work.ts";
-import { bendsOf } from "./bend.ts";
 import { blockParts, provedBlock } from "./block.ts";
+import { hessianBounds } from "./hessian.ts";
 import { valuesAt } from "./run.ts";
 import { walk } from "./walk.ts";
 
@@ -171,7 +171,7 @@ describe("provedBlock()", () => {
     const steps = readSteps(writeNetwork(network), {}, [n]);
     const { witness } = await witnessOf(steps, { norm: 2, engine, seconds: 0.1 });
     expect(witness.blocks.length).toBe(3);
-    const bend = bendsOf(steps, finish(walk(steps, 2, witness)))(0, 1);
+    const hessian = hessianBounds(steps, finish(walk(steps, 2, witness)))(0, 1);
     let steep = 0;
     for (let trial = 0; trial < 200; trial++) {
       const [x, d] = [0, 1].map(() => Array.from({ length: n }, () => source.normal()));
@@ -186,8 +186,8 @@ describe("provedBlock()", () => {
       steep = Math.max(steep, Math.abs(at(1e-3) - 2 * at(0) + at(-1e-3)) / 1e-6);
     }
     expect(steep).toBeGreaterThan(0.05);
-    expect(bend).toBeGreaterThan(steep);
-    expect(bend).toBeLessThan(30 * steep);
+    expect(hessian).toBeGreaterThan(steep);
+    expect(hessian).toBeLessThan(30 * steep);
   });
 
   it("counts what float32 loses within a block", async () => {

@@ -38,14 +38,14 @@ export interface BlockParts {
 export function blockParts(steps: Steps, { to, from, activation }: BlockPlace): BlockParts {
   const { byTensor } = steps;
   const who = `the block of "${to}"`;
-  const [end, bent, start] = [to, activation, from].map((tensor) => byTensor.get(tensor));
+  const [end, act, start] = [to, activation, from].map((tensor) => byTensor.get(tensor));
   must(end?.kind === "affine", () => `${who}: it must end in a sum`);
   must(start !== undefined || from === sampleName, () => `${who}: there is no tensor "${from}"`);
-  must(bent?.kind === "pointwise" && activation !== from, () => `${who}: "${activation}" is no activation of it`);
-  const [low, high] = bent.scalar.slope;
+  must(act?.kind === "pointwise" && activation !== from, () => `${who}: "${activation}" is no activation of it`);
+  const [low, high] = act.scalar.slope;
   must(low >= 0 && high <= 1, () => `${who}: the slopes of "${activation}" must be in [0, 1]`);
   const regionOf = regions(steps, "source", new Set([from]));
-  const shapes = { h: start?.shape ?? [steps.size], s: bent.shape };
+  const shapes = { h: start?.shape ?? [steps.size], s: act.shape };
   const only = (tensor: string, sources: readonly string[]) => {
     const region = regionOf(tensor);
     const others = [...region.keys()].filter((source) => !sources.includes(source));
@@ -56,7 +56,7 @@ export function blockParts(steps: Steps, { to, from, activation }: BlockPlace): 
   const [through, V] = [outer.get(from), outer.get(activation)];
   must(through !== undefined && isIdentity(through), () => `${who}: it must add "${from}" as it is`);
   must(V !== undefined, () => `${who}: it does not read "${activation}"`);
-  const U = bent.from === from ? identity(count(shapes.h)) : only(bent.from, [from]).get(from);
+  const U = act.from === from ? identity(count(shapes.h)) : only(act.from, [from]).get(from);
   must(U !== undefined, () => `${who}: its activation does not read "${from}"`);
   // What lies before the block does not matter.
   const within = (tensor: string) => (tensor === from ? new Map<string, Sparse>() : regionOf(tensor));

@@ -9,12 +9,12 @@ import { type Affine, count, readsOf, type Step } from "../read/step.ts";
 import { must } from "../refusal.ts";
 import type { Norm } from "./norm.ts";
 import type { Run } from "./run.ts";
-import { stretch, type Walk } from "./walk.ts";
+import { gainOfStep, type Walk } from "./walk.ts";
 
 /**
- * Bound the error of the outputs, as one vector in the p-norm, of a run in arithmetic of 53 or 24 bits at any point within `reach` of a sample.
+ * Bound the error of the outputs, as one vector in the p-norm, of a run in arithmetic of 53 or 24 bits at any point within `radius` of a sample.
  *
- *     e_k = sum_i ||A_ki|| e_i + gamma (|| |A| v + |b| || + || |A| || (L_i reach + 2 e_i)),   v the largest values at the samples
+ *     e_k = sum_i ||A_ki|| e_i + gamma (|| |A| v + |b| || + || |A| || (L_i radius + 2 e_i)),   v the largest values at the samples
  *
  * Sums may be in any order, with or without fused operations; at the end of an affine region the norms are the proved ones, and
  * what was lost inside it is added. So it is at the end of a block, by its constant. Elementary functions err as `Scalar.error` says.
@@ -27,7 +27,7 @@ export function forwardErrors(
   steps: Steps,
   walk: Walk,
   largest: Run["largest"],
-  reach: number,
+  radius: number,
   arithmetic: 64 | 32,
 ): (tensor: string) => number {
   const { norm } = walk;
@@ -41,7 +41,7 @@ export function forwardErrors(
   /** Of a step alone. */
   const own = new Map<string, number>();
   const around = (tensor: string) =>
-    addUp(timesUp(constantOf(walk, tensor), reach), up(2 * (error.get(tensor) as number)));
+    addUp(timesUp(constantOf(walk, tensor), radius), up(2 * (error.get(tensor) as number)));
   /** Anything that is read may be this large, and no sum is larger: float32 has room for what is multiplied on the way. */
   const bounded = (tensor: string, size: number) =>
     must(size < overflow, () => `the tensor "${tensor}": float32 may overflow`);
@@ -54,12 +54,12 @@ export function forwardErrors(
       bounded(step.tensor, addUp(lengthUp(largest.get(from) as Float64Array, norm), around(from)));
     }
     if (step.kind !== "affine") {
-      const carried = timesUp(stretch(step, norm), error.get(step.from) as number);
+      const carried = timesUp(gainOfStep(step, norm), error.get(step.from) as number);
       const relative = step.kind === "pointwise" ? errorOf[step.scalar.error][arithmetic] : 0;
       const before = addUp(lengthUp(largest.get(step.from) as Float64Array, norm), around(step.from));
       const after = addUp(
         lengthUp(largest.get(step.tensor) as Float64Array, norm),
-        timesUp(stretch(step, norm), around(step.from)),
+        timesUp(gainOfStep(step, norm), around(step.from)),
       );
       const rounded = timesUp(relative, up(onesUp(size, norm) + addUp(before, after)));
       const local = addUp(rounded, timesUp(flushed, onesUp(size, norm)));
@@ -144,7 +144,7 @@ function lostSince(
     const carried =
       step.kind === "affine"
         ? step.parts.reduce((sum, part) => addUp(sum, timesUp(quickNorm(part.matrix, norm), lost(part.from))), 0)
-        : timesUp(stretch(step, norm), lost(step.from));
+        : timesUp(gainOfStep(step, norm), lost(step.from));
     const all = addUp(carried, own.get(tensor) as number);
     known.set(tensor, all);
     return all;

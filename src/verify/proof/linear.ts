@@ -1,6 +1,6 @@
 /**
  * @file How far a difference of two outputs stays above 0 around a sample, by one walk back with a line below or above every ReLU on the range of its
- * argument. In doubles, with all that the walk may err by; what is not bent at 0 alone ends it, and the constant up to there is taken.
+ * argument. In doubles, with all that the walk may err by; what has a kink elsewhere than at 0, or none, ends it, and the constant up to there is taken.
  */
 import { addUp, down, gamma, sqrtUp, sumUp, timesUp, underflow, up } from "../algebra/rounding.ts";
 import type { Sparse } from "../algebra/sparse.ts";
@@ -96,14 +96,14 @@ export function linearWalks(steps: Steps, walk: Walk, largest: Run["largest"]): 
             paid = addUp(paid, found.paid);
             continue;
           }
-          const bent = step.kind === "pointwise" ? step.scalar.bent : undefined;
-          if (step.kind !== "pointwise" || !bent) {
+          const halfLines = step.kind === "pointwise" ? step.scalar.halfLines : undefined;
+          if (step.kind !== "pointwise" || !halfLines) {
             ends(step.tensor, b);
             continue;
           }
           const spread = errors(step.from);
           const range = { v: values.get(step.from) as Float64Array, gains: gainsOf(step.from), spread, radius };
-          const found = throughBend(bent, b, at(step.from), range, sizeOf(step.from));
+          const found = throughKink(halfLines, b, at(step.from), range, sizeOf(step.from));
           add(found.number);
           paid = addUp(paid, found.paid);
         }
@@ -157,7 +157,7 @@ function throughAffine(
 }
 
 /** Through s(z) = left z below 0 and right z above. */
-function throughBend(
+function throughKink(
   [left, right]: readonly [number, number],
   b: Float64Array,
   g: Float64Array,
@@ -175,9 +175,9 @@ function throughBend(
   for (let i = 0; i < b.length; i++) {
     const c = b[i];
     if (c === 0) continue;
-    const reach = addUp(timesUp(range.gains[i], range.radius), range.spread);
-    const low = down(range.v[i] - reach);
-    const high = up(range.v[i] + reach);
+    const halfWidth = addUp(timesUp(range.gains[i], range.radius), range.spread);
+    const low = down(range.v[i] - halfWidth);
+    const high = up(range.v[i] + halfWidth);
     let slope = low >= 0 ? right : left;
     if (low < 0 && high > 0) {
       // Below a function that turns up at 0, and above one that turns down, goes either of its lines; on the other side the chord.

@@ -12,8 +12,8 @@ import { parseOnnx } from "../../onnx/read.ts";
 import { random } from "../../tensor/random.ts";
 import { readSteps, verify } from "../verify.ts";
 import { finish } from "../work.ts";
-import { bendsOf } from "./bend.ts";
-import { lossWithin, reachOf } from "./reach.ts";
+import { hessianBounds } from "./hessian.ts";
+import { certifiedRadius, lossWithin } from "./radius.ts";
 import { runOn, valuesAt } from "./run.ts";
 import { slopesOf } from "./slope.ts";
 import { walk } from "./walk.ts";
@@ -35,7 +35,7 @@ describe.each(models)("of a %s", (_, model) => {
     const steps = readSteps(await bytesOf(model, shape), {}, shape);
     const { witness } = await witnessOf(steps, { norm: 2, engine, seconds: 0.1 });
     const proof = finish(walk(steps, 2, witness));
-    const bend = bendsOf(steps, proof);
+    const hessian = hessianBounds(steps, proof);
     const slopes = slopesOf(steps, proof, finish(runOn(steps, data.x)).largest);
     const source = random(5);
     const gap = (x: ArrayLike<number>, y: number, j: number) => {
@@ -64,12 +64,12 @@ describe.each(models)("of a %s", (_, model) => {
               j,
             );
           const second = Math.abs(at(1e-3) - 2 * at(0) + at(-1e-3)) / 1e-6;
-          expect(second).toBeLessThan(bend(y, j) * (1 + 1e-4) + 1e-6);
+          expect(second).toBeLessThan(hessian(y, j) * (1 + 1e-4) + 1e-6);
         }
       }
     }
-    expect(bend(0, 1)).toBe(bend(1, 0));
-    expect(bend(0, 0)).toBe(0);
+    expect(hessian(0, 1)).toBe(hessian(1, 0));
+    expect(hessian(0, 0)).toBe(0);
   });
 });
 
@@ -96,12 +96,12 @@ describe("certificates of smooth networks", () => {
   it("have none of that where there is a kink", async () => {
     const steps = readSteps(await bytesOf(mlp([16, 5, 3]), shape), {}, shape);
     const { witness } = await witnessOf(steps, { norm: 2, engine, seconds: 0.1 });
-    expect(bendsOf(steps, finish(walk(steps, 2, witness)))(0, 1)).toBe(Number.POSITIVE_INFINITY);
+    expect(hessianBounds(steps, finish(walk(steps, 2, witness)))(0, 1)).toBe(Number.POSITIVE_INFINITY);
   });
 });
 
 describe("lossWithin()", () => {
-  it("is what the slope min(G + C s, K) adds up to, and no radius of reachOf() loses the margin", () => {
+  it("is what the slope min(G + C s, K) adds up to, and no radius of certifiedRadius() loses the margin", () => {
     const source = random(3);
     for (let trial = 0; trial < 500; trial++) {
       const [G, C, K, radius] = [0, 1, 2, 3].map(() => source.uniform() * 10 ** (3 * source.uniform() - 1.5));
@@ -112,13 +112,13 @@ describe("lossWithin()", () => {
       expect(loss).toBeGreaterThan(exact * (1 - 1e-3));
       expect(loss).toBeLessThan(exact * (1 + 1e-3));
       const margin = source.uniform();
-      const reach = reachOf(margin, G, C, K);
-      expect(lossWithin(reach, G, C, K)).toBeLessThanOrEqual(margin);
-      expect(lossWithin(reach * (1 + 1e-9), G, C, K)).toBeGreaterThan(margin);
+      const certified = certifiedRadius(margin, G, C, K);
+      expect(lossWithin(certified, G, C, K)).toBeLessThanOrEqual(margin);
+      expect(lossWithin(certified * (1 + 1e-9), G, C, K)).toBeGreaterThan(margin);
     }
-    expect(reachOf(0, 1, 1, 2)).toBe(0);
-    expect(reachOf(-1, 1, 1, 2)).toBe(0);
-    expect(reachOf(1, 0, 0, 0)).toBe(Number.POSITIVE_INFINITY);
+    expect(certifiedRadius(0, 1, 1, 2)).toBe(0);
+    expect(certifiedRadius(-1, 1, 1, 2)).toBe(0);
+    expect(certifiedRadius(1, 0, 0, 0)).toBe(Number.POSITIVE_INFINITY);
     expect(lossWithin(3, Number.NaN, 1, 2)).toBeGreaterThanOrEqual(6);
   });
 });

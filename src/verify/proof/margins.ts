@@ -5,9 +5,9 @@ import type { SampleClaim } from "../certificate.ts";
 import type { Steps } from "../read/network.ts";
 import { must } from "../refusal.ts";
 import type { Work } from "../work.ts";
-import { bendsOf } from "./bend.ts";
+import { hessianBounds } from "./hessian.ts";
 import { type LinearWalks, linearWalks } from "./linear.ts";
-import { lossWithin, reachOf } from "./reach.ts";
+import { certifiedRadius, lossWithin } from "./radius.ts";
 import type { Run } from "./run.ts";
 import { type Slopes, slopesOf } from "./slope.ts";
 import type { Walk } from "./walk.ts";
@@ -19,7 +19,7 @@ export interface Margins {
   /** Is less than `left` lost within a radius? In no more than two passes over the network. */
   lasts(index: number, y: number, j: number, radius: number): boolean;
   /** A radius for which it lasts, near the largest; `most` where that is enough. */
-  reach(index: number, y: number, j: number, most: number): number;
+  radius(index: number, y: number, j: number, most: number): number;
 }
 
 /** The margins of the samples of a run; `rounding` is what differences of two outputs may err by. */
@@ -31,7 +31,7 @@ export function marginsLeft(
   rounding: { readonly float64: number; readonly float32: number },
 ): Margins {
   const n = steps.outputs;
-  const bend = bendsOf(steps, walk);
+  const hessian = hessianBounds(steps, walk);
   let gradients: ((x: Float32Array) => Slopes) | undefined;
   let at: { readonly index: number; readonly slopes: Slopes } | undefined;
   const slope = (index: number, y: number, j: number): number => {
@@ -54,7 +54,7 @@ export function marginsLeft(
   const left = (index: number, y: number, j: number) =>
     down(down(down(outputs[index * n + y] - outputs[index * n + j]) - rounding.float64) - rounding.float32);
   /** Can curvature add a thousandth to what the constant says? Only then is a gradient worth its time. */
-  const bends = (margin: number, C: number, K: number) => C * margin < 500 * K * K;
+  const curvatureHelps = (margin: number, C: number, K: number) => C * margin < 500 * K * K;
   return {
     left,
     lasts(index, y, j, radius) {
@@ -62,19 +62,21 @@ export function marginsLeft(
       const K = walk.pair(y, j);
       if (!(margin > 0)) return false;
       if (lossWithin(radius, K, Number.POSITIVE_INFINITY, K) < margin) return true;
-      const C = bend(y, j);
-      if (bends(margin, C, K) && lossWithin(radius, slope(index, y, j), C, K) < margin) return true;
+      const C = hessian(y, j);
+      if (curvatureHelps(margin, C, K) && lossWithin(radius, slope(index, y, j), C, K) < margin) return true;
       return lower(index, y, j, radius) > 0;
     },
-    reach(index, y, j, most) {
+    radius(index, y, j, most) {
       const margin = left(index, y, j);
       const K = walk.pair(y, j);
-      const straight = reachOf(margin, K, Number.POSITIVE_INFINITY, K);
+      const straight = certifiedRadius(margin, K, Number.POSITIVE_INFINITY, K);
       if (straight >= most) return most;
       if (!(margin > 0)) return straight;
-      const C = bend(y, j);
+      const C = hessian(y, j);
       // Another machine may compute another gradient, by less than this.
-      const curved = bends(margin, C, K) ? reachOf(margin, slope(index, y, j), C, K) * (1 - 2 ** -30) : 0;
+      const curved = curvatureHelps(margin, C, K)
+        ? certifiedRadius(margin, slope(index, y, j), C, K) * (1 - 2 ** -30)
+        : 0;
       let radius = Math.max(straight, curved);
       if (radius >= most) return most;
       if (lower(index, y, j, most) > 0) return most;

@@ -7,7 +7,7 @@ import { type Steps, sampleName } from "../read/network.ts";
 import { count } from "../read/step.ts";
 import { forwardErrors } from "./forward.ts";
 import { type Run, valuesAt } from "./run.ts";
-import { stretch, type Walk } from "./walk.ts";
+import { gainOfStep, type Walk } from "./walk.ts";
 
 /** The gradients at one sample. */
 export interface Slopes {
@@ -70,13 +70,13 @@ export function slopesOf(steps: Steps, walk: Walk, largest: Run["largest"]): (x:
             most = Math.max(most, Math.abs(own.b[k]));
             before.b[k] += own.b[k] * step.scalar.derivative(u[k]);
           }
-          const drift = timesUp(step.scalar.bend, errors(step.from));
-          const local = timesUp(2 ** -50, addUp(timesUp(stretch(step, 2), size), lengthUp(before.b)));
+          const drift = timesUp(step.scalar.curvature, errors(step.from));
+          const local = timesUp(2 ** -50, addUp(timesUp(gainOfStep(step, 2), size), lengthUp(before.b)));
           // An l2 length, and so what no number alone is above.
           const moved = addUp(timesUp(drift, most), timesUp(2 ** -44, size));
           before.error = addUp(
             before.error,
-            addUp(timesUp(stretch(step, 2), own.error), addUp(moved, addUp(local, underflow))),
+            addUp(timesUp(gainOfStep(step, 2), own.error), addUp(moved, addUp(local, underflow))),
           );
         }
         const found = carried.get(sampleName);

@@ -82,7 +82,7 @@ export function* walk(
 export const pairLength = (norm: Norm): number => (norm === 2 ? sqrtUp(2) : norm === "inf" ? 2 : 1);
 
 /** How much a step that is not affine stretches. */
-export function stretch(step: Exclude<Step, { kind: "affine" }>, norm: Norm): number {
+export function gainOfStep(step: Exclude<Step, { kind: "affine" }>, norm: Norm): number {
   if (step.kind === "pointwise") return Math.max(Math.abs(step.scalar.slope[0]), Math.abs(step.scalar.slope[1]));
   // A number that is in several windows is passed on as often.
   return norm === "inf" || step.most <= 1 ? 1 : norm === 1 ? step.most : sqrtUp(step.most);
@@ -91,7 +91,7 @@ export function stretch(step: Exclude<Step, { kind: "affine" }>, norm: Norm): nu
 // --- internal ---
 
 function plainConstant(step: Step, norm: Norm, constantOf: (tensor: string) => number): number {
-  if (step.kind !== "affine") return timesUp(stretch(step, norm), constantOf(step.from));
+  if (step.kind !== "affine") return timesUp(gainOfStep(step, norm), constantOf(step.from));
   return step.parts.reduce(
     (sum, { from, matrix }) => addUp(sum, timesUp(quickNorm(matrix, norm), constantOf(from))),
     0,

@@ -26,19 +26,19 @@ describe.each(all)("%s", (_, { slope, value }) => {
   });
 });
 
-const smooth = all.filter(([, { bend }]) => bend < Number.POSITIVE_INFINITY);
+const smooth = all.filter(([, { curvature }]) => curvature < Number.POSITIVE_INFINITY);
 
-describe.each(smooth)("%s", (_, { bend, value, derivative }) => {
+describe.each(smooth)("%s", (_, { curvature, value, derivative }) => {
   it("has the derivative it says, which bends by no more than it says", () => {
     let steepest = 0;
     for (let i = 1; i < places.length; i++) {
       const [a, b] = [places[i - 1], places[i]];
       const h = 1e-5;
-      expect(Math.abs(derivative(b) - (value(b + h) - value(b - h)) / (2 * h))).toBeLessThan(h * bend + 1e-9);
+      expect(Math.abs(derivative(b) - (value(b + h) - value(b - h)) / (2 * h))).toBeLessThan(h * curvature + 1e-9);
       steepest = Math.max(steepest, Math.abs((derivative(b) - derivative(a)) / (b - a)));
     }
-    expect(steepest).toBeLessThan(bend * (1 + 1e-9));
+    expect(steepest).toBeLessThan(curvature * (1 + 1e-9));
     // And not by much less.
-    expect(steepest).toBeGreaterThan(0.9 * bend);
+    expect(steepest).toBeGreaterThan(0.9 * curvature);
   });
 });

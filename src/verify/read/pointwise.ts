@@ -6,9 +6,9 @@ export interface Scalar {
   /** Every difference quotient lies between these. */
   readonly slope: readonly [number, number];
   /** By how much two slopes differ at most, over the distance of their places; Infinity where there is a kink. */
-  readonly bend: number;
+  readonly curvature: number;
   /** Where it is nothing but two half-lines that meet at 0 in 0: their slopes, to the left and to the right. */
-  readonly bent?: readonly [number, number];
+  readonly halfLines?: readonly [number, number];
   value(x: number): number;
   /** The slope at a place; asked for only where there is no kink. */
   derivative(x: number): number;
@@ -35,19 +35,19 @@ export const errorOf = {
 } as const;
 
 /** Of a function that is not smooth. */
-const kinked = { bend: Number.POSITIVE_INFINITY, derivative: () => Number.NaN } as const;
+const kinked = { curvature: Number.POSITIVE_INFINITY, derivative: () => Number.NaN } as const;
 
 const plain = (
   slope: readonly [number, number],
   error: Scalar["error"],
   value: (x: number) => number,
-  smooth: Pick<Scalar, "bend" | "derivative" | "bent"> = kinked,
+  smooth: Pick<Scalar, "curvature" | "derivative" | "halfLines"> = kinked,
 ): Kind => ({ attributes: [], most: 1, make: () => ({ slope, error, value, ...smooth }) });
 
 /** By the name of the operator. */
 export const scalars: Readonly<Record<string, Kind>> = {
-  Relu: plain([0, 1], "none", (x) => (x > 0 ? x : 0), { ...kinked, bent: [0, 1] }),
-  Abs: plain([-1, 1], "none", Math.abs, { ...kinked, bent: [-1, 1] }),
+  Relu: plain([0, 1], "none", (x) => (x > 0 ? x : 0), { ...kinked, halfLines: [0, 1] }),
+  Abs: plain([-1, 1], "none", Math.abs, { ...kinked, halfLines: [-1, 1] }),
   Sigmoid: {
     attributes: [],
     most: 1,
@@ -57,7 +57,7 @@ export const scalars: Readonly<Record<string, Kind>> = {
       error: "elementary",
       value: sigmoid,
       // 1 / (6 sqrt 3)
-      bend: 0.0962251,
+      curvature: 0.0962251,
       derivative: (x) => sigmoid(x) * sigmoid(-x),
     }),
   },
@@ -71,18 +71,18 @@ export const scalars: Readonly<Record<string, Kind>> = {
       error: "elementary",
       value: erf,
       // sqrt(8 / (pi e))
-      bend: 0.967883,
+      curvature: 0.967883,
       derivative: bell,
     }),
   },
   // 4 / (3 sqrt 3)
-  Tanh: plain([0, 1], "elementary", Math.tanh, { bend: 0.7698004, derivative: (x) => 1 - Math.tanh(x) ** 2 }),
+  Tanh: plain([0, 1], "elementary", Math.tanh, { curvature: 0.7698004, derivative: (x) => 1 - Math.tanh(x) ** 2 }),
   Softplus: plain([0, 1], "elementary", (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), {
-    bend: 0.25,
+    curvature: 0.25,
     derivative: (x) => sigmoid(x),
   }),
   Softsign: plain([0, 1], "few", (x) => x / (1 + Math.abs(x)), {
-    bend: 2,
+    curvature: 2,
     derivative: (x) => 1 / ((1 + Math.abs(x)) * (1 + Math.abs(x))),
   }),
   HardSwish: plain([-0.5, 1.5], "few", (x) => x * Math.max(0, Math.min(1, x / 6 + 0.5))),
@@ -94,7 +94,7 @@ export const scalars: Readonly<Record<string, Kind>> = {
       if (Math.abs(alpha) > 8) return null;
       const value = (x: number) => (x < 0 ? alpha * x : x);
       const slope = [Math.min(alpha, 1), Math.max(alpha, 1)] as const;
-      return { slope, bent: [alpha, 1], error: "few", value, ...kinked };
+      return { slope, halfLines: [alpha, 1], error: "few", value, ...kinked };
     },
   },
   Elu: {
@@ -105,7 +105,7 @@ export const scalars: Readonly<Record<string, Kind>> = {
       // exp(x) - 1 in float32, times alpha, must not err by more than is said above.
       if (!(alpha >= 0 && alpha <= 2)) return null;
       const value = (x: number) => (x < 0 ? alpha * Math.expm1(x) : x);
-      const smooth = { bend: 1, derivative: (x: number) => (x < 0 ? Math.exp(x) : 1) };
+      const smooth = { curvature: 1, derivative: (x: number) => (x < 0 ? Math.exp(x) : 1) };
       return { slope: [0, Math.max(1, alpha)], error: "elementary", value, ...(alpha === 1 ? smooth : kinked) };
     },
   },
@@ -141,7 +141,7 @@ export const gates = {
     error: "elementary",
     value: (x) => x * (c * sigmoid(b * x)),
     // 1/2 at 0.
-    bend: 0.5001 * b * c,
+    curvature: 0.5001 * b * c,
     derivative: (x) => c * (sigmoid(b * x) + b * x * sigmoid(b * x) * sigmoid(-b * x)),
   }),
   gelu: (b: number, c: number): Scalar => ({
@@ -149,7 +149,7 @@ export const gates = {
     error: "elementary",
     value: (x) => x * (c * (1 + erf(b * x))),
     // 4 / sqrt(pi) at 0.
-    bend: 2.25676 * b * c,
+    curvature: 2.25676 * b * c,
     derivative: (x) => c * (1 + erf(b * x) + b * x * bell(b * x)),
   }),
 } as const;

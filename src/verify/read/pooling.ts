@@ -167,8 +167,8 @@ function samePads(
 ): readonly number[] {
   const all = space.map((size, i) => {
     const stride = strides[i] ?? 1;
-    const reach = (dilations[i] ?? 1) * ((kernel[i] ?? 1) - 1) + 1;
-    return Math.max(0, (Math.ceil(size / stride) - 1) * stride + reach - size);
+    const extent = (dilations[i] ?? 1) * ((kernel[i] ?? 1) - 1) + 1;
+    return Math.max(0, (Math.ceil(size / stride) - 1) * stride + extent - size);
   });
   const begin = all.map((n) => (atEnd ? Math.floor(n / 2) : Math.ceil(n / 2)));
   return [...begin, ...all.map((n, i) => n - begin[i])];

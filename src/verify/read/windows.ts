@@ -35,8 +35,8 @@ export function geometry(
     lists.flat().every((v) => Number.isInteger(v) && v >= least);
   if (!whole(1, kernel, strides, dilations) || !whole(0, pads)) return null;
   const axes = space.map((size, i): Axis => {
-    const reach = dilations[i] * (kernel[i] - 1) + 1;
-    const out = Math.floor((size + pads[i] + pads[n + i] - reach) / strides[i]) + 1;
+    const extent = dilations[i] * (kernel[i] - 1) + 1;
+    const out = Math.floor((size + pads[i] + pads[n + i] - extent) / strides[i]) + 1;
     return { size, taps: kernel[i], stride: strides[i], dilation: dilations[i], begin: pads[i], out };
   });
   const outs = axes.reduce((product, { out }) => product * out, 1);

@@ -4,7 +4,7 @@ import type { Composition } from "./composition.ts";
 import { enclosedAt, isZero } from "./enclosed.ts";
 
 /** The slopes of a composition that is positively homogeneous, element by element; null where that cannot be told. */
-export function bentBehaviour({ x, y, inner, fixed }: Composition): Behaviour | null {
+export function kinkedBehaviour({ x, y, inner, fixed }: Composition): Behaviour | null {
   if (inner.some((node) => node.shape.join() !== x.shape.join())) return null;
   // What is linear has no bend; affine maps around it see through it, and through a name they would not.
   if (inner.every((node) => isLinear(node, new Set([x, ...inner])))) return null;
@@ -24,10 +24,10 @@ export function bentBehaviour({ x, y, inner, fixed }: Composition): Behaviour | 
     below.high.map((v) => -v),
     below.low.map((v) => -v),
   );
-  const bends = [...right, ...left];
-  if (!bends.every(Number.isFinite)) return null;
+  const slopes = [...right, ...left];
+  if (!slopes.every(Number.isFinite)) return null;
   // Nothing is gained by a name where the sum over the branches is the largest slope.
-  const known = Math.max(...bends.map(Math.abs));
+  const known = Math.max(...slopes.map(Math.abs));
   if (branchwise(x, inner, fixed) <= known * (1 + 1e-9)) return null;
   const both = [Math.min(right[0], left[0]), Math.max(right[1], left[1])] as const;
   return {

@@ -1,4 +1,4 @@
-/** @file How fast the slope of a difference of two outputs can change: a bound of its Hessian by one pass back over the bent steps, in l2. */
+/** @file How fast the slope of a difference of two outputs can change: a bound of its Hessian by one pass back over the nonlinear steps, in l2. */
 
 import { addUp, gamma, sqrtUp, timesUp, underflow, up } from "../algebra/rounding.ts";
 import type { Sparse } from "../algebra/sparse.ts";
@@ -6,10 +6,10 @@ import { quickNorm } from "../algebra/sparseNorm.ts";
 import type { Steps } from "../read/network.ts";
 import { sampleName } from "../read/network.ts";
 import { rowDistance } from "./norm.ts";
-import { stretch, type Walk } from "./walk.ts";
+import { gainOfStep, type Walk } from "./walk.ts";
 
 /** An upper bound of the norm of the Hessian of output y less output j, everywhere; Infinity where there is none. */
-export type Bend = (y: number, j: number) => number;
+export type HessianBound = (y: number, j: number) => number;
 
 /** What the difference of two outputs can change by with a tensor, whatever the input: number by number, and all of them in l2. */
 interface Gain {
@@ -20,7 +20,7 @@ interface Gain {
 }
 
 /**
- * Bound the Hessians. With u_l the arguments of the activations, all that lies behind them linear in what they bend,
+ * Bound the Hessians. With u_l the arguments of the activations, all that lies behind them linear in their values,
  *
  *     || H || <= sum over l of  c_l  max_k |g_lk|  L_l^2,
  *
@@ -28,13 +28,13 @@ interface Gain {
  * which is bounded number by number: by the absolute values of the maps behind it, or by the length of a column times the l2 gain there. What
  * comes back through a block is longer by its constant at most, on both of its ways together.
  */
-export function bendsOf(steps: Steps, walk: Walk): Bend {
+export function hessianBounds(steps: Steps, walk: Walk): HessianBound {
   if (walk.norm !== 2 || !isSmooth(steps)) return (y, j) => (y === j ? 0 : Number.POSITIVE_INFINITY);
   const sizesOf = cached((tensor) => new Map([...walk.regionOf(tensor)].map(([from, M]) => [from, sizes(M)])));
   const known = new Map<string, number>();
-  return function bend(y, j): number {
+  return function hessian(y, j): number {
     if (y === j) return 0;
-    if (y > j) return bend(j, y);
+    if (y > j) return hessian(j, y);
     const key = `${y} ${j}`;
     const found = known.get(key) ?? pass(steps, walk, sizesOf, y, j);
     known.set(key, found);
@@ -56,7 +56,7 @@ interface Sizes {
 /** Has no step a kink, and is there not too much to add up? */
 const isSmooth = ({ steps }: Steps): boolean =>
   steps.reduce((n, { shape }) => n + shape.reduce((m, d) => m * d, 1), 0) < 2 ** 20 &&
-  steps.every((s) => s.kind === "affine" || (s.kind === "pointwise" && s.scalar.bend < Number.POSITIVE_INFINITY));
+  steps.every((s) => s.kind === "affine" || (s.kind === "pointwise" && s.scalar.curvature < Number.POSITIVE_INFINITY));
 
 function pass(
   { steps, byTensor, output, size }: Steps,
@@ -106,10 +106,10 @@ function pass(
     const block = walk.blockOf(step.tensor);
     if (block) {
       const V = regionOf(step.tensor).get(block.activation) as Sparse;
-      const [bent, start] = [gainOf(block.activation), gainOf(block.from)];
+      const [inner, start] = [gainOf(block.activation), gainOf(block.from)];
       const own = sizesOf(step.tensor).get(block.activation) as Sizes;
-      carried(V, own, 1, gain.each, gain.length, bent.each);
-      bent.length = addUp(bent.length, timesUp(quickNorm(V, 2), gain.length));
+      carried(V, own, 1, gain.each, gain.length, inner.each);
+      inner.length = addUp(inner.length, timesUp(quickNorm(V, 2), gain.length));
       for (let k = 0; k < start.each.length; k++) start.each[k] += gain.each[k];
       lengthen(start, timesUp(block.constant, gain.onward));
       continue;
@@ -121,9 +121,9 @@ function pass(
     if (step.kind !== "pointwise") return Number.POSITIVE_INFINITY;
     const L = walk.constantOf(step.from);
     const largest = gain.each.reduce((top, g) => Math.max(top, g), 0) * hair;
-    const own = timesUp(timesUp(step.scalar.bend, Math.min(largest, gain.length)), timesUp(L, L));
+    const own = timesUp(timesUp(step.scalar.curvature, Math.min(largest, gain.length)), timesUp(L, L));
     total = addUp(total, own);
-    const slope = stretch(step, 2);
+    const slope = gainOfStep(step, 2);
     // What is a source itself has no map.
     if (step.from !== sampleName && (regionOf(step.from).size === 0 || walk.blockOf(step.from))) {
       const before = gainOf(step.from);

@@ -13,12 +13,12 @@ export function lossWithin(radius: number, G: number, C: number, K: number): num
   if (radius <= t) return Math.min(straight, addUp(timesUp(G, radius), timesUp(timesUp(C, radius), radius / 2)));
   // The rest is taken with its rounding: t is one number, whatever it was to be.
   const rest = Math.max(0, radius - t) * (1 + 2 ** -50);
-  const bent = addUp(timesUp(G, t), timesUp(timesUp(C, t), t / 2));
-  return Math.min(straight, addUp(bent, timesUp(K, rest)));
+  const curved = addUp(timesUp(G, t), timesUp(timesUp(C, t), t / 2));
+  return Math.min(straight, addUp(curved, timesUp(K, rest)));
 }
 
 /** A radius within which no more than `margin` is lost, near the largest one. */
-export function reachOf(margin: number, G: number, C: number, K: number): number {
+export function certifiedRadius(margin: number, G: number, C: number, K: number): number {
   if (!(margin > 0)) return 0;
   if (K === 0) return Number.POSITIVE_INFINITY;
   const straight = (margin / K) * (1 - 2 ** -51);

@@ -14,7 +14,7 @@ import { spectralNorm } from "../linalg/norm.ts";
 import { scaleUp, sqrtUp, tiny, up } from "../linalg/rounding.ts";
 
 /** A chain with what is known of it on a domain. */
-export interface BentChain {
+export interface CurvedChain {
   readonly chain: Chain;
   readonly slopes: readonly Range[];
   readonly curvatures: readonly Float64Array[];
@@ -23,16 +23,16 @@ export interface BentChain {
 }
 
 /** Of one number or one vector made of the outputs: bounds of its first and second derivative in the input of the chain. */
-export interface Bend {
+export interface DerivativeBounds {
   readonly slope: number;
   readonly curvature: number;
 }
 
-export interface ChainBends {
+export interface ChainHessianBounds {
   /** Of all outputs as one vector. */
-  readonly vector: Bend;
+  readonly vector: DerivativeBounds;
   /** Of f_y - f_j for y > j, row by row: (1,0), (2,0), (2,1), ...; empty where there are too many. */
-  readonly pairs: readonly Bend[];
+  readonly pairs: readonly DerivativeBounds[];
 }
 
 /**
@@ -46,25 +46,30 @@ export interface ChainBends {
  * smaller of the interval Jacobian from the outputs back and of column norms times the constant of what is behind. For all outputs as a
  * vector, |g_l| is the length of the column over the outputs.
  */
-export async function chainBends(bent: BentChain, most = 190): Promise<ChainBends> {
-  const stages = await stagesOf(bent);
-  const { chain, errors } = bent;
+export async function chainHessianBounds(curved: CurvedChain, most = 190): Promise<ChainHessianBounds> {
+  const stages = await stagesOf(curved);
+  const { chain, errors } = curved;
   const last = chain.affine.length - 1;
   const W = chain.affine[last].weight;
   const all = exactly(W);
   const whole = spectralUp(W);
-  const behind = gradients(bent, all);
-  const vector = bendOf(stages, addUp(whole, errors[last]), (l) => columnLengths(behind[l]), addUp(0, errors[last]));
+  const behind = gradients(curved, all);
+  const vector = derivativeBounds(
+    stages,
+    addUp(whole, errors[last]),
+    (l) => columnLengths(behind[l]),
+    addUp(0, errors[last]),
+  );
   const count = (W.rows * (W.rows - 1)) / 2;
   if (count > most) return { vector, pairs: [] };
   const rows = differences(W);
-  const pairRows = gradients(bent, rows);
+  const pairRows = gradients(curved, rows);
   const pairError = timesUp(up(Math.SQRT2), errors[last]);
   const costly = count * stages.reduce((sum, { weight }) => sum + work(weight), 0) > largestWork;
   const pairs = Array.from({ length: count }, (_, p) => {
     const length = rowLength(rows, p);
     const own = costly ? stages.map((s) => ({ ...s, weighted: null })) : stages;
-    return bendOf(own, addUp(length, pairError), (l) => rowSizes(pairRows[l], p), pairError);
+    return derivativeBounds(own, addUp(length, pairError), (l) => rowSizes(pairRows[l], p), pairError);
   });
   return { vector, pairs };
 }
@@ -93,7 +98,7 @@ interface Stage {
   readonly weighted: ((d: Float64Array) => number) | null;
 }
 
-async function stagesOf({ chain, slopes, curvatures, errors }: BentChain): Promise<Stage[]> {
+async function stagesOf({ chain, slopes, curvatures, errors }: CurvedChain): Promise<Stage[]> {
   const stages: Stage[] = [];
   let before = 1;
   const exact = errors.every((e) => e === 0);
@@ -130,12 +135,12 @@ async function stagesOf({ chain, slopes, curvatures, errors }: BentChain): Promi
  * Sum the parts of the layers, from the last to the first. `length` bounds the gradient of s in the last activations, `sizes(l)` its entries
  * in those of layer l as far as the written matrices tell, `error` what the last matrix may differ.
  */
-function bendOf(
+function derivativeBounds(
   stages: readonly Stage[],
   length: number,
   sizes: (layer: number) => Float64Array | null,
   error: number,
-): Bend {
+): DerivativeBounds {
   let curvature = 0;
   let behind = length;
   // Of the layer behind: the columns of diag(slope) W and the gradient in its activations.
@@ -163,7 +168,7 @@ function bendOf(
 }
 
 /** Enclose the derivatives of rows of outputs in the activations of every hidden layer; null behind a matrix that carries rounding. */
-function gradients({ chain, slopes, errors }: BentChain, rows: IntervalMatrix): (IntervalMatrix | null)[] {
+function gradients({ chain, slopes, errors }: CurvedChain, rows: IntervalMatrix): (IntervalMatrix | null)[] {
   const found: (IntervalMatrix | null)[] = [];
   let Y: IntervalMatrix | null = rows;
   for (let l = chain.activations.length - 1; l >= 0; l--) {
