@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { autoLip } from "../src/bounds/autoLip.ts";
 import { workClock } from "../src/bounds/budget.ts";
 import { nodeNorms } from "../src/bounds/norm/node.ts";
-import { recognisedFlow } from "../src/bounds/patterns/recognise.ts";
+import { fusedFlow } from "../src/bounds/patterns/fuse.ts";
 import { quadraticBound } from "../src/bounds/quadratic/lipsdp.ts";
 import { programFor } from "../src/bounds/quadratic/parts.ts";
 import { wideBound } from "../src/bounds/quadratic/wideBound.ts";
@@ -95,7 +95,7 @@ const large: Readonly<Record<string, () => Subject>> = {
 
 async function measureLarge(name: string, seconds: number): Promise<void> {
   const { x, y } = large[name]().at(1, "float64");
-  const flow = recognisedFlow(x, y);
+  const flow = fusedFlow(x, y);
   const [began, processor] = [performance.now(), process.cpuUsage().user];
   const own = await wideBound({ flow, norms: nodeNorms(flow) }, { engine: nodeEngine(), seconds, clock: workClock() });
   const cells = [

@@ -11,7 +11,7 @@ import type { Ticket } from "../src/sweep/job.ts";
 import { openPool } from "../src/sweep/pool.ts";
 import { queueBackend } from "../src/sweep/queue.ts";
 import { folderStore } from "../src/sweep/store.ts";
-import { carrier, carryAll } from "../src/sweep/sweep.ts";
+import { jobRunner, runAll } from "../src/sweep/sweep.ts";
 import { startRedis } from "../test/redis.ts";
 import { noModel, testProgram, ticket } from "../test/tickets.ts";
 
@@ -71,12 +71,12 @@ async function overhead(): Promise<void> {
   const store = folderStore(folder);
   const open = openPool({ program: testProgram, workers: 1 });
   const backend = poolBackend({ pool: open, store, folder, signal: new AbortController().signal });
-  const carrying = carrier({ backend, store });
-  await carryAll([ticket("done", 0)], carrying);
+  const runner = jobRunner({ backend, store });
+  await runAll([ticket("done", 0)], runner);
   const tickets = Array.from({ length: 1000 }, (_, k) => ticket("done", k + 1));
   const begun = performance.now();
   const cpu = process.cpuUsage();
-  await carryAll(tickets, carrying);
+  await runAll(tickets, runner);
   const { user, system } = process.cpuUsage(cpu);
   say(
     `a job that does nothing, by a process that is there: ${((performance.now() - begun) / 1000).toFixed(2)} ms, of which ${((user + system) / 1e6).toFixed(2)} ms of CPU here`,
@@ -98,7 +98,7 @@ async function through(
   const backend = await queueBackend({ url: redis.url, store, signal: new AbortController().signal, model });
   const begun = performance.now();
   const cpu = process.cpuUsage();
-  const records = await carryAll(tickets, carrier({ backend, store }));
+  const records = await runAll(tickets, jobRunner({ backend, store }));
   const wall = (performance.now() - begun) / 1000;
   const { user, system } = process.cpuUsage(cpu);
   const done = records.filter((r) => r?.status === "done").length;

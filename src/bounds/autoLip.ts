@@ -11,7 +11,7 @@ import { type Effort, type NodeNorms, type NormStore, nodeNorms } from "./norm/n
 import { periodicNorm, wrappedConvolution } from "./norm/periodic.ts";
 import { addUp, sourceCost, sourceNorm, timesUp } from "./norm/region.ts";
 import { residualBlock } from "./norm/residual.ts";
-import { recognisedFlow } from "./patterns/recognise.ts";
+import { fusedFlow } from "./patterns/fuse.ts";
 import type { Subject } from "./subject.ts";
 
 /** Constants of the nodes of a flow, from the input on. */
@@ -63,7 +63,7 @@ export async function autoLip(
   const clock = budget(options);
   const { x, y } = subject.at(1, "float64");
   const { onProgress, domain } = options;
-  const propagation = await propagate(recognisedFlow(x, y), norm, clock, onProgress, domain, subject.norms);
+  const propagation = await propagate(fusedFlow(x, y), norm, clock, onProgress, domain, subject.norms);
   const { status, missing, flow } = propagation;
   const value = propagation.constantOf(flow.output);
   const bound: UpperBound = {
@@ -169,7 +169,7 @@ export async function propagate(
       value = whole;
       lastBlock = node;
     }
-    if (local) value = local.settle(node, value, hurry);
+    if (local) value = local.note(node, value, hurry);
     constants.set(node, value);
     // A region may have a bound as a whole, and a condition may not change on the domain.
     if (value === Number.POSITIVE_INFINITY) failure ??= failed;

@@ -3,7 +3,7 @@ import { propagate } from "../bounds/autoLip.ts";
 import { maybeNorm, type Norm, printNorm } from "../bounds/bound.ts";
 import { budget, nominalSpeed } from "../bounds/budget.ts";
 import { marginsOf } from "../bounds/margin.ts";
-import { recognisedFlow } from "../bounds/patterns/recognise.ts";
+import { fusedFlow } from "../bounds/patterns/fuse.ts";
 import { classPairs } from "../bounds/quadratic/pairs.ts";
 import { subjectOf } from "../bounds/subject.ts";
 import type { Dataset } from "../data/dataset.ts";
@@ -92,7 +92,7 @@ export async function errorBands(network: Network, options: BandOptions): Promis
   }
   const { x, y } = subject.at(1, "float64");
   const clock = budget({ signal, seconds: limit / 2 });
-  const flow = recognisedFlow(x, y);
+  const flow = fusedFlow(x, y);
   const propagation = await propagate(flow, norm, clock, (part) => onProgress?.(0.3 + 0.4 * part));
   const { missing } = propagation;
   if (missing) {

@@ -5,8 +5,8 @@ import type { Sparse } from "../verify/algebra/sparse.ts";
 import { type BlockParts, blockParts, provedBlock, scaledParts, scalesOf } from "../verify/proof/block.ts";
 import type { Steps } from "../verify/read/network.ts";
 import { Refusal } from "../verify/refusal.ts";
+import { runUntil } from "../verify/task.ts";
 import type { BlockPlace, BlockWitness } from "../verify/witness.ts";
-import { within } from "../verify/work.ts";
 import { largestSingular } from "./largest.ts";
 
 export interface FoundBlocks {
@@ -132,7 +132,7 @@ async function accepted(
     const norm = (s / Math.sqrt(1 + t)) * (1 + 2 ** -40);
     const witness = { ...plain, multipliers: plain.multipliers.map((l) => l * (1 + t)), norm };
     if (!(norm < 1)) continue;
-    const constant = await within(provedBlock(steps, witness), 1000 * until, signal);
+    const constant = await runUntil(provedBlock(steps, witness), 1000 * until, signal);
     if (constant === null) continue;
     return constant < 1 + largestSingular(parts.U) * largestSingular(parts.V) ? witness : null;
   }

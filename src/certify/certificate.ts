@@ -13,8 +13,8 @@ import { runOn } from "../verify/proof/run.ts";
 import { walk } from "../verify/proof/walk.ts";
 import type { Steps } from "../verify/read/network.ts";
 import { must, Refusal } from "../verify/refusal.ts";
+import { runYielding, yieldNow } from "../verify/task.ts";
 import { readSteps, roundingOf } from "../verify/verify.ts";
-import { breath, paced } from "../verify/work.ts";
 import { type Certification, type CertifyOptions, certify } from "./evaluate.ts";
 import { witnessOf } from "./witness.ts";
 
@@ -150,11 +150,11 @@ async function claimsOf(
     ...(limit === undefined ? {} : { limit }),
     onProgress: (part) => onProgress?.(0.4 + 0.3 * part),
   });
-  const proof = await paced(
+  const proof = await runYielding(
     walk(steps, norm, witness, (part) => onProgress?.(0.7 + 0.1 * part)),
     signal,
   );
-  const run = await paced(
+  const run = await runYielding(
     runOn(steps, data.x, (part) => onProgress?.(0.8 + 0.1 * part)),
     signal,
   );
@@ -176,7 +176,7 @@ async function claimsOf(
       predicted,
       ...lastsFor(row, predicted, Math.min(radius, farthest), radiusFor),
     });
-    await breath(() => onProgress?.(0.9 + (0.1 * index) / data.count), signal);
+    await yieldNow(() => onProgress?.(0.9 + (0.1 * index) / data.count), signal);
   }
   const right = samples.filter((s) => s.predicted === s.label);
   const claims: Claims = {

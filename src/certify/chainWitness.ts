@@ -14,8 +14,8 @@ import { provedChain } from "../verify/proof/chain.ts";
 import type { Region } from "../verify/proof/region.ts";
 import { type Steps, sampleName } from "../verify/read/network.ts";
 import type { Pointwise, Step } from "../verify/read/step.ts";
+import { runUntil } from "../verify/task.ts";
 import type { ChainWitness } from "../verify/witness.ts";
-import { within } from "../verify/work.ts";
 
 export interface ChainOptions {
   readonly engine: Engine;
@@ -100,7 +100,7 @@ async function accepted(
       };
     });
     const witness = { from, constant: up(value * Math.sqrt(whole * (1 + e))), activations };
-    const proved = await within(provedChain(steps, regionOf, witness), 1000 * until, signal);
+    const proved = await runUntil(provedChain(steps, regionOf, witness), 1000 * until, signal);
     if (proved) return witness;
     if (proved === null) break;
   }

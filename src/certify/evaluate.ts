@@ -5,7 +5,7 @@ import { maybeNorm, type Norm, printNorm, type UpperBound } from "../bounds/boun
 import { type Budget, budget, nominalSpeed } from "../bounds/budget.ts";
 import { compileWork, engineSpeed, runWork } from "../bounds/lowerBounds/slopes.ts";
 import { type Margins, marginsOf } from "../bounds/margin.ts";
-import { recognisedFlow } from "../bounds/patterns/recognise.ts";
+import { fusedFlow } from "../bounds/patterns/fuse.ts";
 import { classPairs } from "../bounds/quadratic/pairs.ts";
 import { checkAlone, checkSample, type Subject, subjectOf } from "../bounds/subject.ts";
 import { checkNames, type Dataset, type Samples } from "../data/dataset.ts";
@@ -204,7 +204,7 @@ async function prepare(
   const { x, y } = subject.at(1, "float64");
   const clock = budget({ signal, ...(options.limit === undefined ? {} : { seconds: options.limit }) });
   const walking = budget({ signal, ...(options.limit === undefined ? {} : { seconds: 0.4 * options.limit }) });
-  const flow = recognisedFlow(x, y);
+  const flow = fusedFlow(x, y);
   const propagation = await propagate(flow, norm, walking, (part) => onProgress?.(0.4 * part));
   const { missing } = propagation;
   const without = `certify: ${subject.name} has no proved constant: node ${missing?.node}: ${missing?.why}`;

@@ -36,7 +36,7 @@ export interface LocalQuestion {
   readonly engine: Engine;
   readonly data: Dataset;
   readonly norm: Norm;
-  /** In the norm, of the flow of one sample (`recognisedFlow`). */
+  /** In the norm, of the flow of one sample (`fusedFlow`). */
   readonly propagation: Propagation;
   readonly predicted: readonly number[];
   /** What is known of a sample against another class. */

@@ -7,7 +7,7 @@ import { quickNorm } from "../verify/algebra/sparseNorm.ts";
 import { symbolsOf } from "../verify/proof/fourier.ts";
 import { type Norm, type Origin, provedNorm, wayOf } from "../verify/proof/norm.ts";
 import type { Kernel } from "../verify/read/step.ts";
-import { within } from "../verify/work.ts";
+import { runUntil } from "../verify/task.ts";
 import { largestSingular } from "./largest.ts";
 
 /** A norm, and what it is the norm of: "itself" or, in words, what is larger. */
@@ -46,7 +46,7 @@ export async function normWitness(
   const found = estimate(map, origin.kernel ?? null);
   for (const hair of hairs) {
     const s = Math.min(quick, up(found * (1 + hair)));
-    const proved = await within(provedNorm(map, 2, s, origin), 1000 * until, signal);
+    const proved = await runUntil(provedNorm(map, 2, s, origin), 1000 * until, signal);
     if (proved) return { norm: s, by };
     if (proved === null) break;
   }

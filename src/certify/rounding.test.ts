@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { affine, functionOf, randomNetwork } from "../../test/functions.ts";
 import { propagate } from "../bounds/autoLip.ts";
-import { recognisedFlow } from "../bounds/patterns/recognise.ts";
+import { fusedFlow } from "../bounds/patterns/fuse.ts";
 import { subjectOf } from "../bounds/subject.ts";
 import { nodeEngine } from "../engine/node.ts";
 import { evaluate } from "../engine/reference.ts";
@@ -14,7 +14,7 @@ const engine = nodeEngine({ threads: 1 });
 
 async function errorOf(network: Network, inputSize: number): Promise<number> {
   const { x, y } = subjectOf(network).at(1, "float64");
-  return logitError(await propagate(recognisedFlow(x, y), "inf"), inputSize);
+  return logitError(await propagate(fusedFlow(x, y), "inf"), inputSize);
 }
 
 describe("logitError()", () => {

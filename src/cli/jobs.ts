@@ -9,7 +9,7 @@ import { modelWords } from "../sweep/job.ts";
 import { below } from "../sweep/plan.ts";
 import type { JobRecord } from "../sweep/record.ts";
 import { folderStore } from "../sweep/store.ts";
-import { carrier, carryAll } from "../sweep/sweep.ts";
+import { jobRunner, runAll } from "../sweep/sweep.ts";
 import { CliError } from "./errors.ts";
 import { openFolder } from "./output.ts";
 import { openBackend } from "./pooled.ts";
@@ -57,8 +57,8 @@ export async function withJobs<T>(
     });
     const onRecord = () => bar.at(++done);
     // A command that is given again shall try what has failed.
-    const carrying = carrier({ backend, store, retry: true, onRecord });
-    const records = await carryAll(tickets, carrying).finally(() => backend.close());
+    const runner = jobRunner({ backend, store, retry: true, onRecord });
+    const records = await runAll(tickets, runner).finally(() => backend.close());
     bar.done();
     const result = await use(records as readonly JobRecord[]);
     kept = false;

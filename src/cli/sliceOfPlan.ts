@@ -3,7 +3,7 @@ import { poolBackend } from "../sweep/backend.ts";
 import type { Ticket } from "../sweep/job.ts";
 import type { JobRecord } from "../sweep/record.ts";
 import { folderStore } from "../sweep/store.ts";
-import { carrier, carryAll } from "../sweep/sweep.ts";
+import { jobRunner, runAll } from "../sweep/sweep.ts";
 import type { Surroundings } from "./command.ts";
 import { CliError } from "./errors.ts";
 import { openFolder } from "./output.ts";
@@ -54,7 +54,7 @@ export async function workSlice(
     records.set(id, record);
     bar.at(records.size);
   };
-  await carryAll(tickets, carrier({ backend, store, onRecord })).finally(() => backend.close());
+  await runAll(tickets, jobRunner({ backend, store, onRecord })).finally(() => backend.close());
   bar.done();
   const standing = standingOf(tickets, records);
   const { failed } = standing;

@@ -5,7 +5,7 @@ import { parseGoal } from "../sweep/goal.ts";
 import { idOf, type RunJob, type Ticket } from "../sweep/job.ts";
 import { expand, parseGrid } from "../sweep/plan.ts";
 import { doneRecord, failedRecord } from "../sweep/record.ts";
-import type { Carrier } from "../sweep/sweep.ts";
+import type { JobRunner } from "../sweep/sweep.ts";
 import { carryHalving, carrySearch, OutOfJobs, type Strategy } from "./strategies.ts";
 
 const spec = parseComparison({ seeds: [1, 2], common: { epochs: 9 }, runs: [{ method: { name: "lbdn" } }] });
@@ -36,9 +36,9 @@ async function carriedOut(strategy: Strategy, of: ComparisonSpec, accuracy: (job
     tickets.push(...more);
     return more;
   };
-  const carrying: Carrier = {
+  const runner: JobRunner = {
     look: async () => undefined,
-    async carry({ id, job, row = "" }, { start, keep } = {}) {
+    async runJob({ id, job, row = "" }, { start, keep } = {}) {
       const own = job as RunJob;
       asked.push({ row, seed: own.spec.seed, start: start?.row, keep });
       const value = accuracy(own);
@@ -51,7 +51,7 @@ async function carriedOut(strategy: Strategy, of: ComparisonSpec, accuracy: (job
     spec: of,
     first,
     add: async (runs, start) => ticketsOf(runs, start),
-    carrying,
+    runner,
     estimate: () => 0,
   });
   return { asked, tickets, found };
@@ -114,7 +114,7 @@ describe("--goal", () => {
     const two = parseComparison({ runs: [{ method: { name: "plain" } }, { method: { name: "lbdn" } }] });
     expect(() => carrySearch(goal, "gamma", 1, 2).first(two)).toThrow(/is sought for one run, got 2/);
     expect(() => carrySearch(goal, "speed", 1, 2).first(spec)).toThrow(/lbdn has no setting "speed"/);
-    const out: Carrier = { look: async () => undefined, carry: async () => null };
+    const out: JobRunner = { look: async () => undefined, runJob: async () => null };
     const asked = carrySearch(goal, "gamma", 1, 2).run({
       spec,
       first: [
@@ -126,7 +126,7 @@ describe("--goal", () => {
         },
       ],
       add: async () => [],
-      carrying: out,
+      runner: out,
       estimate: () => 0,
     });
     await expect(asked).rejects.toThrow(OutOfJobs);

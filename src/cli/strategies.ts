@@ -1,4 +1,4 @@
-/** @file The ways to carry the runs of a spec out: all, the best by successive halving, or those that a search for a goal asks for. */
+/** @file The ways to do the runs of a spec: all, the best by successive halving, or those that a search for a goal asks for. */
 import type { ComparisonSpec, Contestant, Measure } from "../experiment/comparison.ts";
 import type { RunRecord } from "../experiment/record.ts";
 import { showPercent, showShort } from "../report/number.ts";
@@ -6,7 +6,7 @@ import { bisect, type Goal, meanOf } from "../sweep/goal.ts";
 import { halve, rungsOf } from "../sweep/halving.ts";
 import type { Ticket } from "../sweep/job.ts";
 import { withSetting } from "../sweep/plan.ts";
-import { all, type Carrier, carryAll } from "../sweep/sweep.ts";
+import { all, type JobRunner, runAll } from "../sweep/sweep.ts";
 import { CliError } from "./errors.ts";
 
 export interface Strategy {
@@ -22,7 +22,7 @@ export interface StrategySurroundings {
   readonly first: readonly Ticket[];
   /** Plan more: a job for each seed, started from those of another run. */
   add(runs: readonly Contestant[], start?: (seed: number) => Ticket): Promise<readonly Ticket[]>;
-  readonly carrying: Carrier;
+  readonly runner: JobRunner;
   estimate(ticket: Ticket): number;
 }
 
@@ -36,8 +36,8 @@ export interface Outcome {
 /** All, those first that will take longest. One that cannot go on stops the others, which stay as they are. */
 export const carryEach: Strategy = {
   first: ({ runs }) => runs,
-  async run({ first, carrying, estimate }) {
-    await carryAll(first, carrying, estimate);
+  async run({ first, runner, estimate }) {
+    await runAll(first, runner, estimate);
     return null;
   },
 };
@@ -51,15 +51,15 @@ export const carryHalving = (measure: Measure): Strategy => {
   const rungs = ({ runs }: ComparisonSpec) => rungsOf(Math.min(...runs.map(({ run }) => run.epochs)), runs.length);
   return {
     first: (spec) => spec.runs.map((contestant) => onRung(contestant, rungs(spec)[0])),
-    async run({ spec, first, add, carrying }) {
+    async run({ spec, first, add, runner }) {
       const epochs = rungs(spec);
-      await carrying.look(first);
+      await runner.look(first);
       const climbed = await halve(spec.runs, {
         async score(contestant, rung) {
           const own = onRung(contestant, epochs[rung]);
           const tickets = rung === 0 ? first.filter(({ row }) => row === own.label) : await add([own]);
           // Higher rungs first: they take longest, and decide.
-          return meanOf(await recordsIn(tickets, carrying, { priority: 1e9 * rung }), measure);
+          return meanOf(await recordsIn(tickets, runner, { priority: 1e9 * rung }), measure);
         },
       });
       const last = climbed[climbed.length - 1].map(({ label }) => label);
@@ -89,9 +89,9 @@ export const carrySearch = (goal: Goal, key: string, low: number, high: number):
       if (spec.runs.length !== 1) throw new CliError(`--goal: is sought for one run, got ${spec.runs.length}`);
       return [at(spec.runs[0], low), at(spec.runs[0], high)];
     },
-    async run({ spec, first, add, carrying }) {
+    async run({ spec, first, add, runner }) {
       const [contestant] = spec.runs;
-      await carrying.look(first);
+      await runner.look(first);
       const known = new Map<number, readonly Ticket[]>(
         [low, high].map((value) => [value, first.filter(({ row }) => row === at(contestant, value).label)]),
       );
@@ -106,7 +106,7 @@ export const carrySearch = (goal: Goal, key: string, low: number, high: number):
             ((seed: number) => starts.find(({ job }) => job.kind === "run" && job.spec.seed === seed) as Ticket);
           const tickets = known.get(value) ?? (await add([shorter(at(contestant, value))], start));
           known.set(value, tickets);
-          return meanOf(await recordsIn(tickets, carrying, { keep: true }, start), goal.measure);
+          return meanOf(await recordsIn(tickets, runner, { keep: true }, start), goal.measure);
         },
       });
       const shown = (v: number | null) =>
@@ -128,13 +128,13 @@ export const carrySearch = (goal: Goal, key: string, low: number, high: number):
 /** The records of the runs of several seeds; none where one of them failed. */
 async function recordsIn(
   tickets: readonly Ticket[],
-  { carry }: Carrier,
+  { runJob }: JobRunner,
   options: { readonly priority?: number; readonly keep?: boolean },
   start?: (seed: number) => Ticket,
 ): Promise<readonly RunRecord[]> {
   const records = await all(
     tickets.map((ticket) =>
-      carry(ticket, { ...options, ...(start && ticket.job.kind === "run" && { start: start(ticket.job.spec.seed) }) }),
+      runJob(ticket, { ...options, ...(start && ticket.job.kind === "run" && { start: start(ticket.job.spec.seed) }) }),
     ),
   );
   // Out of jobs: what is known is shown, and the same command goes on.

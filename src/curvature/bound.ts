@@ -7,7 +7,7 @@ import { suffixOf } from "../bounds/chain/written.ts";
 import { checkDomain, type Domain, printDomain } from "../bounds/domain.ts";
 import { marginsOf } from "../bounds/margin.ts";
 import { addUp, timesUp } from "../bounds/norm/region.ts";
-import { recognisedFlow } from "../bounds/patterns/recognise.ts";
+import { fusedFlow } from "../bounds/patterns/fuse.ts";
 import { subjectOf } from "../bounds/subject.ts";
 import type { Network } from "../graph/network.ts";
 import { up } from "../linalg/rounding.ts";
@@ -64,7 +64,7 @@ export async function curvatureBound(network: Network, options: CurvatureBoundOp
   checkDomain(domain, subject.size);
   const clock = budget({ signal });
   const { x, y } = subject.at(1, "float64");
-  const propagation = await propagate(recognisedFlow(x, y), 2, clock);
+  const propagation = await propagate(fusedFlow(x, y), 2, clock);
   const hessians = await pairHessianBounds(propagation, domain);
   const outputs = subject.outputs;
   const { missing, method } = hessians;

@@ -13,7 +13,7 @@ import { type Account, account } from "./memory.ts";
 import type { Plan } from "./plan.ts";
 import type { Step } from "./steps.ts";
 import { firstNotFinite } from "./tensors.ts";
-import { type ElementType, isSmallInteger, resultType, settled } from "./types.ts";
+import { asStored, type ElementType, isSmallInteger, resultType } from "./types.ts";
 import { shown, within } from "./wording.ts";
 
 /** The outputs of a plan on these inputs; messages start with `name`. A ReadError where they need more than `memory` bytes. */
@@ -249,7 +249,7 @@ function name(step: Step, results: readonly (Node | undefined)[], scope: Scope):
     const type = resultType(step.operator, i, read, step.said);
     let node = folding.fold(result);
     const still = !moving || folding.isKnown(node);
-    if (still) node = folding.replaced(node, (t) => settled(t, type));
+    if (still) node = folding.replaced(node, (t) => asStored(t, type));
     else {
       if (isSmallInteger(type) && wraps.has(step.operator))
         throw new Refusal("it calculates with integers of fewer than 32 bits, or without a sign, which wrap");

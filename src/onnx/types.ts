@@ -26,7 +26,7 @@ export function resultType(
 }
 
 /** A constant as its type holds it: rounded, or refused where it does not fit. Null where it fits as it is. */
-export function settled(t: Tensor, type: ElementType): Tensor | null {
+export function asStored(t: Tensor, type: ElementType): Tensor | null {
   if (type === T.FLOAT) return t.dtype === "float64" ? cast(t, "float32") : null;
   const half = halfOf(type);
   if (half)

@@ -8,7 +8,7 @@ import { poolBackend } from "./backend.ts";
 import { openPool } from "./pool.ts";
 import { keyOf, recordOf } from "./record.ts";
 import { folderStore } from "./store.ts";
-import { carrier, carryAll } from "./sweep.ts";
+import { jobRunner, runAll } from "./sweep.ts";
 import { MachineError } from "./words.ts";
 
 let folder = "";
@@ -38,7 +38,7 @@ describe("a pool of processes", () => {
   it("gives every job one record, whatever becomes of its process", async () => {
     const { backend, store } = open(2);
     const tickets = [ticket("done", 1), ticket("die", 2), ticket("fail", 3), ticket("block 50", 4), ticket("done", 5)];
-    const records = await carryAll([...tickets, tickets[0]], carrier({ backend, store }));
+    const records = await runAll([...tickets, tickets[0]], jobRunner({ backend, store }));
     await backend.close();
     expect(records.map((r) => r?.status)).toEqual(["done", "failed", "failed", "done", "done", "done"]);
     expect(records[1]).toMatchObject({ error: "its process ended early (SIGKILL)", attempts: 3 });
@@ -52,15 +52,15 @@ describe("a pool of processes", () => {
   it("does not again what has a record, but for failures where it is told", async () => {
     const tickets = [ticket("done", 1), ticket("fail", 2)];
     const once = open(1);
-    await carryAll(tickets, carrier(once));
+    await runAll(tickets, jobRunner(once));
     await once.backend.close();
     expect(log()).toHaveLength(4);
     const found: boolean[] = [];
     const again = open(1);
-    await carryAll(tickets, carrier({ ...again, onRecord: (_, __, before) => found.push(before) }));
+    await runAll(tickets, jobRunner({ ...again, onRecord: (_, __, before) => found.push(before) }));
     expect(found).toEqual([true, true]);
     expect(log()).toHaveLength(4);
-    await carryAll(tickets, carrier({ ...again, retry: true }));
+    await runAll(tickets, jobRunner({ ...again, retry: true }));
     await again.backend.close();
     expect(log()).toHaveLength(7);
   });
@@ -69,7 +69,7 @@ describe("a pool of processes", () => {
     const { backend, store } = open(1);
     const tickets = [3, 9, 1, 7].map((seed) => ticket(`done ${seed}`, seed));
     const estimate = ({ label }: { readonly label: string }) => Number(label.split(" ")[1]);
-    const records = await carryAll(tickets, carrier({ backend, store, estimate, jobs: 3 }), estimate);
+    const records = await runAll(tickets, jobRunner({ backend, store, estimate, jobs: 3 }), estimate);
     await backend.close();
     expect(log().map((line) => line[3])).toEqual(["9", "7", "3"]);
     expect(new Set(log().map((line) => line[1])).size).toBe(1);
@@ -78,10 +78,10 @@ describe("a pool of processes", () => {
 
   it("makes no record where the machine cannot go on, and stops", async () => {
     const { backend, store } = open(1);
-    const { look, carry } = carrier({ backend, store });
+    const { look, runJob } = jobRunner({ backend, store });
     const tickets = [ticket("full", 1), ticket("done", 2)];
     await look(tickets);
-    const asked = tickets.map((t) => carry(t));
+    const asked = tickets.map((t) => runJob(t));
     await expect(asked[0]).rejects.toThrow(MachineError);
     await asked[1];
     await backend.close();
@@ -92,7 +92,7 @@ describe("a pool of processes", () => {
     const controller = new AbortController();
     const { backend, store } = open(2, controller.signal);
     const tickets = [1, 2, 3].map((seed) => ticket("wait 60000", seed));
-    const asked = carryAll(tickets, carrier({ backend, store }));
+    const asked = runAll(tickets, jobRunner({ backend, store }));
     setTimeout(() => controller.abort(), 300);
     await expect(asked).rejects.toThrow(/abort/);
     await backend.close();

@@ -5,7 +5,7 @@ import { doneRecord, failedRecord, type JobRecord, keepRecord, mostAttempts } fr
 import type { Store } from "./store.ts";
 import { MachineError, type Word } from "./words.ts";
 
-export interface CarryOptions {
+export interface JobOptions {
   /** The larger goes first; of equal ones that which was asked first. */
   readonly priority?: number;
   /** The run whose parameters this one starts from. */
@@ -16,7 +16,7 @@ export interface CarryOptions {
 
 export interface Backend {
   /** The one record that a job ends in, done or failed. Rejects where the sweep is stopped, or the machine cannot go on. */
-  carryOut(ticket: Ticket, options?: CarryOptions): Promise<JobRecord>;
+  run(ticket: Ticket, options?: JobOptions): Promise<JobRecord>;
   /** Let go of what is waiting; what is done stays. */
   close(): Promise<void>;
 }
@@ -78,7 +78,7 @@ export function poolBackend({ pool, store, folder, dataDir, signal, hear }: Pool
   };
 
   return {
-    carryOut: (ticket, { priority = 0, start } = {}) =>
+    run: (ticket, { priority = 0, start } = {}) =>
       new Promise((resolve, reject) => {
         if (either.aborted) return reject(either.reason);
         waiting.push({ ticket, priority, resolve, reject, ...(start && { start }) });

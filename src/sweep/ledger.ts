@@ -10,7 +10,7 @@ import type { Store } from "./store.ts";
  * The record of a job, where it has one and its files are with it, the model as the record says. What is damaged is removed, so that it is done again; and so
  * is a failure if it shall be tried again.
  */
-export async function settledRecord(store: Store, ticket: Ticket, { retry = false } = {}): Promise<JobRecord | null> {
+export async function validRecord(store: Store, ticket: Ticket, { retry = false } = {}): Promise<JobRecord | null> {
   const record = await recordOf(store, ticket.id).catch((error: unknown) => {
     if (error instanceof ReadError) return undefined;
     throw error;

@@ -103,7 +103,7 @@ function ask(
 ): Promise<Answer> {
   return new Promise<Answer>((resolve) => {
     const interrupt = () => child.kill("SIGINT");
-    const settle = (answer: Answer) => {
+    const end = (answer: Answer) => {
       signal?.removeEventListener("abort", interrupt);
       child.off("message", listen);
       child.off("exit", exited);
@@ -111,11 +111,11 @@ function ask(
       resolve(answer);
     };
     const early = (why: string) =>
-      settle({ kind: "failed", message: `its process ended early (${why})`, code: 1, fault: "job" });
+      end({ kind: "failed", message: `its process ended early (${why})`, code: 1, fault: "job" });
     const exited = (code: number | null, killed: NodeJS.Signals | null) => early(String(killed ?? code));
     const broken = (error: Error) => early(error.message);
     const listen = (word: Word) => {
-      if (word.kind === "done" || word.kind === "failed") settle(word);
+      if (word.kind === "done" || word.kind === "failed") end(word);
       else hear?.(word);
     };
     signal?.addEventListener("abort", interrupt, { once: true });

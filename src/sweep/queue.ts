@@ -1,6 +1,6 @@
 /** @file The jobs of a sweep by a queue in Redis: workers anywhere take them. What counts are the records in the mailbox; the queue only says who does what next. */
 import type { JobsOptions } from "bullmq";
-import type { Backend, CarryOptions } from "./backend.ts";
+import type { Backend, JobOptions } from "./backend.ts";
 import type { Mail } from "./check.ts";
 import type { Ticket } from "./job.ts";
 import { failedRecord, type JobRecord, keepRecord, keyOf, mostAttempts, recordOf } from "./record.ts";
@@ -89,7 +89,7 @@ export async function queueBackend({ url, store, signal, model }: QueueBackendOp
     return true;
   };
 
-  const settle = (id: string, otherwise: () => Promise<void> | void) =>
+  const collectOr = (id: string, otherwise: () => Promise<void> | void) =>
     void collect(id)
       .then((found) => (found ? undefined : otherwise()))
       .catch((error: unknown) => fail(error));
@@ -101,10 +101,10 @@ export async function queueBackend({ url, store, signal, model }: QueueBackendOp
     }
   };
 
-  events.on("completed", ({ jobId }) => settle(jobId, () => undefined));
+  events.on("completed", ({ jobId }) => collectOr(jobId, () => undefined));
   // Of a job whose workers died too often nobody has made a record.
   events.on("failed", ({ jobId, failedReason }) =>
-    settle(jobId, async () => {
+    collectOr(jobId, async () => {
       await keepRecord(mailbox, failedRecord(jobId, failedReason));
       await collect(jobId);
     }),
@@ -122,7 +122,7 @@ export async function queueBackend({ url, store, signal, model }: QueueBackendOp
       for (const [i, id] of part.entries()) {
         const own = pending.get(id);
         if (own === undefined) continue;
-        if (answers[2 * i + 1]?.[1] === 1) settle(id, () => void added.push(own));
+        if (answers[2 * i + 1]?.[1] === 1) collectOr(id, () => void added.push(own));
         else if (answers[2 * i]?.[1] === 0) {
           // Whatever forgot the job has forgotten its model.
           sent.clear();
@@ -148,7 +148,7 @@ export async function queueBackend({ url, store, signal, model }: QueueBackendOp
   const asked = new Set<string>();
 
   return {
-    carryOut: (ticket, options = {}) =>
+    run: (ticket, options = {}) =>
       new Promise<JobRecord>((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason);
         const own = { ticket, options, resolve, reject };
@@ -196,7 +196,7 @@ export async function queued(url: string): Promise<Queued> {
 
 interface Pending {
   readonly ticket: Ticket;
-  readonly options: CarryOptions;
+  readonly options: JobOptions;
   resolve(record: JobRecord): void;
   reject(reason: unknown): void;
 }
@@ -211,7 +211,7 @@ const jobOptions: JobsOptions = {
   removeOnFail: true,
 };
 
-function mailOf({ id, job, label, row }: Ticket, { start, keep }: CarryOptions): Mail {
+function mailOf({ id, job, label, row }: Ticket, { start, keep }: JobOptions): Mail {
   return {
     id,
     job,

@@ -19,12 +19,8 @@ export interface Store {
 /** A store in a folder, a file for each key. */
 export function folderStore(folder: string): Store {
   const at = (key: string) => join(folder, checkKey(key));
-  /** Written beside its place, so that the place is old or new; then `settle` moves it there. */
-  const beside = async (
-    key: string,
-    bytes: Uint8Array | string,
-    settle: (from: string, to: string) => Promise<void>,
-  ) => {
+  /** Written beside its place, so that the place is old or new; then `put` moves it there. */
+  const beside = async (key: string, bytes: Uint8Array | string, put: (from: string, to: string) => Promise<void>) => {
     const place = at(key);
     // As the command line names what is not whole yet.
     const part = join(
@@ -34,7 +30,7 @@ export function folderStore(folder: string): Store {
     await mkdir(dirname(place), { recursive: true });
     try {
       await writeFile(part, bytes);
-      await settle(part, place);
+      await put(part, place);
     } finally {
       await rm(part, { force: true });
     }

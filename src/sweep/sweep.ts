@@ -1,7 +1,7 @@
-/** @file A sweep: jobs that are planned, carried out by whoever does them, longest first, each once. It prints nothing; what it learns it says as it goes. */
-import type { Backend, CarryOptions } from "./backend.ts";
+/** @file A sweep: jobs that are planned, and done by whoever does them, longest first, each once. It prints nothing; what it learns it says as it goes. */
+import type { Backend, JobOptions } from "./backend.ts";
 import type { Ticket } from "./job.ts";
-import { settledRecord } from "./ledger.ts";
+import { validRecord } from "./ledger.ts";
 import type { JobRecord } from "./record.ts";
 import type { Store } from "./store.ts";
 
@@ -19,40 +19,40 @@ export interface SweepOptions {
   onRecord?(ticket: Ticket, record: JobRecord, found: boolean): void;
 }
 
-/** The way that all strategies carry jobs out. Jobs of the same name are one. */
-export interface Carrier {
-  /** Find out which of these are done, so that carrying them out begins in the order of the calls. */
+/** The way that all strategies have jobs done. Jobs of the same name are one. */
+export interface JobRunner {
+  /** Find out which of these are done, so that they begin in the order of the calls. */
   look(tickets: readonly Ticket[]): Promise<void>;
   /** Carry out one job, if it is not done yet; null where the limit of jobs is reached. */
-  carry(ticket: Ticket, options?: CarryOptions): Promise<JobRecord | null>;
+  runJob(ticket: Ticket, options?: JobOptions): Promise<JobRecord | null>;
 }
 
-export function carrier({
+export function jobRunner({
   backend,
   store,
   jobs = Number.POSITIVE_INFINITY,
   retry,
   estimate,
   onRecord,
-}: SweepOptions): Carrier {
+}: SweepOptions): JobRunner {
   const before = new Map<string, JobRecord | null>();
   const known = new Map<string, Promise<JobRecord | null>>();
   let begun = 0;
-  const settle = async (ticket: Ticket) => void before.set(ticket.id, await settledRecord(store, ticket, { retry }));
-  const begin = async (ticket: Ticket, options: CarryOptions): Promise<JobRecord | null> => {
+  const lookUp = async (ticket: Ticket) => void before.set(ticket.id, await validRecord(store, ticket, { retry }));
+  const begin = async (ticket: Ticket, options: JobOptions): Promise<JobRecord | null> => {
     const found = before.get(ticket.id) ?? null;
     if (found === null && begun >= jobs) return null;
     if (found === null) begun++;
-    const record = found ?? (await backend.carryOut(ticket, { priority: estimate?.(ticket) ?? 0, ...options }));
+    const record = found ?? (await backend.run(ticket, { priority: estimate?.(ticket) ?? 0, ...options }));
     onRecord?.(ticket, record, found !== null);
     return record;
   };
   return {
-    look: async (tickets) => void (await Promise.all(tickets.map(settle))),
-    carry(ticket, options = {}) {
+    look: async (tickets) => void (await Promise.all(tickets.map(lookUp))),
+    runJob(ticket, options = {}) {
       const found = known.get(ticket.id);
       if (found) return found;
-      const one = before.has(ticket.id) ? begin(ticket, options) : settle(ticket).then(() => begin(ticket, options));
+      const one = before.has(ticket.id) ? begin(ticket, options) : lookUp(ticket).then(() => begin(ticket, options));
       known.set(ticket.id, one);
       return one;
     },
@@ -60,14 +60,14 @@ export function carrier({
 }
 
 /** Carry out all jobs, those first that will take longest. One that cannot go on stops the others, which stay as they are. */
-export async function carryAll(
+export async function runAll(
   tickets: readonly Ticket[],
-  { look, carry }: Carrier,
+  { look, runJob }: JobRunner,
   estimate: (ticket: Ticket) => number = () => 0,
 ): Promise<readonly (JobRecord | null)[]> {
   await look(tickets);
-  await all([...tickets].sort((a, b) => estimate(b) - estimate(a)).map((ticket) => carry(ticket)));
-  return Promise.all(tickets.map((ticket) => carry(ticket)));
+  await all([...tickets].sort((a, b) => estimate(b) - estimate(a)).map((ticket) => runJob(ticket)));
+  return Promise.all(tickets.map((ticket) => runJob(ticket)));
 }
 
 /** All of some promises; the first rejection after all have ended, so that nothing goes on behind it. */

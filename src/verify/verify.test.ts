@@ -11,8 +11,8 @@ import { buildModel, type ModelSpec } from "../models/spec.ts";
 import { parseOnnx } from "../onnx/read.ts";
 import { digestOf } from "./certificate.ts";
 import { runOn } from "./proof/run.ts";
+import { runAtOnce } from "./task.ts";
 import { readSteps, verify } from "./verify.ts";
-import { finish } from "./work.ts";
 
 const spec = (kind: ModelSpec["kind"], widths: readonly number[], activation: Activation = "relu") =>
   buildModel({ kind, widths, activation }, [1, 6, 6], 4);
@@ -64,7 +64,7 @@ describe.each(models)("verify() of a certificate of a %s", (name, layer) => {
     expect((await verify(other, bytes, { data })).holds).toBe(false);
 
     const steps = readSteps(bytes, preprocessing, shape);
-    const ours = finish(runOn(steps, data.x)).outputs;
+    const ours = runAtOnce(runOn(steps, data.x)).outputs;
     const network = withPreprocessing(parseOnnx(bytes), preprocessing, shape);
     const theirs = await logitsOf(network, engine, data, { dtype: "float64" });
     ours.forEach((v, i) => {

@@ -14,7 +14,7 @@ import { pairLength, type Walk, walk } from "./proof/walk.ts";
 import { type Steps, stepsOf } from "./read/network.ts";
 import { readOnnx } from "./read/onnx.ts";
 import { must, NoWitness, Refusal } from "./refusal.ts";
-import { paced } from "./work.ts";
+import { runYielding } from "./task.ts";
 
 export interface CheckLine {
   readonly what: string;
@@ -147,7 +147,7 @@ async function everything(
   const norm: Norm = certificate.norm === "inf" ? "inf" : certificate.norm === "1" ? 1 : 2;
   const proof = await check("constant", async () => {
     const progress = (part: number) => onProgress?.("constant", part);
-    const made = await paced(walk(steps, norm, certificate.witness, progress), signal);
+    const made = await runYielding(walk(steps, norm, certificate.witness, progress), signal);
     const { value } = certificate.constant;
     must(made.constant <= value, () => `proved is ${made.constant}, claimed ${value}`);
     return [made, `${made.constant} proved, ${value} claimed (${certificate.constant.method})`];
@@ -171,7 +171,7 @@ async function everything(
   if (!data) return;
   await check("data", () => checkData(certificate, data));
   const run = await check("outputs", async () => {
-    const made = await paced(
+    const made = await runYielding(
       runOn(steps, data.x, (part) => onProgress?.("outputs", part)),
       signal,
     );
@@ -192,6 +192,6 @@ async function everything(
   await check("samples", async () => {
     const left = marginsLeft(steps, proof, run, data.x, rounding);
     const progress = (part: number) => onProgress?.("samples", part);
-    return await paced(checkSamples(certificate, left, run.outputs, rounding.float64, progress), signal);
+    return await runYielding(checkSamples(certificate, left, run.outputs, rounding.float64, progress), signal);
   });
 }

@@ -10,7 +10,7 @@ import { type JobRecord, recordOf } from "../../src/sweep/record.ts";
 import { connect, redisStore, shownUrl } from "../../src/sweep/redis.ts";
 import { lock } from "../../src/sweep/serve.ts";
 import { folderStore } from "../../src/sweep/store.ts";
-import { carrier, carryAll } from "../../src/sweep/sweep.ts";
+import { jobRunner, runAll } from "../../src/sweep/sweep.ts";
 import { hasRedis, type Server, startRedis } from "../redis.ts";
 import { asTicket, noModel, ticket } from "../tickets.ts";
 
@@ -76,7 +76,7 @@ async function sweepOf(asked: readonly Ticket[], name = `sweep-${seed}`): Promis
     model: async () => noModel,
   });
   try {
-    const records = await carryAll(asked, carrier({ backend, store }));
+    const records = await runAll(asked, jobRunner({ backend, store }));
     for (const [i, { id }] of asked.entries()) expect(await recordOf(store, id)).toEqual(records[i]);
     return records;
   } finally {

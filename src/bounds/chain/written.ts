@@ -20,7 +20,7 @@ import { fixedRange } from "../local/rules.ts";
 import { denseOf, linearMap } from "../norm/affine.ts";
 import { type NodeNorms, nodeNorms } from "../norm/node.ts";
 import { addUp, timesUp, writingError } from "../norm/region.ts";
-import { sortedPairs } from "../patterns/recognise.ts";
+import { sortedPairs } from "../patterns/fuse.ts";
 import type { Pair } from "../patterns/sorts.ts";
 import { workOf } from "../work.ts";
 import { fromSums, sumsActivation, toSums } from "./sums.ts";

@@ -11,7 +11,7 @@ import { UsageError } from "../../tensor/errors.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { isFloat } from "../../tensor/tensor.ts";
 import { type NodeNorms, nodeNorms } from "../norm/node.ts";
-import { recognisedFlow } from "../patterns/recognise.ts";
+import { fusedFlow } from "../patterns/fuse.ts";
 import type { Subject } from "../subject.ts";
 import { simplerFlow } from "./simpler.ts";
 import { agreesWith, stacked } from "./stack.ts";
@@ -83,9 +83,9 @@ export interface Plan {
   nonlinearitiesBefore(at: number): readonly number[];
 }
 
-/** Read a network; `given` is its flow of one sample, where that is known (`recognisedFlow`). Throws UsageError where a node is none of: affine, element by element, a product, or made of such (`Op.parts`). */
+/** Read a network; `given` is its flow of one sample, where that is known (`fusedFlow`). Throws UsageError where a node is none of: affine, element by element, a product, or made of such (`Op.parts`). */
 export function planOf(subject: Subject, given?: Flow): Plan {
-  const own = given ?? recognisedFlow(...endsOf(subject));
+  const own = given ?? fusedFlow(...endsOf(subject));
   const { flow, of } = simplerFlow(own);
   const { varying, varies, input } = flow;
   if (varying.length === 0) throw new UsageError(`${subject.name}: its outputs do not depend on its input`);
@@ -144,7 +144,7 @@ export function planOf(subject: Subject, given?: Flow): Plan {
 function builtFor(subject: Subject, varying: readonly Node[], rows: number): readonly Node[] | null {
   if (subject.batch !== "free") return null;
   const { x, y } = subject.at(rows, "float64");
-  const { varying: made } = simplerFlow(recognisedFlow(x, y)).flow;
+  const { varying: made } = simplerFlow(fusedFlow(x, y)).flow;
   const alike =
     made.length === varying.length &&
     made.every((node, i) => node.op === varying[i].op && sizeOf(node.shape) === rows * sizeOf(varying[i].shape));

@@ -11,7 +11,7 @@ import { maxMin } from "../../ops/sort.ts";
 import { random } from "../../tensor/random.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { asFunction } from "../fixed.ts";
-import { recognisedFlow } from "../patterns/recognise.ts";
+import { fusedFlow } from "../patterns/fuse.ts";
 import { subjectOf } from "../subject.ts";
 import { simplerFlow } from "./simpler.ts";
 
@@ -45,7 +45,7 @@ describe("simplerFlow()", () => {
 
 function same(network: Network, seed: number): void {
   const { x, y } = subjectOf(network).at(2, "float64");
-  const flow = recognisedFlow(x, y);
+  const flow = fusedFlow(x, y);
   const { flow: simpler } = simplerFlow(flow);
   for (const node of simpler.varying) {
     const mask = node.inputs.map((i) => simpler.varies.has(i));

@@ -214,7 +214,7 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
             const finite = range.low[i] > Number.NEGATIVE_INFINITY && range.high[i] < Number.POSITIVE_INFINITY;
             if (
               finite &&
-              (!(refine || first) || isSettled(readers.get(at) as Nonlinearity[], range.low[i], range.high[i]))
+              (!(refine || first) || isLinear(readers.get(at) as Nonlinearity[], range.low[i], range.high[i]))
             )
               continue;
             forms.push({ who: s, plus: j, minus: -1 }, { who: s, plus: -1, minus: j });
@@ -277,7 +277,7 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
 // --- internal ---
 
 /** Would a smaller range change nothing? So it is where the function has one slope on it. */
-const isSettled = (readers: readonly Nonlinearity[], low: number, high: number): boolean =>
+const isLinear = (readers: readonly Nonlinearity[], low: number, high: number): boolean =>
   readers.every((nonlinearity) => {
     if (nonlinearity.kind === "product") return low === high;
     const [a, b] = nonlinearity.slopeOn(low, high);

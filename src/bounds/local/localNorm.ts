@@ -22,7 +22,7 @@ export interface LocalNorms extends Pick<NodeNorms, "partial"> {
   /** The constant in all varying inputs as one vector, or why there is none; null where the partial ones are what is known. */
   joint(node: Node, norm: Norm): NodeNorm | null;
   /** Note that a node has constant L, and give it back: 0 where the node does not move on the domain. In a hurry its range is left open. */
-  settle(node: Node, L: number, hurry: boolean): number;
+  note(node: Node, L: number, hurry: boolean): number;
   /** Between what the numbers of a node lie on the domain, once it is settled. */
   rangeOf(node: Node): Range;
 }
@@ -96,7 +96,7 @@ export function localNorms(
       return own.kind === "linear" && own.of.form === "bounded" ? stated(own.of.norm[p]) : null;
     },
 
-    settle(node, L, hurry) {
+    note(node, L, hurry) {
       const work = workOf(node, flow.varies);
       spent += work;
       if (spent > largestWork || (hurry && work > quickWork)) {

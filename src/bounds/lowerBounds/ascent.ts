@@ -5,8 +5,8 @@ import type { Budget } from "../budget.ts";
 import { type Domain, inside } from "../domain.ts";
 import { attaining, dualNorm, lengthOf } from "../length.ts";
 import type { Subject } from "../subject.ts";
-import type { Place } from "./places.ts";
 import type { Slopes } from "./slopes.ts";
+import type { Start } from "./starts.ts";
 
 /** What a search works with. */
 export interface Search {
@@ -19,8 +19,8 @@ export interface Search {
   readonly source: Random;
 }
 
-/** A place and a direction with ||J(x) v|| / ||v|| = value. */
-export interface Candidate extends Place {
+/** A point and a direction with ||J(x) v|| / ||v|| = value. */
+export interface Candidate extends Start {
   readonly v: Float64Array;
   readonly value: number;
 }
@@ -28,13 +28,13 @@ export interface Candidate extends Place {
 /** Power steps at fixed points, until none gains any more; the best direction seen. */
 export async function power(
   { slopes, norm, subject, clock }: Search,
-  places: readonly Place[],
+  starts: readonly Start[],
   directions: readonly Float64Array[],
   iterations: number,
 ): Promise<Candidate[]> {
-  const x = joined(places.map((place) => place.x));
+  const x = joined(starts.map((start) => start.x));
   let v = [...directions];
-  let best: Candidate[] = places.map((place, k) => ({ ...place, v: v[k], value: 0 }));
+  let best: Candidate[] = starts.map((start, k) => ({ ...start, v: v[k], value: 0 }));
   for (let i = 0, idle = 0; ; i++) {
     const images = rowsOf(await slopes.push(x, joined(v)), subject.outputs);
     const before = best;
@@ -61,7 +61,7 @@ export async function climb(
   onProgress: (part: number) => void,
 ): Promise<Candidate[]> {
   const { slopes, clock, source, subject, domain } = search;
-  // In units of each place.
+  // In units of each start.
   const steps = starts.map(() => 0.3);
   let best = [...starts];
   for (let round = 0; round < rounds && !clock.expired; round++) {

@@ -45,9 +45,9 @@ export function riseByRanges(subject: Subject): Rise | null {
       return { node, varies, move: moveOf(node, varies, still) };
     });
   return async (x, y) => {
-    const known = new Map<Node, Place>([[input, { at: point(x), there: point(y), rise: apart(point(x), point(y)) }]]);
+    const known = new Map<Node, Ends>([[input, { at: point(x), there: point(y), rise: apart(point(x), point(y)) }]]);
     for (const { node, varies, move } of steps) {
-      const from = node.inputs.map((i): Place => known.get(i) ?? { at: rangeOf(still, i), there: rangeOf(still, i) });
+      const from = node.inputs.map((i): Ends => known.get(i) ?? { at: rangeOf(still, i), there: rangeOf(still, i) });
       const at = nodeRange(
         node,
         from.map((p) => p.at),
@@ -74,32 +74,32 @@ export function riseByRanges(subject: Subject): Rise | null {
 /** The enclosure of the differences of a chain. */
 export function riseOfChain({ affine, activations }: Chain): Rise {
   return async (x, y) => {
-    let place: Place = { at: point(x), there: point(y), rise: apart(point(x), point(y)) };
+    let ends: Ends = { at: point(x), there: point(y), rise: apart(point(x), point(y)) };
     for (const [i, layer] of affine.entries()) {
-      const at = affineRange(layer, place.at);
-      const rise = affineRange({ ...layer, bias: new Float64Array(layer.bias.length) }, place.rise as Range);
-      place = { at, there: sum(at, rise), rise };
+      const at = affineRange(layer, ends.at);
+      const rise = affineRange({ ...layer, bias: new Float64Array(layer.bias.length) }, ends.rise as Range);
+      ends = { at, there: sum(at, rise), rise };
       if (i === activations.length) continue;
       const act = activations[i];
-      const [before, behind] = [activationRange(act, place.at), activationRange(act, place.there)];
-      const moved = alongSlopes((low, high, j) => act.slopeOn(j, low, high), place);
-      place = { at: before, there: behind, rise: both(moved, apart(before, behind)) };
+      const [before, behind] = [activationRange(act, ends.at), activationRange(act, ends.there)];
+      const moved = alongSlopes((low, high, j) => act.slopeOn(j, low, high), ends);
+      ends = { at: before, there: behind, rise: both(moved, apart(before, behind)) };
     }
-    return place.rise as Range;
+    return ends.rise as Range;
   };
 }
 
 // --- internal ---
 
 /** The ranges of a node at the two points, and of the difference; without one, the node does not vary. */
-interface Place {
+interface Ends {
   readonly at: Range;
   readonly there: Range;
   readonly rise?: Range;
 }
 
 /** How an op hands on differences; null where nothing is known but the values. */
-type Move = (from: readonly Place[]) => { readonly rise: Range; readonly affine: boolean } | null;
+type Move = (from: readonly Ends[]) => { readonly rise: Range; readonly affine: boolean } | null;
 
 const nothing: Move = () => null;
 
@@ -158,11 +158,8 @@ function moveOf(node: Node, varies: readonly boolean[], still: ReadonlyMap<Node,
 }
 
 /** Differences of a function of one number, by its slopes on the hull of the two places. */
-function alongSlopes(
-  slopeOn: (low: number, high: number, k: number) => readonly [number, number],
-  place: Place,
-): Range {
-  const { at, there, rise } = place as Required<Place>;
+function alongSlopes(slopeOn: (low: number, high: number, k: number) => readonly [number, number], ends: Ends): Range {
+  const { at, there, rise } = ends as Required<Ends>;
   const low = new Float64Array(at.low.length);
   const high = new Float64Array(at.low.length);
   for (let k = 0; k < low.length; k++) {

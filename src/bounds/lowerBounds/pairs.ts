@@ -5,8 +5,8 @@ import { type Domain, inside } from "../domain.ts";
 import { attaining, dualNorm, lengthOf } from "../length.ts";
 import type { Subject } from "../subject.ts";
 import { type Candidate, joined, power, quotient, rowsOf } from "./ascent.ts";
-import type { Place } from "./places.ts";
 import { batches, type LowerOptions, type LowerSearch, searchBelow } from "./search.ts";
+import type { Start } from "./starts.ts";
 
 /**
  * Bound the Lipschitz constant from below by ascent on
@@ -75,7 +75,7 @@ export function pairs(subject: Subject, norm: Norm, options: LowerOptions): Prom
 
 // --- internal ---
 
-interface Pair extends Place {
+interface Pair extends Start {
   readonly other: Float64Array;
   /** f(x) - f(other); empty until measured. */
   readonly rise: Float64Array;
@@ -87,7 +87,7 @@ interface Pair extends Place {
 /** Below this part of the size of the points, a difference is what float32 makes of it. */
 const closest = 2 ** -9;
 
-const pairOf = ({ x, unit }: Place, v: Float64Array, domain: Domain): Pair => ({
+const pairOf = ({ x, unit }: Start, v: Float64Array, domain: Domain): Pair => ({
   x,
   unit,
   other: inside(
@@ -121,7 +121,7 @@ function along({ x, unit, v }: Candidate, domain: Domain): Pair {
 }
 
 /** A place with a point on the way to another one, or around it in a direction that is long for what it is in the norm: one number in l1, all in l-inf. */
-function spawn({ source, domain, norm }: LowerSearch, at: Place, towards: Place): Pair {
+function spawn({ source, domain, norm }: LowerSearch, at: Start, towards: Start): Pair {
   const { x, unit } = at;
   const part = [1, 0.3, 0.1, 0, 0, 0][source.integer(6)];
   if (part > 0 && at !== towards) {

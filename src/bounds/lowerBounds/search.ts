@@ -10,14 +10,14 @@ import { type Domain, inside } from "../domain.ts";
 import type { Subject } from "../subject.ts";
 import { workOf } from "../work.ts";
 import { type Candidate, type Search, steepestFirst } from "./ascent.ts";
-import { type HeadOptions, type Place, placesOf, unitAt } from "./places.ts";
 import { riseOf } from "./rise.ts";
 import { compileWork, engineSpeed, runNumbers, runWork, slopesOn } from "./slopes.ts";
+import { type HeadOptions, type Start, startsOf, unitAt } from "./starts.ts";
 import { judge, shown, type Witnessed } from "./witness.ts";
 
 export interface LowerOptions {
   readonly engine: Engine;
-  /** Points to start from; without data those of `placesOf`. */
+  /** Points to start from; without data those of `startsOf`. */
   readonly data?: Samples;
   /** Both ends of the witness lie here. Default: everywhere. Points to start from are moved into it. */
   readonly domain?: Domain;
@@ -41,7 +41,7 @@ export interface LowerOptions {
 
 /** What a method of search works with. */
 export interface LowerSearch extends Search {
-  readonly starts: readonly Place[];
+  readonly starts: readonly Start[];
   /** Runs of the programs at once. */
   readonly runs: number;
   readonly rounds: number;
@@ -96,7 +96,7 @@ export async function searchBelow(
     const found = known ? nothing : await twoPoints(engine, subject, { norm, domain, data, looking, clock: whole });
     return { ...stated(found, true), why: "out of time before its search began" };
   }
-  const starts = [...(known ? [known] : []), ...(await placesOf(subject, data, domain, points, looking))];
+  const starts = [...(known ? [known] : []), ...(await startsOf(subject, data, domain, points, looking))];
   const slopes = await slopesOn(engine, subject, runs, "float32", whole);
   if (!slopes) return stated(nothing, false);
   const common = { subject, norm, domain, slopes, source };
@@ -156,7 +156,7 @@ async function twoPoints(
   { norm, domain, data, looking, clock }: TwoPoints,
 ): Promise<Witnessed> {
   if (!clock.fits(compileWork(subject) + (20 * runWork(subject)) / engineSpeed)) return nothing;
-  const [{ x }] = await placesOf(subject, data, domain, 1, { ...looking, affords: () => false });
+  const [{ x }] = await startsOf(subject, data, domain, 1, { ...looking, affords: () => false });
   const risen = await riseOf(engine, subject, clock);
   if (!risen) return nothing;
   const y = inside(

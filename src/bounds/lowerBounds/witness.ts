@@ -6,10 +6,10 @@ import { lengthOf } from "../length.ts";
 import { type Points, pairsAlong } from "./along.ts";
 import { type Candidate, corners, power, quotient, type Search } from "./ascent.ts";
 import type { Rise } from "./enclosure.ts";
-import type { Place } from "./places.ts";
 import { riseOf } from "./rise.ts";
 import { shownQuotient } from "./shown.ts";
 import { preciseSlopes, type Slopes } from "./slopes.ts";
+import type { Start } from "./starts.ts";
 
 export interface Witnessed {
   readonly value: number;
@@ -17,12 +17,12 @@ export interface Witnessed {
   readonly witness: Witness | null;
 }
 
-/** Evaluates candidates again, the most promising first. `places` are where pairs are drawn from if nothing that they promise can be shown. */
+/** Evaluates candidates again, the most promising first. `starts` are where pairs are drawn from if nothing that they promise can be shown. */
 export interface Judge {
   /** What candidates show as they are: few evaluations. */
-  glance(candidates: readonly Candidate[], places?: readonly Place[]): Promise<Witnessed>;
+  glance(candidates: readonly Candidate[], starts?: readonly Start[]): Promise<Witnessed>;
   /** The same after power steps in float64 at each of the first few, while time is left. */
-  confirm(candidates: readonly Candidate[], places?: readonly Place[]): Promise<Witnessed>;
+  confirm(candidates: readonly Candidate[], starts?: readonly Start[]): Promise<Witnessed>;
   dispose(): Promise<void>;
 }
 
@@ -31,7 +31,7 @@ export interface Judge {
  *
  * A candidate gives pairs of points: itself where it is a `pair`, and pairs along its direction, of several lengths, from the point and around it.
  * They are measured in float64, and those that seem to show most are enclosed. Something is enclosed whatever the clock says, and
- * where no candidate shows anything (a formal derivative at a kink may promise what is not there) pairs of places are.
+ * where no candidate shows anything (a formal derivative at a kink may promise what is not there) pairs of starts are.
  */
 export async function judge(engine: Engine, search: Search, kind: "direction" | "pair"): Promise<Judge> {
   const { subject, norm, domain, clock } = search;
@@ -49,8 +49,8 @@ export async function judge(engine: Engine, search: Search, kind: "direction" | 
   const pairsOf = ({ x, v }: Candidate, as: "direction" | "pair"): Points[] =>
     as === "direction" ? pairsAlong(domain, x, v, steps) : [{ x, y: x.map((c, i) => c + v[i]) }];
   const trialsOf = (candidate: Candidate, as = kind) => estimated(slopes, search, pairsOf(candidate, as));
-  /** The first shows something, or the next, or two places. */
-  const plain = async (candidates: readonly Candidate[], places: readonly Place[], wanted: number) => {
+  /** The first shows something, or the next, or two starts. */
+  const plain = async (candidates: readonly Candidate[], starts: readonly Start[], wanted: number) => {
     const trials: Trial[] = [];
     for (const [k, candidate] of candidates.entries()) {
       if (k > 0 && (k >= wanted || clock.expired)) break;
@@ -62,18 +62,18 @@ export async function judge(engine: Engine, search: Search, kind: "direction" | 
       await clock.pause();
       found = await shown(rise, { norm, domain }, await trialsOf(candidates[k]));
     }
-    for (let k = 1; found.value === 0 && k < Math.min(places.length, 16); k++) {
+    for (let k = 1; found.value === 0 && k < Math.min(starts.length, 16); k++) {
       await clock.pause();
-      const pair = { x: places[k - 1].x, y: places[k].x };
+      const pair = { x: starts[k - 1].x, y: starts[k].x };
       found = await shown(rise, { norm, domain }, await estimated(slopes, search, [pair]));
     }
     return found;
   };
   return {
-    glance: (candidates, places = []) => plain(candidates, places, 1),
-    async confirm(candidates, places = []) {
+    glance: (candidates, starts = []) => plain(candidates, starts, 1),
+    async confirm(candidates, starts = []) {
       const wanted = work > 2 ** 26 ? 1 : 3;
-      const first = await plain(candidates, places, wanted);
+      const first = await plain(candidates, starts, wanted);
       const trials: Trial[] = [];
       for (const candidate of candidates.slice(0, wanted)) {
         if (clock.expired) break;

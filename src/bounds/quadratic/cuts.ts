@@ -11,7 +11,7 @@ import { up } from "../../linalg/rounding.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { Range } from "../domain.ts";
 import type { NodeNorms } from "../norm/node.ts";
-import { sortedPairs } from "../patterns/recognise.ts";
+import { sortedPairs } from "../patterns/fuse.ts";
 import type { Pair } from "../patterns/sorts.ts";
 import { nodeMap } from "./nodeMap.ts";
 import {

@@ -19,7 +19,7 @@ import { sizeOf } from "../../tensor/shape.ts";
 import { jacobian } from "../lowerBounds/jacobian.ts";
 import { denseOf, linearMap } from "../norm/affine.ts";
 import { nodeNorms } from "../norm/node.ts";
-import { recognisedFlow } from "../patterns/recognise.ts";
+import { fusedFlow } from "../patterns/fuse.ts";
 import { subjectOf } from "../subject.ts";
 import { denseCuts } from "./cuts.ts";
 import { gridCuts } from "./gridCuts.ts";
@@ -46,7 +46,7 @@ function programOf(flow: Flow): Program {
 function flowFor(sample: Shape, f: (x: Node, r: Random) => Node, seed: number): Flow {
   const subject = subjectOf(functionOf(sample, (x) => f(x, random(seed))));
   const { x, y } = subject.at(1, "float64");
-  return recognisedFlow(x, y);
+  return fusedFlow(x, y);
 }
 
 const linear: readonly (readonly [string, (x: Node, r: Random) => Node])[] = [
@@ -209,7 +209,7 @@ describe("gridCuts()", () => {
       fc.asyncProperty(seeds, async (seed) => {
         const subject = subjectOf(randomNetwork(random(seed), "image"));
         const { x, y } = subject.at(1, "float64");
-        const flow = recognisedFlow(x, y);
+        const flow = fusedFlow(x, y);
         const gate = flow.varying.find((node) => node.shape.length === 4);
         const program = gate && gridCuts(flowOf(gate, flow.output), nodeNorms(flow));
         if (!program || typeof program === "string") return;

@@ -13,7 +13,7 @@ import { operatorOf } from "../../graph/origin.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NodeNorms } from "../norm/node.ts";
 import { wrappedConvolution } from "../norm/periodic.ts";
-import { sortedPairs } from "../patterns/recognise.ts";
+import { sortedPairs } from "../patterns/fuse.ts";
 import { type Axis, leastSide, readsOutside, spills } from "./axes.ts";
 import { Builder, denseValue, type Value, whole } from "./cuts.ts";
 import {

@@ -19,7 +19,7 @@ import { type Random, random } from "../../tensor/random.ts";
 import { tensor } from "../../tensor/tensor.ts";
 import type { Chain } from "../chain.ts";
 import { nodeNorms } from "../norm/node.ts";
-import { recognisedFlow } from "../patterns/recognise.ts";
+import { fusedFlow } from "../patterns/fuse.ts";
 import { subjectOf } from "../subject.ts";
 import { denseCuts } from "./cuts.ts";
 import { quadraticBound } from "./lipsdp.ts";
@@ -29,7 +29,7 @@ const engine = nodeEngine();
 const seeds = fc.nat({ max: 2 ** 31 });
 
 function programFor(x: Node, y: Node): Program {
-  const flow = recognisedFlow(x, y);
+  const flow = fusedFlow(x, y);
   const program = denseCuts(flow, nodeNorms(flow));
   if (typeof program === "string") throw new Error(program);
   return program;
@@ -105,7 +105,7 @@ describe("quadraticBound()", () => {
       fc.asyncProperty(seeds, async (seed) => {
         const r = random(seed);
         const { x, y } = subjectOf(randomNetwork(r, "dense")).at(1, "float64");
-        const flow = recognisedFlow(x, y);
+        const flow = fusedFlow(x, y);
         const program = denseCuts(flow, nodeNorms(flow));
         if (typeof program === "string") return;
         covered++;

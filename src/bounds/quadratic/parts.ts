@@ -8,7 +8,7 @@ import type { Norm } from "../bound.ts";
 import { type Affords, always, budget, type Clock } from "../budget.ts";
 import type { ChainPart } from "../chain/question.ts";
 import type { Range } from "../domain.ts";
-import { sortedPairs } from "../patterns/recognise.ts";
+import { sortedPairs } from "../patterns/fuse.ts";
 import type { Question, Shared } from "../question.ts";
 import { denseCuts, type SlopesOf } from "./cuts.ts";
 import { gridCuts } from "./gridCuts.ts";

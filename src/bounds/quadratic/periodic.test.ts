@@ -12,7 +12,7 @@ import { mapNamed } from "../../tensor/named.ts";
 import { normalTensor, random } from "../../tensor/random.ts";
 import { lipschitz } from "../index.ts";
 import { nodeNorms } from "../norm/node.ts";
-import { recognisedFlow } from "../patterns/recognise.ts";
+import { fusedFlow } from "../patterns/fuse.ts";
 import { subjectOf } from "../subject.ts";
 import { gridCuts } from "./gridCuts.ts";
 import { quadraticBound } from "./lipsdp.ts";
@@ -39,7 +39,7 @@ async function network(
 
 function programOf(own: Network) {
   const { x, y } = subjectOf(own).at(1, "float64");
-  const flow = recognisedFlow(x, y);
+  const flow = fusedFlow(x, y);
   const program = gridCuts(flow, nodeNorms(flow));
   if (typeof program === "string") throw new Error(program);
   return program;

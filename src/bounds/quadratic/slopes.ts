@@ -1,7 +1,7 @@
 /** @file Slopes of the nodes of a flow on a ball or box, number by number, from the ranges of what they read. */
 import type { Node } from "../../graph/graph.ts";
 import type { Range } from "../domain.ts";
-import { sortedPairs } from "../patterns/recognise.ts";
+import { sortedPairs } from "../patterns/fuse.ts";
 import type { SlopesOf } from "./cuts.ts";
 
 /** `rangeOf` tells between what the numbers of a node lie; `chain` the slopes of nodes of which more is known. */

@@ -16,7 +16,7 @@ import { maxMin } from "../../ops/sort.ts";
 import { type Random, random } from "../../tensor/random.ts";
 import { type Shape, sizeOf } from "../../tensor/shape.ts";
 import { nodeNorms } from "../norm/node.ts";
-import { recognisedFlow } from "../patterns/recognise.ts";
+import { fusedFlow } from "../patterns/fuse.ts";
 import { subjectOf } from "../subject.ts";
 import { denseCuts } from "./cuts.ts";
 import { gridCuts } from "./gridCuts.ts";
@@ -84,7 +84,7 @@ describe("a solver of semidefinite programs", () => {
     "comes to the same number: %s",
     async (_, sample, f) => {
       const { x, y } = subjectOf(functionOf(sample, (x) => f(x, random(3)))).at(1, "float64");
-      const flow = recognisedFlow(x, y);
+      const flow = fusedFlow(x, y);
       const program = (sample.length > 1 ? gridCuts : denseCuts)(flow, nodeNorms(flow));
       if (typeof program === "string") throw new Error(program);
       const { stdout, stderr } = spawnSync(python, [script], {

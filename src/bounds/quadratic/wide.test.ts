@@ -15,7 +15,7 @@ import { maxPool } from "../../ops/pool.ts";
 import { type Random, random } from "../../tensor/random.ts";
 import { type Shape, sizeOf } from "../../tensor/shape.ts";
 import { nodeNorms } from "../norm/node.ts";
-import { recognisedFlow } from "../patterns/recognise.ts";
+import { fusedFlow } from "../patterns/fuse.ts";
 import { subjectOf } from "../subject.ts";
 import { denseCuts } from "./cuts.ts";
 import { gridCuts } from "./gridCuts.ts";
@@ -71,7 +71,7 @@ const pooled = (x: Node, r: Random): Node => {
 
 const gridProgram = (f: (x: Node, r: Random) => Node, seed: number): Program => {
   const { x, y } = subjectOf(functionOf([2, 6, 6], (x) => f(x, random(seed)))).at(1, "float64");
-  const flow = recognisedFlow(x, y);
+  const flow = fusedFlow(x, y);
   const program = gridCuts(flow, nodeNorms(flow));
   if (typeof program === "string") throw new Error(program);
   return program;
@@ -91,7 +91,7 @@ describe("wideWalk()", () => {
       fc.asyncProperty(seeds, async (seed) => {
         const kind = seed % 2 === 0 ? "image" : "dense";
         const { x, y } = subjectOf(randomNetwork(random(seed), kind)).at(1, "float64");
-        const flow = recognisedFlow(x, y);
+        const flow = fusedFlow(x, y);
         const gate = flow.varying.find((node) => kind === "dense" || node.shape.length === 4);
         if (!gate) return;
         const rest = kind === "dense" ? flow : flowOf(gate, flow.output);

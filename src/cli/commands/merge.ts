@@ -1,6 +1,6 @@
 /** @file lipschitz merge DIR... --out DIR: the slices of a sweep as one folder, with its table and report. */
 import type { Ticket } from "../../sweep/job.ts";
-import { settledRecord } from "../../sweep/ledger.ts";
+import { validRecord } from "../../sweep/ledger.ts";
 import { type JobRecord, keepRecord } from "../../sweep/record.ts";
 import { folderStore, type Store } from "../../sweep/store.ts";
 import { command } from "../command.ts";
@@ -39,7 +39,7 @@ export const merge = command({
     const bar = progress.bar("merge", jobs.length);
     const records = new Map<string, JobRecord>();
     for (const ticket of jobs) {
-      const record = (await settledRecord(out, ticket)) ?? (await take(ticket, from, out));
+      const record = (await validRecord(out, ticket)) ?? (await take(ticket, from, out));
       if (record) records.set(ticket.id, record);
       bar.at(records.size);
     }
@@ -62,7 +62,7 @@ export const merge = command({
 /** The record of a job from the first folder that has it whole, with its files. */
 async function take(ticket: Ticket, from: readonly Store[], out: Store): Promise<JobRecord | null> {
   for (const store of from) {
-    const record = await settledRecord(store, ticket);
+    const record = await validRecord(store, ticket);
     if (record === null) continue;
     if (record.status === "done" && ticket.place !== undefined) {
       for (const file of record.files) {

@@ -7,7 +7,7 @@ import type { Ticket } from "../../sweep/job.ts";
 import { expand, inDataDir, parseGrid, planner } from "../../sweep/plan.ts";
 import { type JobRecord, recordsOf } from "../../sweep/record.ts";
 import { folderStore, type Store } from "../../sweep/store.ts";
-import { carrier } from "../../sweep/sweep.ts";
+import { jobRunner } from "../../sweep/sweep.ts";
 import { command } from "../command.ts";
 import { dataOptions } from "../data.ts";
 import { CliError } from "../errors.ts";
@@ -109,7 +109,7 @@ export const sweep = command({
       signal: AbortSignal.any([signal, clock.signal]),
       jobs: tickets.length,
     });
-    const carrying = carrier({
+    const runner = jobRunner({
       backend,
       store,
       jobs,
@@ -124,7 +124,7 @@ export const sweep = command({
     let found: Awaited<ReturnType<Strategy["run"]>> = null;
     try {
       found = await strategy
-        .run({ spec, first, add, carrying, estimate: ({ job }) => estimate(job) })
+        .run({ spec, first, add, runner, estimate: ({ job }) => estimate(job) })
         .catch((error: unknown) => {
           // Out of time, or of jobs, is no failure; an interruption is one, after the table is written.
           if (error instanceof OutOfJobs || (clock.signal.aborted && !signal.aborted)) return null;

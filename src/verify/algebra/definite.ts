@@ -3,7 +3,7 @@
  * outweighs all rounding. Rows are kept from their first non-zero on, so that a banded matrix costs its band.
  */
 import { must } from "../refusal.ts";
-import { pace, type Work } from "../work.ts";
+import { slice, type Task } from "../task.ts";
 import { addUp, down, gamma, timesUp, underflow, up } from "./rounding.ts";
 
 /** The lower half of a symmetric matrix: row i has the columns first[i] .. i, at offset[i] + column - first[i]. first does not decrease. */
@@ -55,18 +55,18 @@ export function skyline(starts: Int32Array): Skyline {
  *
  * Reference: Rump 2006, Theorem 2.3; Higham 2002, Theorem 10.3.
  */
-export function* provedSemidefinite(S: Skyline, error: number): Work<boolean> {
+export function* provedSemidefinite(S: Skyline, error: number): Task<boolean> {
   return shifted(S, error) && (yield* factor(S));
 }
 
 /** A factor L with L L^T near S, if every symmetric matrix within `error` of S is positive semidefinite; null where that is not proved. */
-export function* factorOf(S: Skyline, error: number): Work<Skyline | null> {
+export function* factorOf(S: Skyline, error: number): Task<Skyline | null> {
   const copy = { ...S, data: S.data.slice() };
   return (yield* provedSemidefinite(copy, error)) ? copy : null;
 }
 
 /** An m > 0 with M >= m I for every symmetric matrix M within `error` of S; 0 where none is proved. Within a factor of 100, as a rule. */
-export function* leastEigenvalue(S: Skyline, error: number): Work<number> {
+export function* leastEigenvalue(S: Skyline, error: number): Task<number> {
   const L = yield* factorOf(S, error);
   if (L === null) return 0;
   let v: Float64Array = new Float64Array(S.n).map((_, k) => 1 + (k % 7) / 7);
@@ -137,12 +137,12 @@ function shifted(S: Skyline, error: number): boolean {
 }
 
 /** Cholesky in place, row by row; false where a pivot is not positive. */
-function* factor({ n, first, offset, data }: Skyline): Work<boolean> {
+function* factor({ n, first, offset, data }: Skyline): Task<boolean> {
   let done = 0;
   for (let i = 0; i < n; i++) {
     const from = first[i];
     done += (i - from + 1) ** 2 / 2;
-    if (done > pace) {
+    if (done > slice) {
       done = 0;
       yield;
     }

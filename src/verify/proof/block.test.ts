@@ -15,8 +15,8 @@ import { matmul } from "../../ops/matmul.ts";
 import { reshape } from "../../ops/movement.ts";
 import { relu, tanh } from "../../ops/pointwise.ts";
 import { random } from "../../tensor/random.ts";
+import { runAtOnce } from "../task.ts";
 import { readSteps, verify } from "../verify.ts";
-import { finish } from "../work.ts";
 import { blockParts, provedBlock } from "./block.ts";
 import { hessianBounds } from "./hessian.ts";
 import { valuesAt } from "./run.ts";
@@ -35,7 +35,7 @@ function stepsOf(n: number, A: readonly number[], B: readonly number[], s: (x: N
 async function constantOf(...block: Parameters<typeof stepsOf>): Promise<number | null> {
   const steps = stepsOf(...block);
   const [witness] = (await blockWitness(steps, never)).blocks;
-  return witness ? finish(provedBlock(steps, witness)) : null;
+  return witness ? runAtOnce(provedBlock(steps, witness)) : null;
 }
 
 /** The largest norm of I + B^T diag(pattern) A^T. */
@@ -85,13 +85,13 @@ describe("provedBlock()", () => {
       const [witness] = (await blockWitness(steps, never)).blocks;
       if (!witness) continue;
       found++;
-      const own = finish(provedBlock(steps, witness));
+      const own = runAtOnce(provedBlock(steps, witness));
       expect(own).toBeGreaterThanOrEqual(least);
       for (let trial = 0; trial < 20; trial++) {
         drawn++;
         const multipliers = witness.multipliers.map((l) => l * Math.exp(0.3 * source.normal()));
         const norm = Math.min(0.9999, witness.norm * Math.exp(0.3 * source.normal()));
-        const constant = finish(provedBlock(steps, { ...witness, multipliers, norm }));
+        const constant = runAtOnce(provedBlock(steps, { ...witness, multipliers, norm }));
         if (constant === null) continue;
         proved++;
         expect(constant).toBeGreaterThanOrEqual(least);
@@ -111,9 +111,9 @@ describe("provedBlock()", () => {
     const steps = stepsOf(1, A, B);
     const [witness] = (await blockWitness(steps, never)).blocks;
     expect(witness.multipliers.slice(1)).toEqual([0, 0]);
-    expect(finish(provedBlock(steps, witness))).toBeCloseTo(1, 12);
+    expect(runAtOnce(provedBlock(steps, witness))).toBeCloseTo(1, 12);
     const none = { ...witness, multipliers: [0, 0, 0] };
-    expect(() => finish(provedBlock(steps, none))).toThrow(/a neuron that moves needs a multiplier/);
+    expect(() => runAtOnce(provedBlock(steps, none))).toThrow(/a neuron that moves needs a multiplier/);
   });
 
   it("takes a convolution with its transpose, one multiplier for each channel", async () => {
@@ -132,11 +132,11 @@ describe("provedBlock()", () => {
     const [witness] = (await blockWitness(steps, never)).blocks;
     expect(witness.multipliers.length).toBe(r);
     expect(blockParts(steps, witness).kernel).not.toBeNull();
-    expect(finish(provedBlock(steps, witness))).toBeLessThan(1 + 1e-6);
+    expect(runAtOnce(provedBlock(steps, witness))).toBeLessThan(1 + 1e-6);
     const each = witness.multipliers.flatMap((l) => new Array<number>(size * size).fill(l));
-    expect(finish(provedBlock(steps, { ...witness, multipliers: each }))).toBeLessThan(1 + 1e-6);
+    expect(runAtOnce(provedBlock(steps, { ...witness, multipliers: each }))).toBeLessThan(1 + 1e-6);
     const two = { ...witness, multipliers: witness.multipliers.slice(1) };
-    expect(() => finish(provedBlock(steps, two))).toThrow(/must have 3 or 48 multipliers/);
+    expect(() => runAtOnce(provedBlock(steps, two))).toThrow(/must have 3 or 48 multipliers/);
   });
 
   it("is worth a network of blocks: the constant stays where products of norms grow", async () => {
@@ -154,7 +154,7 @@ describe("provedBlock()", () => {
     const steps = readSteps(writeNetwork(network), {}, [n]);
     const { witness } = await witnessOf(steps, { norm: 2, engine, seconds: 0.1 });
     expect(witness.blocks.length).toBe(6);
-    expect(finish(walk(steps, 2, witness)).constant).toBeLessThan(1 + 1e-5);
+    expect(runAtOnce(walk(steps, 2, witness)).constant).toBeLessThan(1 + 1e-5);
   });
 
   it("carries the curvature of a block through those behind it", async () => {
@@ -171,7 +171,7 @@ describe("provedBlock()", () => {
     const steps = readSteps(writeNetwork(network), {}, [n]);
     const { witness } = await witnessOf(steps, { norm: 2, engine, seconds: 0.1 });
     expect(witness.blocks.length).toBe(3);
-    const hessian = hessianBounds(steps, finish(walk(steps, 2, witness)))(0, 1);
+    const hessian = hessianBounds(steps, runAtOnce(walk(steps, 2, witness)))(0, 1);
     let steep = 0;
     for (let trial = 0; trial < 200; trial++) {
       const [x, d] = [0, 1].map(() => Array.from({ length: n }, () => source.normal()));

@@ -9,8 +9,8 @@ import { absoluteNorm, roundingNorm } from "../algebra/sparseNorm.ts";
 import { type Steps, sampleName } from "../read/network.ts";
 import { count, type Kernel } from "../read/step.ts";
 import { must } from "../refusal.ts";
+import type { Task } from "../task.ts";
 import type { BlockPlace, BlockWitness } from "../witness.ts";
-import type { Work } from "../work.ts";
 import { kernelBetween } from "./fourier.ts";
 import { provedNorm } from "./norm.ts";
 import { regions } from "./region.ts";
@@ -76,7 +76,7 @@ export function blockParts(steps: Steps, { to, from, activation }: BlockPlace): 
  * nothing must read it. s is the norm that the witness claims. Throws Refusal where the block or its multipliers do not fit.
  * Reference: Araujo, Havens, Delattre, Allauzen and Hu 2023, theorem 2, of which this is the form for rounded weights.
  */
-export function* provedBlock(steps: Steps, witness: BlockWitness): Work<number | null> {
+export function* provedBlock(steps: Steps, witness: BlockWitness): Task<number | null> {
   const parts = blockParts(steps, witness);
   const { U, kernel, shapes } = parts;
   const who = `the block of "${witness.to}"`;

@@ -2,14 +2,14 @@
 import { factorOf, leastEigenvalue, provedSemidefinite, type Skyline, solve, times } from "../algebra/definite.ts";
 import { addUp, down, gamma, sqrtUp, sumUp, timesUp, underflow, unit64, up } from "../algebra/rounding.ts";
 import type { Steps } from "../read/network.ts";
+import type { Task } from "../task.ts";
 import type { ChainWitness } from "../witness.ts";
-import type { Work } from "../work.ts";
-import { type Entry, outputRow, partsOf, roundingsOf } from "./places.ts";
 import type { Region } from "./region.ts";
 import { formOf } from "./sector.ts";
+import { type Entry, outputRow, partsOf, roundingsOf } from "./variables.ts";
 
 /** Does the witness prove its constant? False says only that there is no proof. Throws Refusal where it does not fit the network. */
-export function* provedChain(steps: Steps, regionOf: (tensor: string) => Region, witness: ChainWitness): Work<boolean> {
+export function* provedChain(steps: Steps, regionOf: (tensor: string) => Region, witness: ChainWitness): Task<boolean> {
   const { constant } = witness;
   if (!(constant > 2 ** -200 && constant < 2 ** 200)) return false;
   const form = yield* formOf(partsOf(steps, regionOf, witness), constant);
@@ -31,11 +31,11 @@ export function* chainPairs(
   steps: Steps,
   regionOf: (tensor: string) => Region,
   witness: ChainWitness,
-): Work<ChainPairs | null> {
+): Task<ChainPairs | null> {
   const parts = partsOf(steps, regionOf, witness);
   const form = yield* formOf(parts, null);
   if (form === null) return null;
-  const { S, error, places } = form;
+  const { S, error, variables } = form;
   const least = yield* leastEigenvalue(S, error);
   const factor = least > 0 ? yield* factorOf(S, error) : null;
   if (factor === null) return null;
@@ -43,7 +43,7 @@ export function* chainPairs(
   const sideOf = (y: number): Side | null => {
     const found = known.get(y);
     if (found !== undefined) return found;
-    const row = outputRow(parts, places, y);
+    const row = outputRow(parts, variables, y);
     const side = row === null ? null : sideFrom(S, factor, error, row, roundingsOf(parts));
     known.set(y, side);
     return side;
@@ -68,9 +68,9 @@ interface Side {
 function sideFrom(S: Skyline, factor: Skyline, error: number, row: readonly Entry[], roundings: number): Side {
   const d = new Float64Array(S.n);
   const size = new Float64Array(S.n);
-  for (const { place, value, size: s } of row) {
-    d[place] += value;
-    size[place] += s;
+  for (const { variable, value, size: s } of row) {
+    d[variable] += value;
+    size[variable] += s;
   }
   const u = solve(factor, d);
   // The factor is of S less a shift: what that leaves is solved for once more.

@@ -4,7 +4,7 @@ import { spectralNorm } from "../../linalg/norm.ts";
 import { random } from "../../tensor/random.ts";
 import type { Sparse } from "../algebra/sparse.ts";
 import { convolutionMatrix, geometry } from "../read/windows.ts";
-import { finish } from "../work.ts";
+import { runAtOnce } from "../task.ts";
 import { provedSymbols, symbolsOf } from "./fourier.ts";
 import { provedNorm } from "./norm.ts";
 
@@ -58,7 +58,7 @@ describe("provedSymbols()", () => {
       for (const seed of [1, 2, 3]) {
         const { map, symbols } = convolution(c, seed);
         const proved = (s: number) =>
-          finish(provedSymbols(symbols, s, (symbol, rest) => provedNorm(symbol, 2, rest, flat(symbol))));
+          runAtOnce(provedSymbols(symbols, s, (symbol, rest) => provedNorm(symbol, 2, rest, flat(symbol))));
         const { lower } = norm(map);
         const circular = Math.max(...[...symbols.matrices()].map((symbol) => norm(symbol).upper));
         expect(proved(lower * (1 - 1e-12))).toBe(false);

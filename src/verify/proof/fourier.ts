@@ -7,7 +7,7 @@ import { addUp, down, gamma, sqrtUp, sumUp, timesUp, up } from "../algebra/round
 import { type Sparse, sparse } from "../algebra/sparse.ts";
 import type { Steps } from "../read/network.ts";
 import type { Kernel } from "../read/step.ts";
-import type { Work } from "../work.ts";
+import type { Task } from "../task.ts";
 import type { Region } from "./region.ts";
 
 /** Symbols as real matrices [[Re, -Im], [Im, Re]], with what each may err by in the l2 norm. */
@@ -124,8 +124,8 @@ export function symbolsOf({ taps, outChannels, inChannels, groups, geometry, rou
 export function* provedSymbols(
   symbols: Symbols,
   s: number,
-  proved: (A: Sparse, s: number) => Work<boolean>,
-): Work<boolean> {
+  proved: (A: Sparse, s: number) => Task<boolean>,
+): Task<boolean> {
   const rest = down(s - symbols.error);
   if (!(rest > 0)) return false;
   for (const matrix of symbols.matrices()) {

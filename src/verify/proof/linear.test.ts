@@ -6,8 +6,8 @@ import { convnet } from "../../models/convnet.ts";
 import { mlp } from "../../models/mlp.ts";
 import { resnet } from "../../models/resnet.ts";
 import { type Random, random } from "../../tensor/random.ts";
+import { runAtOnce } from "../task.ts";
 import { readSteps, verify } from "../verify.ts";
-import { finish } from "../work.ts";
 import { linearWalks } from "./linear.ts";
 import { runOn, valuesAt } from "./run.ts";
 import { walk } from "./walk.ts";
@@ -34,8 +34,8 @@ describe.each(models)("of a %s", (name, model) => {
     const data = points(shape, 3, 3);
     const steps = readSteps(await bytesOf(model, shape), {}, shape);
     const { witness } = await witnessOf(steps, { norm, engine, seconds: 0.1 });
-    const proof = finish(walk(steps, norm, witness));
-    const walks = linearWalks(steps, proof, finish(runOn(steps, data.x)).largest);
+    const proof = runAtOnce(walk(steps, norm, witness));
+    const walks = linearWalks(steps, proof, runAtOnce(runOn(steps, data.x)).largest);
     const r = random(3).fork("points");
     let better = 0;
     for (let i = 0; i < data.count; i++) {

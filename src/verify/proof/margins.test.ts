@@ -10,8 +10,8 @@ import { mlp } from "../../models/mlp.ts";
 import { resnet } from "../../models/resnet.ts";
 import { parseOnnx } from "../../onnx/read.ts";
 import { random } from "../../tensor/random.ts";
+import { runAtOnce } from "../task.ts";
 import { readSteps, verify } from "../verify.ts";
-import { finish } from "../work.ts";
 import { hessianBounds } from "./hessian.ts";
 import { certifiedRadius, lossWithin } from "./radius.ts";
 import { runOn, valuesAt } from "./run.ts";
@@ -34,9 +34,9 @@ describe.each(models)("of a %s", (_, model) => {
     const data = points(shape, 3, 3);
     const steps = readSteps(await bytesOf(model, shape), {}, shape);
     const { witness } = await witnessOf(steps, { norm: 2, engine, seconds: 0.1 });
-    const proof = finish(walk(steps, 2, witness));
+    const proof = runAtOnce(walk(steps, 2, witness));
     const hessian = hessianBounds(steps, proof);
-    const slopes = slopesOf(steps, proof, finish(runOn(steps, data.x)).largest);
+    const slopes = slopesOf(steps, proof, runAtOnce(runOn(steps, data.x)).largest);
     const source = random(5);
     const gap = (x: ArrayLike<number>, y: number, j: number) => {
       const out = valuesAt(steps, x).get(steps.output) as Float64Array;
@@ -96,7 +96,7 @@ describe("certificates of smooth networks", () => {
   it("have none of that where there is a kink", async () => {
     const steps = readSteps(await bytesOf(mlp([16, 5, 3]), shape), {}, shape);
     const { witness } = await witnessOf(steps, { norm: 2, engine, seconds: 0.1 });
-    expect(hessianBounds(steps, finish(walk(steps, 2, witness)))(0, 1)).toBe(Number.POSITIVE_INFINITY);
+    expect(hessianBounds(steps, runAtOnce(walk(steps, 2, witness)))(0, 1)).toBe(Number.POSITIVE_INFINITY);
   });
 });
 

@@ -4,7 +4,7 @@ import { down } from "../algebra/rounding.ts";
 import type { SampleClaim } from "../certificate.ts";
 import type { Steps } from "../read/network.ts";
 import { must } from "../refusal.ts";
-import type { Work } from "../work.ts";
+import type { Task } from "../task.ts";
 import { hessianBounds } from "./hessian.ts";
 import { type LinearWalks, linearWalks } from "./linear.ts";
 import { certifiedRadius, lossWithin } from "./radius.ts";
@@ -101,7 +101,7 @@ export function* checkSamples(
   outputs: Float64Array,
   error: number,
   onProgress: (fraction: number) => void,
-): Work<readonly [null, string]> {
+): Task<readonly [null, string]> {
   const n = outputs.length / samples.length;
   for (const [i, { predicted, margin, radius }] of samples.entries()) {
     onProgress(i / samples.length);

@@ -6,7 +6,7 @@ import { provedSemidefinite, skyline } from "../algebra/definite.ts";
 import { down, up } from "../algebra/rounding.ts";
 import { type Sparse, sparse } from "../algebra/sparse.ts";
 import { quickNorm } from "../algebra/sparseNorm.ts";
-import { finish } from "../work.ts";
+import { runAtOnce } from "../task.ts";
 import { provedNorm } from "./norm.ts";
 
 const source = random(3);
@@ -35,11 +35,11 @@ describe("provedNorm()", () => {
     const A = normal(rows, cols, fill);
     const { lower, upper } = spectralNorm({ rows, cols, data: dense(A) }, { tolerance: 1e-12 });
     const shapes = { from: [cols], to: [rows] };
-    expect(finish(provedNorm(A, 2, upper * (1 + 1e-11), shapes))).toBe(true);
-    expect(finish(provedNorm(A, 2, lower * (1 - 1e-13), shapes))).toBe(false);
-    expect(finish(provedNorm(A, 2, 0, shapes))).toBe(false);
-    expect(finish(provedNorm(A, 2, Number.NaN, shapes))).toBe(false);
-    expect(finish(provedNorm(A, 2, Number.POSITIVE_INFINITY, shapes))).toBe(false);
+    expect(runAtOnce(provedNorm(A, 2, upper * (1 + 1e-11), shapes))).toBe(true);
+    expect(runAtOnce(provedNorm(A, 2, lower * (1 - 1e-13), shapes))).toBe(false);
+    expect(runAtOnce(provedNorm(A, 2, 0, shapes))).toBe(false);
+    expect(runAtOnce(provedNorm(A, 2, Number.NaN, shapes))).toBe(false);
+    expect(runAtOnce(provedNorm(A, 2, Number.POSITIVE_INFINITY, shapes))).toBe(false);
   });
 
   it("orders channels beside one another without a change", () => {
@@ -51,8 +51,8 @@ describe("provedNorm()", () => {
     });
     const { upper } = spectralNorm({ rows: 32, cols: 32, data: dense(A) }, { tolerance: 1e-12 });
     const shape = [1, 2, 4, 4];
-    expect(finish(provedNorm(A, 2, upper * (1 + 1e-10), { from: shape, to: shape }))).toBe(true);
-    expect(finish(provedNorm(A, 2, upper * (1 - 1e-10), { from: shape, to: shape }))).toBe(false);
+    expect(runAtOnce(provedNorm(A, 2, upper * (1 + 1e-10), { from: shape, to: shape }))).toBe(true);
+    expect(runAtOnce(provedNorm(A, 2, upper * (1 - 1e-10), { from: shape, to: shape }))).toBe(false);
   });
 
   it("knows the sums of l1 and l-inf", () => {
@@ -64,8 +64,8 @@ describe("provedNorm()", () => {
       [1, 8],
       ["inf", 6],
     ] as const) {
-      expect(finish(provedNorm(A, p, exact * (1 + 1e-12), flat(2)))).toBe(true);
-      expect(finish(provedNorm(A, p, exact * (1 - 1e-12), flat(2)))).toBe(false);
+      expect(runAtOnce(provedNorm(A, p, exact * (1 + 1e-12), flat(2)))).toBe(true);
+      expect(runAtOnce(provedNorm(A, p, exact * (1 - 1e-12), flat(2)))).toBe(false);
     }
   });
 
@@ -74,8 +74,8 @@ describe("provedNorm()", () => {
     const AB = product(A, B);
     expect(AB.roundings).toBeGreaterThan(0);
     const { lower, upper } = spectralNorm({ rows: 8, cols: 7, data: dense(AB) }, { tolerance: 1e-12 });
-    expect(finish(provedNorm(AB, 2, lower, { from: [7], to: [8] }))).toBe(false);
-    expect(finish(provedNorm(AB, 2, upper * (1 + 1e-10), { from: [7], to: [8] }))).toBe(true);
+    expect(runAtOnce(provedNorm(AB, 2, lower, { from: [7], to: [8] }))).toBe(false);
+    expect(runAtOnce(provedNorm(AB, 2, upper * (1 + 1e-10), { from: [7], to: [8] }))).toBe(true);
   });
 });
 
@@ -109,9 +109,9 @@ describe("provedSemidefinite()", () => {
       }
       return S;
     };
-    expect(finish(provedSemidefinite(chain(least - 1e-12), 0))).toBe(true);
-    expect(finish(provedSemidefinite(chain(least + 1e-14), 0))).toBe(false);
-    expect(finish(provedSemidefinite(chain(least - 1e-3), 2e-3))).toBe(false);
+    expect(runAtOnce(provedSemidefinite(chain(least - 1e-12), 0))).toBe(true);
+    expect(runAtOnce(provedSemidefinite(chain(least + 1e-14), 0))).toBe(false);
+    expect(runAtOnce(provedSemidefinite(chain(least - 1e-3), 2e-3))).toBe(false);
   });
 });
 

@@ -9,7 +9,7 @@ import { addUp, down, gamma, timesUp, up } from "../algebra/rounding.ts";
 import type { Sparse } from "../algebra/sparse.ts";
 import { absoluteNorm, longestRow, quickNorm, roundingNorm } from "../algebra/sparseNorm.ts";
 import type { Kernel } from "../read/step.ts";
-import { pace, type Work } from "../work.ts";
+import { slice, type Task } from "../task.ts";
 import { provedSymbols, symbolsOf } from "./fourier.ts";
 
 export type Norm = 1 | 2 | "inf";
@@ -27,7 +27,7 @@ export interface Origin {
 const most = { quick: 3e8, long: 3e9 };
 
 /** Prove that the p-norm of A is at most s. False says only that there is no proof, or none in a few seconds. */
-export function* provedNorm(A: Sparse, p: Norm, s: number, origin: Origin): Work<boolean> {
+export function* provedNorm(A: Sparse, p: Norm, s: number, origin: Origin): Task<boolean> {
   if (!(s >= 0 && s < Number.POSITIVE_INFINITY)) return false;
   if (quickNorm(A, p) <= s) return true;
   if (p !== 2) return false;
@@ -52,7 +52,7 @@ export function wayOf(A: Sparse, origin: Origin) {
 }
 
 /** A A^T as floating point has it, and how far that is from exact in the spectral norm; entries count as exact. */
-export function* gram(A: Sparse): Work<{ readonly S: Skyline; readonly error: number }> {
+export function* gram(A: Sparse): Task<{ readonly S: Skyline; readonly error: number }> {
   const columns = transposed(A);
   const S = skyline(rowStarts(A, columns));
   if (A.index.length > 0.2 * A.rows * A.cols && A.rows * A.cols < 5e7) yield* denseGram(A, S);
@@ -95,7 +95,7 @@ function orderedRows(A: Sparse, origin: Origin): Sparse {
   return pickRows(narrow ? transposed(A) : A, placesFirst(narrow ? origin.from : origin.to));
 }
 
-function* provedMatrix(A: Sparse, s: number): Work<boolean> {
+function* provedMatrix(A: Sparse, s: number): Task<boolean> {
   // The exact matrix differs from this one by its rounding.
   const rest = down(s - roundingNorm(A, 2));
   if (!(rest > 2 ** -400 && rest < 2 ** 400)) return false;
@@ -110,7 +110,7 @@ function* provedMatrix(A: Sparse, s: number): Work<boolean> {
   return yield* provedSemidefinite(S, error);
 }
 
-function* sparseGram(A: Sparse, columns: Sparse, S: Skyline): Work<void> {
+function* sparseGram(A: Sparse, columns: Sparse, S: Skyline): Task<void> {
   for (let i = 0; i < A.rows; i++) {
     if (i % 256 === 255) yield;
     const row = S.offset[i] - S.first[i];
@@ -125,14 +125,14 @@ function* sparseGram(A: Sparse, columns: Sparse, S: Skyline): Work<void> {
 }
 
 /** Zeros are multiplied too, which adds no rounding. */
-function* denseGram({ rows, cols, start, index, value }: Sparse, S: Skyline): Work<void> {
+function* denseGram({ rows, cols, start, index, value }: Sparse, S: Skyline): Task<void> {
   const data = new Float64Array(rows * cols);
   for (let i = 0; i < rows; i++) for (let k = start[i]; k < start[i + 1]; k++) data[i * cols + index[k]] = value[k];
   let done = 0;
   for (let i = 0; i < rows; i++) {
     const own = i * cols;
     done += (i + 1) * cols;
-    if (done > pace) {
+    if (done > slice) {
       done = 0;
       yield;
     }

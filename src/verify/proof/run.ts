@@ -4,7 +4,7 @@ import { multiplyInto } from "../algebra/sparse.ts";
 import { type Steps, sampleName } from "../read/network.ts";
 import type { Step } from "../read/step.ts";
 import { Refusal } from "../refusal.ts";
-import type { Work } from "../work.ts";
+import type { Task } from "../task.ts";
 
 /** A network run on samples. */
 export interface Run {
@@ -19,7 +19,7 @@ export function* runOn(
   steps: Steps,
   x: Float32Array,
   onProgress: (fraction: number) => void = () => undefined,
-): Work<Run> {
+): Task<Run> {
   const samples = x.length / steps.size;
   const outputs = new Float64Array(samples * steps.outputs);
   const largest = new Map<string, Float64Array>();

@@ -11,23 +11,23 @@ import { type Skyline, skyline } from "../algebra/definite.ts";
 import { addUp, gamma, sqrtUp, sumUp, timesUp } from "../algebra/rounding.ts";
 import { type Sparse, sparse } from "../algebra/sparse.ts";
 import { absoluteNorm, longestRow } from "../algebra/sparseNorm.ts";
-import type { Work } from "../work.ts";
+import type { Task } from "../task.ts";
 import { gram } from "./norm.ts";
-import { type Entry, outputRow, type Parts, type Places, placesOf, roundingsOf, rowOf } from "./places.ts";
+import { type Entry, outputRow, type Parts, roundingsOf, rowOf, type Variables, variablesOf } from "./variables.ts";
 
 export interface Form {
   readonly S: Skyline;
   /** What S may err by in the spectral norm. */
   readonly error: number;
-  readonly places: Places;
+  readonly variables: Variables;
 }
 
 /** The scaled form, without its last term where `constant` is null; null itself where a neuron without a multiplier is read. */
-export function* formOf(parts: Parts, constant: number | null): Work<Form | null> {
+export function* formOf(parts: Parts, constant: number | null): Task<Form | null> {
   const { from, layers } = parts;
-  const places = placesOf(parts);
-  if (places === null) return null;
-  const { n, eliminated, scale } = places;
+  const variables = variablesOf(parts);
+  if (variables === null) return null;
+  const { n, eliminated, scale } = variables;
   const S = skyline(new Int32Array(n));
   const size = new Float64Array(S.data.length);
   const add = (p: number, q: number, value: number, bound: number) => {
@@ -41,35 +41,39 @@ export function* formOf(parts: Parts, constant: number | null): Work<Form | null
     row.forEach((p, a) => {
       for (let b = 0; b <= a; b++) {
         const q = row[b];
-        add(p.place, q.place, factor * p.value * q.value, Math.abs(factor) * p.size * q.size);
+        add(p.variable, q.variable, factor * p.value * q.value, Math.abs(factor) * p.size * q.size);
       }
     });
   };
-  if (!eliminated) for (let k = 0; k < (places.of.get(from) as Int32Array).length; k++) add(k, k, 1, 1);
+  if (!eliminated) for (let k = 0; k < (variables.of.get(from) as Int32Array).length; k++) add(k, k, 1, 1);
   for (const { tensor, size: width, lambda, low, high, argument } of layers) {
-    const own = places.of.get(tensor) as Int32Array;
+    const own = variables.of.get(tensor) as Int32Array;
     for (let j = 0; j < width; j++) {
       if (j % 16 === 15) yield;
       const z = own[j];
       if (z < 0) continue;
-      const row = rowOf(places, from, argument, j);
+      const row = rowOf(variables, from, argument, j);
       if (row === null) return null;
       add(z, z, lambda[j] * scale[z] * scale[z], lambda[j] * scale[z] * scale[z]);
       const factor = lambda[j] * scale[z];
-      for (const { place, value, size: s } of row) {
-        add(z, place, -factor * ((low + high) / 2) * value, factor * ((Math.abs(low) + Math.abs(high)) / 2) * s);
+      for (const { variable, value, size: s } of row) {
+        add(z, variable, -factor * ((low + high) / 2) * value, factor * ((Math.abs(low) + Math.abs(high)) / 2) * s);
       }
       if (low !== 0 && high !== 0) square(row, lambda[j] * (low * high));
     }
   }
   for (let r = 0; constant !== null && r < parts.outputs; r++) {
-    const row = outputRow(parts, places, r);
+    const row = outputRow(parts, variables, r);
     if (row === null) return null;
     square(row, -1 / (constant * constant));
   }
   const roundings = roundingsOf(parts);
-  const whole = eliminated ? yield* eliminate(parts, places, roundings, add) : 0;
-  return { S, places, error: addUp(whole, timesUp(gamma(additions + 2 * roundings + 12), symmetricLength(S, size))) };
+  const whole = eliminated ? yield* eliminate(parts, variables, roundings, add) : 0;
+  return {
+    S,
+    variables,
+    error: addUp(whole, timesUp(gamma(additions + 2 * roundings + 12), symmetricLength(S, size))),
+  };
 }
 
 // --- internal ---
@@ -77,10 +81,10 @@ export function* formOf(parts: Parts, constant: number | null): Work<Form | null
 /** |x|^2 - 2 z^T C x >= -|C^T z|^2: take C C^T off the form. What that errs by. */
 function* eliminate(
   { from, layers }: Parts,
-  { n, of, scale }: Places,
+  { n, of, scale }: Variables,
   roundings: number,
   add: (p: number, q: number, value: number, bound: number) => void,
-): Work<number> {
+): Task<number> {
   const rows = new Array<{ readonly matrix: Sparse; readonly row: number; readonly factor: number } | undefined>(n);
   let width = 0;
   for (const { tensor, lambda, low, high, argument } of layers) {

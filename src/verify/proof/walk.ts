@@ -5,8 +5,8 @@ import { quickNorm } from "../algebra/sparseNorm.ts";
 import { type Steps, sampleName } from "../read/network.ts";
 import type { Step } from "../read/step.ts";
 import { must } from "../refusal.ts";
+import type { Task } from "../task.ts";
 import type { BlockWitness, ChainWitness, NormClaim, Witness } from "../witness.ts";
-import type { Work } from "../work.ts";
 import { type Block, provedBlock } from "./block.ts";
 import { type ChainPairs, chainPairs, provedChain } from "./chain.ts";
 import { kernelBetween } from "./fourier.ts";
@@ -35,7 +35,7 @@ export function* walk(
   norm: Norm,
   witness: Witness,
   onProgress: (fraction: number) => void = () => undefined,
-): Work<Walk> {
+): Task<Walk> {
   must(norm === 2 || witness.blocks.length === 0, () => "the witness: blocks are proved in l2 only");
   const blocks = yield* provedBlocks(steps, witness.blocks, (part) => onProgress(0.2 * part));
   const regionOf = regions(steps, "source", new Set(blocks.keys()));
@@ -102,7 +102,7 @@ function* provedBlocks(
   steps: Steps,
   claims: readonly BlockWitness[],
   onProgress: (fraction: number) => void,
-): Work<ReadonlyMap<string, Block>> {
+): Task<ReadonlyMap<string, Block>> {
   const proved = new Map<string, Block>();
   for (const [i, claim] of claims.entries()) {
     onProgress(i / claims.length);
@@ -122,7 +122,7 @@ function* provedNorms(
   ends: readonly string[],
   regionOf: (tensor: string) => Region,
   onProgress: (fraction: number) => void,
-): Work<ReadonlyMap<string, readonly NormClaim[]>> {
+): Task<ReadonlyMap<string, readonly NormClaim[]>> {
   const proved = new Map<string, readonly NormClaim[]>();
   const shapeOf = (tensor: string) => steps.byTensor.get(tensor)?.shape ?? [steps.size];
   for (const [i, { to, from }] of affine.entries()) {
@@ -155,7 +155,7 @@ function* pairsBehind(
   regionOf: (tensor: string) => Region,
   chain: ChainWitness,
   before: number,
-): Work<ChainPairs | null> {
+): Task<ChainPairs | null> {
   const own = yield* chainPairs(steps, regionOf, chain);
   return own && ((y, j) => timesUp(before, own(y, j)));
 }

@@ -1,7 +1,7 @@
 /** @file The constants of a model: float32 to calculate with, int64 for shapes and places, and nothing else; all of them in the file itself. */
 import { largestTensor } from "../algebra/sparse.ts";
 import { must } from "../refusal.ts";
-import { bytesOf, fieldsOf, floatsOf, integersOf, numberOf, textOf, unknown } from "./wire.ts";
+import { bytesOf, fieldsOf, floatsOf, integersOf, numberOf, textOf, unknown } from "./protobuf.ts";
 
 /** A constant. Its numbers are exact as doubles. */
 export interface Constant {

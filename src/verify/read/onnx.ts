@@ -2,8 +2,8 @@
 
 import { must } from "../refusal.ts";
 import { type Constant, tensorOf } from "./constant.ts";
-import { type Port, portOf } from "./port.ts";
-import { bytesOf, fieldsOf, floatsOf, integersOf, numberOf, textOf, unknown } from "./wire.ts";
+import { bytesOf, fieldsOf, floatsOf, integersOf, numberOf, textOf, unknown } from "./protobuf.ts";
+import { type ValueInfo, valueInfoOf } from "./valueInfo.ts";
 
 export type Attribute = number | string | readonly number[] | Constant;
 
@@ -21,8 +21,8 @@ export interface OnnxGraph {
   readonly nodes: readonly OnnxNode[];
   readonly constants: ReadonlyMap<string, Constant>;
   /** Without those that are constants. */
-  readonly inputs: readonly Port[];
-  readonly outputs: readonly Port[];
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
 }
 
 /** Read the bytes of a model. */
@@ -66,8 +66,8 @@ function graphOf(bytes: Uint8Array): OnnxGraph {
   const nodes: OnnxNode[] = [];
   const names = new Set<string>();
   const constants = new Map<string, Constant>();
-  const ports: Port[] = [];
-  const outputs: Port[] = [];
+  const ports: ValueInfo[] = [];
+  const outputs: ValueInfo[] = [];
   for (const field of fieldsOf(bytes, [1, 5, 11, 12, 13, 16])) {
     if (field.number === 1) {
       const node = nodeOf(bytesOf(field));
@@ -78,8 +78,8 @@ function graphOf(bytes: Uint8Array): OnnxGraph {
       const { name, constant } = tensorOf(bytesOf(field));
       must(name !== "" && !constants.has(name), () => `the model: two constants are named "${name}"`);
       constants.set(name, constant);
-    } else if (field.number === 11) ports.push(portOf(bytesOf(field)));
-    else if (field.number === 12) outputs.push(portOf(bytesOf(field)));
+    } else if (field.number === 11) ports.push(valueInfoOf(bytesOf(field)));
+    else if (field.number === 12) outputs.push(valueInfoOf(bytesOf(field)));
     // Name, documentation, what is said of tensors inside, metadata.
     else if (![2, 10, 13, 16].includes(field.number)) unknown("a graph", field);
   }
@@ -87,7 +87,7 @@ function graphOf(bytes: Uint8Array): OnnxGraph {
 }
 
 /** The inputs that are not the old way of naming a constant, which must agree with the constant then. */
-function inputsOf(ports: readonly Port[], constants: ReadonlyMap<string, Constant>): readonly Port[] {
+function inputsOf(ports: readonly ValueInfo[], constants: ReadonlyMap<string, Constant>): readonly ValueInfo[] {
   const own = ports.filter(({ name, shape, type }) => {
     const constant = constants.get(name);
     if (!constant) return true;
@@ -100,8 +100,8 @@ function inputsOf(ports: readonly Port[], constants: ReadonlyMap<string, Constan
   return own.map(floating);
 }
 
-function floating(port: Port): Port {
-  must(port.type === "float", () => `the port "${port.name}": it must be float32`);
+function floating(port: ValueInfo): ValueInfo {
+  must(port.type === "float", () => `the input or output "${port.name}": it must be float32`);
   return port;
 }
 

@@ -23,7 +23,7 @@ import { lengthOf as lengthIn } from "../length.ts";
 import { nodeRange } from "../local/intervals.ts";
 import { fixedRange } from "../local/rules.ts";
 import { subjectOf } from "../subject.ts";
-import { recognisedFlow } from "./recognise.ts";
+import { fusedFlow } from "./fuse.ts";
 
 const engine = nodeEngine({ threads: 1 });
 const norms: readonly Norm[] = [1, 2, "inf"];
@@ -392,7 +392,7 @@ describe("a recognised node", () => {
   it.each(all)("lies where the ops that it stands for lie, and holds its values: %s", (_, sample, f) => {
     const r = random(12);
     const { x, y } = subjectOf(functionOf([...sample], f)).at(1, "float64");
-    const [whole, ops] = [recognisedFlow(x, y), flowOf(x, y)];
+    const [whole, ops] = [fusedFlow(x, y), flowOf(x, y)];
     expect(whole.varying.length).toBeLessThan(ops.varying.length);
     const run = asFunction(y, x);
     for (let k = 0; k < 60; k++) {

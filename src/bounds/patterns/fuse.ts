@@ -17,7 +17,7 @@ import { lengthOf } from "./lengths.ts";
 import { isMove, type Pair, pairsOf } from "./sorts.ts";
 
 /** The flow between two nodes with every composition that is recognised in it as one node. */
-export function recognisedFlow(x: Node, y: Node): Flow {
+export function fusedFlow(x: Node, y: Node): Flow {
   const fixed = fixedValues();
   const made = new Map<Node, Node>();
   const place = new Map<Node, number>();

@@ -16,7 +16,7 @@ import { workOf } from "../work.ts";
 import { engineSpeed } from "./slopes.ts";
 
 /** A point, and how far a search moves each of its numbers at a time. */
-export interface Place {
+export interface Start {
   readonly x: Float64Array;
   readonly unit: Float64Array;
 }
@@ -25,16 +25,16 @@ export interface Place {
  * The points that a search starts from: samples where there are any, points of the domain, else half of them uniform in [0, 1] and normal
  * of several scales, half in the units of the first layer (`headOf`): a preprocessing or features of unlike sizes are in its weights.
  */
-export async function placesOf(
+export async function startsOf(
   subject: Subject,
   data: Samples | undefined,
   domain: Domain,
   points: number,
   looking: HeadOptions,
-): Promise<Place[]> {
+): Promise<Start[]> {
   const { source } = looking;
   const { size } = subject;
-  const around = (x: Float64Array): Place => ({ x, unit: unitAt(x, domain) });
+  const around = (x: Float64Array): Start => ({ x, unit: unitAt(x, domain) });
   if (data) {
     checkSample(subject, data.shape);
     const runs = Math.floor(data.x.length / size);

@@ -1,4 +1,4 @@
-/** @file What a quadratic form of a network's end is about: layers with multipliers, and the place of each of their numbers in it. */
+/** @file What a quadratic form of a network's end is about: layers with multipliers, and which variable of it each of their numbers is. */
 
 import { identity, type Sparse } from "../algebra/sparse.ts";
 import type { Steps } from "../read/network.ts";
@@ -25,16 +25,16 @@ export interface Parts {
 
 /** A number of the form that an argument reads, with the power of two that scales it. */
 export interface Entry {
-  readonly place: number;
+  readonly variable: number;
   readonly value: number;
   readonly size: number;
 }
 
-/** Where the numbers of the form are. */
-export interface Places {
+/** The variables of the form. */
+export interface Variables {
   readonly n: number;
   readonly eliminated: boolean;
-  /** By tensor: the place of each number; -1 for one that does not move, -2 for one that must not be read. */
+  /** By tensor: the variable of each number; -1 for one that does not move, -2 for one that must not be read. */
   readonly of: ReadonlyMap<string, Int32Array>;
   /** Powers of two that bring the diagonal near 1. */
   readonly scale: Float64Array;
@@ -78,7 +78,7 @@ export function partsOf(
 }
 
 /** Where the numbers are; null where no map reads the beginning. */
-export function placesOf({ from, layers, output }: Parts): Places | null {
+export function variablesOf({ from, layers, output }: Parts): Variables | null {
   const inputs = [...layers.map((l) => l.argument), output].flatMap((maps) => maps.get(from) ?? []);
   if (inputs.length === 0) return null;
   const width = inputs[0].cols;
@@ -88,8 +88,8 @@ export function placesOf({ from, layers, output }: Parts): Places | null {
   for (const { tensor, size, lambda, argument } of layers) {
     const moves = (j: number) =>
       [...argument].some(([source, { start, index }]) => {
-        const places = of.get(source) as Int32Array;
-        return index.subarray(start[j], start[j + 1]).some((k) => places[k] !== -1);
+        const variables = of.get(source) as Int32Array;
+        return index.subarray(start[j], start[j + 1]).some((k) => variables[k] !== -1);
       });
     const own = Int32Array.from({ length: size }, (_, j) => {
       if (!moves(j)) return -1;
@@ -101,9 +101,9 @@ export function placesOf({ from, layers, output }: Parts): Places | null {
   return { n: scale.length, eliminated, of, scale: Float64Array.from(scale) };
 }
 
-/** Row r of a map as places with scaled entries; null where it reads a neuron that must not be read. What is eliminated is left out. */
+/** Row r of a map as entries of variables, scaled; null where it reads a neuron that must not be read. What is eliminated is left out. */
 export function rowOf(
-  { of, scale, eliminated }: Places,
+  { of, scale, eliminated }: Variables,
   from: string,
   maps: ReadonlyMap<string, Sparse>,
   r: number,
@@ -111,11 +111,12 @@ export function rowOf(
   const row: Entry[] = [];
   for (const [tensor, { start, index, value, size }] of maps) {
     if (tensor === from && eliminated) continue;
-    const places = of.get(tensor) as Int32Array;
+    const variables = of.get(tensor) as Int32Array;
     for (let k = start[r]; k < start[r + 1]; k++) {
-      const place = places[index[k]];
-      if (place === -2) return null;
-      if (place >= 0) row.push({ place, value: value[k] * scale[place], size: Math.abs(size[k]) * scale[place] });
+      const variable = variables[index[k]];
+      if (variable === -2) return null;
+      if (variable >= 0)
+        row.push({ variable, value: value[k] * scale[variable], size: Math.abs(size[k]) * scale[variable] });
     }
   }
   return row;
@@ -132,8 +133,8 @@ function rootOfPower(x: number): number {
 }
 
 /** Row r of the output map in the scaled form; null where it reads a neuron that must not be read. */
-export const outputRow = ({ from, output }: Parts, places: Places, r: number): Entry[] | null =>
-  rowOf(places, from, output, r);
+export const outputRow = ({ from, output }: Parts, variables: Variables, r: number): Entry[] | null =>
+  rowOf(variables, from, output, r);
 
 /** The most roundings of an entry of a map. */
 export function roundingsOf({ layers, output }: Parts): number {

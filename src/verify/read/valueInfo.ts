@@ -1,0 +1,62 @@
+/** @file The inputs and outputs that a model declares, each a ValueInfoProto. */
+
+import { must } from "../refusal.ts";
+import { type Constant, typeOf } from "./constant.ts";
+import { bytesOf, type Field, fieldsOf, numberOf, textOf, unknown } from "./protobuf.ts";
+
+export interface ValueInfo {
+  readonly name: string;
+  /** A free dimension is a word, or null where it has no name. */
+  readonly shape: readonly (number | string | null)[];
+  readonly type: Constant["type"];
+}
+
+/** Read a ValueInfoProto. */
+export function valueInfoOf(bytes: Uint8Array): ValueInfo {
+  let name = "";
+  let made: Pick<ValueInfo, "shape" | "type"> | undefined;
+  for (const field of fieldsOf(bytes, [4])) {
+    if (field.number === 1) name = textOf(field);
+    else if (field.number === 2) made = tensorType(name, bytesOf(field));
+    else if (field.number !== 3 && field.number !== 4) unknown(`the input or output "${name}"`, field);
+  }
+  must(made !== undefined, () => `the input or output "${name}": it has no shape`);
+  return { name, ...made };
+}
+
+// --- internal ---
+
+function tensorType(name: string, bytes: Uint8Array): Pick<ValueInfo, "shape" | "type"> {
+  const only = (fields: readonly Field[], number: number): Uint8Array | undefined => {
+    for (const field of fields) if (field.number !== number) unknown(`the input or output "${name}"`, field);
+    return fields.length === 1 ? bytesOf(fields[0]) : undefined;
+  };
+  const tensor = only(
+    fieldsOf(bytes).filter((f) => f.number !== 6),
+    1,
+  );
+  must(tensor !== undefined, () => `the input or output "${name}": it must be a tensor`);
+  let shape: ValueInfo["shape"] | undefined;
+  let type: ValueInfo["type"] | undefined;
+  for (const field of fieldsOf(tensor)) {
+    if (field.number === 1) type = typeOf(`the input or output "${name}"`, numberOf(field));
+    else if (field.number === 2) {
+      shape = fieldsOf(bytesOf(field), [1]).map((dimension) => {
+        if (dimension.number !== 1) unknown(`the input or output "${name}"`, dimension);
+        return dimensionOf(name, bytesOf(dimension));
+      });
+    } else unknown(`the input or output "${name}"`, field);
+  }
+  must(shape !== undefined && type !== undefined, () => `the input or output "${name}": it has no shape or no type`);
+  return { shape, type };
+}
+
+function dimensionOf(name: string, bytes: Uint8Array): number | string | null {
+  let value: number | string | null = null;
+  for (const field of fieldsOf(bytes)) {
+    if (field.number === 1) value = numberOf(field);
+    else if (field.number === 2) value = textOf(field);
+    else if (field.number !== 3) unknown(`the input or output "${name}"`, field);
+  }
+  return value;
+}
