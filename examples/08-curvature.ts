@@ -1,4 +1,4 @@
-// Measures how much two networks bend at samples, and proves how much they can bend anywhere. LCNN trains low curvature.
+// Measures the curvature of two networks at samples, and proves bounds of their Hessians. LCNN trains low curvature.
 // Run: npx tsx examples/08-curvature.ts
 import { curvature, curvatureBound, digits, lcnn, mlp, softplusFamily, take, trainNetwork } from "lipschitz";
 import { nodeEngine } from "lipschitz/node";

@@ -104,13 +104,31 @@ describe("docs/", () => {
     for (const name of boundNames) expect(pageText("docs/ideas/bounds.md")).toContain(`\`${name}\``);
   });
 
-  it("has a map of src/ that names every folder, and files that are there", () => {
+  it("has a map of src/ that names every folder", () => {
     const map = pageText("docs/map.md");
     const folders = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
     expect([...foldersOf(map)].sort()).toEqual(folders.map(({ name }) => name).sort());
-    const files = [...map.matchAll(/`((?:src|test)\/[\w/.]+)`/g)].map(([, file]) => file);
+  });
+
+  it.each(["docs/map.md", "docs/glossary.md"])("names files in %s that are there", (page) => {
+    const files = [...pageText(page).matchAll(/`((?:src|test)\/[\w/.]+)`/g)].map(([, file]) => file);
     expect(files.length).toBeGreaterThan(8);
     expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+  });
+
+  it("has a glossary with a meaning and a file of the source in every row", () => {
+    const [, , ...rows] = pageText("docs/glossary.md").match(/^\|.*\|$/gm) ?? [];
+    expect(rows.length).toBeGreaterThanOrEqual(40);
+    const cells = rows.map((row) =>
+      row
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+    expect(
+      cells.filter(([word, meaning, , file]) => !(word && meaning && /^`src\/[\w/.]+`$/.test(file ?? ""))),
+    ).toEqual([]);
+    expect(cells.map(([word]) => word).filter((word, i, all) => all.indexOf(word) !== i)).toEqual([]);
   });
 
   it("shows no figure of a method that its studies do not show", () => {

@@ -1,4 +1,4 @@
-/** @file lipschitz curvature MODEL: how much a network bends at samples, and the proved bound of how much it can bend anywhere. */
+/** @file lipschitz curvature MODEL: the curvature of a network at samples, and a proved bound of its Hessian. */
 import { curvatureBound } from "../../curvature/bound.ts";
 import { curvature as measure } from "../../curvature/measure.ts";
 import { gradientStability } from "../../curvature/stability.ts";
@@ -12,7 +12,7 @@ import { parseList, parseNumber, parseWhole, parseWord, preprocessingOptions, se
 
 export const curvature = command({
   name: "curvature",
-  description: "Measure how much a network bends at samples, and prove how much it can bend anywhere, in l2",
+  description: "Measure the curvature of a network at samples, and prove a bound of its Hessian, in l2",
   example: "lipschitz curvature runs/digits/model.onnx --data digits --samples 200",
   args: {
     model: { type: "positional", required: true, description: "An .onnx file" },
@@ -29,7 +29,7 @@ export const curvature = command({
       type: "enum",
       options: ["loss", "logit", "margin"],
       default: "loss",
-      description: "What bends: the loss of the label, its output, or that less the largest other one",
+      description: "What is differentiated: the loss of the label, its output, or that less the largest other one",
     },
     method: {
       type: "enum",

@@ -1,4 +1,4 @@
-/** @file How much a network bends at samples, as a histogram on a logarithmic axis: a mean alone hides the long tail. */
+/** @file The curvature of a network at samples, as a histogram on a logarithmic axis: a mean alone hides the long tail. */
 import { figure, type Html, table } from "../html.ts";
 import { showNumber } from "../number.ts";
 import type { Pen } from "../plot.ts";
