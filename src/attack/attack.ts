@@ -95,7 +95,7 @@ export async function attack(network: Network, options: AttackOptions): Promise<
     for (const [k, spec] of protocol.attacks.entries()) {
       const search: Search = {
         ...{ target, norm, range, radii, center: data.x, outputs, own, best },
-        ...(signal ? { signal } : {}),
+        signal,
         onProgress: (part) => onProgress?.((k + part) / protocol.attacks.length),
       };
       const found = await runAttack(search, spec, source.fork(`${k} ${spec.name}`));

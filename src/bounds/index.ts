@@ -97,9 +97,9 @@ export async function lipschitz(network: Network, options: LipschitzOptions): Pr
     metadata: network.metadata,
     clock,
     seed,
-    ...(data && { data }),
-    ...(rounds !== undefined && { rounds }),
-    ...(signal && { signal }),
+    data,
+    rounds,
+    signal,
   };
   const order = turns(names, domain);
   if (options.onBracket) {
@@ -169,15 +169,13 @@ function preparation(
   let chains: Promise<Chains> | undefined;
   const self: Preparation = {
     walk() {
-      walk ??= autoLip(subject, norm, { domain, clock, seconds: share * left(), ...(signal && { signal }) });
+      walk ??= autoLip(subject, norm, { domain, clock, seconds: share * left(), signal });
       return walk;
     },
     chains() {
       chains ??= self
         .walk()
-        .then(({ propagation }) =>
-          chainsOf(propagation, norm, domain, budget({ seconds: left(), clock, ...(signal && { signal }) })),
-        );
+        .then(({ propagation }) => chainsOf(propagation, norm, domain, budget({ seconds: left(), clock, signal })));
       return chains;
     },
   };

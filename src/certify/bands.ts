@@ -80,7 +80,7 @@ export async function errorBands(network: Network, options: BandOptions): Promis
   if (wrong !== undefined) throw new UsageError(`errorBands: radii must be finite and >= 0, got ${wrong}`);
   const { data: outputs, classes: width } = await logitsOf(network, engine, data, {
     dtype: "float64",
-    ...(signal ? { signal } : {}),
+    signal,
     onProgress: (part) => onProgress?.(0.3 * part),
   });
   if (width !== data.classes) {
@@ -100,7 +100,7 @@ export async function errorBands(network: Network, options: BandOptions): Promis
   }
   const chain =
     norm === 2 && seconds > 0 && whole.fits(4 * seconds * nominalSpeed)
-      ? await classPairs(propagation, { engine, seconds, ...(signal ? { signal } : {}) })
+      ? await classPairs(propagation, { engine, seconds, signal })
       : null;
   const margins = marginsOf(propagation, norm, chain?.bound);
   const constants = Array.from({ length: width }, (_, j) =>

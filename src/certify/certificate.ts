@@ -85,9 +85,9 @@ export async function makeCertificate(
       norm,
       radii,
       seconds,
-      ...(options.local === undefined ? {} : { local: options.local }),
+      local: options.local,
       ...(options.within === undefined ? {} : { limit: 0.5 * options.within }),
-      ...(signal ? { signal } : {}),
+      signal,
       onProgress: (part) => onProgress?.(0.4 * part),
     }));
   const about = {
@@ -146,7 +146,7 @@ async function claimsOf(
     norm,
     engine,
     seconds,
-    ...(signal ? { signal } : {}),
+    signal,
     ...(limit === undefined ? {} : { limit }),
     onProgress: (part) => onProgress?.(0.4 + 0.3 * part),
   });

@@ -202,7 +202,7 @@ async function prepare(
   checkAlone(subject, subject.outputs / width);
 
   const { x, y } = subject.at(1, "float64");
-  const clock = budget({ signal, ...(options.limit === undefined ? {} : { seconds: options.limit }) });
+  const clock = budget({ signal, seconds: options.limit });
   const walking = budget({ signal, ...(options.limit === undefined ? {} : { seconds: 0.4 * options.limit }) });
   const flow = fusedFlow(x, y);
   const propagation = await propagate(flow, norm, walking, (part) => onProgress?.(0.4 * part));
@@ -342,7 +342,7 @@ async function marginsWithin(
 ): Promise<Margins> {
   const chain =
     norm === 2 && seconds > 0 && clock.fits(4 * seconds * nominalSpeed)
-      ? await classPairs(propagation, { engine, seconds, ...(signal ? { signal } : {}) })
+      ? await classPairs(propagation, { engine, seconds, signal })
       : null;
   if (!chain) return marginsOf(propagation, norm, upper);
   const best = upper && upper.value <= chain.bound.value ? upper : chain.bound;

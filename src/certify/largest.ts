@@ -2,6 +2,7 @@
 
 import { symmetricEigen } from "../linalg/eigh.ts";
 import { matrix } from "../linalg/matrix.ts";
+import { dot } from "../linalg/vector.ts";
 import { random } from "../tensor/random.ts";
 import { transposed } from "../verify/algebra/compose.ts";
 import { multiplyInto, type Sparse } from "../verify/algebra/sparse.ts";
@@ -57,12 +58,6 @@ function applied(A: Sparse, x: Float64Array): Float64Array {
   const y = new Float64Array(A.rows);
   multiplyInto([y], A, [x]);
   return y;
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
 }
 
 const length = (v: Float64Array): number => Math.sqrt(dot(v, v));

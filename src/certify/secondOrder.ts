@@ -7,7 +7,8 @@ import { pairHessianBounds } from "../curvature/bound.ts";
 import { hessians, layoutOf } from "../curvature/hessian.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
-import { down, sqrtUp, sumUp, tiny, up } from "../linalg/rounding.ts";
+import { frobeniusUp } from "../linalg/enclosure.ts";
+import { down, sqrtUp, up } from "../linalg/rounding.ts";
 import { gradientError } from "./gradientError.ts";
 
 /** The margin of a sample's class to one other class. */
@@ -92,7 +93,7 @@ export async function secondOrder(
         });
         const g = await programs.gradient(x, u);
         asked.forEach((gap, s) => {
-          if (gap) searches[s].answer(gap, addUp(lengthUp(g.subarray(s * size, (s + 1) * size)), slack));
+          if (gap) searches[s].answer(gap, addUp(frobeniusUp(g.subarray(s * size, (s + 1) * size)), slack));
         });
       }
       radii.push(...searches.map((s) => s.radius()));
@@ -159,11 +160,4 @@ function searchOf(
     // Gaps that were not asked for have at least the radius of the first of them.
     radius: () => (at < order.length ? Math.min(least, order[at].radius) : least),
   };
-}
-
-/** An upper bound of the l2 length of a computed vector. */
-function lengthUp(v: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < v.length; i++) sum += v[i] * v[i];
-  return sqrtUp(up(sumUp(sum, v.length + 2) + tiny));
 }

@@ -59,7 +59,7 @@ export async function checkModel(model: Uint8Array, options: CheckOptions): Prom
 /** Hold a reading, made with the same options, against the file that it is to be of. */
 export async function checkReading(reading: Reading, model: Uint8Array, options: CheckOptions): Promise<ModelCheck> {
   const { engine, external, seconds, clock: passing, signal, seed = 0 } = options;
-  const clock = budget({ ...(seconds === undefined ? {} : { seconds }), clock: passing, signal });
+  const clock = budget({ seconds, clock: passing, signal });
   const { network, steps } = reading;
   const who = network.name;
   const names = steps.flatMap((step) => step.outputs.filter((name) => name !== ""));
@@ -103,7 +103,7 @@ export async function checkReading(reading: Reading, model: Uint8Array, options:
           engine,
           open,
           affords,
-          ...(signal ? { signal } : {}),
+          signal,
         });
         if (!(whole ? affords(done / (k + 1)) : opens())) break;
         whole ??= await opened(who, engine, exposed(model, [], external));

@@ -193,8 +193,8 @@ async function performBound(
   const bracket = await lipschitz(opened.network, {
     engine,
     norm,
-    ...(methods !== undefined && { methods }),
-    ...(domain && { domain }),
+    methods,
+    domain,
     seed,
     signal,
     ...(seconds !== undefined && { seconds: Math.max(0, seconds - (performance.now() - begun) / 1000) }),

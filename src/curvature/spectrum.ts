@@ -4,6 +4,7 @@
  */
 import { symmetricEigen } from "../linalg/eigh.ts";
 import { matrix } from "../linalg/matrix.ts";
+import { addMultiple, dot } from "../linalg/vector.ts";
 import type { Random } from "../tensor/random.ts";
 
 /** One matrix per sample: vectors lie side by side, `size` numbers each. */
@@ -158,16 +159,6 @@ function startsOf({ samples, first, size }: Products, source: Random): Float64Ar
     scaleBy(own, 1 / Math.sqrt(dot(own, own)));
   }
   return u;
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let total = 0;
-  for (let i = 0; i < a.length; i++) total += a[i] * b[i];
-  return total;
-}
-
-function addMultiple(a: Float64Array, factor: number, b: Float64Array): void {
-  for (let i = 0; i < a.length; i++) a[i] += factor * b[i];
 }
 
 function scaleBy(a: Float64Array, factor: number): void {

@@ -67,7 +67,7 @@ export function poolBackend({ pool, store, folder, dataDir, signal, hear }: Pool
         ...(dataDir !== undefined && { dataDir }),
         ...(start && { start: place(start) }),
       };
-      const answer = await pool.perform(order, { signal: either, ...(hear && { hear: hear(ticket) }) });
+      const answer = await pool.perform(order, { signal: either, hear: hear?.(ticket) });
       if (answer.kind === "done") {
         const seconds = (performance.now() - begun) / 1000;
         return keepRecord(store, doneRecord(ticket.id, { value: answer.value, files: answer.files, seconds }));

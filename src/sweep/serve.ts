@@ -93,7 +93,7 @@ export async function serve({
       ...(dataDir !== undefined && { dataDir }),
       ...(start !== undefined && { start: await fetchStart(start) }),
     };
-    const answer = await pool.perform(order, { signal: either, ...(hear && { hear: hear(mail) }) });
+    const answer = await pool.perform(order, { signal: either, hear: hear?.(mail) });
     if (answer.kind === "failed" && answer.fault === "machine") throw new MachineError(answer.message);
     if (answer.kind === "failed") throw new Error(answer.message);
     const files = answer.files.filter((file) => keep || !/^(checkpoint\.json|weights-\d+\.bin)$/.test(file));

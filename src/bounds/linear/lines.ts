@@ -4,6 +4,7 @@
  */
 import type { Slopes } from "../../graph/graph.ts";
 import { tiny } from "../../linalg/rounding.ts";
+import { cut, pieces } from "../pieces.ts";
 
 /** What a batch of samples has for one nonlinearity, [samples, size] each. On the range  below.slope z + below.offset <= s(z) <= above.slope z + above.offset. */
 export interface Lines {
@@ -93,8 +94,6 @@ interface Line {
 
 // --- internal ---
 
-const pieces = 4;
-
 /** The values and slopes at the points of every range of a sample, and lines for the range that was taken last. */
 function sampled(f: Function1, low: Float64Array, high: Float64Array) {
   const points = Array.from({ length: pieces + 1 }, (_, k) => low.map((l, j) => cut(l, high[j], k)));
@@ -156,14 +155,6 @@ function sampled(f: Function1, low: Float64Array, high: Float64Array) {
   function offsetOf(s: number, sign: number): number {
     return sign * highest(at, act, least, most, s, sign);
   }
-}
-
-/** Point k of a range; a kink at 0 is one of them. */
-function cut(l: number, u: number, k: number): number {
-  if (k === 0) return l;
-  if (k === pieces) return u;
-  if (l < 0 && u > 0) return k === 1 ? l / 2 : k === 2 ? 0 : u / 2;
-  return Math.min(u, Math.max(l, l + ((u - l) * k) / pieces));
 }
 
 /**

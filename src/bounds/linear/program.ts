@@ -3,6 +3,7 @@ import type { Engine, Program } from "../../engine/engine.ts";
 import type { Node } from "../../graph/graph.ts";
 import { constant, input } from "../../graph/leaf.ts";
 import { gamma, up } from "../../linalg/rounding.ts";
+import { joined } from "../../linalg/vector.ts";
 import { add, mul, sub } from "../../ops/arith.ts";
 import { gather, oneHot } from "../../ops/gather.ts";
 import { sizeOf } from "../../tensor/shape.ts";
@@ -163,13 +164,3 @@ export const fed = (program: Program, known: Readonly<Record<string, Tensor>>): 
 
 /** What g . x0 and r |g| may be off by, for |g|_1 = 1 and |x| <= `size`; and an allowance for underflow. */
 const lastLoss = (size: number, numbers: number): number => up(up(4 * gamma(numbers + 128)) * up(2 * size)) + 2 ** -900;
-
-function joined(parts: readonly Float64Array[]): Float64Array {
-  const all = new Float64Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}

@@ -6,6 +6,7 @@ import { multiply } from "../../linalg/matrix.ts";
 import { gamma, sqrtUp, sumUp, tiny, up } from "../../linalg/rounding.ts";
 import type { ActivationLayer, Chain } from "../chain.ts";
 import type { Domain, Range } from "../domain.ts";
+import { cut, pieces } from "../pieces.ts";
 
 /** below.slope z + below.offset <= act(z) <= above.slope z + above.offset on the range `z`, neuron by neuron. */
 export interface Lines {
@@ -88,16 +89,6 @@ export function relaxedRange(
 }
 
 // --- internal ---
-
-const pieces = 4;
-
-/** Point k of a range; a kink at 0 is one of them. */
-function cut(l: number, u: number, k: number): number {
-  if (k === 0) return l;
-  if (k === pieces) return u;
-  if (l < 0 && u > 0) return k === 1 ? l / 2 : k === 2 ? 0 : u / 2;
-  return Math.min(u, Math.max(l, l + ((u - l) * k) / pieces));
-}
 
 /**
  * An upper bound of g(x) = act(x) - s x on all pieces. Within a piece [p, q] with slopes in [a, b], at distance t from p,

@@ -1,4 +1,6 @@
 /** @file The search for steep places: the power method at many points at once, and moves of the points. It believes the formal Jacobian; whoever reports a value checks it. */
+
+import { joined } from "../../linalg/vector.ts";
 import type { Random } from "../../tensor/random.ts";
 import type { Norm } from "../bound.ts";
 import type { Budget } from "../budget.ts";
@@ -138,15 +140,3 @@ const steepest = (candidates: readonly Candidate[]): Candidate =>
 /** Vectors of equal width, out of one array. */
 export const rowsOf = (data: Float64Array, width: number): Float64Array[] =>
   Array.from({ length: data.length / width }, (_, k) => data.subarray(k * width, (k + 1) * width));
-
-/** Vectors one after the other. */
-export function joined(rows: readonly Float64Array[]): Float64Array {
-  if (rows.length === 1) return rows[0];
-  const all = new Float64Array(rows.reduce((n, r) => n + r.length, 0));
-  let at = 0;
-  for (const row of rows) {
-    all.set(row, at);
-    at += row.length;
-  }
-  return all;
-}

@@ -1,10 +1,12 @@
 /** @file A lower bound from pairs of points: both are moved until the difference quotient grows no more. It sees what no Jacobian shows, and needs no derivative in the end. */
+
+import { joined } from "../../linalg/vector.ts";
 import type { Random } from "../../tensor/random.ts";
 import type { LowerBound, Norm } from "../bound.ts";
 import { type Domain, inside } from "../domain.ts";
 import { attaining, dualNorm, lengthOf } from "../length.ts";
 import type { Subject } from "../subject.ts";
-import { type Candidate, joined, power, quotient, rowsOf } from "./ascent.ts";
+import { type Candidate, power, quotient, rowsOf } from "./ascent.ts";
 import { batches, type LowerOptions, type LowerSearch, searchBelow } from "./search.ts";
 import type { Start } from "./starts.ts";
 

@@ -63,7 +63,7 @@ async function branch(question: Question, shared: Shared): Promise<Answer> {
     clock,
     seed,
     ...(risen ? { rise: risen.rise } : {}),
-    ...(signal ? { signal } : {}),
+    signal,
     onProgress(low, value) {
       progress(value > 0 ? Math.min(1, low / value) : 1);
       const soFar: Bound = { ...stated, proved: true, value, seconds: began.elapsed(), status: "stopped" };

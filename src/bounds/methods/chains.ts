@@ -43,7 +43,7 @@ export const greedySeqLipMethod = method({
   ask: onChain(
     "greedy-seqlip",
     async ({ chain }, { seconds, clock, signal }) =>
-      (await import("../chain/greedySeqLip.ts")).greedySeqLip(chain, { seconds, clock, ...(signal && { signal }) }),
+      (await import("../chain/greedySeqLip.ts")).greedySeqLip(chain, { seconds, clock, signal }),
     { side: "estimate" },
   ),
 });

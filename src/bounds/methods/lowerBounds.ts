@@ -28,7 +28,7 @@ export const jacobianMethod = method({
   async glance({ subject, norm, engine, seed, domain, signal, seconds, clock }) {
     const work = runWork(subject);
     if (work >= quickRun || !budget({ seconds, clock }).fits(20 * work)) return null;
-    return jacobian(subject, norm, { engine, seed, domain, points: 4, rounds: 1, ...(signal && { signal }) });
+    return jacobian(subject, norm, { engine, seed, domain, points: 4, rounds: 1, signal });
   },
   ask: (question: Question) => searched(jacobian, question),
 });

@@ -48,7 +48,7 @@ async function timed(
   { seconds, clock: passing, signal }: Question,
   of: (clock: Budget) => number,
 ): Promise<Bound> {
-  const clock = budget({ seconds, clock: passing, ...(signal && { signal }) });
+  const clock = budget({ seconds, clock: passing, signal });
   await clock.pause();
   const value = of(clock);
   return { method: name, side: "upper", proved: true, value, seconds: clock.elapsed(), status: "done" };

@@ -76,7 +76,7 @@ async function inTwo(question: Question, { walk }: Shared, parts: readonly Part[
     clock: passing,
     seconds: parts.length > 0 ? 0.7 * seconds : seconds,
     norms: subject.norms,
-    ...(signal && { signal }),
+    signal,
     onProgress: progress,
   });
   if (!wide) return searched(question, walk, parts);
@@ -136,7 +136,7 @@ async function fromTwo(question: Question, norm: 1 | "inf", seconds: number): Pr
   const factor = sqrtUp(norm === 1 ? subject.outputs : subject.size);
   const inNorm = <B extends Bound>(bound: B): B => ({ ...bound, value: timesUp(factor, bound.value) });
   const time = budget({ clock, seconds });
-  const limits = { domain, clock, seconds: 0.4 * seconds, ...(signal && { signal }) };
+  const limits = { domain, clock, seconds: 0.4 * seconds, signal };
   const walk = await autoLip(subject, 2, limits);
   const chains = await chainsOf(walk.propagation, 2, domain);
   const two: Question = {

@@ -1,4 +1,6 @@
 /** @file L-BFGS for a function that is not defined everywhere: steps that leave its domain or raise it are shortened. Yields every point it accepts. */
+
+import { addMultiple, dot } from "../../linalg/vector.ts";
 import { UsageError } from "../../tensor/errors.ts";
 
 export interface Sample {
@@ -92,7 +94,7 @@ function direction(gradient: Float64Array, pairs: readonly Pair[]): Float64Array
   const along: number[] = [];
   for (let k = pairs.length - 1; k >= 0; k--) {
     along[k] = dot(pairs[k].s, d) / pairs[k].sy;
-    add(d, pairs[k].y, -along[k]);
+    addMultiple(d, -along[k], pairs[k].y);
   }
   const last = pairs[pairs.length - 1];
   if (last !== undefined) {
@@ -100,17 +102,7 @@ function direction(gradient: Float64Array, pairs: readonly Pair[]): Float64Array
     for (let j = 0; j < d.length; j++) d[j] *= scale;
   }
   pairs.forEach(({ s, y, sy }, k) => {
-    add(d, s, along[k] - dot(y, d) / sy);
+    addMultiple(d, along[k] - dot(y, d) / sy, s);
   });
   return d;
-}
-
-function dot(x: Float64Array, y: Float64Array): number {
-  let sum = 0;
-  for (let j = 0; j < x.length; j++) sum += x[j] * y[j];
-  return sum;
-}
-
-function add(x: Float64Array, y: Float64Array, factor: number): void {
-  for (let j = 0; j < x.length; j++) x[j] += factor * y[j];
 }

@@ -36,7 +36,7 @@ export async function wideBound(
   { flow, norms }: Pick<Propagation, "flow" | "norms">,
   { engine, seconds, clock: passing, norms: store, signal, onProgress = () => {} }: WideBoundOptions,
 ): Promise<WideBound | null> {
-  const clock = budget({ seconds, clock: passing, ...(signal ? { signal } : {}) });
+  const clock = budget({ seconds, clock: passing, signal });
   // A part of the time finds out which multipliers to take, and some is left over.
   const segments = segmentsOf(flow, norms, 0.8 * seconds * wideSpeed);
   const total = segments.reduce((sum, { work }) => sum + work, 0);

@@ -65,7 +65,7 @@ export async function checkProperty(network: Network, property: Property, option
   const rows = cases.flatMap((c) => c.conditions);
   const starts = cases.map((_, i) => cases.slice(0, i).reduce((n, c) => n + c.conditions.length, 0));
   const confirm = await confirmer(engine, network);
-  const clock = budget({ ...(seconds === undefined ? {} : { seconds }), ...(signal ? { signal } : {}) });
+  const clock = budget({ seconds, signal });
   // A case without conditions is violated by any input.
   if (rows.length === 0) {
     const [first] = cases;

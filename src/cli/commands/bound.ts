@@ -105,11 +105,11 @@ export const bound = command({
     const asked = lipschitz(network, {
       engine,
       norm,
-      ...(methods === undefined ? {} : { methods }),
-      ...(domain === undefined ? {} : { domain }),
+      methods,
+      domain,
       seed,
       signal,
-      ...(data === undefined ? {} : { data }),
+      data,
       ...(seconds === undefined ? {} : { seconds: secondsLeft(seconds) }),
       onProgress(part) {
         fraction = part;
