@@ -120,7 +120,7 @@ export async function checkOpened(opened: OpenedModel, wanted: boolean, question
     engine,
     seed,
     signal,
-    ...(points ? { points } : {}),
+    points,
     // The rest is for what was asked.
     ...(seconds === undefined ? {} : { seconds: secondsLeft(seconds) / 2 }),
   });

@@ -37,7 +37,7 @@ export const jobPool = (workers: number, cwd?: string): Pool =>
   openPool({
     program: new URL(`./worker${extname(import.meta.url)}`, import.meta.url),
     workers,
-    ...(cwd !== undefined && { cwd }),
+    cwd,
   });
 
 /** Show what a process says of its bars among ours. */

@@ -48,7 +48,7 @@ export function openPool({ program, workers = availableParallelism(), cwd }: Poo
     const child = fork(program, {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
       serialization: "advanced",
-      ...(cwd !== undefined && { cwd }),
+      cwd,
     });
     alive.add(child);
     const gone = () => {

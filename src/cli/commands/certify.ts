@@ -131,8 +131,8 @@ export const certify = command({
     }
     const made = await makeCertificate(network, {
       ...question,
-      ...(left === undefined ? {} : { within: left }),
-      ...(certification && { certification }),
+      within: left,
+      certification,
       ...about,
       bytes: opened.source.bytes,
       preprocessing,

@@ -69,12 +69,12 @@ export const curvature = command({
     const { checked, lines } = await checkOpened(opened, args.check, { engine, data: tests, seed, signal });
     const data = tests && (await answered(network, engine, tests));
     const bar = progress.bar("curvature", 1);
-    const common = { engine, samples, of, seed, signal, ...(data ? { data } : {}) };
+    const common = { engine, samples, of, seed, signal, data };
     const part = radii.length > 0 ? 0.5 : 0.9;
     const measured = await measure(network, {
       ...common,
       method,
-      ...(steps === undefined ? {} : { steps }),
+      steps,
       onProgress: (fraction: number) => bar.at(part * fraction),
     });
     const stability =

@@ -36,7 +36,7 @@ export const verify = command({
     const bar = progress.bar("verify", data ? 10 : 6);
     let done = 0;
     const verdict = await verifyCertificate(text, bytes, {
-      ...(data ? { data } : {}),
+      data,
       signal,
       onCheck: ({ what }) => bar.at(++done, what),
       onProgress: (what, fraction) => bar.at(done + fraction, what),
