@@ -3,7 +3,7 @@
 import { transposed } from "../verify/algebra/compose.ts";
 import type { Sparse } from "../verify/algebra/sparse.ts";
 import { type BlockParts, blockParts, provedBlock, scaledParts, scalesOf } from "../verify/proof/block.ts";
-import type { Steps } from "../verify/read/network.ts";
+import type { Program } from "../verify/read/network.ts";
 import { Refusal } from "../verify/refusal.ts";
 import { runUntil } from "../verify/task.ts";
 import type { BlockPlace, BlockWitness } from "../verify/witness.ts";
@@ -16,15 +16,15 @@ export interface FoundBlocks {
 }
 
 /** Find the blocks whose constant is below what the norms of their parts say; until a time in seconds of `performance.now()`. */
-export async function blockWitness(steps: Steps, until: number, signal?: AbortSignal): Promise<FoundBlocks> {
+export async function blockWitness(program: Program, until: number, signal?: AbortSignal): Promise<FoundBlocks> {
   const blocks: BlockWitness[] = [];
   const late: string[] = [];
   const isLate = () => performance.now() > 1000 * until;
-  for (const place of placesOf(steps)) {
+  for (const place of placesOf(program)) {
     try {
-      const parts = isLate() ? null : blockParts(steps, place);
+      const parts = isLate() ? null : blockParts(program, place);
       const multipliers = parts && multipliersOf(parts);
-      const witness = multipliers && (await accepted(steps, parts, { ...place, multipliers }, until, signal));
+      const witness = multipliers && (await accepted(program, parts, { ...place, multipliers }, until, signal));
       if (witness) blocks.push(witness);
       else if (isLate()) late.push(place.to);
     } catch (error) {
@@ -38,18 +38,18 @@ export async function blockWitness(steps: Steps, until: number, signal?: AbortSi
 // --- internal ---
 
 /** The sums h + v where v is made of an activation, and that of h, by nothing but affine maps. */
-function placesOf(steps: Steps): readonly BlockPlace[] {
-  return steps.steps.flatMap((step) => {
+function placesOf(program: Program): readonly BlockPlace[] {
+  return program.steps.flatMap((step) => {
     if (step.kind !== "affine" || step.parts.length !== 2) return [];
     const [a, b] = step.parts.map((part) => part.from);
     const places = [
       [a, b],
       [b, a],
     ].flatMap(([from, branch]): BlockPlace[] => {
-      const sources = sourcesOf(steps, branch, from).filter((source) => source !== from);
-      const activation = sources.length === 1 ? steps.byTensor.get(sources[0]) : undefined;
+      const sources = sourcesOf(program, branch, from).filter((source) => source !== from);
+      const activation = sources.length === 1 ? program.byTensor.get(sources[0]) : undefined;
       if (activation?.kind !== "pointwise") return [];
-      const own = sourcesOf(steps, activation.from, from);
+      const own = sourcesOf(program, activation.from, from);
       return own.join() === from ? [{ to: step.tensor, from, activation: sources[0] }] : [];
     });
     return places.slice(0, 1);
@@ -57,7 +57,7 @@ function placesOf(steps: Steps): readonly BlockPlace[] {
 }
 
 /** What a tensor is made of by affine steps, as far back as they go or to `end`. */
-function sourcesOf({ byTensor }: Steps, tensor: string, end: string): readonly string[] {
+function sourcesOf({ byTensor }: Program, tensor: string, end: string): readonly string[] {
   const sources = new Set<string>();
   const seen = new Set<string>();
   const stack = [tensor];
@@ -116,7 +116,7 @@ const triedFor = (near: number): readonly number[] =>
  * is tried, and the first s that is proved.
  */
 async function accepted(
-  steps: Steps,
+  program: Program,
   parts: BlockParts,
   plain: Omit<BlockWitness, "norm">,
   until: number,
@@ -132,7 +132,7 @@ async function accepted(
     const norm = (s / Math.sqrt(1 + t)) * (1 + 2 ** -40);
     const witness = { ...plain, multipliers: plain.multipliers.map((l) => l * (1 + t)), norm };
     if (!(norm < 1)) continue;
-    const constant = await runUntil(provedBlock(steps, witness), 1000 * until, signal);
+    const constant = await runUntil(provedBlock(program, witness), 1000 * until, signal);
     if (constant === null) continue;
     return constant < 1 + largestSingular(parts.U) * largestSingular(parts.V) ? witness : null;
   }

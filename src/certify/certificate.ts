@@ -11,10 +11,10 @@ import { type Certificate, digestOf, type SampleClaim } from "../verify/certific
 import { marginsLeft } from "../verify/proof/margins.ts";
 import { runOn } from "../verify/proof/run.ts";
 import { walk } from "../verify/proof/walk.ts";
-import type { Steps } from "../verify/read/network.ts";
+import type { Program } from "../verify/read/network.ts";
 import { must, Refusal } from "../verify/refusal.ts";
 import { runYielding, yieldNow } from "../verify/task.ts";
-import { readSteps, roundingOf } from "../verify/verify.ts";
+import { readProgram, roundingOf } from "../verify/verify.ts";
 import { type Certification, type CertifyOptions, certify } from "./evaluate.ts";
 import { witnessOf } from "./witness.ts";
 
@@ -136,13 +136,13 @@ async function claimsOf(
 ): Promise<{ readonly claims: Claims; readonly notes: readonly string[] }> {
   const { engine, data, bytes, preprocessing = {}, norm, signal, seconds, limit, work = 4e10, onProgress } = options;
   must(certification.constant.proved, () => "the library has no proved constant for it");
-  const steps = readSteps(bytes, preprocessing, data.shape);
-  const needed = workOf(steps) * data.count;
+  const program = readProgram(bytes, preprocessing, data.shape);
+  const needed = workOf(program) * data.count;
   must(
     needed <= work,
     () => `running the network on ${data.count} samples again takes ${needed.toExponential(1)} multiplications`,
   );
-  const { witness, notes } = await witnessOf(steps, {
+  const { witness, notes } = await witnessOf(program, {
     norm,
     engine,
     seconds,
@@ -151,20 +151,20 @@ async function claimsOf(
     onProgress: (part) => onProgress?.(0.4 + 0.3 * part),
   });
   const proof = await runYielding(
-    walk(steps, norm, witness, (part) => onProgress?.(0.7 + 0.1 * part)),
+    walk(program, norm, witness, (part) => onProgress?.(0.7 + 0.1 * part)),
     signal,
   );
   const run = await runYielding(
-    runOn(steps, data.x, (part) => onProgress?.(0.8 + 0.1 * part)),
+    runOn(program, data.x, (part) => onProgress?.(0.8 + 0.1 * part)),
     signal,
   );
   const known = certification.constant;
   const pair = (y: number, j: number) => Math.max(proof.pair(y, j), known.pairs?.[y]?.[j] ?? 0);
   const longest = certification.samples.reduce((top, s) => Math.max(top, Math.min(s.radius, farthest)), 0);
-  const rounding = roundingOf(steps, proof, run, longest);
+  const rounding = roundingOf(program, proof, run, longest);
   // The checker runs the network in float64 once more: both runs err, and so does the difference that it takes off.
-  const margins = marginsLeft(steps, proof, run, data.x, { ...rounding, float64: up(3 * rounding.float64) });
-  const n = steps.outputs;
+  const margins = marginsLeft(program, proof, run, data.x, { ...rounding, float64: up(3 * rounding.float64) });
+  const n = program.outputs;
   const samples: SampleClaim[] = [];
   for (const { index, id, label, predicted, radius } of certification.samples) {
     const row = run.outputs.subarray(index * n, (index + 1) * n);
@@ -219,5 +219,5 @@ function lastsFor(
 }
 
 /** Multiplications of one run. */
-const workOf = ({ steps }: Steps): number =>
+const workOf = ({ steps }: Program): number =>
   steps.reduce((n, s) => n + (s.kind === "affine" ? s.parts.reduce((m, p) => m + p.matrix.index.length, 0) : 0), 0);

@@ -12,7 +12,7 @@ import { up } from "../linalg/rounding.ts";
 import type { Sparse } from "../verify/algebra/sparse.ts";
 import { provedChain } from "../verify/proof/chain.ts";
 import type { Region } from "../verify/proof/region.ts";
-import { type Steps, sampleName } from "../verify/read/network.ts";
+import { type Program, sampleName } from "../verify/read/network.ts";
 import type { Pointwise, Step } from "../verify/read/step.ts";
 import { runUntil } from "../verify/task.ts";
 import type { ChainWitness } from "../verify/witness.ts";
@@ -34,37 +34,37 @@ export interface FoundChain {
 
 /** Find multipliers for the longest end of the network that is affine maps and activations, narrow enough; until a time in seconds of `performance.now()`. */
 export async function chainWitness(
-  steps: Steps,
+  program: Program,
   regionOf: (tensor: string) => Region,
   { engine, seconds = 3, signal, onProgress }: ChainOptions,
   until: number,
 ): Promise<FoundChain> {
-  const nonlinear = steps.steps.filter((step) => step.kind !== "affine");
+  const nonlinear = program.steps.filter((step) => step.kind !== "affine");
   if (nonlinear.length === 0) return { witness: null };
   for (const from of [sampleName, ...nonlinear.map((s) => s.tensor)]) {
     const behind = nonlinear.slice(nonlinear.findIndex((s) => s.tensor === from) + 1);
-    const layers = layersOf(steps, regionOf, from, behind);
+    const layers = layersOf(program, regionOf, from, behind);
     if (layers === null || behind.length === 0) continue;
     const started = performance.now();
     const left = until - started / 1000;
     if (left <= 0) return { witness: null, note: "no multipliers: there was no time left for them" };
     const activations = behind.map((step, i) => slopes(step as Pointwise & Step, layers[i].weight.rows));
-    const program = programOfChain({ affine: layers, activations });
+    const chain = programOfChain({ affine: layers, activations });
     // Counted, unless that is more than there is left. It is the checker who proves what is found.
     const clock = budget({ signal, ...(left < seconds ? { seconds: left } : { seconds, clock: workClock() }) });
-    const found = await searchMultipliers(program, null, {
+    const found = await searchMultipliers(chain, null, {
       engine,
       clock,
-      work: workOf(program),
+      work: workOf(chain),
       steps: 1000,
       onPoint: () => onProgress?.(0.6 + Math.min(0.2, (0.2 * (performance.now() - started)) / (1000 * seconds))),
     });
     signal?.throwIfAborted();
-    const own = found && sectorMultipliers(program, found.best.multipliers);
+    const own = found && sectorMultipliers(chain, found.best.multipliers);
     if (!own) return { witness: null };
     const names = behind.map((s) => s.tensor);
     const value = Math.exp(found.best.value / 2);
-    const witness = await accepted(steps, regionOf, from, names, own, value, until, signal);
+    const witness = await accepted(program, regionOf, from, names, own, value, until, signal);
     if (witness === null) return { witness, note: `no multipliers: what is behind "${from}" was not proved in time` };
     return from === sampleName
       ? { witness }
@@ -80,7 +80,7 @@ const largestChain = { width: 1024, cubes: 2.2e9, entries: 4e6 };
 
 /** Shift multipliers to the interior until the checker accepts them. */
 async function accepted(
-  steps: Steps,
+  program: Program,
   regionOf: (tensor: string) => Region,
   from: string,
   names: readonly string[],
@@ -93,14 +93,14 @@ async function accepted(
   for (let e = 2 ** -34; e < 1e-2; e *= 8) {
     const whole = 1 + L * e;
     const activations = names.map((tensor, i) => {
-      const size = steps.byTensor.get(tensor)?.shape.reduce((n, d) => n * d, 1) ?? 0;
+      const size = program.byTensor.get(tensor)?.shape.reduce((n, d) => n * d, 1) ?? 0;
       return {
         tensor,
         multipliers: Array.from(multipliers[i].subarray(0, size), (l) => (l * (1 + (L - i - 1) * e)) / whole),
       };
     });
     const witness = { from, constant: up(value * Math.sqrt(whole * (1 + e))), activations };
-    const proved = await runUntil(provedChain(steps, regionOf, witness), 1000 * until, signal);
+    const proved = await runUntil(provedChain(program, regionOf, witness), 1000 * until, signal);
     if (proved) return witness;
     if (proved === null) break;
   }
@@ -112,17 +112,17 @@ async function accepted(
  * matrix passes on what later ends have been given so far, so that layers may skip others.
  */
 function layersOf(
-  steps: Steps,
+  program: Program,
   regionOf: (tensor: string) => Region,
   from: string,
   behind: readonly Step[],
 ): AffineLayer[] | null {
-  const size = (tensor: string) => steps.byTensor.get(tensor)?.shape.reduce((n, d) => n * d, 1) ?? steps.size;
+  const size = (tensor: string) => program.byTensor.get(tensor)?.shape.reduce((n, d) => n * d, 1) ?? program.size;
   const tensors = [from, ...behind.map((step) => step.tensor)];
   const ends: { readonly maps: ReadonlyMap<string, Sparse | null>; readonly size: number }[] = [];
   for (const [i, step] of [...behind, null].entries()) {
     if (step !== null && step.kind !== "pointwise") return null;
-    const end = step === null ? steps.output : step.from;
+    const end = step === null ? program.output : step.from;
     const region = end === from ? new Map<string, Sparse>() : regionOf(end);
     const maps = region.size > 0 ? region : new Map([[end, null]]);
     for (const source of maps.keys()) if (!tensors.slice(0, i + 1).includes(source)) return null;

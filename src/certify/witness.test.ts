@@ -10,7 +10,7 @@ import { random } from "../tensor/random.ts";
 import { sparse } from "../verify/algebra/sparse.ts";
 import { walk } from "../verify/proof/walk.ts";
 import { runAtOnce } from "../verify/task.ts";
-import { readSteps, verify } from "../verify/verify.ts";
+import { readProgram, verify } from "../verify/verify.ts";
 import { largestSingular } from "./largest.ts";
 import { witnessOf } from "./witness.ts";
 
@@ -19,47 +19,47 @@ const model = buildModel({ kind: "convnet", widths: [3, 4] }, shape, 4);
 
 describe("witnessOf()", () => {
   it("falls to sums of absolute values where there is no time, and says so", async () => {
-    const steps = readSteps(await bytesOf(model, shape), {}, shape);
-    const hasty = await witnessOf(steps, { norm: 2, engine, limit: 0 });
+    const program = readProgram(await bytesOf(model, shape), {}, shape);
+    const hasty = await witnessOf(program, { norm: 2, engine, limit: 0 });
     expect(hasty.notes.join("\n")).toMatch(/from sums of absolute values: the norms of the maps to /);
     expect(hasty.notes.join("\n")).toMatch(/no multipliers: there was no time/);
-    const whole = await witnessOf(steps, { norm: 2, engine, seconds: 0.3 });
+    const whole = await witnessOf(program, { norm: 2, engine, seconds: 0.3 });
     expect(whole.notes).toEqual([]);
     // Both are accepted; time is worth something.
-    const [slow, quick] = [whole, hasty].map(({ witness }) => runAtOnce(walk(steps, 2, witness)).constant);
+    const [slow, quick] = [whole, hasty].map(({ witness }) => runAtOnce(walk(program, 2, witness)).constant);
     expect(slow).toBeLessThan(0.9 * quick);
   });
 
   it("takes blocks as the products of their parts where there is no time, and says so", async () => {
     const blocks = inFamily(mlp([9, 8, 8, 3]), sll());
-    const steps = readSteps(await bytesOf(blocks, [9]), {}, [9]);
-    const hasty = await witnessOf(steps, { norm: 2, engine, limit: 0 });
+    const program = readProgram(await bytesOf(blocks, [9]), {}, [9]);
+    const hasty = await witnessOf(program, { norm: 2, engine, limit: 0 });
     expect(hasty.notes.join("\n")).toMatch(/no time for the blocks that end in "[a-z_0-9]+", "[a-z_0-9]+"$/m);
-    const whole = await witnessOf(steps, { norm: 2, engine, seconds: 0.3 });
+    const whole = await witnessOf(program, { norm: 2, engine, seconds: 0.3 });
     expect(whole.notes).toEqual([]);
-    const [slow, quick] = [whole, hasty].map(({ witness }) => runAtOnce(walk(steps, 2, witness)).constant);
+    const [slow, quick] = [whole, hasty].map(({ witness }) => runAtOnce(walk(program, 2, witness)).constant);
     expect(slow).toBeLessThan(1 + 1e-5);
     expect(quick).toBeGreaterThan(1.1);
     // Norms other than l2 know no blocks.
-    const other = await witnessOf(steps, { norm: "inf", engine });
+    const other = await witnessOf(program, { norm: "inf", engine });
     expect(other.witness.blocks).toEqual([]);
   });
 
   it("takes the symbols of a wide convolution and says so; a network too wide has no multipliers", async () => {
     const wide = [1, 40, 40];
-    const steps = readSteps(await bytesOf(buildModel({ kind: "resnet", widths: [8] }, wide, 3), wide), {}, wide);
-    const { notes, witness } = await witnessOf(steps, { norm: 2, engine, seconds: 0.3 });
+    const program = readProgram(await bytesOf(buildModel({ kind: "resnet", widths: [8] }, wide, 3), wide), {}, wide);
+    const { notes, witness } = await witnessOf(program, { norm: 2, engine, seconds: 0.3 });
     expect(notes.join("\n")).toMatch(/from symbols, on a circle: the norms/);
     expect(notes.join("\n")).toMatch(/no multipliers: every end of the network is too wide/);
-    expect(runAtOnce(walk(steps, 2, witness)).constant).toBeGreaterThan(0);
+    expect(runAtOnce(walk(program, 2, witness)).constant).toBeGreaterThan(0);
   });
 
   it("stops when it is told to, and so does the checker", async () => {
     const bytes = await bytesOf(model, shape);
-    const steps = readSteps(bytes, {}, shape);
+    const program = readProgram(bytes, {}, shape);
     const stopped = new AbortController();
     const onProgress = (part: number) => part > 0 && stopped.abort(new Error("enough"));
-    await expect(witnessOf(steps, { norm: 2, engine, signal: stopped.signal, onProgress })).rejects.toThrow(/enough/);
+    await expect(witnessOf(program, { norm: 2, engine, signal: stopped.signal, onProgress })).rejects.toThrow(/enough/);
     const data = points(shape, 1500, 4);
     const { text } = await certificateOf(bytes, data);
     const late = new AbortController();

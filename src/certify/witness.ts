@@ -3,7 +3,7 @@ import type { Engine } from "../engine/engine.ts";
 import { kernelBetween } from "../verify/proof/fourier.ts";
 import type { Norm } from "../verify/proof/norm.ts";
 import { endsOf, regions } from "../verify/proof/region.ts";
-import type { Steps } from "../verify/read/network.ts";
+import type { Program } from "../verify/read/network.ts";
 import type { Witness } from "../verify/witness.ts";
 import { blockWitness } from "./blockWitness.ts";
 import { chainWitness } from "./chainWitness.ts";
@@ -34,22 +34,22 @@ export interface FoundWitness {
  * its symbols prove; where that or the time is too little, sums of absolute values stand for a norm, and no multipliers for the chain. The
  * notes say so.
  */
-export async function witnessOf(steps: Steps, options: WitnessOptions): Promise<FoundWitness> {
+export async function witnessOf(program: Program, options: WitnessOptions): Promise<FoundWitness> {
   const { norm, signal, onProgress, limit = 60 } = options;
   const now = () => performance.now() / 1000;
   // What comes later needs time too.
   const until = { blocks: now() + 0.3 * limit, norms: now() + 0.6 * limit, all: now() + limit };
-  const { blocks, late } = norm === 2 ? await blockWitness(steps, until.blocks, signal) : { blocks: [], late: [] };
+  const { blocks, late } = norm === 2 ? await blockWitness(program, until.blocks, signal) : { blocks: [], late: [] };
   onProgress?.(0.2);
   const byEnd = new Map(blocks.map((block) => [block.to, block]));
-  const regionOf = regions(steps, "source", new Set(byEnd.keys()));
-  const shapeOf = (tensor: string) => steps.byTensor.get(tensor)?.shape ?? [steps.size];
-  const maps = endsOf(steps, byEnd).flatMap((to) => [...regionOf(to)].map(([from, map]) => ({ to, from, map })));
-  const affine = new Map(endsOf(steps, byEnd).map((to) => [to, [] as { tensor: string; norm: number }[]]));
+  const regionOf = regions(program, "source", new Set(byEnd.keys()));
+  const shapeOf = (tensor: string) => program.byTensor.get(tensor)?.shape ?? [program.size];
+  const maps = endsOf(program, byEnd).flatMap((to) => [...regionOf(to)].map(([from, map]) => ({ to, from, map })));
+  const affine = new Map(endsOf(program, byEnd).map((to) => [to, [] as { tensor: string; norm: number }[]]));
   const by = new Map<string, string[]>();
   for (const [i, { to, from, map }] of maps.entries()) {
     onProgress?.(0.2 + (0.4 * i) / maps.length);
-    const kernel = norm === 2 ? kernelBetween(steps, regionOf, from, to) : null;
+    const kernel = norm === 2 ? kernelBetween(program, regionOf, from, to) : null;
     // No map takes more than twice its share, so that the last ones have time too.
     const share = Math.min(until.norms, now() + (2 * (until.norms - now())) / (maps.length - i));
     const found = await normWitness(map, norm, { from: shapeOf(from), to: shapeOf(to), kernel }, share, signal);
@@ -58,9 +58,9 @@ export async function witnessOf(steps: Steps, options: WitnessOptions): Promise<
   }
   onProgress?.(0.6);
   // Multipliers of a whole network have not been seen to prove less than its blocks.
-  const nonlinear = steps.steps.filter((step) => step.kind !== "affine").map((step) => step.tensor);
+  const nonlinear = program.steps.filter((step) => step.kind !== "affine").map((step) => step.tensor);
   const rest = nonlinear.some((tensor) => blocks.every((block) => block.activation !== tensor));
-  const chain = norm === 2 && rest ? await chainWitness(steps, regions(steps, "affine"), options, until.all) : null;
+  const chain = norm === 2 && rest ? await chainWitness(program, regions(program, "affine"), options, until.all) : null;
   onProgress?.(1);
   return {
     witness: { blocks, affine: [...affine].map(([to, from]) => ({ to, from })), chain: chain?.witness ?? null },

@@ -12,7 +12,7 @@ import { parseOnnx } from "../onnx/read.ts";
 import { digestOf } from "./certificate.ts";
 import { runOn } from "./proof/run.ts";
 import { runAtOnce } from "./task.ts";
-import { readSteps, verify } from "./verify.ts";
+import { readProgram, verify } from "./verify.ts";
 
 const spec = (kind: ModelSpec["kind"], widths: readonly number[], activation: Activation = "relu") =>
   buildModel({ kind, widths, activation }, [1, 6, 6], 4);
@@ -63,8 +63,8 @@ describe.each(models)("verify() of a certificate of a %s", (name, layer) => {
     const other = JSON.stringify({ ...rest, digest: await digestOf(rest) });
     expect((await verify(other, bytes, { data })).holds).toBe(false);
 
-    const steps = readSteps(bytes, preprocessing, shape);
-    const ours = runAtOnce(runOn(steps, data.x)).outputs;
+    const program = readProgram(bytes, preprocessing, shape);
+    const ours = runAtOnce(runOn(program, data.x)).outputs;
     const network = withPreprocessing(parseOnnx(bytes), preprocessing, shape);
     const theirs = await logitsOf(network, engine, data, { dtype: "float64" });
     ours.forEach((v, i) => {

@@ -11,7 +11,7 @@ import { checkSamples, marginsLeft } from "./proof/margins.ts";
 import type { Norm } from "./proof/norm.ts";
 import { type Run, runOn } from "./proof/run.ts";
 import { pairLength, type Walk, walk } from "./proof/walk.ts";
-import { type Steps, stepsOf } from "./read/network.ts";
+import { type Program, programOf } from "./read/network.ts";
 import { readOnnx } from "./read/onnx.ts";
 import { must, NoWitness, Refusal } from "./refusal.ts";
 import { runYielding } from "./task.ts";
@@ -97,23 +97,23 @@ export async function verify(certificate: string, model: Uint8Array, options: Ve
 }
 
 /** The network of a model as steps, for those who make a witness. Throws Refusal where it cannot be verified. */
-export const readSteps = (
+export const readProgram = (
   model: Uint8Array,
   preprocessing: Certificate["preprocessing"],
   sample: readonly number[],
-): Steps => stepsOf(readOnnx(model), preprocessing, sample);
+): Program => programOf(readOnnx(model), preprocessing, sample);
 
 /** What differences of two outputs may err by, in doubles at the samples of a run and in float32 within a radius of them. */
 export function roundingOf(
-  steps: Steps,
+  program: Program,
   proof: Walk,
   { largest }: Run,
   radius: number,
 ): { readonly float64: number; readonly float32: number } {
   const factor = pairLength(proof.norm);
   return {
-    float64: timesUp(factor, forwardError(steps, proof, largest, 0, 64)),
-    float32: timesUp(factor, forwardError(steps, proof, largest, radius, 32)),
+    float64: timesUp(factor, forwardError(program, proof, largest, 0, 64)),
+    float32: timesUp(factor, forwardError(program, proof, largest, radius, 32)),
   };
 }
 
@@ -139,15 +139,15 @@ async function everything(
     must(hash === certificate.sha256, () => `the model is another one: sha256 ${hash}`);
     return [hash, hash];
   });
-  const steps = await check("model", () => {
-    const read = readSteps(model, certificate.preprocessing, certificate.data.shape);
+  const program = await check("model", () => {
+    const read = readProgram(model, certificate.preprocessing, certificate.data.shape);
     const affine = read.steps.filter((s) => s.kind === "affine").length;
     return [read, `every operator known: ${affine} affine, ${read.steps.length - affine} others`];
   });
   const norm: Norm = certificate.norm === "inf" ? "inf" : certificate.norm === "1" ? 1 : 2;
   const proof = await check("constant", async () => {
     const progress = (part: number) => onProgress?.("constant", part);
-    const made = await runYielding(walk(steps, norm, certificate.witness, progress), signal);
+    const made = await runYielding(walk(program, norm, certificate.witness, progress), signal);
     const { value } = certificate.constant;
     must(made.constant <= value, () => `proved is ${made.constant}, claimed ${value}`);
     return [made, `${made.constant} proved, ${value} claimed (${certificate.constant.method})`];
@@ -155,7 +155,7 @@ async function everything(
   await check("pairs", () => {
     const { pairs } = certificate.constant;
     if (!pairs) return [null, "none claimed"];
-    const n = steps.outputs;
+    const n = program.outputs;
     must(pairs.length === n && pairs.every((row) => row.length === n), () => `there must be ${n} times ${n}`);
     for (let y = 0; y < n; y++) {
       for (let j = 0; j < n; j++) {
@@ -167,19 +167,19 @@ async function everything(
     }
     return [null, `${n * n} constants of differences`];
   });
-  await check("counts", () => counts(certificate, steps.outputs));
+  await check("counts", () => counts(certificate, program.outputs));
   if (!data) return;
   await check("data", () => checkData(certificate, data));
   const run = await check("outputs", async () => {
     const made = await runYielding(
-      runOn(steps, data.x, (part) => onProgress?.("outputs", part)),
+      runOn(program, data.x, (part) => onProgress?.("outputs", part)),
       signal,
     );
     return [made, "the network run in float64 on every sample"];
   });
   const rounding = await check("rounding", () => {
     const radius = certificate.samples.reduce((top, s) => Math.max(top, s.radius), 0);
-    const own = roundingOf(steps, proof, run, radius);
+    const own = roundingOf(program, proof, run, radius);
     for (const which of ["float64", "float32"] as const) {
       const claimed = certificate.rounding[which];
       must(own[which] <= claimed, () => `${which}: ${own[which]} is possible, claimed ${claimed}`);
@@ -190,7 +190,7 @@ async function everything(
     ];
   });
   await check("samples", async () => {
-    const left = marginsLeft(steps, proof, run, data.x, rounding);
+    const left = marginsLeft(program, proof, run, data.x, rounding);
     const progress = (part: number) => onProgress?.("samples", part);
     return await runYielding(checkSamples(certificate, left, run.outputs, rounding.float64, progress), signal);
   });

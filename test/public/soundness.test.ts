@@ -11,7 +11,7 @@ import type { Network } from "../../src/graph/network.ts";
 import { parseOnnx } from "../../src/onnx/read.ts";
 import { sizeOf } from "../../src/tensor/shape.ts";
 import { tensor, toFloat64 } from "../../src/tensor/tensor.ts";
-import { stepsOf } from "../../src/verify/read/network.ts";
+import { programOf } from "../../src/verify/read/network.ts";
 import { readOnnx as strictly } from "../../src/verify/read/onnx.ts";
 import { hasShared, sharedData } from "../shared.ts";
 
@@ -162,7 +162,7 @@ describe.skipIf(!there)("models that broke a bound", () => {
     ] as const) {
       const network = parseOnnx(open(name));
       const sample = network.inputs[0].shape.slice(1).map(Number);
-      expect(() => stepsOf(strictly(open(name)), {}, sample)).toThrow(reason);
+      expect(() => programOf(strictly(open(name)), {}, sample)).toThrow(reason);
     }
   });
 });

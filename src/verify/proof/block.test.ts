@@ -16,7 +16,7 @@ import { reshape } from "../../ops/movement.ts";
 import { relu, tanh } from "../../ops/pointwise.ts";
 import { random } from "../../tensor/random.ts";
 import { runAtOnce } from "../task.ts";
-import { readSteps, verify } from "../verify.ts";
+import { readProgram, verify } from "../verify.ts";
 import { blockParts, provedBlock } from "./block.ts";
 import { hessianBounds } from "./hessian.ts";
 import { valuesAt } from "./run.ts";
@@ -25,17 +25,17 @@ import { walk } from "./walk.ts";
 const never = Number.POSITIVE_INFINITY;
 
 /** x + s(x A) B, A [n, r], B [r, n], as the checker reads it. */
-function stepsOf(n: number, A: readonly number[], B: readonly number[], s: (x: Node) => Node = relu) {
+function programOf(n: number, A: readonly number[], B: readonly number[], s: (x: Node) => Node = relu) {
   const r = A.length / n;
   const network = functionOf([n], (x) => add(x, matmul(s(matmul(x, weight(x, A, [n, r]))), weight(x, B, [r, n]))));
-  return readSteps(writeNetwork(network), {}, [n]);
+  return readProgram(writeNetwork(network), {}, [n]);
 }
 
 /** What is proved of it, with multipliers read off the weights. */
-async function constantOf(...block: Parameters<typeof stepsOf>): Promise<number | null> {
-  const steps = stepsOf(...block);
-  const [witness] = (await blockWitness(steps, never)).blocks;
-  return witness ? runAtOnce(provedBlock(steps, witness)) : null;
+async function constantOf(...block: Parameters<typeof programOf>): Promise<number | null> {
+  const program = programOf(...block);
+  const [witness] = (await blockWitness(program, never)).blocks;
+  return witness ? runAtOnce(provedBlock(program, witness)) : null;
 }
 
 /** The largest norm of I + B^T diag(pattern) A^T. */
@@ -81,17 +81,17 @@ describe("provedBlock()", () => {
         }),
       );
       const least = steepest(n, A, B) * (1 - 1e-12);
-      const steps = stepsOf(n, A, B);
-      const [witness] = (await blockWitness(steps, never)).blocks;
+      const program = programOf(n, A, B);
+      const [witness] = (await blockWitness(program, never)).blocks;
       if (!witness) continue;
       found++;
-      const own = runAtOnce(provedBlock(steps, witness));
+      const own = runAtOnce(provedBlock(program, witness));
       expect(own).toBeGreaterThanOrEqual(least);
       for (let trial = 0; trial < 20; trial++) {
         drawn++;
         const multipliers = witness.multipliers.map((l) => l * Math.exp(0.3 * source.normal()));
         const norm = Math.min(0.9999, witness.norm * Math.exp(0.3 * source.normal()));
-        const constant = runAtOnce(provedBlock(steps, { ...witness, multipliers, norm }));
+        const constant = runAtOnce(provedBlock(program, { ...witness, multipliers, norm }));
         if (constant === null) continue;
         proved++;
         expect(constant).toBeGreaterThanOrEqual(least);
@@ -108,12 +108,12 @@ describe("provedBlock()", () => {
       [1, 0, 2],
       [-1, 5, 0],
     ];
-    const steps = stepsOf(1, A, B);
-    const [witness] = (await blockWitness(steps, never)).blocks;
+    const program = programOf(1, A, B);
+    const [witness] = (await blockWitness(program, never)).blocks;
     expect(witness.multipliers.slice(1)).toEqual([0, 0]);
-    expect(runAtOnce(provedBlock(steps, witness))).toBeCloseTo(1, 12);
+    expect(runAtOnce(provedBlock(program, witness))).toBeCloseTo(1, 12);
     const none = { ...witness, multipliers: [0, 0, 0] };
-    expect(() => runAtOnce(provedBlock(steps, none))).toThrow(/a neuron that moves needs a multiplier/);
+    expect(() => runAtOnce(provedBlock(program, none))).toThrow(/a neuron that moves needs a multiplier/);
   });
 
   it("takes a convolution with its transpose, one multiplier for each channel", async () => {
@@ -128,15 +128,15 @@ describe("provedBlock()", () => {
       const scaled = rounded(K.map((v) => -step * v));
       return reshape(add(x, convTranspose(s, weight(x, scaled, [r, n, 3, 3]), { pads })), [-1, n * size * size]);
     });
-    const steps = readSteps(writeNetwork(network), {}, [n, size, size]);
-    const [witness] = (await blockWitness(steps, never)).blocks;
+    const program = readProgram(writeNetwork(network), {}, [n, size, size]);
+    const [witness] = (await blockWitness(program, never)).blocks;
     expect(witness.multipliers.length).toBe(r);
-    expect(blockParts(steps, witness).kernel).not.toBeNull();
-    expect(runAtOnce(provedBlock(steps, witness))).toBeLessThan(1 + 1e-6);
+    expect(blockParts(program, witness).kernel).not.toBeNull();
+    expect(runAtOnce(provedBlock(program, witness))).toBeLessThan(1 + 1e-6);
     const each = witness.multipliers.flatMap((l) => new Array<number>(size * size).fill(l));
-    expect(runAtOnce(provedBlock(steps, { ...witness, multipliers: each }))).toBeLessThan(1 + 1e-6);
+    expect(runAtOnce(provedBlock(program, { ...witness, multipliers: each }))).toBeLessThan(1 + 1e-6);
     const two = { ...witness, multipliers: witness.multipliers.slice(1) };
-    expect(() => runAtOnce(provedBlock(steps, two))).toThrow(/must have 3 or 48 multipliers/);
+    expect(() => runAtOnce(provedBlock(program, two))).toThrow(/must have 3 or 48 multipliers/);
   });
 
   it("is worth a network of blocks: the constant stays where products of norms grow", async () => {
@@ -151,10 +151,10 @@ describe("provedBlock()", () => {
       }
       return h;
     });
-    const steps = readSteps(writeNetwork(network), {}, [n]);
-    const { witness } = await witnessOf(steps, { norm: 2, engine, seconds: 0.1 });
+    const program = readProgram(writeNetwork(network), {}, [n]);
+    const { witness } = await witnessOf(program, { norm: 2, engine, seconds: 0.1 });
     expect(witness.blocks.length).toBe(6);
-    expect(runAtOnce(walk(steps, 2, witness)).constant).toBeLessThan(1 + 1e-5);
+    expect(runAtOnce(walk(program, 2, witness)).constant).toBeLessThan(1 + 1e-5);
   });
 
   it("carries the curvature of a block through those behind it", async () => {
@@ -168,19 +168,19 @@ describe("provedBlock()", () => {
         return add(h, matmul(tanh(matmul(h, weight(x, A, [n, n]))), weight(x, B, [n, n])));
       }, x),
     );
-    const steps = readSteps(writeNetwork(network), {}, [n]);
-    const { witness } = await witnessOf(steps, { norm: 2, engine, seconds: 0.1 });
+    const program = readProgram(writeNetwork(network), {}, [n]);
+    const { witness } = await witnessOf(program, { norm: 2, engine, seconds: 0.1 });
     expect(witness.blocks.length).toBe(3);
-    const hessian = hessianBounds(steps, runAtOnce(walk(steps, 2, witness)))(0, 1);
+    const hessian = hessianBounds(program, runAtOnce(walk(program, 2, witness)))(0, 1);
     let steep = 0;
     for (let trial = 0; trial < 200; trial++) {
       const [x, d] = [0, 1].map(() => Array.from({ length: n }, () => source.normal()));
       const size = Math.sqrt(d.reduce((sum, v) => sum + v * v, 0));
       const at = (t: number) => {
         const out = valuesAt(
-          steps,
+          program,
           x.map((v, k) => v + (t * d[k]) / size),
-        ).get(steps.output) as Float64Array;
+        ).get(program.output) as Float64Array;
         return out[0] - out[1];
       };
       steep = Math.max(steep, Math.abs(at(1e-3) - 2 * at(0) + at(-1e-3)) / 1e-6);

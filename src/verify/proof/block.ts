@@ -6,7 +6,7 @@ import { plus, transposed } from "../algebra/compose.ts";
 import { addUp, down, sqrtUp, timesUp, up } from "../algebra/rounding.ts";
 import { identity, type Sparse } from "../algebra/sparse.ts";
 import { absoluteNorm, roundingNorm } from "../algebra/sparseNorm.ts";
-import { type Steps, sampleName } from "../read/network.ts";
+import { type Program, sampleName } from "../read/network.ts";
 import { count, type Kernel } from "../read/step.ts";
 import { must } from "../refusal.ts";
 import type { Task } from "../task.ts";
@@ -35,8 +35,8 @@ export interface BlockParts {
 }
 
 /** A block by its tensors, wherever it lies in a network. Throws Refusal where it is of another form, or anything goes around it. */
-export function blockParts(steps: Steps, { to, from, activation }: BlockPlace): BlockParts {
-  const { byTensor } = steps;
+export function blockParts(program: Program, { to, from, activation }: BlockPlace): BlockParts {
+  const { byTensor } = program;
   const who = `the block of "${to}"`;
   const [end, act, start] = [to, activation, from].map((tensor) => byTensor.get(tensor));
   must(end?.kind === "affine", () => `${who}: it must end in a sum`);
@@ -44,8 +44,8 @@ export function blockParts(steps: Steps, { to, from, activation }: BlockPlace): 
   must(act?.kind === "pointwise" && activation !== from, () => `${who}: "${activation}" is no activation of it`);
   const [low, high] = act.scalar.slope;
   must(low >= 0 && high <= 1, () => `${who}: the slopes of "${activation}" must be in [0, 1]`);
-  const regionOf = regions(steps, "source", new Set([from]));
-  const shapes = { h: start?.shape ?? [steps.size], s: act.shape };
+  const regionOf = regions(program, "source", new Set([from]));
+  const shapes = { h: start?.shape ?? [program.size], s: act.shape };
   const only = (tensor: string, sources: readonly string[]) => {
     const region = regionOf(tensor);
     const others = [...region.keys()].filter((source) => !sources.includes(source));
@@ -60,7 +60,7 @@ export function blockParts(steps: Steps, { to, from, activation }: BlockPlace): 
   must(U !== undefined, () => `${who}: its activation does not read "${from}"`);
   // What lies before the block does not matter.
   const within = (tensor: string) => (tensor === from ? new Map<string, Sparse>() : regionOf(tensor));
-  const kernel = kernelBetween(steps, within, activation, to);
+  const kernel = kernelBetween(program, within, activation, to);
   return { U, V, kernel: kernel?.groups === 1 ? kernel : null, shapes };
 }
 
@@ -76,8 +76,8 @@ export function blockParts(steps: Steps, { to, from, activation }: BlockPlace): 
  * nothing must read it. s is the norm that the witness claims. Throws Refusal where the block or its multipliers do not fit.
  * Reference: Araujo, Havens, Delattre, Allauzen and Hu 2023, theorem 2, of which this is the form for rounded weights.
  */
-export function* provedBlock(steps: Steps, witness: BlockWitness): Task<number | null> {
-  const parts = blockParts(steps, witness);
+export function* provedBlock(program: Program, witness: BlockWitness): Task<number | null> {
+  const parts = blockParts(program, witness);
   const { U, kernel, shapes } = parts;
   const who = `the block of "${witness.to}"`;
   const { norm, multipliers } = witness;

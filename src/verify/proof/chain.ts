@@ -1,7 +1,7 @@
 /** @file What multipliers prove of the end of a network in l2: its constant, by one factorisation, and how fast differences of two outputs can change, by two more. */
 import { factorOf, leastEigenvalue, provedSemidefinite, type Skyline, solve, times } from "../algebra/definite.ts";
 import { addUp, down, gamma, sqrtUp, sumUp, timesUp, underflow, unit64, up } from "../algebra/rounding.ts";
-import type { Steps } from "../read/network.ts";
+import type { Program } from "../read/network.ts";
 import type { Task } from "../task.ts";
 import type { ChainWitness } from "../witness.ts";
 import type { Region } from "./region.ts";
@@ -9,10 +9,14 @@ import { formOf } from "./sector.ts";
 import { type Entry, outputRow, partsOf, roundingsOf } from "./variables.ts";
 
 /** Does the witness prove its constant? False says only that there is no proof. Throws Refusal where it does not fit the network. */
-export function* provedChain(steps: Steps, regionOf: (tensor: string) => Region, witness: ChainWitness): Task<boolean> {
+export function* provedChain(
+  program: Program,
+  regionOf: (tensor: string) => Region,
+  witness: ChainWitness,
+): Task<boolean> {
   const { constant } = witness;
   if (!(constant > 2 ** -200 && constant < 2 ** 200)) return false;
-  const form = yield* formOf(partsOf(steps, regionOf, witness), constant);
+  const form = yield* formOf(partsOf(program, regionOf, witness), constant);
   return form !== null && (yield* provedSemidefinite(form.S, form.error));
 }
 
@@ -28,11 +32,11 @@ export type ChainPairs = (y: number, j: number) => number;
  * where u is near S^-1 d and r next to nothing. m is proved by a factorisation; rounding is counted in u^T d and in r, and what S errs by in r.
  */
 export function* chainPairs(
-  steps: Steps,
+  program: Program,
   regionOf: (tensor: string) => Region,
   witness: ChainWitness,
 ): Task<ChainPairs | null> {
-  const parts = partsOf(steps, regionOf, witness);
+  const parts = partsOf(program, regionOf, witness);
   const form = yield* formOf(parts, null);
   if (form === null) return null;
   const { S, error, variables } = form;

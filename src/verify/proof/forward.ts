@@ -3,7 +3,7 @@
 import { addUp, gamma, sqrtUp, sumUp, timesUp, unit32, unit64, up } from "../algebra/rounding.ts";
 import type { Sparse } from "../algebra/sparse.ts";
 import { absoluteNorm, longestRow, quickNorm } from "../algebra/sparseNorm.ts";
-import { type Steps, sampleName } from "../read/network.ts";
+import { type Program, sampleName } from "../read/network.ts";
 import { errorOf } from "../read/pointwise.ts";
 import { type Affine, count, readsOf, type Step } from "../read/step.ts";
 import { must } from "../refusal.ts";
@@ -24,7 +24,7 @@ export const forwardError = (...question: Parameters<typeof forwardErrors>): num
 
 /** The same of every tensor. */
 export function forwardErrors(
-  steps: Steps,
+  program: Program,
   walk: Walk,
   largest: Run["largest"],
   radius: number,
@@ -45,10 +45,10 @@ export function forwardErrors(
   /** Anything that is read may be this large, and no sum is larger: float32 has room for what is multiplied on the way. */
   const bounded = (tensor: string, size: number) =>
     must(size < overflow, () => `the tensor "${tensor}": float32 may overflow`);
-  for (const tensor of [sampleName, ...steps.steps.map((s) => s.tensor)]) {
+  for (const tensor of [sampleName, ...program.steps.map((s) => s.tensor)]) {
     bounded(tensor, lengthUp(largest.get(tensor) as Float64Array, norm));
   }
-  for (const step of steps.steps) {
+  for (const step of program.steps) {
     const size = count(step.shape);
     for (const from of readsOf(step)) {
       bounded(step.tensor, addUp(lengthUp(largest.get(from) as Float64Array, norm), around(from)));
@@ -101,7 +101,7 @@ export function forwardErrors(
     if (step.sorts !== undefined) whole = Math.min(whole, addUp(error.get(step.sorts) as number, up(2 * local)));
     if (block) {
       const far = timesUp(block.constant, error.get(block.from) as number);
-      whole = Math.min(whole, addUp(far, lostSince(block.from, step, steps, norm, own)));
+      whole = Math.min(whole, addUp(far, lostSince(block.from, step, program, norm, own)));
     }
     error.set(step.tensor, whole);
   }
@@ -132,7 +132,7 @@ const constantOf = (walk: Walk, tensor: string): number => walk.constantOf(tenso
 function lostSince(
   from: string,
   step: Step,
-  { byTensor }: Pick<Steps, "byTensor">,
+  { byTensor }: Pick<Program, "byTensor">,
   norm: Norm,
   own: ReadonlyMap<string, number>,
 ): number {

@@ -5,7 +5,7 @@
 
 import { addUp, down, gamma, sqrtUp, sumUp, timesUp, up } from "../algebra/rounding.ts";
 import { type Sparse, sparse } from "../algebra/sparse.ts";
-import type { Steps } from "../read/network.ts";
+import type { Program } from "../read/network.ts";
 import type { Kernel } from "../read/step.ts";
 import type { Task } from "../task.ts";
 import type { Region } from "./region.ts";
@@ -23,18 +23,18 @@ export interface Symbols {
  * The convolution that the affine map between two tensors is, with factors per channel behind it taken in; null where it is none.
  */
 export function kernelBetween(
-  steps: Pick<Steps, "byTensor">,
+  program: Pick<Program, "byTensor">,
   regionOf: (tensor: string) => Region,
   from: string,
   to: string,
 ): Kernel | null {
-  const step = steps.byTensor.get(to);
+  const step = program.byTensor.get(to);
   if (step?.kind !== "affine") return null;
   const parts = step.parts.filter((part) => part.from === from || regionOf(part.from).has(from));
   if (parts.length !== 1) return null;
   const [{ from: before, matrix, kernel }] = parts;
   if (before === from) return kernel ?? null;
-  const inner = kernelBetween(steps, regionOf, from, before);
+  const inner = kernelBetween(program, regionOf, from, before);
   const factors = inner && channelFactors(matrix, inner.outChannels);
   if (!inner || !factors) return null;
   const each = inner.taps.length / inner.outChannels;

@@ -3,7 +3,7 @@
 import { addUp, gamma, sqrtUp, timesUp, underflow, up } from "../algebra/rounding.ts";
 import type { Sparse } from "../algebra/sparse.ts";
 import { quickNorm } from "../algebra/sparseNorm.ts";
-import type { Steps } from "../read/network.ts";
+import type { Program } from "../read/network.ts";
 import { sampleName } from "../read/network.ts";
 import { rowDistance } from "./norm.ts";
 import { gainOfStep, type Walk } from "./walk.ts";
@@ -28,15 +28,15 @@ interface Gain {
  * which is bounded number by number: by the absolute values of the maps behind it, or by the length of a column times the l2 gain there. What
  * comes back through a block is longer by its constant at most, on both of its ways together.
  */
-export function hessianBounds(steps: Steps, walk: Walk): HessianBound {
-  if (walk.norm !== 2 || !isSmooth(steps)) return (y, j) => (y === j ? 0 : Number.POSITIVE_INFINITY);
+export function hessianBounds(program: Program, walk: Walk): HessianBound {
+  if (walk.norm !== 2 || !isSmooth(program)) return (y, j) => (y === j ? 0 : Number.POSITIVE_INFINITY);
   const sizesOf = cached((tensor) => new Map([...walk.regionOf(tensor)].map(([from, M]) => [from, sizes(M)])));
   const known = new Map<string, number>();
   return function hessian(y, j): number {
     if (y === j) return 0;
     if (y > j) return hessian(j, y);
     const key = `${y} ${j}`;
-    const found = known.get(key) ?? pass(steps, walk, sizesOf, y, j);
+    const found = known.get(key) ?? pass(program, walk, sizesOf, y, j);
     known.set(key, found);
     return found;
   };
@@ -54,12 +54,12 @@ interface Sizes {
 }
 
 /** Has no step a kink, and is there not too much to add up? */
-const isSmooth = ({ steps }: Steps): boolean =>
+const isSmooth = ({ steps }: Program): boolean =>
   steps.reduce((n, { shape }) => n + shape.reduce((m, d) => m * d, 1), 0) < 2 ** 20 &&
   steps.every((s) => s.kind === "affine" || (s.kind === "pointwise" && s.scalar.curvature < Number.POSITIVE_INFINITY));
 
 function pass(
-  { steps, byTensor, output, size }: Steps,
+  { steps, byTensor, output, size }: Program,
   walk: Walk,
   sizesOf: (tensor: string) => ReadonlyMap<string, Sizes>,
   y: number,

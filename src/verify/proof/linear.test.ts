@@ -7,7 +7,7 @@ import { mlp } from "../../models/mlp.ts";
 import { resnet } from "../../models/resnet.ts";
 import { type Random, random } from "../../tensor/random.ts";
 import { runAtOnce } from "../task.ts";
-import { readSteps, verify } from "../verify.ts";
+import { readProgram, verify } from "../verify.ts";
 import { linearWalks } from "./linear.ts";
 import { runOn, valuesAt } from "./run.ts";
 import { walk } from "./walk.ts";
@@ -32,17 +32,17 @@ function step(r: Random, n: number, norm: 1 | 2 | "inf", length: number): Float6
 describe.each(models)("of a %s", (name, model) => {
   it.each([1, 2, "inf"] as const)("the walk is below every difference in the ball, in l%s", async (norm) => {
     const data = points(shape, 3, 3);
-    const steps = readSteps(await bytesOf(model, shape), {}, shape);
-    const { witness } = await witnessOf(steps, { norm, engine, seconds: 0.1 });
-    const proof = runAtOnce(walk(steps, norm, witness));
-    const walks = linearWalks(steps, proof, runAtOnce(runOn(steps, data.x)).largest);
+    const program = readProgram(await bytesOf(model, shape), {}, shape);
+    const { witness } = await witnessOf(program, { norm, engine, seconds: 0.1 });
+    const proof = runAtOnce(walk(program, norm, witness));
+    const walks = linearWalks(program, proof, runAtOnce(runOn(program, data.x)).largest);
     const r = random(3).fork("points");
     let better = 0;
     for (let i = 0; i < data.count; i++) {
       const x = data.x.subarray(16 * i, 16 * i + 16);
       const own = walks(x);
       const gap = (z: ArrayLike<number>, y: number, j: number) => {
-        const out = valuesAt(steps, z).get(steps.output) as Float64Array;
+        const out = valuesAt(program, z).get(program.output) as Float64Array;
         return out[y] - out[j];
       };
       for (const radius of [1e-3, 0.05, 0.5]) {

@@ -5,7 +5,7 @@
 import { addUp, down, gamma, sqrtUp, sumUp, timesUp, underflow, up } from "../algebra/rounding.ts";
 import type { Sparse } from "../algebra/sparse.ts";
 import { absoluteNorm } from "../algebra/sparseNorm.ts";
-import { type Steps, sampleName } from "../read/network.ts";
+import { type Program, sampleName } from "../read/network.ts";
 import { type Affine, count, type Varying } from "../read/step.ts";
 import { forwardErrors } from "./forward.ts";
 import type { Norm } from "./norm.ts";
@@ -26,10 +26,10 @@ export interface LinearWalks {
  *
  * and at the sample g . x >= g . x0 - r |g|_q. Any covector is as good as another one, as long as what is left over is paid for.
  */
-export function linearWalks(steps: Steps, walk: Walk, largest: Run["largest"]): (x: Float32Array) => LinearWalks {
+export function linearWalks(program: Program, walk: Walk, largest: Run["largest"]): (x: Float32Array) => LinearWalks {
   const { norm } = walk;
   const dual: Norm = norm === 2 ? 2 : norm === 1 ? "inf" : 1;
-  const errors = forwardErrors(steps, walk, largest, 0, 64);
+  const errors = forwardErrors(program, walk, largest, 0, 64);
   const sums = new Map<Sparse, number>();
   const rowSum = (A: Sparse): number => {
     const known = sums.get(A) ?? absoluteNorm(A, "inf");
@@ -40,13 +40,13 @@ export function linearWalks(steps: Steps, walk: Walk, largest: Run["largest"]): 
   const gainsOf = (tensor: string): Float64Array => {
     const known = gains.get(tensor);
     if (known) return known;
-    const made = gainsAt(steps, walk, tensor, dual);
+    const made = gainsAt(program, walk, tensor, dual);
     gains.set(tensor, made);
     return made;
   };
-  const back = [...steps.steps].reverse();
+  const back = [...program.steps].reverse();
   return (x) => {
-    const values = valuesAt(steps, x);
+    const values = valuesAt(program, x);
     const tops = new Map(
       [...values].map(([tensor, v]) => [tensor, v.reduce((top, z) => Math.max(top, Math.abs(z)), 0)]),
     );
@@ -55,14 +55,14 @@ export function linearWalks(steps: Steps, walk: Walk, largest: Run["largest"]): 
         const covectors = new Map<string, Float64Array>();
         const at = (tensor: string) => {
           const found =
-            covectors.get(tensor) ?? new Float64Array(count(steps.byTensor.get(tensor)?.shape ?? [steps.size]));
+            covectors.get(tensor) ?? new Float64Array(count(program.byTensor.get(tensor)?.shape ?? [program.size]));
           covectors.set(tensor, found);
           return found;
         };
         /** Not below |number| of a tensor anywhere within the radius. */
         const sizeOf = (tensor: string) =>
           addUp(addUp(tops.get(tensor) as number, errors(tensor)), timesUp(walk.constantOf(tensor), radius));
-        const end = at(steps.output);
+        const end = at(program.output);
         [end[y], end[j]] = [1, -1];
         let number = 0;
         let absolute = 0;
@@ -200,8 +200,8 @@ function throughKink(
 }
 
 /** Constants of the numbers of a tensor one by one. */
-function gainsAt(steps: Steps, walk: Walk, tensor: string, dual: Norm): Float64Array {
-  const shape = steps.byTensor.get(tensor)?.shape ?? [steps.size];
+function gainsAt(program: Program, walk: Walk, tensor: string, dual: Norm): Float64Array {
+  const shape = program.byTensor.get(tensor)?.shape ?? [program.size];
   const gains = new Float64Array(count(shape)).fill(walk.constantOf(tensor));
   const region = walk.regionOf(tensor);
   if (region.size === 0) return gains;

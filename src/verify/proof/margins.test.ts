@@ -11,7 +11,7 @@ import { resnet } from "../../models/resnet.ts";
 import { parseOnnx } from "../../onnx/read.ts";
 import { random } from "../../tensor/random.ts";
 import { runAtOnce } from "../task.ts";
-import { readSteps, verify } from "../verify.ts";
+import { readProgram, verify } from "../verify.ts";
 import { hessianBounds } from "./hessian.ts";
 import { certifiedRadius, lossWithin } from "./radius.ts";
 import { runOn, valuesAt } from "./run.ts";
@@ -32,14 +32,14 @@ const models = [
 describe.each(models)("of a %s", (_, model) => {
   it("the curvature is above every Hessian, the gradient above every slope, and near it", async () => {
     const data = points(shape, 3, 3);
-    const steps = readSteps(await bytesOf(model, shape), {}, shape);
-    const { witness } = await witnessOf(steps, { norm: 2, engine, seconds: 0.1 });
-    const proof = runAtOnce(walk(steps, 2, witness));
-    const hessian = hessianBounds(steps, proof);
-    const slopes = slopesOf(steps, proof, runAtOnce(runOn(steps, data.x)).largest);
+    const program = readProgram(await bytesOf(model, shape), {}, shape);
+    const { witness } = await witnessOf(program, { norm: 2, engine, seconds: 0.1 });
+    const proof = runAtOnce(walk(program, 2, witness));
+    const hessian = hessianBounds(program, proof);
+    const slopes = slopesOf(program, proof, runAtOnce(runOn(program, data.x)).largest);
     const source = random(5);
     const gap = (x: ArrayLike<number>, y: number, j: number) => {
-      const out = valuesAt(steps, x).get(steps.output) as Float64Array;
+      const out = valuesAt(program, x).get(program.output) as Float64Array;
       return out[y] - out[j];
     };
     for (let i = 0; i < data.count; i++) {
@@ -94,9 +94,9 @@ describe("certificates of smooth networks", () => {
   });
 
   it("have none of that where there is a kink", async () => {
-    const steps = readSteps(await bytesOf(mlp([16, 5, 3]), shape), {}, shape);
-    const { witness } = await witnessOf(steps, { norm: 2, engine, seconds: 0.1 });
-    expect(hessianBounds(steps, runAtOnce(walk(steps, 2, witness)))(0, 1)).toBe(Number.POSITIVE_INFINITY);
+    const program = readProgram(await bytesOf(mlp([16, 5, 3]), shape), {}, shape);
+    const { witness } = await witnessOf(program, { norm: 2, engine, seconds: 0.1 });
+    expect(hessianBounds(program, runAtOnce(walk(program, 2, witness)))(0, 1)).toBe(Number.POSITIVE_INFINITY);
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { down } from "../algebra/rounding.ts";
 import type { SampleClaim } from "../certificate.ts";
-import type { Steps } from "../read/network.ts";
+import type { Program } from "../read/network.ts";
 import { must } from "../refusal.ts";
 import type { Task } from "../task.ts";
 import { hessianBounds } from "./hessian.ts";
@@ -24,20 +24,20 @@ export interface Margins {
 
 /** The margins of the samples of a run; `rounding` is what differences of two outputs may err by. */
 export function marginsLeft(
-  steps: Steps,
+  program: Program,
   walk: Walk,
   { outputs, largest }: Run,
   x: Float32Array,
   rounding: { readonly float64: number; readonly float32: number },
 ): Margins {
-  const n = steps.outputs;
-  const hessian = hessianBounds(steps, walk);
+  const n = program.outputs;
+  const hessian = hessianBounds(program, walk);
   let gradients: ((x: Float32Array) => Slopes) | undefined;
   let at: { readonly index: number; readonly slopes: Slopes } | undefined;
   const slope = (index: number, y: number, j: number): number => {
-    gradients ??= slopesOf(steps, walk, largest);
+    gradients ??= slopesOf(program, walk, largest);
     if (at?.index !== index) {
-      at = { index, slopes: gradients(x.subarray(index * steps.size, (index + 1) * steps.size)) };
+      at = { index, slopes: gradients(x.subarray(index * program.size, (index + 1) * program.size)) };
     }
     return at.slopes.length(y, j);
   };
@@ -45,9 +45,9 @@ export function marginsLeft(
   let around: { readonly index: number; readonly walks: LinearWalks } | undefined;
   /** What f_y - f_j is not below within a radius, less what float32 may round there. */
   const lower = (index: number, y: number, j: number, radius: number): number => {
-    walks ??= linearWalks(steps, walk, largest);
+    walks ??= linearWalks(program, walk, largest);
     if (around?.index !== index) {
-      around = { index, walks: walks(x.subarray(index * steps.size, (index + 1) * steps.size)) };
+      around = { index, walks: walks(x.subarray(index * program.size, (index + 1) * program.size)) };
     }
     return down(around.walks.lower(y, j, radius) - rounding.float32);
   };

@@ -1,8 +1,8 @@
-/** @file The affine map from where numbers were last bent to a tensor: all that lies between is multiplied out into one matrix per source. */
+/** @file The affine map from the last activations to a tensor: all that lies between is multiplied out into one matrix per source. */
 
 import { plus, product } from "../algebra/compose.ts";
 import type { Sparse } from "../algebra/sparse.ts";
-import type { Steps } from "../read/network.ts";
+import type { Program } from "../read/network.ts";
 import { readsOf, type Step } from "../read/step.ts";
 import type { BlockPlace } from "../witness.ts";
 
@@ -14,7 +14,7 @@ export type Region = ReadonlyMap<string, Sparse>;
  * were sorted, unless sorting is to be seen as the affine map of distances that it is too.
  */
 export function regions(
-  { byTensor }: Steps,
+  { byTensor }: Program,
   sorting: "source" | "affine",
   sources: ReadonlySet<string> = new Set(),
 ): (tensor: string) => Region {
@@ -44,9 +44,9 @@ export function regions(
   return regionOf;
 }
 
-/** The affine tensors that something bent or sorted or a block reads, and the output if it is one: where norms are needed. In the order of the steps. */
+/** The affine tensors that an activation, a sort or a block reads, and the output if it is one: where norms are needed. In the order of the steps. */
 export function endsOf(
-  { steps, byTensor, output }: Steps,
+  { steps, byTensor, output }: Program,
   blocks: ReadonlyMap<string, Omit<BlockPlace, "to">>,
 ): readonly string[] {
   const ends = new Set<string>();

@@ -1,7 +1,7 @@
 /** @file Running a network on samples in doubles. */
 
 import { multiplyInto } from "../algebra/sparse.ts";
-import { type Steps, sampleName } from "../read/network.ts";
+import { type Program, sampleName } from "../read/network.ts";
 import type { Step } from "../read/step.ts";
 import { Refusal } from "../refusal.ts";
 import type { Task } from "../task.ts";
@@ -16,22 +16,22 @@ export interface Run {
 
 /** Run a network in doubles on [count, size] numbers. Throws Refusal where a number is not finite. */
 export function* runOn(
-  steps: Steps,
+  program: Program,
   x: Float32Array,
   onProgress: (fraction: number) => void = () => undefined,
 ): Task<Run> {
-  const samples = x.length / steps.size;
-  const outputs = new Float64Array(samples * steps.outputs);
+  const samples = x.length / program.size;
+  const outputs = new Float64Array(samples * program.outputs);
   const largest = new Map<string, Float64Array>();
   const together = 4;
   for (let from = 0; from < samples; from += together) {
     onProgress(from / samples);
     yield;
     const block = Array.from({ length: Math.min(together, samples - from) }, (_, k) =>
-      Float64Array.from(x.subarray((from + k) * steps.size, (from + k + 1) * steps.size)),
+      Float64Array.from(x.subarray((from + k) * program.size, (from + k + 1) * program.size)),
     );
     const values = new Map<string, readonly Float64Array[]>([[sampleName, block]]);
-    for (const step of steps.steps) values.set(step.tensor, evaluate(step, values, block.length));
+    for (const step of program.steps) values.set(step.tensor, evaluate(step, values, block.length));
     for (const [tensor, ys] of values) {
       const top = largest.get(tensor) ?? new Float64Array(ys[0].length);
       largest.set(tensor, top);
@@ -46,17 +46,17 @@ export function* runOn(
         }
       }
     }
-    values.get(steps.output)?.forEach((y, k) => {
-      outputs.set(y, (from + k) * steps.outputs);
+    values.get(program.output)?.forEach((y, k) => {
+      outputs.set(y, (from + k) * program.outputs);
     });
   }
   return { outputs, largest };
 }
 
 /** All tensors at one sample. */
-export function valuesAt(steps: Steps, x: ArrayLike<number>): ReadonlyMap<string, Float64Array> {
+export function valuesAt(program: Program, x: ArrayLike<number>): ReadonlyMap<string, Float64Array> {
   const values = new Map<string, readonly Float64Array[]>([[sampleName, [Float64Array.from(x)]]]);
-  for (const step of steps.steps) values.set(step.tensor, evaluate(step, values, 1));
+  for (const step of program.steps) values.set(step.tensor, evaluate(step, values, 1));
   return new Map([...values].map(([tensor, [value]]) => [tensor, value]));
 }
 

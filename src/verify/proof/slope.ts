@@ -3,7 +3,7 @@
 import { addUp, gamma, sqrtUp, sumUp, timesUp, underflow } from "../algebra/rounding.ts";
 import type { Sparse } from "../algebra/sparse.ts";
 import { absoluteNorm, quickNorm } from "../algebra/sparseNorm.ts";
-import { type Steps, sampleName } from "../read/network.ts";
+import { type Program, sampleName } from "../read/network.ts";
 import { count } from "../read/step.ts";
 import { forwardErrors } from "./forward.ts";
 import { type Run, valuesAt } from "./run.ts";
@@ -23,28 +23,28 @@ export interface Slopes {
  * b what is carried back, s its largest slope, c what the slope can change by, delta the error of the argument in l2. It is assumed that the derivative
  * of an activation, computed in doubles at an argument, errs by less than 2^-44.
  */
-export function slopesOf(steps: Steps, walk: Walk, largest: Run["largest"]): (x: Float32Array) => Slopes {
-  const errors = forwardErrors(steps, walk, largest, 0, 64);
+export function slopesOf(program: Program, walk: Walk, largest: Run["largest"]): (x: Float32Array) => Slopes {
+  const errors = forwardErrors(program, walk, largest, 0, 64);
   const norms = new Map<Sparse, { readonly quick: number; readonly absolute: number }>();
-  for (const step of steps.steps) {
+  for (const step of program.steps) {
     if (step.kind !== "affine") continue;
     for (const { matrix } of step.parts) {
       norms.set(matrix, { quick: quickNorm(matrix, 2), absolute: absoluteNorm(matrix, 2) });
     }
   }
-  const back = [...steps.steps].reverse();
+  const back = [...program.steps].reverse();
   return (x) => {
-    const values = valuesAt(steps, x);
+    const values = valuesAt(program, x);
     return {
       length(y, j) {
         const carried = new Map<string, { readonly b: Float64Array; error: number }>();
         const at = (tensor: string) => {
-          const width = count(steps.byTensor.get(tensor)?.shape ?? [steps.size]);
+          const width = count(program.byTensor.get(tensor)?.shape ?? [program.size]);
           const found = carried.get(tensor) ?? { b: new Float64Array(width), error: 0 };
           carried.set(tensor, found);
           return found;
         };
-        const end = at(steps.output).b;
+        const end = at(program.output).b;
         [end[y], end[j]] = [1, -1];
         for (const step of back) {
           const own = carried.get(step.tensor);

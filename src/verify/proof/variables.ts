@@ -1,7 +1,7 @@
 /** @file What a quadratic form of a network's end is about: layers with multipliers, and which variable of it each of their numbers is. */
 
 import { identity, type Sparse } from "../algebra/sparse.ts";
-import type { Steps } from "../read/network.ts";
+import type { Program } from "../read/network.ts";
 import { must } from "../refusal.ts";
 import type { ChainWitness } from "../witness.ts";
 import type { Region } from "./region.ts";
@@ -42,7 +42,7 @@ export interface Variables {
 
 /** Read the network from `from` on: only affine maps and the named activations, and nothing that goes around them. */
 export function partsOf(
-  { byTensor, output, size: width }: Steps,
+  { byTensor, output, size: width }: Program,
   regionOf: (tensor: string) => Region,
   { from, activations }: ChainWitness,
 ): Parts {

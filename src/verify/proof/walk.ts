@@ -2,7 +2,7 @@
 
 import { addUp, sqrtUp, timesUp } from "../algebra/rounding.ts";
 import { quickNorm } from "../algebra/sparseNorm.ts";
-import { type Steps, sampleName } from "../read/network.ts";
+import { type Program, sampleName } from "../read/network.ts";
 import type { Step } from "../read/step.ts";
 import { must } from "../refusal.ts";
 import type { Task } from "../task.ts";
@@ -31,19 +31,19 @@ export interface Walk {
 
 /** Prove the constant from a witness, telling how far it is from 0 to 1. Throws Refusal where a step has no proof. */
 export function* walk(
-  steps: Steps,
+  program: Program,
   norm: Norm,
   witness: Witness,
   onProgress: (fraction: number) => void = () => undefined,
 ): Task<Walk> {
   must(norm === 2 || witness.blocks.length === 0, () => "the witness: blocks are proved in l2 only");
-  const blocks = yield* provedBlocks(steps, witness.blocks, (part) => onProgress(0.2 * part));
-  const regionOf = regions(steps, "source", new Set(blocks.keys()));
-  const ends = endsOf(steps, blocks);
-  const proved = yield* provedNorms(steps, norm, witness, ends, regionOf, (part) => onProgress(0.2 + 0.3 * part));
+  const blocks = yield* provedBlocks(program, witness.blocks, (part) => onProgress(0.2 * part));
+  const regionOf = regions(program, "source", new Set(blocks.keys()));
+  const ends = endsOf(program, blocks);
+  const proved = yield* provedNorms(program, norm, witness, ends, regionOf, (part) => onProgress(0.2 + 0.3 * part));
   const constants = new Map<string, number>([[sampleName, 1]]);
   const constantOf = (tensor: string): number => constants.get(tensor) as number;
-  for (const step of steps.steps) {
+  for (const step of program.steps) {
     let value = plainConstant(step, norm, constantOf);
     const parts = proved.get(step.tensor);
     if (parts)
@@ -56,24 +56,24 @@ export function* walk(
     if (block) value = Math.min(value, timesUp(block.constant, constantOf(block.from)));
     constants.set(step.tensor, value);
   }
-  let constant = constantOf(steps.output);
+  let constant = constantOf(program.output);
   let behind: ChainPairs | null = null;
   const { chain } = witness;
   if (chain !== null) {
     must(norm === 2, () => "the witness: multipliers prove constants in l2 only");
     must(constants.has(chain.from), () => `the witness: there is no tensor "${chain.from}"`);
-    const through = regions(steps, "affine");
+    const through = regions(program, "affine");
     must(
-      yield* provedChain(steps, through, chain),
+      yield* provedChain(program, through, chain),
       () => `the multipliers behind "${chain.from}" do not prove a constant of ${chain.constant}`,
     );
     constant = Math.min(constant, timesUp(constantOf(chain.from), chain.constant));
-    constants.set(steps.output, constant);
+    constants.set(program.output, constant);
     onProgress(0.7);
-    behind = yield* pairsBehind(steps, through, chain, constantOf(chain.from));
+    behind = yield* pairsBehind(program, through, chain, constantOf(chain.from));
   }
   must(constant < Number.POSITIVE_INFINITY, () => "the constant is not finite");
-  const pair = pairs(regionOf(steps.output), norm, constant, constantOf, behind);
+  const pair = pairs(regionOf(program.output), norm, constant, constantOf, behind);
   const blockOf = (tensor: string) => blocks.get(tensor);
   return { norm, constant, constantOf, pair, normsOf: (tensor) => proved.get(tensor), blockOf, regionOf };
 }
@@ -99,7 +99,7 @@ function plainConstant(step: Step, norm: Norm, constantOf: (tensor: string) => n
 }
 
 function* provedBlocks(
-  steps: Steps,
+  program: Program,
   claims: readonly BlockWitness[],
   onProgress: (fraction: number) => void,
 ): Task<ReadonlyMap<string, Block>> {
@@ -108,7 +108,7 @@ function* provedBlocks(
     onProgress(i / claims.length);
     const { to, from, activation, norm } = claim;
     must(!proved.has(to), () => `the witness: the block of "${to}" is there twice`);
-    const constant = yield* provedBlock(steps, claim);
+    const constant = yield* provedBlock(program, claim);
     must(constant !== null, () => `the block of "${to}": its norm is not proved to be at most ${norm}`);
     proved.set(to, { from, activation, constant });
   }
@@ -116,7 +116,7 @@ function* provedBlocks(
 }
 
 function* provedNorms(
-  steps: Steps,
+  program: Program,
   norm: Norm,
   { affine }: Witness,
   ends: readonly string[],
@@ -124,7 +124,7 @@ function* provedNorms(
   onProgress: (fraction: number) => void,
 ): Task<ReadonlyMap<string, readonly NormClaim[]>> {
   const proved = new Map<string, readonly NormClaim[]>();
-  const shapeOf = (tensor: string) => steps.byTensor.get(tensor)?.shape ?? [steps.size];
+  const shapeOf = (tensor: string) => program.byTensor.get(tensor)?.shape ?? [program.size];
   for (const [i, { to, from }] of affine.entries()) {
     onProgress(i / affine.length);
     must(ends.includes(to) && !proved.has(to), () => `the witness: no norm is due for "${to}"`);
@@ -136,7 +136,7 @@ function* provedNorms(
     );
     for (const part of from) {
       const matrix = region.get(part.tensor);
-      const kernel = norm === 2 ? kernelBetween(steps, regionOf, part.tensor, to) : null;
+      const kernel = norm === 2 ? kernelBetween(program, regionOf, part.tensor, to) : null;
       const shapes = { from: shapeOf(part.tensor), to: shapeOf(to), kernel };
       must(
         matrix !== undefined && (yield* provedNorm(matrix, norm, part.norm, shapes)),
@@ -151,12 +151,12 @@ function* provedNorms(
 
 /** The pairs of the chain from the input on. */
 function* pairsBehind(
-  steps: Steps,
+  program: Program,
   regionOf: (tensor: string) => Region,
   chain: ChainWitness,
   before: number,
 ): Task<ChainPairs | null> {
-  const own = yield* chainPairs(steps, regionOf, chain);
+  const own = yield* chainPairs(program, regionOf, chain);
   return own && ((y, j) => timesUp(before, own(y, j)));
 }
 

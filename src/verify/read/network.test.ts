@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { type ModelOf, modelOf, type NodeOf } from "../../../test/model.ts";
 import { type GraphProto, ModelProtoSchema } from "../../onnx/proto.ts";
 import { tensor } from "../../tensor/tensor.ts";
-import { readSteps } from "../verify.ts";
-import { stepsOf } from "./network.ts";
+import { readProgram } from "../verify.ts";
+import { programOf } from "./network.ts";
 import { readOnnx } from "./onnx.ts";
 
 const side = 40;
@@ -35,10 +35,10 @@ const row = (length: number) =>
     ),
   });
 
-describe("stepsOf()", () => {
+describe("programOf()", () => {
   const shape = [1, side, side];
   const steps = (length: number, numbers: number, entries: number) =>
-    stepsOf(readOnnx(row(length)), {}, shape, { numbers, entries });
+    programOf(readOnnx(row(length)), {}, shape, { numbers, entries });
 
   it("adds up the maps that are written out, and refuses the node with which they are too large", () => {
     const each = (3 * side - 2) ** 2;
@@ -60,10 +60,10 @@ describe("stepsOf()", () => {
         tensors: { k: kernel },
         nodes: [{ op: "Conv", in: ["x", "k"], attributes: { pads } }],
       });
-    expect(() => readSteps(wide([20_000, 20_000, 20_000, 20_000], [1, 1, 8, 8]), {}, [1, 8, 8])).toThrow(
+    expect(() => readProgram(wide([20_000, 20_000, 20_000, 20_000], [1, 1, 8, 8]), {}, [1, 8, 8])).toThrow(
       /strides, pads or/,
     );
-    expect(() => readSteps(wide([1, 1, 1, 1], [1, 1, 1e5, 1e5]), {}, [1, 1e5, 1e5])).toThrow(/too large/);
+    expect(() => readProgram(wide([1, 1, 1, 1], [1, 1, 1e5, 1e5]), {}, [1, 1e5, 1e5])).toThrow(/too large/);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1e8);
   });
 });

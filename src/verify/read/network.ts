@@ -16,7 +16,7 @@ export interface Preprocessing {
   readonly layout?: "nchw" | "nhwc";
 }
 
-export interface Steps {
+export interface Program {
   /** Each after what it reads. */
   readonly steps: readonly Step[];
   readonly byTensor: ReadonlyMap<string, Step>;
@@ -41,12 +41,12 @@ export interface Most {
 const largest: Most = { numbers: 2 ** 27, entries: 6e7 };
 
 /** Put the steps of a model in order. Throws Refusal where anything is not known, not there or not used, or is too large. */
-export function stepsOf(
+export function programOf(
   graph: OnnxGraph,
   preprocessing: Preprocessing,
   sample: readonly number[],
   most: Most = largest,
-): Steps {
+): Program {
   must(
     graph.inputs.length === 1 && graph.outputs.length === 1,
     () => "the model: it must have one input and one output",

@@ -15,7 +15,7 @@ import { parseOnnx } from "../../onnx/read.ts";
 import { tensor } from "../../tensor/tensor.ts";
 import { runOn } from "../proof/run.ts";
 import { runAtOnce } from "../task.ts";
-import { readSteps } from "../verify.ts";
+import { readProgram } from "../verify.ts";
 
 const shape = [2, 7, 6];
 const data = points(shape, 4, 3);
@@ -29,7 +29,7 @@ async function both(change: (graph: GraphProto) => void) {
   const model = fromBinary(ModelProtoSchema, bytes);
   if (model.graph) change(model.graph);
   const changed = toBinary(ModelProtoSchema, model);
-  const ours = runAtOnce(runOn(readSteps(changed, {}, shape), data.x)).outputs;
+  const ours = runAtOnce(runOn(readProgram(changed, {}, shape), data.x)).outputs;
   const theirs = await logitsOf(parseOnnx(changed), engine, data, { dtype: "float64" });
   return { ours, theirs: theirs.data };
 }
@@ -69,7 +69,7 @@ describe("readNode()", () => {
       inputs: { x: [1, 1, 8] },
       nodes: [{ op: "MaxPool", in: ["x"], attributes: { auto_pad: "SAME_UPPER", dilations: [2], kernel_shape: [3] } }],
     });
-    expect(() => readSteps(bytes, {}, [1, 8])).toThrow(/means one thing in the standard and another in runtimes/);
+    expect(() => readProgram(bytes, {}, [1, 8])).toThrow(/means one thing in the standard and another in runtimes/);
   });
 
   it("takes no gate whose argument is shifted by numbers that cancel in doubles", async () => {
@@ -88,8 +88,8 @@ describe("readNode()", () => {
         v: tensor([1, 1]),
       },
     });
-    expect(() => readSteps(declared(statistics(0, 0)), {}, [2])).not.toThrow();
-    expect(() => readSteps(declared(statistics(3, 3)), {}, [2])).toThrow(/multiply with a constant/);
+    expect(() => readProgram(declared(statistics(0, 0)), {}, [2])).not.toThrow();
+    expect(() => readProgram(declared(statistics(3, 3)), {}, [2])).toThrow(/multiply with a constant/);
   });
 
   it("pads by a node of its own, with any number", async () => {
