@@ -148,7 +148,7 @@ function pairsOf(option: string, words: string | undefined): (readonly [string, 
   });
 }
 
-const shapesOf = (words: string): Readonly<Record<string, Shape>> =>
+export const shapesOf = (words: string): Readonly<Record<string, Shape>> =>
   Object.fromEntries(
     pairsOf("--shape", words).map(([name, sizes]) => [name, sizes.split(",").map((d) => parseWhole("--shape", d, 1))]),
   );

@@ -9,7 +9,8 @@ import { type Stage, stages } from "../experiment/measure.ts";
 import type { Machine, RunRecord } from "../experiment/record.ts";
 import { type RunEvent, run } from "../experiment/run.ts";
 import type { SampleRecord } from "../experiment/samples.ts";
-import type { RunSpec } from "../experiment/spec.ts";
+import { fileModel, type RunSpec } from "../experiment/spec.ts";
+import type { ModelSource } from "../onnx/file.ts";
 import { parseOnnx } from "../onnx/read.ts";
 import { showPercent } from "../report/number.ts";
 import type { Named } from "../tensor/named.ts";
@@ -27,6 +28,8 @@ export interface RunAndSaveOptions {
   readonly progress: Progress;
   readonly signal: AbortSignal;
   readonly resume?: Saved;
+  /** The file of a model that is there. */
+  readonly source?: ModelSource;
   /** Parameters to start from, of a run of the same model; what is resumed has them already. */
   readonly start?: Named<Tensor>;
   /** After the method's name, beside the bar. */
@@ -41,8 +44,8 @@ export interface SavedRun {
 
 /** Run a spec to the end, keeping `folder` complete: a checkpoint after every epoch, then model.onnx, samples.json, record.json and, for decisions, certificate.json. */
 export async function runAndSave(spec: RunSpec, options: RunAndSaveOptions): Promise<SavedRun> {
-  const { engine, folder, progress, signal, resume, start } = options;
-  const data = fitted(spec, options.data);
+  const { engine, folder, progress, signal, resume, start, source } = options;
+  const data = fitted(spec, options.data, source);
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
   // One bar a run: measuring counts as much as training.
   const stage = spec.epochs / stages.length;
@@ -52,7 +55,7 @@ export async function runAndSave(spec: RunSpec, options: RunAndSaveOptions): Pro
   const onMeasure = (what: Stage, fraction: number) =>
     bar.at(spec.epochs + stage * (stages.indexOf(what) + fraction), `${words}  ${what}`);
   const measured = resume ? await loadMeasured(folder, spec) : undefined;
-  const asked = { engine, data, signal, resume, start, machine: machine(), onMeasure };
+  const asked = { engine, data, signal, resume, start, ...(source && { source }), machine: machine(), onMeasure };
   for await (const event of run(spec, measured ? { ...asked, measured } : asked)) {
     if (event.kind === "measured") {
       await saveMeasured(folder, spec, event.measured);
@@ -94,14 +97,19 @@ const machine = (): Machine => ({
 
 /** certificate.json: what a second program can check of the run's radii in a few seconds, or why it cannot. */
 async function writeCertificate(
-  { norm, radii, seconds = Number.POSITIVE_INFINITY }: RunSpec,
+  spec: RunSpec,
   { model, record, certification }: Extract<RunEvent, { kind: "done" }>,
-  { engine, data, folder, signal }: RunAndSaveOptions,
+  { engine, data, folder, signal, source }: RunAndSaveOptions,
   onProgress: () => void,
 ): Promise<void> {
   if (certification === null) return;
-  const { certificate } = await makeCertificate(parseOnnx(model), {
+  const { norm, radii, seconds = Number.POSITIVE_INFINITY } = spec;
+  // What stands in front of a model that was there is no part of its file.
+  const given = spec.model.kind === "onnx" ? fileModel(spec, data.train, source) : undefined;
+  const network = given ? given.behind(given.reading(model).network) : parseOnnx(model);
+  const { certificate } = await makeCertificate(network, {
     engine,
+    ...(given && { preprocessing: given.preprocessing }),
     data: data.test,
     norm,
     radii,

@@ -1,24 +1,31 @@
 /** @file Carry out a spec: train, freeze, write, bound, certify, attack. An async iterator of events, without files and without printing. */
 import type { Certification } from "../certify/evaluate.ts";
+import { checkReading } from "../check/model.ts";
 import { evaluationBatches, gatherBatch } from "../data/batches.ts";
 import { type Dataset, hashDataset, type Split, take } from "../data/dataset.ts";
 import { normalizing } from "../data/preprocess.ts";
 import type { Engine } from "../engine/engine.ts";
 import { input } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
+import type { Variables } from "../layers/layer.ts";
+import { frozenWeights } from "../models/freeze.ts";
+import type { ModelSource } from "../onnx/file.ts";
 import { writeNetwork } from "../onnx/network.ts";
 import { modelHash } from "../onnx/read.ts";
 import { EngineError } from "../tensor/errors.ts";
 import type { Named } from "../tensor/named.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { sizeOf } from "../tensor/shape.ts";
+import { cast, type Tensor, tensor, toFloat64 } from "../tensor/tensor.ts";
 import { type Checkpoint, type EpochMetrics, type TrainEvent, train } from "../train/loop.ts";
+import type { Method } from "../train/method.ts";
 import { buildMethod } from "../train/methods.ts";
+import type { Retrofit } from "../train/retrofit.ts";
 import { claimOf } from "./claim.ts";
 import { fitted } from "./fit.ts";
 import { type Measured, measure, type Stage } from "./measure.ts";
-import type { Machine, RunRecord } from "./record.ts";
+import type { Machine, ModelRecord, RunRecord } from "./record.ts";
 import { type SampleRecord, sampleRecord } from "./samples.ts";
-import { buildLoss, buildOptimizer, buildRunModel, buildSchedule, type RunSpec } from "./spec.ts";
+import { buildLoss, buildOptimizer, buildRunModel, buildSchedule, fileModel, type RunSpec } from "./spec.ts";
 import { tool } from "./tool.ts";
 
 const exportOpset = 17;
@@ -37,6 +44,8 @@ export type RunEvent =
 export interface RunOptions {
   readonly engine: Engine;
   readonly data: Split;
+  /** The file of a model that is there. */
+  readonly source?: ModelSource;
   /** Go on from here; `epochs` are the metrics of the epochs that are done. */
   readonly resume?: { readonly checkpoint: Checkpoint; readonly epochs: readonly EpochMetrics[] };
   /** Of an earlier begin of this run; it counts where the model is the same. */
@@ -53,11 +62,13 @@ export interface RunOptions {
 /** Carry out one run. Equal specs, data and engine give equal networks. */
 export async function* run(
   spec: RunSpec,
-  { engine, data: whole, resume, start, measured: before, signal, machine, onMeasure }: RunOptions,
+  { engine, data: whole, source, resume, start, measured: before, signal, machine, onMeasure }: RunOptions,
 ): AsyncGenerator<RunEvent> {
-  const data = fitted(spec, whole);
+  const data = fitted(spec, whole, source);
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
-  let network: Network | undefined;
+  const method = buildMethod(spec.method);
+  const built = buildRunModel(spec, data, source);
+  let trained: Extract<TrainEvent, { kind: "end" }> | undefined;
   let parameters = 0;
   const training = train({
     engine,
@@ -65,8 +76,8 @@ export async function* run(
     signal,
     resume: resume?.checkpoint,
     start,
-    model: buildRunModel(spec, data),
-    method: buildMethod(spec.method),
+    model: built,
+    method,
     optimizer: buildOptimizer(spec),
     schedule: buildSchedule(spec),
     loss: buildLoss(spec),
@@ -80,13 +91,16 @@ export async function* run(
       const { kind: _, checkpoint: __, ...metrics } = event;
       epochs.push(metrics);
     }
-    if (event.kind === "end") network = event.network;
+    if (event.kind === "end") trained = event;
     yield { kind: "train", event };
   }
-  if (!network) throw new EngineError("run: training ended without a network");
+  if (!trained) throw new EngineError("run: training ended without a network");
 
-  const model = writeNetwork(network, { opset: exportOpset });
-  const exportCheck = await checkExport(engine, network, model, take(data.test, Math.min(64, data.test.count)));
+  const some = take(data.test, Math.min(64, data.test.count));
+  const { network, model, opset, exportCheck } =
+    spec.model.kind === "onnx"
+      ? await writtenFile(engine, fileModel(spec, data.train, source), method, trained.variables, some)
+      : await writtenNetwork(engine, trained.network, some);
 
   const sha256 = await modelHash(model);
   const measuring = measure(network, spec, {
@@ -124,7 +138,7 @@ export async function* run(
       preprocessing: spec.preprocessing === "normalize" ? normalizing(data.train) : spec.preprocessing,
     }),
     engine: engine.name,
-    model: { file: "model.onnx", sha256, opset: exportOpset, parameters, exportCheck },
+    model: { file: "model.onnx", sha256, opset, parameters, exportCheck },
     epochs,
     effort,
     seconds: times,
@@ -152,6 +166,80 @@ export async function* run(
 }
 
 // --- internal ---
+
+interface Written {
+  /** What is measured, in the units of the data. */
+  readonly network: Network;
+  readonly model: Uint8Array;
+  readonly opset: number;
+  readonly exportCheck: ModelRecord["exportCheck"];
+}
+
+/** A network of layers as a plain model. */
+async function writtenNetwork(engine: Engine, network: Network, data: Dataset): Promise<Written> {
+  const model = writeNetwork(network, { opset: exportOpset });
+  const exportCheck = await checkExport(engine, network, model, data);
+  return { network, model, opset: exportOpset, exportCheck };
+}
+
+/**
+ * A network that was there: its file with the trained numbers, which is read again, since numbers are rounded to the types of the file. It is held against the
+ * runtime as any file is; the record has the difference of the outputs beside.
+ */
+async function writtenFile(
+  engine: Engine,
+  given: Retrofit,
+  { family }: Method,
+  variables: Variables,
+  data: Dataset,
+): Promise<Written> {
+  const layer = family ? given.inFamily(family) : given;
+  const model = layer.written(await frozenWeights(engine, layer, variables));
+  const reading = given.reading(model);
+  await checkReading(reading, model, { engine });
+  const network = given.behind(reading.network);
+  const exportCheck = await compared(engine, reading.network, given.behind(inputOf(reading.network)), model, data);
+  return { network, model, opset: reading.opset, exportCheck };
+}
+
+/** What a network is fed, as its output. */
+const inputOf = (network: Network): Network => ({
+  ...network,
+  outputs: network.inputs.map(({ name }) => name),
+  build: (inputs) => inputs,
+});
+
+/** The largest difference of the first output between the graph and the bytes, run by the bare runtime on samples behind what `before` makes of them. */
+async function compared(
+  engine: Engine,
+  network: Network,
+  before: Network,
+  model: Uint8Array,
+  data: Dataset,
+): Promise<ModelRecord["exportCheck"]> {
+  const [port] = network.inputs;
+  const [rows, ...sample] = before.inputs[0].shape.map((d) => (typeof d === "number" ? d : data.count));
+  const count = Math.floor(data.count / rows) * rows;
+  const x = input("x", [rows, ...sample], "float32");
+  const [fed] = before.build([x]);
+  const ours = await engine.compile({ fed, output: network.build([fed])[0] });
+  const theirs = await engine.load(model);
+  let largestDifference = 0;
+  try {
+    const size = sizeOf(data.shape);
+    for (let at = 0; at < count; at += rows) {
+      const part = tensor(data.x.slice(at * size, (at + rows) * size), x.shape);
+      const own = await ours.run({ x: part });
+      const other = await theirs.run({ [port.name]: cast(own.fed, port.dtype) });
+      const [a, b] = [own.output, other[network.outputs[0]]].map(toFloat64);
+      largestDifference = a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i])), largestDifference);
+    }
+  } finally {
+    await ours.dispose();
+    await theirs.dispose();
+  }
+  return { samples: count, largestDifference };
+}
 
 /** Run the written bytes by the bare runtime, batched, and hold the outputs to those of the graph; EngineError if they differ. */
 async function checkExport(engine: Engine, network: Network, model: Uint8Array, data: Dataset) {

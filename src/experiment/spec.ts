@@ -1,16 +1,19 @@
 /** @file What to do, as plain data: one training run and what is measured of it. It is kept in checkpoints and records, so that both say how to repeat it. */
 import type { Norm } from "../bounds/bound.ts";
-import type { Split, Task } from "../data/dataset.ts";
-import { normalizing, type Preprocessing, readPreprocessing } from "../data/preprocess.ts";
+import type { Dataset, Split, Task } from "../data/dataset.ts";
+import { type Layout, normalizing, type Preprocessing, readPreprocessing } from "../data/preprocess.ts";
 import { checkReading, type Reading } from "../data/reading.ts";
 import { activationNames } from "../layers/activation.ts";
 import type { Layer } from "../layers/layer.ts";
 import { preprocessedModel } from "../models/preprocess.ts";
 import { buildModel, type ModelSpec, modelKinds } from "../models/spec.ts";
+import type { ModelSource } from "../onnx/file.ts";
 import { SpecError, UsageError } from "../tensor/errors.ts";
+import type { Shape } from "../tensor/shape.ts";
 import { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "../train/loss.ts";
 import { buildMethod, type MethodName, type MethodSpec, methodNames } from "../train/methods.ts";
 import { adam, type Optimizer, sgd } from "../train/optimizer.ts";
+import { type Retrofit, retrofit } from "../train/retrofit.ts";
 import { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "../train/schedule.ts";
 
 export const optimizerNames = ["adam", "sgd", "nesterov"] as const;
@@ -25,7 +28,7 @@ export interface RunSpec {
   readonly preprocessing?: Omit<Preprocessing, "layout"> | "normalize";
   /** The first samples of each part, where not all shall be used. */
   readonly samples?: { readonly train?: number; readonly test?: number };
-  readonly model: ModelSpec;
+  readonly model: ModelSpec | FileModel;
   readonly method: MethodSpec;
   readonly epochs: number;
   readonly batch: number;
@@ -40,6 +43,23 @@ export interface RunSpec {
   readonly radii: readonly number[];
   /** Time for each bound and for the constants of pairs; without it each goes on until it is done, so that equal specs give equal numbers. */
   readonly seconds?: number;
+}
+
+/** A model that is there: the network of a file, which is trained on. What stands in front of it is no part of it. */
+export interface FileModel {
+  readonly kind: "onnx";
+  /** Where it was when the run began. */
+  readonly file: string;
+  /** Of its bytes. */
+  readonly sha256: string;
+  /** Names of initialisers that stay, as `retrofit` reads them. */
+  readonly freeze?: readonly string[];
+  /** Sizes of inputs that it leaves free, by name. */
+  readonly shapes?: Readonly<Record<string, Shape>>;
+  /** The order of the axes that it takes; "nchw" unless told. */
+  readonly layout?: Layout;
+  readonly widths?: never;
+  readonly activation?: never;
 }
 
 /** The settings of a run that says nothing else. */
@@ -57,6 +77,9 @@ export const defaultSpec = {
   norm: 2,
   radii: [0.1, 0.3, 0.5, 1],
 } as const satisfies RunSpec;
+
+/** The defaults where a network that is there is trained on: little, and slowly, so that it stays what it is. */
+export const retrofitDefaults = { epochs: 5, rate: 5e-4 } as const satisfies Partial<RunSpec>;
 
 /** The methods that are compared by default. */
 export const comparedMethods = [
@@ -95,8 +118,11 @@ export function checkSpec(value: unknown, at = "$"): RunSpec {
   const model = record(`${at}.model`, spec.model);
   const method = record(`${at}.method`, spec.method);
   onlyKnown(at, spec, [...Object.keys(defaultSpec), "reading", "preprocessing", "samples", "seconds"]);
-  onlyKnown(`${at}.model`, model, ["kind", "widths", "activation"]);
-  oneOf(`${at}.model.kind`, model.kind, modelKinds);
+  if (model.kind === "onnx") checkFileModel(`${at}.model`, model, spec);
+  else {
+    onlyKnown(`${at}.model`, model, ["kind", "widths", "activation"]);
+    oneOf(`${at}.model.kind`, model.kind, modelKinds);
+  }
   oneOf(`${at}.method.name`, method.name, methodNames);
   checkMethod(`${at}.method`, method as MethodSpec);
   oneOf(`${at}.optimizer`, spec.optimizer, optimizerNames);
@@ -134,10 +160,36 @@ export function checkSpec(value: unknown, at = "$"): RunSpec {
   return value as RunSpec;
 }
 
-/** The model of a run, behind its preprocessing. */
-export function buildRunModel({ model, preprocessing = {} }: RunSpec, { train }: Split): Layer {
+/** The model of a run, behind its preprocessing. A network that is there needs its file. */
+export function buildRunModel(spec: RunSpec, { train }: Split, source?: ModelSource): Layer {
+  const { model, preprocessing = {} } = spec;
+  if (model.kind === "onnx") return fileModel(spec, train, source);
   const numbers = preprocessing === "normalize" ? normalizing(train) : preprocessing;
   return preprocessedModel(buildModel(model, train.shape, train.classes), numbers, train.shape);
+}
+
+/** The network of a file as a model that is trained on; UsageError where the file is not there. */
+export function fileModel(
+  { model, preprocessing = {} }: Pick<RunSpec, "model" | "preprocessing">,
+  { shape, task }: Pick<Dataset, "shape" | "task">,
+  source?: ModelSource,
+): Retrofit {
+  if (model.kind !== "onnx") throw new UsageError(`model: must be a file, got ${model.kind}`);
+  const { file, sha256, freeze = [], shapes, layout } = model;
+  if (!source)
+    throw new UsageError(`model: ${file} is a network that is there; lipschitz train --from goes on with it`);
+  if (preprocessing === "normalize") {
+    throw new UsageError(
+      `${file}: takes the numbers that it was trained with; say --scale, --mean, --std, not --normalize`,
+    );
+  }
+  return retrofit(shapes ? { ...source, shapes } : source, {
+    sha256,
+    frozen: freeze,
+    preprocessing: layout === undefined ? preprocessing : { ...preprocessing, layout },
+    sample: shape,
+    task,
+  });
 }
 
 export function buildOptimizer(spec: RunSpec): Optimizer {
@@ -188,6 +240,26 @@ export function buildLoss({ loss }: RunSpec): Loss {
 function record(path: string, value: unknown): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return fail(path, "an object", value);
   return value as Record<string, unknown>;
+}
+
+/** A network that is there. What is not said of it here, its file says. */
+function checkFileModel(path: string, model: Record<string, unknown>, spec: Record<string, unknown>): void {
+  onlyKnown(path, model, ["kind", "file", "sha256", "freeze", "shapes", "layout"]);
+  if (typeof model.file !== "string") fail(`${path}.file`, "a string", model.file);
+  if (!(typeof model.sha256 === "string" && /^[0-9a-f]{64}$/.test(model.sha256)))
+    fail(`${path}.sha256`, "64 hexadecimal digits", model.sha256);
+  const { freeze, shapes, layout } = model;
+  if (freeze !== undefined && !(Array.isArray(freeze) && freeze.every((f) => typeof f === "string" && f !== "")))
+    fail(`${path}.freeze`, "a list of names", freeze);
+  if (shapes !== undefined) {
+    const isSize = (d: unknown) => Number.isSafeInteger(d) && (d as number) >= 1;
+    for (const [name, shape] of Object.entries(record(`${path}.shapes`, shapes))) {
+      if (!(Array.isArray(shape) && shape.every(isSize)))
+        fail(`${path}.shapes.${name}`, "a list of whole numbers >= 1", shape);
+    }
+  }
+  if (layout !== undefined) oneOf(`${path}.layout`, layout, ["nchw", "nhwc"]);
+  if (spec.preprocessing === "normalize") fail("$.preprocessing", "numbers for a network that is there", "normalize");
 }
 
 /** The settings of a method, by its own rules. */

@@ -17,7 +17,7 @@ import { cast, type DType, isFloat, type Tensor } from "../tensor/tensor.ts";
  */
 export async function freeze(engine: Engine, layer: Layer, variables: Variables, sample: Shape): Promise<Network> {
   const output = layer.shape(sample);
-  const weights = await evaluateWeights(engine, layer, variables);
+  const weights = await frozenWeights(engine, layer, variables);
   return {
     name: layer.name,
     inputs: [{ name: "input", shape: ["batch", ...sample], dtype: "float32" }],
@@ -38,12 +38,12 @@ export async function freeze(engine: Engine, layer: Layer, variables: Variables,
   };
 }
 
-// --- internal ---
-
-const castFloat = (t: Tensor, dtype: DType): Tensor => (isFloat(t.dtype) ? cast(t, dtype) : t);
-
-/** The evaluation weights as tensors; a weight that is just a parameter keeps its bits. */
-async function evaluateWeights(engine: Engine, layer: Layer, { params, state }: Variables): Promise<Named<Tensor>> {
+/** The weights that a layer uses in evaluation, as float32 tensors; one that is just a parameter keeps its bits. */
+export async function frozenWeights(
+  engine: Engine,
+  layer: Layer,
+  { params, state }: Variables,
+): Promise<Named<Tensor>> {
   const variables: Named<Tensor> = { ...params, ...state };
   const leaves = mapNamed(variables, (t, name) => input(name, t.shape, t.dtype));
   const made = layer.weights(leaves, "eval");
@@ -72,3 +72,7 @@ async function evaluateWeights(engine: Engine, layer: Layer, { params, state }: 
     await program.dispose();
   }
 }
+
+// --- internal ---
+
+const castFloat = (t: Tensor, dtype: DType): Tensor => (isFloat(t.dtype) ? cast(t, dtype) : t);

@@ -16,12 +16,16 @@ import { firstNotFinite } from "./tensors.ts";
 import { asStored, type ElementType, isSmallInteger, resultType } from "./types.ts";
 import { shown, within } from "./wording.ts";
 
-/** The outputs of a plan on these inputs; messages start with `name`. A ReadError where they need more than `memory` bytes. */
+/**
+ * The outputs of a plan on these inputs; messages start with `name`. A ReadError where they need more than `memory` bytes. Nodes of `given` stand
+ * for stored tensors, by their names, and count as what varies.
+ */
 export function build(
   plan: Plan,
   inputs: readonly Node[],
   name: string,
   memory = Number.POSITIVE_INFINITY,
+  given: ReadonlyMap<string, Node> = new Map(),
 ): readonly Node[] {
   const who = name === "" ? "" : `${name}: `;
   const dtype: DType = inputs.some((x) => x.dtype === "float64") ? "float64" : "float32";
@@ -35,7 +39,11 @@ export function build(
     values.set(port.name, isFloat(port.dtype) ? cast(inputs[i], dtype) : inputs[i]);
     varying.add(port.name);
   });
-  for (const [value, tensor] of plan.tensors) values.set(value, constant(tensor));
+  for (const [value, tensor] of plan.tensors) {
+    const own = given.get(value);
+    values.set(value, own ?? constant(tensor));
+    if (own) varying.add(value);
+  }
   const refused: UnsupportedNode[] = [];
   runAll(plan.steps, scope, refused, who);
   if (refused.length > 0) throw new UnsupportedOperatorError(refused);

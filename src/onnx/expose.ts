@@ -30,7 +30,7 @@ export function exposed(bytes: Uint8Array, values: readonly string[], external?:
 
 // --- internal ---
 
-function takeIn(proto: TensorProto, external: External | undefined): void {
+export function takeIn(proto: TensorProto, external: External | undefined): void {
   proto.rawData = externalBytes(proto, external);
   proto.externalData = [];
   proto.dataLocation = TensorProto_DataLocation.DEFAULT;

@@ -3,15 +3,17 @@
  * stands in the way is said at once.
  */
 import { fromBinary } from "@bufbuild/protobuf";
+import type { Node } from "../graph/graph.ts";
 import { input } from "../graph/leaf.ts";
 import type { Network, Port } from "../graph/network.ts";
-import { ReadError, UnsupportedOperatorError } from "../tensor/errors.ts";
-import type { Shape } from "../tensor/shape.ts";
+import { ReadError, ShapeError, UnsupportedOperatorError } from "../tensor/errors.ts";
+import { type Shape, sameShape, showShape } from "../tensor/shape.ts";
 import type { DType, Tensor } from "../tensor/tensor.ts";
 import { build, type Stepwise, stepwise } from "./build.ts";
 import { defaultMemory } from "./memory.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { type ModelProto, ModelProtoSchema } from "./proto.ts";
+import { ofSamples } from "./samples.ts";
 import { shapedPorts, shapeWords } from "./shapes.ts";
 import type { Step } from "./steps.ts";
 import type { External } from "./tensors.ts";
@@ -40,6 +42,8 @@ export function parseOnnx(bytes: Uint8Array, options: ReadOptions = {}): Network
 /** A model as it was read, with the nodes of the file that it is made of: what `check/` holds against a runtime, one by one. */
 export interface Reading {
   readonly network: Network;
+  /** Version of the operator set of the default domain; 0 where the file names none. */
+  readonly opset: number;
   /** All inputs that the file declares, also those that nothing reads. */
   readonly declared: readonly Port[];
   /** The nodes that the outputs need, each after those whose values it reads. */
@@ -48,6 +52,11 @@ export interface Reading {
   readonly tensors: ReadonlyMap<string, Tensor>;
   /** Take the steps one by one, in their order, each on values that somebody else computed; everything floating-point that varies in `dtype`. */
   stepwise(dtype: DType): Stepwise;
+  /**
+   * The network's outputs with nodes in the place of some of its tensors, by their names and of their shapes. `samples`: the first size of
+   * the inputs is any number of samples, whatever the file says. Throws as the network's own `build` does.
+   */
+  buildWith(inputs: readonly Node[], tensors: ReadonlyMap<string, Node>, samples?: boolean): readonly Node[];
 }
 
 /** `parseOnnx` for those who ask how it was read. */
@@ -67,10 +76,15 @@ export function readingOf(bytes: Uint8Array, options: ReadOptions = {}): Reading
       build: (inputs) => build(plan, inputs, name),
       metadata: Object.fromEntries(model.metadataProps.map(({ key, value }) => [key, value])),
     },
+    opset: Number(model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx")?.version ?? 0),
     declared: plan.declared,
     steps: plan.steps,
     tensors: plan.tensors,
     stepwise: (dtype) => stepwise(plan, dtype),
+    buildWith: (inputs, tensors, samples = false) => {
+      checkGiven(name, plan, tensors);
+      return build(samples ? ofSamples(plan) : plan, inputs, name, undefined, tensors);
+    },
   };
 }
 
@@ -86,6 +100,15 @@ export async function modelHash(bytes: Uint8Array): Promise<string> {
 function shapedPlan(name: string, { ports, declared }: Plan, shapes: Readonly<Record<string, Shape>>) {
   const all = shapedPorts(name, declared, shapes);
   return { ports: all.filter((port) => ports.some((own) => own.name === port.name)), declared: all };
+}
+
+function checkGiven(name: string, { tensors }: Plan, given: ReadonlyMap<string, Node>): void {
+  for (const [value, node] of given) {
+    const own = tensors.get(value);
+    if (own && sameShape(own.shape, node.shape)) continue;
+    const got = own ? `${showShape(node.shape)} for ${showShape(own.shape)}` : "no such tensor";
+    throw new ShapeError(`${name}: what stands for the tensor "${shown(value)}" must have its shape, got ${got}`);
+  }
 }
 
 function decode(who: string, bytes: Uint8Array): ModelProto {

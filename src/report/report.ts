@@ -1,5 +1,6 @@
 /** @file The report of a run or of a comparison as one HTML file that needs nothing else. Pure: records in, text out. */
 import type { RunRecord } from "../experiment/record.ts";
+import type { RunSpec } from "../experiment/spec.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { blameFigure } from "./figures/blame.ts";
 import { bracketFigure, bracketsFigure } from "./figures/bracket.ts";
@@ -88,6 +89,11 @@ ${comparisonTable(groups)}
     trainingsFigure(pen, groups),
   ]}</div></section>`;
 
+const modelWords = (model: RunSpec["model"]): string => {
+  if (model.kind === "onnx") return `trained on from ${model.file} (sha256 ${model.sha256})`;
+  return model.widths ? `${model.kind} ${model.widths.join("-")}` : model.kind;
+};
+
 /** The first seed of a method, whole. */
 function runSection(pen: Pen, group: Group, id: string, single: boolean): Html {
   const [run] = group.runs;
@@ -95,7 +101,7 @@ function runSection(pen: Pen, group: Group, id: string, single: boolean): Html {
   const { name: _, ...settings } = record.spec.method;
   const words = [
     ...Object.entries(settings).map(([key, value]) => `${key} ${value}`),
-    `${record.spec.model.kind}${record.spec.model.widths ? ` ${record.spec.model.widths.join("-")}` : ""}`,
+    modelWords(record.spec.model),
     `${record.model.parameters} parameters`,
     `${record.spec.epochs} ${record.spec.epochs === 1 ? "epoch" : "epochs"}`,
     `seed ${record.spec.seed}`,

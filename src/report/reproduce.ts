@@ -26,9 +26,7 @@ export function commandOf({
     ...(preprocessing === "normalize" ? {} : preprocessingWords(preprocessing)),
     ...(samples.train ? { "train-samples": samples.train } : {}),
     ...(samples.test ? { "test-samples": samples.test } : {}),
-    model: model.kind,
-    ...(model.widths ? { widths: model.widths.join(",") } : {}),
-    ...(model.activation ? { activation: model.activation } : {}),
+    ...modelOptions(model),
     epochs: rest.epochs,
     batch: rest.batch,
     rate: rest.rate,
@@ -45,6 +43,24 @@ export function commandOf({
   return ["lipschitz train", name, ...words, ...normalized, "--out DIR"].join(" ");
 }
 
+function modelOptions(model: RunSpec["model"]): Readonly<Record<string, string>> {
+  if (model.kind === "onnx") {
+    const { file, freeze = [], shapes = {}, layout } = model;
+    const sizes = Object.entries(shapes).map(([name, shape]) => `${name}=${shape.join(",")}`);
+    return {
+      from: file,
+      ...(freeze.length > 0 && { freeze: freeze.join(",") }),
+      ...(sizes.length > 0 && { shape: sizes.join(";") }),
+      ...(layout && { layout }),
+    };
+  }
+  return {
+    model: model.kind,
+    ...(model.widths && { widths: model.widths.join(",") }),
+    ...(model.activation && { activation: model.activation }),
+  };
+}
+
 /** The section on reproducing some runs. */
 export function reproduction(runs: readonly RunRecord[]): Html {
   const [{ tool, engine, machine }] = runs;
@@ -52,7 +68,7 @@ export function reproduction(runs: readonly RunRecord[]): Html {
 <p>${tool.name} ${tool.version} on ${engine}${
     machine ? `, ${machine.runtime}, ${machine.platform}, ${machine.cores} cores of ${machine.cpu}` : ""
   }. Equal specs, data and engine give equal networks; times are those of the machine.</p>
-<p>Each command below carries out a run; so does <code>lipschitz run spec.json</code> with its spec as the file.</p>
+<p>Each command below carries out a run${runs.some(({ spec }) => spec.model.kind === "onnx") ? "" : html`; so does <code>lipschitz run spec.json</code> with its spec as the file`}.</p>
 <dl>
 ${[...new Map(runs.map((r) => [r.data.sha256.train + r.data.sha256.test, r])).values()].map(
   ({ data, spec }, _, all) =>

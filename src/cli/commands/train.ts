@@ -10,10 +10,12 @@ import { fitted } from "../../experiment/fit.ts";
 import {
   defaultSpec,
   defaultsFor,
+  fileModel,
   lossNames,
   methodSpec,
   optimizerNames,
   type RunSpec,
+  retrofitDefaults,
   scheduleNames,
 } from "../../experiment/spec.ts";
 import { activationNames } from "../../layers/activation.ts";
@@ -29,6 +31,7 @@ import { loadCheckpoint, type Saved } from "../checkpoint.ts";
 import { command } from "../command.ts";
 import { dataOptions, partsOf, readingOf, readingOptions } from "../data.ts";
 import { CliError } from "../errors.ts";
+import { checkGiven, fromOptions, type Given, openFrom } from "../from.ts";
 import {
   normOf,
   numberOptions,
@@ -41,6 +44,7 @@ import {
   sampleOptions,
 } from "../options.ts";
 import { openFolder, writeWhole } from "../output.ts";
+import { project } from "../project.ts";
 import { runAndSave } from "../runAndSave.ts";
 
 /** What a method's own options are on the command line. */
@@ -68,6 +72,7 @@ const common = {
     type: "boolean",
     description: "Bring every channel, or every feature, of the training part to mean 0 and deviation 1",
   },
+  ...fromOptions,
   model: { type: "string", description: `${modelKinds.join(" | ")}. Default: mlp`, valueHint: "KIND" },
   widths: {
     type: "string",
@@ -77,11 +82,15 @@ const common = {
   activation: { type: "string", description: activationNames.join(" | "), valueHint: "NAME" },
   epochs: {
     type: "string",
-    description: `Passes over the training data. Default: ${defaultSpec.epochs}`,
+    description: `Passes over the training data. Default: ${defaultSpec.epochs}, with --from ${retrofitDefaults.epochs}`,
     valueHint: "N",
   },
   batch: { type: "string", description: `Samples a step. Default: ${defaultSpec.batch}`, valueHint: "N" },
-  rate: { type: "string", description: `Learning rate. Default: ${defaultSpec.rate}`, valueHint: "R" },
+  rate: {
+    type: "string",
+    description: `Learning rate. Default: ${defaultSpec.rate}, with --from ${retrofitDefaults.rate}`,
+    valueHint: "R",
+  },
   optimizer: { type: "string", description: `${optimizerNames.join(" | ")}. Default: adam`, valueHint: "NAME" },
   schedule: { type: "string", description: `${scheduleNames.join(" | ")}. Default: cosine`, valueHint: "NAME" },
   loss: { type: "string", description: lossNames.join(" | "), valueHint: "NAME" },
@@ -117,18 +126,24 @@ export const train = command({
     return { ...common, ...(method && optionsOf(method)) };
   },
   async run(args, { progress, signal, result }) {
+    if (args.project !== undefined) return await project(args, { progress, signal, result });
     const resume = args.resume === undefined ? undefined : await loadCheckpoint(args.resume);
-    const words = { ...args, reading: await readingOf(args) };
+    const given = await openFrom(args, resume?.spec.model);
+    const words = { ...args, reading: await readingOf(args), given };
     const asked = resume ? resumedSpec(resume, args) : specOf(words);
     const folder = args.out ?? args.resume;
     if (folder === undefined) throw new CliError("train: missing --out DIR, where the model shall go");
     const data = await partsOf(asked, args["data-dir"]);
     const spec = resume ? asked : specOf(words, data.train.task);
-    fitted(spec, data);
+    const engine = nodeEngine();
+    const { train: sample } = fitted(spec, data, given?.source);
+    if (given)
+      await checkGiven(fileModel(spec, sample, given.source), given.source, { engine, seed: spec.seed, signal });
     await openFolder(folder);
     const saved = await runAndSave(spec, {
-      engine: nodeEngine(),
+      engine,
       data,
+      ...(given && { source: given.source }),
       folder,
       progress,
       signal,
@@ -156,12 +171,16 @@ export const train = command({
 
 type Words = Readonly<Record<string, unknown>>;
 
-function specOf(args: Words & { readonly reading: Reading }, task: Task = "classification"): RunSpec {
+function specOf(
+  args: Words & { readonly reading: Reading; readonly given: Given | undefined },
+  task: Task = "classification",
+): RunSpec {
   const word = (name: string): string | undefined => (args[name] === undefined ? undefined : String(args[name]));
   const method = word("method");
   if (method === undefined) throw new CliError(`train: missing METHOD; known: ${methodNames.join(", ")}`);
   const name = parseWord("METHOD", method, methodNames);
-  const defaults = defaultsFor(name, task);
+  const { given } = args;
+  const defaults = given ? { ...defaultsFor(name, task), ...retrofitDefaults } : defaultsFor(name, task);
   const read = <T>(option: string, parse: (option: string, text: string) => T, otherwise: T): T => {
     const text = word(option);
     return text === undefined ? otherwise : parse(`--${option}`, text);
@@ -182,7 +201,7 @@ function specOf(args: Words & { readonly reading: Reading }, task: Task = "class
     ...(Object.keys(args.reading).length > 0 && { reading: args.reading }),
     ...preprocessingOf(args, word),
     ...parseSamples({ "train-samples": word("train-samples"), "test-samples": word("test-samples") }),
-    model: {
+    model: given?.model ?? {
       kind,
       ...(widths ? { widths } : {}),
       activation: read("activation", oneOf(activationNames), "relu" as const),
@@ -239,6 +258,9 @@ function resumedSpec({ spec }: Saved, args: Words): RunSpec {
     ...Object.keys(sampleOptions),
     ...Object.keys(numberOptions),
     "normalize",
+    "freeze",
+    "shape",
+    "layout",
     "model",
     "widths",
     "activation",
