@@ -27,7 +27,7 @@ export { jvp } from "./graph/tangent.ts";
 
 export { retype } from "./ops/retype.ts";
 
-export { readOnnx, writeOnnx } from "./onnx/file.ts";
+export { type ModelSource, modelAt, readOnnx, writeOnnx } from "./onnx/file.ts";
 export { writeNetwork } from "./onnx/network.ts";
 export { modelHash, parseOnnx, type ReadOptions } from "./onnx/read.ts";
 export { type WriteOptions, writeModel } from "./onnx/write.ts";
@@ -142,6 +142,8 @@ export {
 } from "./train/penalty.ts";
 export { plain, weightDecay } from "./train/plain.ts";
 export { type WeightPenaltyOptions, weightPenalty } from "./train/weightPenalty.ts";
+export { type Projected, type ProjectOptions, projected } from "./train/project.ts";
+export { originKey, type Retrofit, type RetrofitOptions, retrofit } from "./train/retrofit.ts";
 export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "./train/schedule.ts";
 
 export { type BandOptions, type Bands, errorBands } from "./certify/bands.ts";
