@@ -56,7 +56,7 @@ export interface FileModel {
   readonly freeze?: readonly string[];
   /** Sizes of inputs that it leaves free, by name. */
   readonly shapes?: Readonly<Record<string, Shape>>;
-  /** The order of the axes that it takes; "nchw" unless told. */
+  /** The order of the axes that it takes. Default: "nchw". */
   readonly layout?: Layout;
   readonly widths?: never;
   readonly activation?: never;

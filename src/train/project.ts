@@ -17,15 +17,15 @@ export interface ProjectOptions {
   readonly engine: Engine;
   /** The constant that shall be proved, above 0. */
   readonly gamma: number;
-  /** 1, 2 (unless told) or "inf", for inputs and outputs. */
+  /** 1, 2 (default) or "inf", for inputs and outputs. */
   readonly norm?: Norm | "1" | "2";
   /** Of the bytes of the file: written into what comes out. */
   readonly sha256: string;
   /** Initialisers that must stay, as `retrofit` reads them: that they are in the way is a UsageError. */
   readonly frozen?: readonly string[];
-  /** Names of the upper bounds that are asked for the constant; the usual ones of `lipschitz` unless told. */
+  /** Names of the upper bounds that are asked for the constant. Default: the usual ones of `lipschitz`. */
   readonly methods?: readonly string[];
-  /** What stands in front of the network: the constant is that of both. The identity unless told. */
+  /** What stands in front of the network: the constant is that of both. Default: the identity. */
   behind?(network: Network): Network;
   readonly signal?: AbortSignal;
   /** From 0 to 1. */

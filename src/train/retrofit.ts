@@ -26,7 +26,7 @@ import { cast, type Tensor } from "../tensor/tensor.ts";
 export interface RetrofitOptions {
   /** Of the bytes of the file, in hexadecimal: written into what comes out, under `originKey`. */
   readonly sha256: string;
-  /** Names of initialisers that shall stay: whole names or beginnings of them, or with * and ?. None unless told. */
+  /** Names of initialisers that shall stay: whole names or beginnings of them, or with * and ?. Default: none. */
   readonly frozen?: readonly string[];
   /** What stands in front of the network, as for `withPreprocessing`; it is not written into the file. */
   readonly preprocessing?: Preprocessing;
