@@ -90,6 +90,17 @@ export type { TableOptions } from "./data/table.ts";
 export { squareWave, twoMoons } from "./data/toy.ts";
 
 export type { Bound, Bracket, LayerBound, LowerBound, Norm, UpperBound, Witness } from "./bounds/bound.ts";
+export {
+  type Bracketed,
+  type GainOptions,
+  type Gains,
+  gains,
+  type OutputGain,
+  type Quantity,
+  type Slope,
+  type Steepest,
+  type Trend,
+} from "./bounds/gain/gains.ts";
 export { lipschitz } from "./bounds/index.ts";
 
 export { type CheckOptions, checkModel, type ModelCheck } from "./check/model.ts";

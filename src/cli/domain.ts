@@ -54,9 +54,8 @@ export async function parseDomain(words: DomainWords, size: number): Promise<Dom
   };
 }
 
-// --- internal ---
-
-function boxOf(words: string, size: number): Domain {
+/** A box from its words. */
+export function boxOf(words: string, size: number): Domain & { readonly kind: "box" } {
   const number = (word: string) => parseNumber("--box", word);
   if (!words.includes(":")) {
     const ends = parseList("--box", words, (_, word) => number(word));
@@ -69,6 +68,8 @@ function boxOf(words: string, size: number): Domain {
   }
   return { kind: "box", low: pairs.map(([low]) => low), high: pairs.map(([, high]) => high) };
 }
+
+// --- internal ---
 
 async function pointOf(file: string): Promise<number[]> {
   const bytes = await readBytes(file);

@@ -9,6 +9,7 @@ import { bound } from "../../src/cli/commands/bound.ts";
 import { certify } from "../../src/cli/commands/certify.ts";
 import { check } from "../../src/cli/commands/check.ts";
 import { curvature } from "../../src/cli/commands/curvature.ts";
+import { gain } from "../../src/cli/commands/gain.ts";
 import { report } from "../../src/cli/commands/report.ts";
 import { verify } from "../../src/cli/commands/verify.ts";
 import { describeFailure } from "../../src/cli/errors.ts";
@@ -66,7 +67,7 @@ const numbers = ["0", "1", "3", "-1", "1e999", "NaN", "0.5", "1e-320", "2,0.1", 
 const words = ["2", "inf", "1", "3", "all", "autolip,jacobian", "frobenius", "nothing", "pgd", "loss", "logit", "off"];
 const boxes = ["-1,1", "0", "1,-1", "0,0,0:1,1,1", ",,", "[0,1]", "nan,nan"];
 
-const commands = { bound, certify, attack, curvature, check, verify, report } as const;
+const commands = { bound, gain, certify, attack, curvature, check, verify, report } as const;
 const options: readonly (readonly [string, readonly string[]])[] = [
   ["--seconds", ["0.05", ...numbers]],
   ["--norm", words],

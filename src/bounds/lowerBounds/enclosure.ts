@@ -89,21 +89,18 @@ export function riseOfChain({ affine, activations }: Chain): Rise {
   };
 }
 
-// --- internal ---
-
 /** The ranges of a node at the two points, and of the difference; without one, the node does not vary. */
-interface Ends {
+export interface Ends {
   readonly at: Range;
   readonly there: Range;
   readonly rise?: Range;
 }
 
-/** How an op hands on differences; null where nothing is known but the values. */
-type Move = (from: readonly Ends[]) => { readonly rise: Range; readonly affine: boolean } | null;
+/** How an op hands on differences, or differences over a length; null where nothing is known but the values. */
+export type Move = (from: readonly Ends[]) => { readonly rise: Range; readonly affine: boolean } | null;
 
-const nothing: Move = () => null;
-
-function moveOf(node: Node, varies: readonly boolean[], still: ReadonlyMap<Node, Range>): Move {
+/** How a node hands on differences of its inputs that vary; `still` has the ranges of the others. */
+export function moveOf(node: Node, varies: readonly boolean[], still: ReadonlyMap<Node, Range>): Move {
   const zero = (i: Node): Range => ({
     low: new Float64Array(sizeOf(i.shape)),
     high: new Float64Array(sizeOf(i.shape)),
@@ -157,6 +154,10 @@ function moveOf(node: Node, varies: readonly boolean[], still: ReadonlyMap<Node,
   return nothing;
 }
 
+// --- internal ---
+
+const nothing: Move = () => null;
+
 /** Differences of a function of one number, by its slopes on the hull of the two places. */
 function alongSlopes(slopeOn: (low: number, high: number, k: number) => readonly [number, number], ends: Ends): Range {
   const { at, there, rise } = ends as Required<Ends>;
@@ -167,7 +168,7 @@ function alongSlopes(slopeOn: (low: number, high: number, k: number) => readonly
     const [l, u] = [rise.low[k], rise.high[k]];
     const ends = [a, b].flatMap((s) => [times(s, l), times(s, u)]);
     // Slopes of 0 and 1 round nothing.
-    const exact = (a === 0 || a === 1) && a === b;
+    const exact = (a === 0 || a === 1) && (b === 0 || b === 1);
     low[k] = exact ? Math.min(...ends) : down(Math.min(...ends));
     high[k] = exact ? Math.max(...ends) : up(Math.max(...ends));
   }
