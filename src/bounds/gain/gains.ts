@@ -30,20 +30,20 @@ export interface GainOptions {
   readonly engine: Engine;
   /** Where: in the quantities of the inputs, low and high for each. An input whose ends are the same does not vary. */
   readonly domain: Domain & { readonly kind: "box" };
-  /** What the numbers of the input and of all outputs side by side stand for, one for each; plain numbers unless told. */
+  /** What the numbers of the input and of all outputs side by side stand for, one for each. Default: the numbers themselves. */
   readonly inputs?: readonly Quantity[];
   readonly outputs?: readonly Quantity[];
-  /** Of inputs and outputs in their scales, for gains: 1, 2 (default) or "inf". */
+  /** Of inputs and outputs in their scales, for gains: 1, 2 or "inf". Default: 2. */
   readonly norm?: Norm | "1" | "2";
-  /** Cut the box until upper <= lower (1 + gap) everywhere, default 0.01. */
+  /** Cut the box until upper <= lower (1 + gap) everywhere. Default: 0.01. */
   readonly gap?: number;
-  /** An upper limit. Unless told, a fixed amount of work, the same on every machine. */
+  /** An upper limit. Default: a fixed amount of work, the same on every machine. */
   readonly seconds?: number;
-  /** What `seconds` are measured by; the machine's clock unless told. */
+  /** What `seconds` are measured by. Default: the machine's clock. */
   readonly clock?: Clock;
-  /** Most boxes looked at, default 200,000. */
+  /** Most boxes looked at. Default: 200,000. */
   readonly pieces?: number;
-  /** Of the points where the search for witnesses begins, default 0. */
+  /** Of the points where the search for witnesses begins. Default: 0. */
   readonly seed?: number;
   readonly signal?: AbortSignal;
   /** The boxes so far, and how far the worst of them is above what is witnessed: 1 is closed. */

@@ -6,7 +6,7 @@ import type { Range } from "../domain.ts";
 import { ranges, slopesOn } from "../local/ranges.ts";
 import { recurJacobians } from "../local/recurJac.ts";
 import { nodeNorms } from "../norm/node.ts";
-import { recognisedFlow } from "../patterns/recognise.ts";
+import { fusedFlow } from "../patterns/fuse.ts";
 import type { Subject } from "../subject.ts";
 import { partialsOfGraph } from "./graph.ts";
 import { type Bracket, type Factors, productsDown, transposed, withTransposed } from "./product.ts";
@@ -32,7 +32,7 @@ export interface Partials {
 /** The partial slopes of a network as a chain where it is one, else node by node. */
 export function partialsOf(subject: Subject): Partials {
   const { x, y } = subject.at(1, "float64");
-  const flow = recognisedFlow(x, y);
+  const flow = fusedFlow(x, y);
   if (flow.varying.length === 0) {
     const zero = new Float64Array(subject.outputs * subject.size);
     return { work: 0, glance: 0, on: () => ({ low: zero, high: zero, turns: null }), at: () => zero };

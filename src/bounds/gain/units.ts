@@ -5,14 +5,14 @@ import type { Range } from "../domain.ts";
 
 /** What one number of an input or output stands for. */
 export interface Quantity {
-  /** For people; x0, x1, ... and y0, y1, ... unless told. */
+  /** For people. Default: x0, x1, ... and y0, y1, ... */
   readonly name?: string;
   /** A word to print: "rad/s". */
   readonly unit?: string;
-  /** The quantity is mean + std times the network's number; 0 and 1 unless told. */
+  /** The quantity is mean + std times the network's number. Default: 0 and 1. */
   readonly mean?: number;
   readonly std?: number;
-  /** A change of so much of the quantity counts as 1 in norms; 1 unless told. */
+  /** A change of so much of the quantity counts as 1 in norms. Default: 1. */
   readonly scale?: number;
 }
 

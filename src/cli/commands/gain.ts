@@ -28,7 +28,7 @@ export const gain = command({
     box: {
       type: "string",
       description:
-        "LO,HI for all inputs, or LO:HI for each, by commas (write --box=-1,1); low and high of --units unless told",
+        "LO,HI for all inputs, or LO:HI for each, by commas (write --box=-1,1). Default: low and high of --units",
       valueHint: "LO,HI",
     },
     units: {
@@ -58,7 +58,7 @@ export const gain = command({
     gap: { type: "string", default: "0.01", description: "Cut until upper <= lower (1 + G)", valueHint: "G" },
     seconds: {
       type: "string",
-      description: "Time for the command; what is found by then holds. A fixed amount of work unless told",
+      description: "Time for the command; what is found by then holds. Default: a fixed amount of work",
       valueHint: "T",
     },
     ...inputOptions,
