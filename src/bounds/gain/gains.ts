@@ -10,8 +10,8 @@ import { lengthOf } from "../length.ts";
 import type { Rise } from "../lowerBounds/enclosure.ts";
 import { riseOf } from "../lowerBounds/rise.ts";
 import { subjectOf } from "../subject.ts";
-import { partialsOf } from "./partials.ts";
 import { enclose, type Proved, tryPoint } from "./search.ts";
+import { partialsOf } from "./subjectPartials.ts";
 import {
   type Conversion,
   conversionOf,

@@ -7,7 +7,7 @@ import { down, gamma, tiny, up } from "../../linalg/rounding.ts";
 import type { Range } from "../domain.ts";
 
 /** Row-major, rows x cols. */
-export interface Bracket {
+export interface Enclosure {
   readonly rows: number;
   readonly cols: number;
   readonly low: Float64Array;
@@ -31,16 +31,16 @@ export const transposed = ({ weights, errors }: Factors): Factors => ({
  *
  *     Y_L = W_L,   Y_t = Y_(t+1) D_t W_t
  */
-export function productsDown({ weights, errors }: Factors, slopes: readonly Range[]): readonly Bracket[] {
+export function productsDown({ weights, errors }: Factors, slopes: readonly Range[]): readonly Enclosure[] {
   const last = weights.length - 1;
-  const found: Bracket[] = new Array(last + 1);
+  const found: Enclosure[] = new Array(last + 1);
   found[last] = widened(weights[last], errors[last]);
   for (let t = last - 1; t >= 0; t--) found[t] = times(bent(found[t + 1], slopes[t]), weights[t], errors[t]);
   return found;
 }
 
-/** What two brackets of the same matrix share; `b` has its rows where `a` has its columns. */
-export function withTransposed(a: Bracket, b: Bracket): Bracket {
+/** What two enclosures of the same matrix share; `b` has its rows where `a` has its columns. */
+export function withTransposed(a: Enclosure, b: Enclosure): Enclosure {
   const low = a.low.slice();
   const high = a.high.slice();
   for (let r = 0; r < a.rows; r++) {
@@ -55,13 +55,13 @@ export function withTransposed(a: Bracket, b: Bracket): Bracket {
 
 // --- internal ---
 
-function widened({ rows, cols, data }: Matrix, error: number): Bracket {
+function widened({ rows, cols, data }: Matrix, error: number): Enclosure {
   if (error === 0) return { rows, cols, low: data, high: data };
   return { rows, cols, low: data.map((v) => down(v - error)), high: data.map((v) => up(v + error)) };
 }
 
 /** Y D, entry by entry the hull of the products of ends; slopes of 0 and 1 round nothing. */
-function bent({ rows, cols, low, high }: Bracket, slopes: Range): Bracket {
+function bent({ rows, cols, low, high }: Enclosure, slopes: Range): Enclosure {
   const [l, h] = [new Float64Array(low.length), new Float64Array(low.length)];
   for (let j = 0; j < cols; j++) {
     const [a, b] = [slopes.low[j], slopes.high[j]];
@@ -91,7 +91,7 @@ const outDown = (v: number): number => (v >= tiny ? down(v) : v >= 0 ? 0 : down(
 const outUp = (v: number): number => -outDown(-v);
 
 /** Y (W + E), |E| <= error entry by entry. A floating sum of n terms errs by gamma_n of the sum of their sizes. */
-function times({ rows, cols, low, high }: Bracket, W: Matrix, error: number): Bracket {
+function times({ rows, cols, low, high }: Enclosure, W: Matrix, error: number): Enclosure {
   const [l, h] = [new Float64Array(rows * W.cols), new Float64Array(rows * W.cols)];
   const [least, most] = [new Float64Array(W.cols), new Float64Array(W.cols)];
   const [leastSize, mostSize] = [new Float64Array(W.cols), new Float64Array(W.cols)];
