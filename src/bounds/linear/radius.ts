@@ -106,6 +106,9 @@ async function worthRefining(plan: Plan, walker: Walker, search: BatchSearch, sh
   if (inner.length === 0) return false;
   const few = 4;
   const without = await search.usual(false, few);
+  // What it will take is known before it is begun: on a deep network it may be hours.
+  if ((tries.usual * (await search.refining(without)) * search.count) / Math.min(few, search.count) > share)
+    return false;
   const before = walker.spent();
   const within = await search.usual(true, few);
   const each = (walker.spent() - before) / few;
@@ -117,6 +120,8 @@ interface BatchSearch {
   readonly count: number;
   /** The radii of the first few samples by the usual lines, unless they were known to be longer; for comparison. */
   usual(refine: boolean, few: number): Promise<readonly number[]>;
+  /** Float64 operations of ranges by the walk itself on balls of these radii around the first samples. */
+  refining(radii: readonly number[]): Promise<number>;
   /** Make the radii of the batch longer. */
   run(refine: boolean, work: number): Promise<void>;
 }
@@ -225,10 +230,17 @@ function batchSearch(
       const of = own.map((): State => ({ low: 0, high: Number.POSITIVE_INFINITY }));
       const hope = (await hopes()).map((h, s) => (s < few ? h : 0));
       for (let k = 0; k < tries.usual; k++) {
+        await clock.pause();
         const tried = of.map((s, i) => next(s, hope[i]));
         await attempt(of, tried, refine, false);
       }
       return of.slice(0, few).map((s) => s.low);
+    },
+
+    async refining(few) {
+      const live = Array.from({ length: samples }, (_, s) => (few[s] ?? 0) > 0);
+      const radii = Float64Array.from(live, (wanted, s) => (wanted ? few[s] : 0));
+      return walker.refining(await walker.onSets(await walker.centers(points), radii, live, false), live);
     },
 
     async run(refine, work) {

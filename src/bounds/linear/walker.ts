@@ -48,6 +48,8 @@ export interface Walker {
     refine: boolean,
     narrow?: (at: number, range: Range) => void,
   ): Promise<OnSets>;
+  /** Float64 operations, roughly and at most, that `refine` would take on these sets, of which ranges are known without it. */
+  refining(on: OnSets, live: readonly boolean[]): number;
   /** Lower bounds of differences of outputs by the usual lines. */
   lower(on: OnSets, forms: readonly Form[]): Promise<LowerLines>;
   /** The same by lines that are sought in so many steps. */
@@ -238,6 +240,21 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
         });
       }
       return { batch, ranges, lines, sizes: sizes() };
+    },
+
+    refining({ ranges }, live) {
+      let operations = 0;
+      for (const at of needs) {
+        if (plan.nonlinearitiesBefore(at).length === 0) continue;
+        const { low, high } = ranges.get(at) as Range;
+        const n = sizeOf(varying[at].shape);
+        let open = 0;
+        for (let i = 0; i < low.length; i++) {
+          if (live[Math.floor(i / n)] && !isLinear(readers.get(at) as Nonlinearity[], low[i], high[i])) open++;
+        }
+        operations += 2 * open * costFrom(at);
+      }
+      return operations;
     },
 
     async lower(on, forms) {
