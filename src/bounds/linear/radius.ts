@@ -80,6 +80,9 @@ export async function largestRadii(question: RadiusQuestion): Promise<Radii> {
 /** Tries of a batch: by the usual lines, and by tuned ones after that. */
 const tries = { usual: 6, tuned: 4 };
 
+/** Steps of tuning that are worth beginning. */
+const fewest = 3;
+
 /** How near to the best radius of its lines a search comes. */
 const tolerance = 0.01;
 
@@ -152,7 +155,7 @@ function batchSearch(
   const states = (): State[] => own.map((i) => ({ low: radii[i], high: Number.POSITIVE_INFINITY }));
 
   /** A walk for every sample that has a radius to try; what it proves is noted. */
-  const attempt = async (of: State[], tried: readonly number[], refine: boolean, tune: boolean): Promise<void> => {
+  const attempt = async (of: State[], tried: readonly number[], refine: boolean, tuning = 0): Promise<void> => {
     const centers = await walker.centers(points);
     const live = Array.from({ length: samples }, (_, s) => (tried[s] ?? 0) > 0);
     const radii = Float64Array.from(live, (wanted, s) => (wanted ? tried[s] : 0));
@@ -169,17 +172,16 @@ function batchSearch(
       });
     };
     const usual = forms.length > 0 ? await walker.lower(on, forms) : null;
-    if (usual && tune) {
-      const open = forms.flatMap((_, k) => (usual.lower[k] > 0 ? [] : [k]));
+    const open = usual ? forms.flatMap((_, k) => (usual.lower[k] > 0 ? [] : [k])) : [];
+    const affords = Math.min(steps, Math.floor(tuning / (open.length * walker.tuningStep)));
+    if (usual && open.length > 0 && affords >= fewest) {
       const part = open.map((k) => forms[k]);
-      if (part.length > 0) {
-        const tuned = await walker.tuned(on, centers, part, steps);
-        // A form keeps the line that lasts longer.
-        part.forEach(({ who }, m) => {
-          const best = Math.max(lastsFor(usual, open[m], radii[who]), lastsFor(tuned, m, radii[who]));
-          lasts[who] = Math.min(lasts[who], best);
-        });
-      }
+      const tuned = await walker.tuned(on, centers, part, affords);
+      // A form keeps the line that lasts longer.
+      part.forEach(({ who }, m) => {
+        const best = Math.max(lastsFor(usual, open[m], radii[who]), lastsFor(tuned, m, radii[who]));
+        lasts[who] = Math.min(lasts[who], best);
+      });
     } else if (usual) note(forms, usual);
     own.forEach((_, s) => {
       if (!live[s]) return;
@@ -232,7 +234,7 @@ function batchSearch(
       for (let k = 0; k < tries.usual; k++) {
         await clock.pause();
         const tried = of.map((s, i) => next(s, hope[i]));
-        await attempt(of, tried, refine, false);
+        await attempt(of, tried, refine);
       }
       return of.slice(0, few).map((s) => s.low);
     },
@@ -254,7 +256,7 @@ function batchSearch(
           await clock.pause();
           const tried = of.map((s, i) => next(s, hope[i]));
           if (clock.expired || walker.spent() - start > work || tried.every((r) => r === 0)) break;
-          await attempt(of, tried, refine, tune);
+          await attempt(of, tried, refine, tune ? work - (walker.spent() - start) : 0);
         }
       }
       own.forEach((i, s) => {

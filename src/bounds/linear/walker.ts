@@ -64,6 +64,8 @@ export interface Walker {
     steps: number,
     starts: readonly (RowState | undefined)[],
   ): Promise<Tuned>;
+  /** Float64 operations of one step of tuning one form of the outputs, roughly. */
+  readonly tuningStep: number;
   /** Float64 operations so far, roughly; the same on every machine. */
   spent(): number;
   dispose(): Promise<void>;
@@ -101,6 +103,8 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
     costs.set(at, known);
     return known;
   };
+  // Back through the walk is as much again, and a nonlinearity takes several operations more.
+  const tuningStep = 4 * costFrom(last);
   const walkFrom = async (at: number, rows: number): Promise<WalkProgram> => {
     const known =
       walks.get(at) ?? (await walkProgram(engine, plan, kind, at, { samples, rows: free ? Math.max(1, rows) : 1 }));
@@ -153,8 +157,7 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
       ),
     );
     const tuned = await tuner.tune(on.batch, { ...on, pieces, balls: around }, sizes, forms, steps, starts);
-    // Back through the walk is as much again, and a nonlinearity takes several operations more.
-    spent += 4 * tuned.made * costFrom(last);
+    spent += tuned.made * tuningStep;
     return tuned;
   };
   const radiusOf = (radii: Float64Array, s: number) =>
@@ -170,6 +173,7 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
     plan,
     kind,
     samples,
+    tuningStep,
     async centers(x) {
       const runs = free ? samples : 1;
       const wanted = [...new Set([...needs, last])];
