@@ -127,6 +127,7 @@ async function kills(): Promise<void> {
     batch: 16,
     radii: [0.1],
     samples: { train: 64, test: 4 },
+    seconds: 1e-9,
   };
   writeFileSync(join(folder, "moons.json"), JSON.stringify({ common, runs: [{ method: { name: "lbdn" } }] }));
   const words = (out: string) => [
