@@ -32,8 +32,19 @@ export interface Family {
   activation(name: Activation): Layer;
   /** Two branches that start at one place and are added. Default: the second is the identity. */
   residual(inner: readonly Layer[], shortcut?: readonly Layer[]): Layer;
+  /** What it makes of a network that is there. Default: nothing, such a network keeps its layers. */
+  readonly softens?: Softening;
   /** The whole model, from its layers, first to last. */
   whole(layers: readonly Layer[], name: string): Layer;
+}
+
+/** What a family makes softer in a network that is there. */
+export interface Softening {
+  /** Of the centred softplus in the place of each ReLU: what beta is, or is at first where it is learned. */
+  readonly beta: number;
+  readonly kind: "learned" | "fixed";
+  /** Is the slope of each batch-norm capped by a gamma that is learnt? */
+  readonly caps: boolean;
 }
 
 /** The layers as everybody knows them. */

@@ -29,6 +29,8 @@ export function lowCurvatureFamily({ beta = 5, gamma = 10 }: LowCurvatureOptions
   return {
     ...plainFamily,
     name: "low-curvature",
+    // Hardly softer than ReLUs at first, so that the network begins as it is.
+    softens: { beta: 100, kind: "learned", caps: true },
     dense: (width, unit) => following(dense(width, { bias: !unit.batchNorm }), unit),
     conv: (channels, options, unit) => following(conv(channels, { bias: !unit.batchNorm, ...options }), unit),
     last: (outputs) => [spectral(dense(outputs), { gain: "learned" })],
@@ -46,6 +48,7 @@ export function softplusFamily(beta: number): Family {
   return {
     ...plainFamily,
     name: `softplus ${beta}`,
+    softens: { beta, kind: "fixed", caps: false },
     dense: (width, unit) => swapped(plainFamily.dense(width, bare(unit)), unit.activation),
     conv: (channels, options, unit) => swapped(plainFamily.conv(channels, options, bare(unit)), unit.activation),
     activation: (name) => (name === "identity" ? activation(name) : centeredSoftplus({ beta, kind: "fixed" })),

@@ -3,11 +3,14 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { modelOf } from "../../test/model.ts";
 import { retrofitModel } from "../../test/retrofitModel.ts";
+import { checkReading } from "../check/model.ts";
 import { iris } from "../data/iris.ts";
 import { nodeEngine } from "../engine/node.ts";
 import { evaluate } from "../engine/reference.ts";
+import { topological } from "../graph/graph.ts";
 import { input } from "../graph/leaf.ts";
-import { evalRun } from "../layers/layer.ts";
+import type { Family } from "../layers/family.ts";
+import { evalRun, type Variables } from "../layers/layer.ts";
 import { frozenWeights } from "../models/freeze.ts";
 import { ModelProtoSchema } from "../onnx/proto.ts";
 import { parseOnnx, readingOf } from "../onnx/read.ts";
@@ -15,6 +18,7 @@ import { UsageError } from "../tensor/errors.ts";
 import { random } from "../tensor/random.ts";
 import { type Tensor, tensor, toFloat64, zeros } from "../tensor/tensor.ts";
 import { lbdn } from "./lbdn.ts";
+import { lcnn } from "./lcnn.ts";
 import { lmt } from "./lmt.ts";
 import { type TrainEvent, type TrainOptions, train } from "./loop.ts";
 import type { Method } from "./method.ts";
@@ -130,6 +134,16 @@ describe("retrofit()", () => {
     expect(again.variables).toEqual(end.variables);
   });
 
+  it("has one given softplus for each ReLU under softplus-decay", async () => {
+    const method = buildMethod({ name: "softplus-decay", beta: 3 });
+    const soft = given().inFamily(method.family as Family);
+    const { end } = await trained({ method });
+    const bytes = soft.written(await frozenWeights(engine, soft, end.variables));
+    const [y] = parseOnnx(bytes).build([input("features", [1, 4])]);
+    const found = topological([y]).filter((node) => node.op.name === "CenteredSoftplus");
+    expect(found.map(({ attrs }) => attrs)).toEqual([{ beta: 3 }]);
+  });
+
   const specs: readonly MethodSpec[] = (
     [
       "plain",
@@ -169,6 +183,47 @@ describe("retrofit()", () => {
     expect(norm(bounded)).toBeLessThan(0.9 * norm(free));
   });
 
+  it("is softened by lcnn: every ReLU is a centred softplus of its own beta, and batch-norms are capped", async () => {
+    const method = buildMethod({ name: "lcnn", betaWeight: 0.02, gammaWeight: 2 });
+    const soft = given().inFamily(method.family as Family);
+    const { params } = soft.init(random(0), [4]);
+    expect(Object.keys(params).slice(6)).toEqual(["net/relu/soft/logBeta", "bn.weight/logGamma"]);
+    // 2 / sqrt(1 + 1e-5) is the largest slope of the batch-norm: nothing is capped at first.
+    expect(Math.exp(Number(params["bn.weight/logGamma"].data[0]))).toBeCloseTo(2, 4);
+    const rows = [5.1, 3.5, 1.4, 0.2, 7, 3.2, 4.7, 1.4];
+    const bytesOf = async (variables: Variables) => soft.written(await frozenWeights(engine, soft, variables));
+    const begun = outputsOf(await bytesOf({ params, state: {} }), rows, 2);
+    outputsOf(retrofitModel(), rows, 2).forEach((v, i) => {
+      expect(Math.abs(begun[i] - v)).toBeLessThan(0.02);
+    });
+    const { end } = await trained({ method, epochs: 20, schedule: constantRate(0.01) });
+    const bytes = await bytesOf(end.variables);
+    const reading = readingOf(bytes);
+    expect(await checkReading(reading, bytes, { engine })).toMatchObject({ open: [] });
+    const x = input("features", [2, 4]);
+    const [y] = reading.network.build([x]);
+    const [bent] = topological([y]).filter((node) => node.op.name === "CenteredSoftplus");
+    const { beta } = bent.attrs as { readonly beta: number };
+    expect(beta).toBeLessThan(20);
+    expect(beta).toBeCloseTo(Math.exp(Number(end.variables.params["net/relu/soft/logBeta"].data[0])) + 1e-3, 4);
+    // The cap is in the numbers of the scale.
+    const [scale, variance] = ["bn.weight", "bn.var"].map((name) => toFloat64(reading.tensors.get(name) as Tensor));
+    const stretch = Math.max(...scale.map((v, i) => Math.abs(v) / Math.sqrt(variance[i] + 1e-5)));
+    const cap = Math.exp(Number(end.variables.params["bn.weight/logGamma"].data[0]));
+    expect(stretch).toBeLessThan(cap * (1 + 1e-5));
+    expect(cap).toBeLessThan(2);
+    // What the loop froze is what the file computes.
+    const own = input("x", [2, 4]);
+    const logits = toFloat64(evaluate({ y: end.network.build([own])[0] }, { x: tensor(rows, [2, 4]) }).y);
+    const made = outputsOf(bytes, rows, 2);
+    for (const k of [0, 1])
+      expect(Math.log(made[3 * k] / made[3 * k + 1])).toBeCloseTo(logits[3 * k] - logits[3 * k + 1], 4);
+    const [old, now] = [retrofitModel(), bytes].map((b) => fromBinary(ModelProtoSchema, b).graph?.node ?? []);
+    const others = now.filter(({ name }) => !/^net\/relu/.test(name));
+    expect(others).toEqual(old.filter(({ opType }) => opType !== "Relu"));
+    expect(now.filter(({ name }) => name === "net/relu").map((n) => [n.opType, n.output])).toEqual([["Div", ["h3"]]]);
+  });
+
   it("says what does not go", async () => {
     const none = modelOf({ inputs: { x: [1, 4] }, nodes: [{ op: "Relu", in: ["x"] }] });
     expect(() => given({}, none)).toThrow(
@@ -193,6 +248,17 @@ describe("retrofit()", () => {
       outputs: ["y", "z"],
     });
     expect(() => given({}, two)).toThrow("net.onnx: a network that is trained must have one output, got y, z");
+    const smooth = modelOf({
+      inputs: { x: ["N", 4] },
+      tensors: { W: zeros([4, 3]) },
+      nodes: [
+        { op: "MatMul", in: ["x", "W"], out: ["h"] },
+        { op: "Tanh", in: ["h"] },
+      ],
+    });
+    await expect(trained({ model: given({}, smooth), method: lcnn() })).rejects.toThrow(
+      "net.onnx: must have a Relu that low-curvature layers soften, got none",
+    );
     const mixed = modelOf({
       inputs: { x: ["N", 4] },
       tensors: { W: zeros([4, 3]) },

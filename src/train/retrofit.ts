@@ -10,18 +10,19 @@ import { input } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
 import { gammaKey } from "../layers/bounded.ts";
 import type { Family, Model } from "../layers/family.ts";
-import type { Layer } from "../layers/layer.ts";
 import { decisionNetwork } from "../models/decision.ts";
 import { withPreprocessing } from "../models/preprocess.ts";
 import type { ModelSource } from "../onnx/file.ts";
 import { type Parameters, parametersOf, type Role } from "../onnx/parameters.ts";
 import { type Reading, readingOf } from "../onnx/read.ts";
 import { renumbered } from "../onnx/renumber.ts";
+import { softened } from "../onnx/soften.ts";
 import { concat, reshape, sliceAxis } from "../ops/movement.ts";
 import { UsageError } from "../tensor/errors.ts";
 import type { Named } from "../tensor/named.ts";
 import { type Shape, showShape, sizeOf } from "../tensor/shape.ts";
 import { cast, type Tensor } from "../tensor/tensor.ts";
+import { type Softened, softening } from "./softening.ts";
 
 export interface RetrofitOptions {
   /** Of the bytes of the file, in hexadecimal: written into what comes out, under `originKey`. */
@@ -69,7 +70,7 @@ export function retrofit(source: ModelSource, options: RetrofitOptions): Retrofi
   const run = runner(reading, { preprocessing, sample, task });
   const shapes = new Map<string, Shape>();
 
-  const layer: Layer = {
+  const make = (soft?: Softened): Retrofit => ({
     name: who,
     shape(given) {
       const key = JSON.stringify(given);
@@ -82,27 +83,30 @@ export function retrofit(source: ModelSource, options: RetrofitOptions): Retrofi
       shapes.set(key, made);
       return made;
     },
-    init: () => ({
-      params: Object.fromEntries(names.map(([name, own]) => [own, cast(tensorOf(reading, name), "float32")])),
-      state: {},
-    }),
-    weights: (variables) => variables,
-    forward: (x, weights) => run(x, new Map(names.map(([name, own]) => [name, weights[own]]))),
-  };
-  return {
-    ...layer,
+    init: () => {
+      const params = names.map(([name, own]) => [own, cast(tensorOf(reading, name), "float32")] as const);
+      return { params: { ...Object.fromEntries(params), ...soft?.params }, state: {} };
+    },
+    weights: (variables) => soft?.weights(variables) ?? variables,
+    forward: (x, weights, pass) => {
+      const tensors = new Map(names.map(([name, own]) => [name, weights[own]]));
+      return run(x, tensors, soft?.activations(weights, pass));
+    },
     parameters,
     preprocessing,
-    inFamily: (family) => refused(who, family),
+    inFamily: (family) =>
+      family.softens ? make(softening(reading, parameters, family.softens, family.name)) : refused(who, family),
     written: (weights) =>
       renumbered(bytes, new Map(names.map(([name, own]) => [name, weights[own]])), {
         ...asked,
         // A constant that layers prescribed holds no longer.
         metadata: { [originKey]: sha256, [gammaKey]: null },
+        ...(soft && { alter: soft.write(weights) }),
       }),
     reading: (own) => readingOf(own, asked),
     behind: (own) => withPreprocessing(own, preprocessing, sample),
-  };
+  });
+  return make();
 }
 
 /** The names that some patterns are of; UsageError where one is of none. */
@@ -155,9 +159,10 @@ function matcher(pattern: string): (name: string) => boolean {
   return (name) => whole.test(name);
 }
 
-type Runner = (x: Node, tensors: ReadonlyMap<string, Node>) => Node;
+type Softer = ReadonlyMap<string, (x: Node) => Node>;
+type Runner = (x: Node, tensors: ReadonlyMap<string, Node>, soft?: Softer) => Node;
 
-/** [batch, ...sample] -> [batch, outputs] by the network with some of its tensors given. */
+/** [batch, ...sample] -> [batch, outputs] by the network with some of its tensors given, and others in the place of some ReLUs. */
 function runner(
   reading: Reading,
   { preprocessing, sample, task }: Required<Pick<RetrofitOptions, "preprocessing" | "sample" | "task">>,
@@ -168,17 +173,17 @@ function runner(
   if (!port || others.length > 0) {
     throw new UsageError(`${who}: a network that is trained must have one input, got ${network.inputs.length}`);
   }
-  const prepared = (tensors: ReadonlyMap<string, Node>, samples: boolean): Network => {
+  const prepared = (tensors: ReadonlyMap<string, Node>, samples: boolean, soft: Softer = new Map()): Network => {
     const shape = samples ? ["samples", ...port.shape.slice(1)] : port.shape;
     const own = {
       ...network,
       inputs: [{ ...port, shape }],
-      build: (x: readonly Node[]) => reading.buildWith(x, tensors, samples),
+      build: (x: readonly Node[]) => softened(reading.buildWith(x, tensors, samples), soft),
     };
     return withPreprocessing(own, preprocessing, sample);
   };
-  const decided = (tensors: ReadonlyMap<string, Node>, samples: boolean): Network => {
-    const own = prepared(tensors, samples);
+  const decided = (tensors: ReadonlyMap<string, Node>, samples: boolean, soft?: Softer): Network => {
+    const own = prepared(tensors, samples, soft);
     return task === "regression" ? own : decisionNetwork(own, sample);
   };
   const few = decided(new Map(), false);
@@ -189,11 +194,11 @@ function runner(
   const apart =
     sizeOf(port.shape.slice(1).map(Number)) === sizeOf(sample) && goApart(who, prepared(new Map(), true), rows);
   const flat = (y: Node, count: number) => reshape(y, [count, -1]);
-  if (apart) return (x, tensors) => flat(decided(tensors, true).build([x])[0], x.shape[0]);
+  if (apart) return (x, tensors, soft) => flat(decided(tensors, true, soft).build([x])[0], x.shape[0]);
   if (rows !== 1)
     throw new UsageError(`${who}: samples must go through side by side, and a batch of ${rows} does not let them`);
-  return (x, tensors) => {
-    const one = decided(tensors, false);
+  return (x, tensors, soft) => {
+    const one = decided(tensors, false, soft);
     const each = Array.from({ length: x.shape[0] }, (_, i) => flat(one.build([sliceAxis(x, 0, i, i + 1)])[0], 1));
     return concat(each, 0);
   };
