@@ -31,7 +31,7 @@ interface Case {
   /** Of the certified share, in l2 and in pixels of [0, 1]. */
   readonly radius: number;
   /** Carried out only where it is named; its curvature is measured, too. */
-  readonly slow?: true;
+  readonly slow?: boolean;
 }
 
 const cases: Readonly<Record<string, Case>> = {
