@@ -125,6 +125,29 @@ describe("retrofit()", () => {
       expect(Math.log(soft[3 * k] / soft[3 * k + 1])).toBeCloseTo(logits[3 * k] - logits[3 * k + 1], 4);
   });
 
+  it("writes doubles where the file has doubles", async () => {
+    const wide = (values: readonly number[], shape: readonly number[]) => tensor(values, shape, "float64");
+    const start = Array.from({ length: 12 }, (_, i) => Math.sin(i) / 3);
+    const bytes = modelOf({
+      inputs: { x: [1, 4] },
+      type: 11,
+      tensors: { W: wide(start, [4, 3]), b: wide([0.1, 0.2, 1 / 3], [3]) },
+      nodes: [
+        { op: "MatMul", in: ["x", "W"], out: ["h"] },
+        { op: "Add", in: ["h", "b"] },
+      ],
+    });
+    const model = given({ frozen: ["b"] }, bytes);
+    const { end } = await trained({ model });
+    const made = model.written(await frozenWeights(engine, model, end.variables));
+    const reading = readingOf(made);
+    expect(await checkReading(reading, made, { engine })).toMatchObject({ open: [], whole: true });
+    const [W, b] = ["W", "b"].map((name) => reading.tensors.get(name) as Tensor);
+    expect([W.dtype, ...b.data]).toEqual(["float64", 0.1, 0.2, 1 / 3]);
+    expect(toFloat64(W)).toEqual(Float64Array.from(end.variables.params["W/weight"].data as Float32Array));
+    expect(Math.abs(Number(W.data[0]) - start[0])).toBeGreaterThan(1e-4);
+  });
+
   it("goes on from a checkpoint through the same numbers", async () => {
     const method = () => buildMethod({ name: "clip", weight: 0.01 });
     const { events, end } = await trained({ method: method(), epochs: 3 });
