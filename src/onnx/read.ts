@@ -83,7 +83,7 @@ export function readingOf(bytes: Uint8Array, options: ReadOptions = {}): Reading
     stepwise: (dtype) => stepwise(plan, dtype),
     buildWith: (inputs, tensors, samples = false) => {
       checkGiven(name, plan, tensors);
-      return build(samples ? ofSamples(plan) : plan, inputs, name, undefined, tensors);
+      return build(samples ? ofSamples(plan, inputs[0]?.shape[0] ?? 1) : plan, inputs, name, undefined, tensors);
     },
   };
 }

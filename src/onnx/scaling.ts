@@ -53,30 +53,38 @@ function isHomogeneous(step: Step): boolean {
 
 interface Known {
   readonly varies: ReadonlySet<string>;
-  isParameter(name: string): boolean;
+  /** The floating-point initialiser that a value is, moved or not; null for any other. */
+  parameter(name: string): string | null;
 }
 
 function knownOf({ network, steps, tensors }: Reading): Known {
   const varies = new Set(network.inputs.map((p) => p.name));
   for (const step of steps)
     if (step.inputs.some((name) => varies.has(name))) for (const name of step.outputs) varies.add(name);
-  return {
-    varies,
-    isParameter: (name) => {
-      const tensor = tensors.get(name);
-      return tensor !== undefined && isFloat(tensor.dtype);
-    },
+  const makers = makersOf(steps);
+  const parameter = (name: string): string | null => {
+    const tensor = tensors.get(name);
+    if (tensor) return isFloat(tensor.dtype) ? name : null;
+    const step = makers.get(name);
+    return step && !varies.has(name) && moves.has(step.operator) ? parameter(step.inputs[0]) : null;
   };
+  return { varies, parameter };
 }
+
+const makersOf = (steps: readonly Step[]): ReadonlyMap<string, Step> =>
+  new Map(steps.flatMap((step) => step.outputs.map((name) => [name, step] as const)));
+
+const moves = new Set(["Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"]);
 
 /** The exponents of a chain; null where the network is none. */
 function chainOf(reading: Reading): Omit<Scaling, "kind"> | null {
-  const { varies, isParameter } = knownOf(reading);
+  const { varies, parameter } = knownOf(reading);
   const exponents = new Map<string, number>();
   /** How many roots of the factor a value is multiplied by. */
   const degrees = new Map<string, number>(reading.network.inputs.map((p) => [p.name, 0]));
-  const takes = (name: string, exponent: number): boolean => {
-    if (!isParameter(name) || (exponents.get(name) ?? exponent) !== exponent) return false;
+  const takes = (value: string, exponent: number): boolean => {
+    const name = parameter(value);
+    if (name === null || (exponents.get(name) ?? exponent) !== exponent) return false;
     exponents.set(name, exponent);
     return true;
   };
@@ -110,15 +118,16 @@ function chainOf(reading: Reading): Omit<Scaling, "kind"> | null {
 /** The initialisers of the last affine layer. */
 function lastOf(reading: Reading): readonly string[] {
   const { network, steps } = reading;
-  const { varies, isParameter } = knownOf(reading);
-  const makers = new Map(steps.flatMap((step) => step.outputs.map((name) => [name, step] as const)));
+  const { varies, parameter } = knownOf(reading);
+  const makers = makersOf(steps);
   const readers = new Map<string, number>();
   for (const { inputs } of steps) for (const name of inputs) readers.set(name, (readers.get(name) ?? 0) + 1);
   const found = new Set<string>();
-  const take = (name: string, of: string) => {
-    if (!isParameter(name)) throw refusal(network.name, `node "${of}" reads a value that is no initialiser`);
-    if ((readers.get(name) ?? 0) > 1)
-      throw refusal(network.name, `its initialiser "${shown(name)}" is read more than once`);
+  const take = (value: string, of: string) => {
+    const name = parameter(value);
+    if (name === null) throw refusal(network.name, `node "${of}" reads a value that is no initialiser`);
+    const shared = [...new Set([value, name])].find((v) => (readers.get(v) ?? 0) > 1);
+    if (shared !== undefined) throw refusal(network.name, `its initialiser "${shown(shared)}" is read more than once`);
     found.add(name);
   };
   const scale = (value: string, output: boolean): void => {

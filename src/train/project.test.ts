@@ -90,6 +90,22 @@ describe("projected()", () => {
     });
   });
 
+  it("finds a weight behind moves of it", () => {
+    const bytes = modelOf({
+      inputs: { x: ["N", 2] },
+      tensors: { A: tensor([1, 2, 3, 4], [1, 4]), shape: tensor([2, 2], [2], "int64"), b: tensor([1, 2]) },
+      nodes: [
+        { op: "Reshape", in: ["A", "shape"], out: ["W"] },
+        { op: "MatMul", in: ["x", "W"], out: ["h"] },
+        { op: "Add", in: ["h", "b"] },
+      ],
+    });
+    expect([...scalingOf(readingOf(bytes)).exponents]).toEqual([
+      ["A", 1],
+      ["b", 1],
+    ]);
+  });
+
   it("counts what stands in front of the network", async () => {
     const behind = (network: Network) => withPreprocessing(network, { scale: 10 });
     const { factor, after } = await projected({ bytes: chain }, { ...asked, gamma: 0.5, behind });

@@ -74,6 +74,38 @@ describe("retrofit()", () => {
     }
   });
 
+  it("takes a file whose Reshapes say how many rows there are for more of them", () => {
+    const bytes = modelOf({
+      inputs: { x: [1, 4] },
+      tensors: {
+        W: tensor(
+          Float32Array.from({ length: 6 }, (_, i) => i + 1),
+          [2, 3],
+        ),
+        whole: tensor([1, 2, 2], [3], "int64"),
+        flat: tensor([1, -1], [2], "int64"),
+      },
+      nodes: [
+        { op: "Reshape", in: ["x", "whole"], out: ["a"] },
+        { op: "MatMul", in: ["a", "W"], out: ["b"] },
+        { op: "Reshape", in: ["b", "flat"] },
+      ],
+    });
+    const layer = given({}, bytes);
+    const { params } = layer.init(random(0), [4]);
+    const at = (rows: number) => {
+      const x = input("x", [rows, 4]);
+      const y = layer.forward(x, { "W/weight": input("W", [2, 3]) }, evalRun);
+      const fed = Float32Array.from({ length: 8 }, (_, i) => i).slice(0, 4 * rows);
+      return { y, out: [...toFloat64(evaluate({ y }, { x: tensor(fed, [rows, 4]), W: params["W/weight"] }).y)] };
+    };
+    const both = at(2);
+    expect(both.out.slice(0, 6)).toEqual(at(1).out);
+    expect(both.out.slice(6, 9)).toEqual([4 + 20, 8 + 25, 12 + 30]);
+    // One graph for both.
+    expect(topological([both.y]).filter((node) => node.op.name === "MatMul")).toHaveLength(1);
+  });
+
   it("puts samples through one by one where the graph mixes their rows", () => {
     // The first axis is not that of the samples: no batch goes through side by side.
     const bytes = modelOf({
