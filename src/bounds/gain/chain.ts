@@ -1,4 +1,5 @@
 /** @file Partial slopes of a chain on a box: ranges of all activations, then products of intervals from both ends, and RecurJac where that is quick. */
+import { matrix } from "../../linalg/matrix.ts";
 import { down, up } from "../../linalg/rounding.ts";
 import type { WrittenChain } from "../chain/written.ts";
 import type { Range } from "../domain.ts";
@@ -19,16 +20,25 @@ export function partialsOfChain({ chain, exact, error, shifts }: WrittenChain): 
   const products = sizes.reduce((sum, s) => sum + 4 * s * (outputs + inputs), 0);
   const walks = sizes.reduce((sum, _, t) => sum + (t > 0 && t < activations.length ? relaxWork(weights, t) : 0), 0);
   const recursion = recursionWork(weights);
-  const recursive = exact && weights.length > 2 && recursion <= recurWork;
+  const recursive = exact && weights.length > 2;
+  const always = recursive && recursion <= recurWork;
+  const base = 1e4 + products + walks;
+  const slopesIn = (box: Range) =>
+    slopesOn(chain, ranges(chain, { kind: "box", ...box }, rounding) as readonly Range[]);
+  const tight = {
+    // Of a part of the box a good part of all neurons is off.
+    work: 1e4 + walks + recursion / 4,
+    on: (box: Range) => recurred(weights, slopesIn(box)),
+  };
   return {
-    work: 1e4 + products + walks + (recursive ? recursion : 0),
+    work: base + (always ? recursion : 0),
+    ...(recursive && !always && { tight }),
     on(box) {
-      const found = ranges(chain, { kind: "box", ...box }, rounding) as readonly Range[];
-      const slopes = slopesOn(chain, found);
+      const slopes = slopesIn(box);
       const behind = productsDown(factors, slopes);
       const before = productsDown(turned, [...slopes].reverse());
       let whole = withTransposed(behind[0], before[0]);
-      if (recursive) whole = shared(whole, recurJacobians(chain, slopes)[0]);
+      if (always) whole = shared(whole, recurred(weights, slopes));
       return { low: whole.low, high: whole.high, turns: turnsOf(slopes, behind, before) };
     },
     glance: products,
@@ -44,7 +54,7 @@ export function partialsOfChain({ chain, exact, error, shifts }: WrittenChain): 
 
 // --- internal ---
 
-/** Multiply-adds up to which RecurJac is worth its time on every piece: beyond, twice as many pieces are worth more. */
+/** Multiply-adds up to which RecurJac is worth its time on every piece; beyond, only on those that are cut. */
 const recurWork = 2e5;
 
 function relaxWork(weights: Factors["weights"], t: number): number {
@@ -64,15 +74,34 @@ function recursionWork(weights: Factors["weights"]): number {
   return sum;
 }
 
-/** The part of an enclosure that an enclosure by middle and radius leaves. */
-function shared(
-  a: Enclosure,
-  { mid, radius }: { readonly mid: { readonly data: Float64Array }; readonly radius: Float64Array },
-): Enclosure {
+/** What two enclosures of the same matrix share. */
+function shared(a: Enclosure, { low, high }: Range): Enclosure {
   return {
     ...a,
-    low: a.low.map((v, k) => Math.max(v, radius[k] === 0 ? mid.data[k] : down(mid.data[k] - radius[k]))),
-    high: a.high.map((v, k) => Math.min(v, radius[k] === 0 ? mid.data[k] : up(mid.data[k] + radius[k]))),
+    low: a.low.map((v, k) => Math.max(v, low[k])),
+    high: a.high.map((v, k) => Math.min(v, high[k])),
+  };
+}
+
+/** RecurJac, without the neurons whose slope is 0: nothing goes through them. */
+function recurred(weights: Factors["weights"], slopes: readonly Range[]): Range {
+  const alive = slopes.map(({ low, high }) => {
+    const on = Array.from(low.keys()).filter((j) => low[j] !== 0 || high[j] !== 0);
+    // A layer has at least one.
+    return on.length > 0 ? on : [0];
+  });
+  const pick = (v: Float64Array, on: readonly number[]) => Float64Array.from(on, (j) => v[j]);
+  const affine = weights.map((W, t) => {
+    const rows = alive[t] ?? Array.from({ length: W.rows }, (_, r) => r);
+    const cols = t === 0 ? Array.from({ length: W.cols }, (_, c) => c) : alive[t - 1];
+    const data = rows.flatMap((r) => cols.map((c) => W.data[r * W.cols + c]));
+    return { weight: matrix(rows.length, cols.length, data), bias: new Float64Array(rows.length) };
+  });
+  const left = slopes.map(({ low, high }, t) => ({ low: pick(low, alive[t]), high: pick(high, alive[t]) }));
+  const { mid, radius } = recurJacobians({ affine, activations: [] }, left)[0];
+  return {
+    low: radius.map((r, k) => (r === 0 ? mid.data[k] : down(mid.data[k] - r))),
+    high: radius.map((r, k) => (r === 0 ? mid.data[k] : up(mid.data[k] + r))),
   };
 }
 

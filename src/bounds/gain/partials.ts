@@ -14,6 +14,8 @@ export interface Partials {
   on(box: Range): OnBox;
   /** The slopes at a point, as far as floating point goes: a guess, of either side at a kink. */
   at(x: Float64Array): Float64Array;
+  /** A tighter enclosure, which takes far longer; left out where `on` is as tight as it gets. */
+  readonly tight?: { on(box: Range): Range; readonly work: number };
   /** Multiply-adds of `on` and of `at`, roughly. */
   readonly work: number;
   readonly glance: number;

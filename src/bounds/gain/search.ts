@@ -73,6 +73,11 @@ export async function enclose(problem: SearchProblem): Promise<Proved> {
         open.push(now, piece);
         return false;
       }
+      if (piece.tighten) {
+        const tighter = tightened(problem, piece, score);
+        open.push(score(tighter), tighter);
+        continue;
+      }
       const parts = partsOf(problem, piece, goals.size);
       if (parts.length === 0) {
         // Nothing is between its ends: the rest is rounding.
@@ -119,6 +124,10 @@ interface Piece {
   readonly rows: Float64Array;
   readonly whole: number;
   readonly turns: Float64Array | null;
+  /** Is a tighter enclosure to be tried before it is cut? */
+  readonly tighten: boolean;
+  /** Was it tried, and worth its time? */
+  readonly tightened: boolean;
 }
 
 /** Of an effect, relative to the largest on the same output: what is smaller is not worth cutting for. */
@@ -168,12 +177,39 @@ const nothing = 2 ** -400;
 
 /** Bound a box; what holds on the box that it is part of holds too. */
 function pieceOf(problem: SearchProblem, box: Range, before: Piece | null): Piece {
-  const { partials, free, outputs, norm, conversion, clock } = problem;
+  const { partials, clock } = problem;
   clock.spend(partials.work);
+  const { turns, ...found } = partials.on(box);
+  const tighten = partials.tight !== undefined && (before?.tightened ?? true);
+  return { ...normed(problem, found, before), box, turns, tighten, tightened: false };
+}
+
+/** The same piece by the tighter enclosure. Where that helps little, its parts go without. */
+function tightened(problem: SearchProblem, piece: Piece, score: (piece: Piece) => number): Piece {
+  const { tight } = problem.partials;
+  if (!tight) return { ...piece, tighten: false };
+  problem.clock.spend(tight.work);
+  const found = { ...piece, ...normed(problem, tight.on(piece.box), piece), tighten: false };
+  return { ...found, tightened: score(found) < helps * score(piece) };
+}
+
+/** The part of the score that a tighter enclosure must leave to be worth its time. */
+const helps = 0.8;
+
+/** Norms of what lies between `found`, and no more than held before. */
+function normed(
+  { free, outputs, norm, conversion, box }: SearchProblem,
+  found: Range,
+  before: Piece | null,
+): Pick<Piece, "low" | "high" | "rows" | "whole"> {
   const inputs = box.low.length;
-  const found = partials.on(box);
-  const low = found.low.map((v, k) => Math.max(Number.isNaN(v) ? Number.NEGATIVE_INFINITY : v, before?.low[k] ?? v));
-  const high = found.high.map((v, k) => Math.min(Number.isNaN(v) ? Number.POSITIVE_INFINITY : v, before?.high[k] ?? v));
+  const known = (v: number, k: number, end: "low" | "high", open: number) => {
+    const own = Number.isNaN(v) ? open : v;
+    const other = before?.[end][k] ?? own;
+    return end === "low" ? Math.max(own, other) : Math.min(own, other);
+  };
+  const low = found.low.map((v, k) => known(v, k, "low", Number.NEGATIVE_INFINITY));
+  const high = found.high.map((v, k) => known(v, k, "high", Number.POSITIVE_INFINITY));
   const n = free.length;
   const mid = new Float64Array(outputs * n);
   const radius = new Float64Array(outputs * n);
@@ -196,7 +232,7 @@ function pieceOf(problem: SearchProblem, box: Range, before: Piece | null): Piec
     Math.min(bound(1, o * n, (o + 1) * n), before?.rows[o] ?? Number.POSITIVE_INFINITY),
   );
   const all = outputs === 1 ? rows[0] : bound(outputs, 0, outputs * n);
-  return { box, low, high, rows, whole: Math.min(all, before?.whole ?? all), turns: found.turns };
+  return { low, high, rows, whole: Math.min(all, before?.whole ?? all) };
 }
 
 /** Look for witnesses in the middle of a piece. */
