@@ -85,11 +85,11 @@ function shared(a: Enclosure, { low, high }: Range): Enclosure {
 
 /** RecurJac, without the neurons whose slope is 0: nothing goes through them. */
 function recurred(weights: Factors["weights"], slopes: readonly Range[]): Range {
-  const alive = slopes.map(({ low, high }) => {
-    const on = Array.from(low.keys()).filter((j) => low[j] !== 0 || high[j] !== 0);
-    // A layer has at least one.
-    return on.length > 0 ? on : [0];
-  });
+  const alive = slopes.map(({ low, high }) => Array.from(low.keys()).filter((j) => low[j] !== 0 || high[j] !== 0));
+  if (alive.some((on) => on.length === 0)) {
+    const zero = new Float64Array(weights[weights.length - 1].rows * weights[0].cols);
+    return { low: zero, high: zero };
+  }
   const pick = (v: Float64Array, on: readonly number[]) => Float64Array.from(on, (j) => v[j]);
   const affine = weights.map((W, t) => {
     const rows = alive[t] ?? Array.from({ length: W.rows }, (_, r) => r);

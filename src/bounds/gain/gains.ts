@@ -152,11 +152,16 @@ export async function gains(network: Network, options: GainOptions): Promise<Gai
       const found = await answer(said, unmoved(count, size), null);
       return { ...stated, ...found, pieces: 1, seconds: passed.elapsed(), status: "done" };
     }
-    const partials = partialsOf(subject);
+    const partials = partialsOf(subject, free, clock.fits);
+    if (partials.work > tooMuch) {
+      const rule = `slopes by ${free.length} inputs on one box must not take more than ${tooMuch} operations`;
+      throw new UsageError(
+        `gains: ${rule}, got about ${partials.work.toPrecision(2)}; let fewer inputs vary (low = high), or ask lipschitz for one constant`,
+      );
+    }
     const { rise, work } = risen;
-    const spend = () => clock.spend(1e5 + 7 * work);
     const frame = { box, free, outputs: count, norm, conversion };
-    const witnesses = witnessesOf({ ...frame, rise, reached: gap / 10, spend });
+    const witnesses = witnessesOf({ ...frame, rise, reached: gap / 10, work: 1e5 + 7 * work, clock });
     const source = random(seed).fork("gains");
     for (const x of firstPoints(box, free, Math.min(firstCount, pieces), () => source.uniform())) {
       await clock.pause();
@@ -209,6 +214,9 @@ function firstPoints(
 }
 
 const firstCount = 200;
+
+/** Multiply-adds of one box, which is always finished: minutes. */
+const tooMuch = 1e11;
 
 interface Said {
   readonly inputs: readonly FullQuantity[];

@@ -19,13 +19,14 @@ import { workOf } from "../work.ts";
 import type { Partials } from "./partials.ts";
 
 /**
- * Prepare the walk.
+ * Prepare the walk along the inputs that vary; slopes along others are not asked for, and said to be 0.
  *
  *     affine g:      q(g) = A q,   of one number: q(g) = [s, S] q,   products: q(a b) = q(a) b + a q(b)
  *     |g(x) - g(c)| <= sum over inputs of |q_i| |x_i - c_i|,   c the middle of the box
  */
-export function partialsOfGraph(subject: Subject, flow: Flow): Partials {
-  const inputs = subject.size;
+export function partialsOfGraph(subject: Subject, flow: Flow, free: readonly number[]): Partials {
+  const { size } = subject;
+  const inputs = free.length;
   const fixed = fixedValues();
   const still = new Map<Node, Range>();
   for (const node of flow.varying) {
@@ -42,8 +43,9 @@ export function partialsOfGraph(subject: Subject, flow: Flow): Partials {
   const work = 1e5 + 8 * once * (inputs + 2);
   const on: Partials["on"] = (box) => {
     const { mid, radius } = middleOf(box);
+    const reach = free.map((i) => radius[i]);
     const known = new Map<Node, Known>([
-      [flow.input, { at: box, middle: { low: mid, high: mid }, quotients: units(inputs) }],
+      [flow.input, { at: box, middle: { low: mid, high: mid }, quotients: units(size, free) }],
     ]);
     const knownOf = (i: Node): Known =>
       known.get(i) ?? { at: still.get(i) as Range, middle: still.get(i) as Range, quotients: null };
@@ -69,11 +71,16 @@ export function partialsOfGraph(subject: Subject, flow: Flow): Partials {
         const { low, high } = move(places)?.rise ?? rest(places, at);
         return { low: low.map((v, k) => (stays[k] ? 0 : v)), high: high.map((v, k) => (stays[k] ? 0 : v)) };
       });
-      known.set(node, { at: both(at, around(middle, quotients, radius)), middle, quotients });
+      known.set(node, { at: both(at, around(middle, quotients, reach)), middle, quotients });
     }
-    const rows = knownOf(flow.output).quotients ?? units(inputs).map(() => anything(subject.outputs));
-    const side = (of: "low" | "high") =>
-      Float64Array.from({ length: subject.outputs * inputs }, (_, k) => rows[k % inputs][of][Math.floor(k / inputs)]);
+    const rows = knownOf(flow.output).quotients ?? free.map(() => anything(subject.outputs));
+    const side = (of: "low" | "high") => {
+      const found = new Float64Array(subject.outputs * size);
+      free.forEach((i, k) => {
+        for (let o = 0; o < subject.outputs; o++) found[o * size + i] = rows[k][of][o];
+      });
+      return found;
+    };
     return { low: side("low"), high: side("high"), turns: null };
   };
   return {
@@ -97,8 +104,8 @@ interface Known {
   readonly quotients: readonly Range[] | null;
 }
 
-function units(n: number): readonly Range[] {
-  return Array.from({ length: n }, (_, i) => {
+function units(n: number, free: readonly number[]): readonly Range[] {
+  return free.map((i) => {
     const e = new Float64Array(n);
     e[i] = 1;
     return { low: e, high: e };
@@ -106,7 +113,7 @@ function units(n: number): readonly Range[] {
 }
 
 /** Where a node can be at most so far from the middle. */
-function around({ low, high }: Range, quotients: readonly Range[], radius: Float64Array): Range {
+function around({ low, high }: Range, quotients: readonly Range[], radius: readonly number[]): Range {
   const reach = low.map((_, k) =>
     quotients.reduce(
       (sum, q, i) => addUp(sum, timesUp(Math.max(Math.abs(q.low[k]), Math.abs(q.high[k])), radius[i])),

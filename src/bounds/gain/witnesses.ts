@@ -5,6 +5,7 @@ import { matrixOperator } from "../../linalg/operator.ts";
 import { powerIteration } from "../../linalg/power.ts";
 import { down, up } from "../../linalg/rounding.ts";
 import type { Norm, Witness } from "../bound.ts";
+import type { Budget } from "../budget.ts";
 import type { Range } from "../domain.ts";
 import { attaining, lengthOf } from "../length.ts";
 import type { Rise } from "../lowerBounds/enclosure.ts";
@@ -39,8 +40,9 @@ export interface WitnessProblem {
   readonly conversion: Conversion;
   /** How near two points are to come to what is promised, relative; what is nearer counts as the same. */
   readonly reached: number;
-  /** Says that an enclosure of a difference is made. */
-  spend(): void;
+  /** Work of one enclosure of a difference, and what it is taken from: a look ends where that is over. */
+  readonly work: number;
+  readonly clock: Budget;
 }
 
 /** Nothing is shown yet. */
@@ -52,7 +54,8 @@ export function witnessesOf({
   norm,
   conversion,
   reached,
-  spend,
+  work,
+  clock,
 }: WitnessProblem): Witnesses {
   const inputs = box.low.length;
   const none: Shown = { value: 0, witness: null };
@@ -62,7 +65,7 @@ export function witnessesOf({
   const rows: Shown[] = new Array(outputs).fill(none);
   const whole = { shown: none };
   const rise: Rise = (x, y) => {
-    spend();
+    clock.spend(work);
     return enclosed(x, y);
   };
 
@@ -123,6 +126,8 @@ export function witnessesOf({
             );
           });
         if (!wanted()) continue;
+        await clock.pause();
+        if (clock.expired) return;
         const e = new Float64Array(inputs);
         e[i] = 1;
         for (const pair of pairsIn(box, x, e)) {
@@ -135,7 +140,8 @@ export function witnessesOf({
       const scaled = (o: number) => Float64Array.from(free, (i) => scaledDown(at(o, i), conversion.scaled(o, i)));
       const J = Array.from({ length: outputs }, (_, o) => scaled(o));
       const along = async (v: Float64Array, wanted: () => boolean) => {
-        if (!wanted()) return;
+        await clock.pause();
+        if (clock.expired || !wanted()) return;
         const direction = new Float64Array(inputs);
         free.forEach((i, k) => {
           direction[i] = v[k] * unit[i];
