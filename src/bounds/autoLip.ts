@@ -63,7 +63,8 @@ export async function autoLip(
   const clock = budget(options);
   const { x, y } = subject.at(1, "float64");
   const { onProgress, domain } = options;
-  const propagation = await propagate(fusedFlow(x, y), norm, clock, onProgress, domain, subject.norms);
+  const fused = fusedFlow(x, y, { normalisations: (domain?.kind ?? "global") === "global" });
+  const propagation = await propagate(fused, norm, clock, onProgress, domain, subject.norms);
   const { status, missing, flow } = propagation;
   const value = propagation.constantOf(flow.output);
   const bound: UpperBound = {

@@ -7,7 +7,7 @@ import { constant } from "../../graph/leaf.ts";
 import { writeNetwork } from "../../onnx/network.ts";
 import { parseOnnx } from "../../onnx/read.ts";
 import { add, cast, div, greater, maximum, minimum, mul, neg, pow, sub, where } from "../../ops/arith.ts";
-import { sum } from "../../ops/broadcast.ts";
+import { broadcastTo, sum } from "../../ops/broadcast.ts";
 import { concat, reshape, sliceAxis, unsqueeze } from "../../ops/movement.ts";
 import { clip, erf, hardSigmoid, relu, sigmoid, softplus, sqrt, tanh } from "../../ops/pointwise.ts";
 import { averagePool } from "../../ops/pool.ts";
@@ -430,3 +430,75 @@ function rangeOf({ input, output, varying, varies }: Flow, box: Range): Range {
   }
   return known.get(output) as Range;
 }
+
+/** c / sqrt(mean c^2 + e), and c less its mean. */
+const overSpread = (c: Node, axes: readonly number[], e: number) =>
+  div(c, broadcastTo(sqrt(add(mean(mul(c, c), axes, true), e)), c.shape));
+const centred = (x: Node, axes: readonly number[]) => sub(x, broadcastTo(mean(x, axes, true), x.shape));
+
+/** The name, the l2 constant, the sample, and the network. */
+const normalisations: readonly (readonly [string, number, readonly number[], (x: Node) => Node])[] = [
+  ["of root mean squares", 10, [5], (x) => overSpread(x, [1], 0.01)],
+  ["of a layer", 10, [5], (x) => overSpread(centred(x, [1]), [1], 0.01)],
+  ["of every instance", 10, [2, 3, 2], (x) => overSpread(centred(x, [2, 3]), [2, 3], 0.01)],
+  ["by a power and a sum", 2, [4], (x) => div(x, broadcastTo(sqrt(add(sum(pow(x, 2), [1], true), 0.25)), x.shape))],
+  [
+    "by a reciprocal",
+    10,
+    [5],
+    (x) => mul(x, broadcastTo(div(1, sqrt(add(mean(mul(x, x), [1], true), 0.01))), x.shape)),
+  ],
+];
+
+describe("normalisations", () => {
+  it.each(normalisations)("have a constant everywhere: %s", async (_, exact, sample, f) => {
+    const found = await value(f, 2, [...sample]);
+    expect(found).toBeGreaterThanOrEqual(exact);
+    expect(found).toBeLessThan(exact * (1 + 1e-8));
+    // In every norm above every quotient of pairs, and near to some: the slope is largest near 0.
+    const source = random(5);
+    const { x, y } = subjectOf(functionOf(sample, f)).at(1, "float64");
+    const run = asFunction(y, x);
+    const n = sample.reduce((a, b) => a * b, 1);
+    const draw = (size: number) => Float64Array.from({ length: n }, () => size * source.normal());
+    for (const norm of norms) {
+      const upper = await value(f, norm, [...sample]);
+      let nearest = 0;
+      for (let k = 0; k < 600; k++) {
+        const [a, d] = [draw(10 ** (1 - 4 * source.uniform())), draw(1e-4)];
+        const [fa, fb] = [run(a), run(a.map((v, i) => v + d[i]))];
+        const rise = lengthIn(
+          fa.map((v, i) => v - fb[i]),
+          norm,
+        );
+        nearest = Math.max(nearest, rise / lengthIn(d, norm) / upper);
+      }
+      expect(nearest).toBeLessThan(1 + 1e-6);
+      expect(nearest).toBeGreaterThan(0.3);
+    }
+  });
+
+  it.each<[string, (x: Node) => Node]>([
+    ["with nothing under the root", (x) => div(x, broadcastTo(sqrt(mean(mul(x, x), [1], true)), x.shape))],
+    ["with less than nothing under the root", (x) => overSpread(x, [1], -1)],
+    ["of something else", (x) => div(x, broadcastTo(sqrt(add(mean(mul(tanh(x), tanh(x)), [1], true), 1)), x.shape))],
+    [
+      "by the spread of other groups",
+      (x) => {
+        const r = reshape(x, [1, 2, 2]);
+        const spread = sqrt(add(mean(mul(r, r), [2], true), 1));
+        return reshape(div(r, broadcastTo(reshape(spread, [1, 1, 2]), r.shape)), x.shape);
+      },
+    ],
+  ])("are no normalisation and have none: %s", async (_, f) => {
+    expect(await value(f, 2, [4])).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it("keep their parts on a box, where those have smaller constants", async () => {
+    const subject = subjectOf(functionOf([2], (x) => overSpread(x, [1], 1e-4)));
+    const box = { kind: "box", low: [1, 1], high: [1.1, 1.1] } as const;
+    const { bound } = await autoLip(subject, 2, { domain: box });
+    expect(bound.value).toBeLessThan(10);
+    expect((await autoLip(subject, 2)).bound.value).toBeCloseTo(100, 6);
+  });
+});

@@ -14,10 +14,19 @@ import type { Composition } from "./composition.ts";
 import { gateBehaviour } from "./gates.ts";
 import { kinkedBehaviour } from "./kinked.ts";
 import { lengthOf } from "./lengths.ts";
+import { normalisationOf } from "./normalisations.ts";
 import { isMove, type Pair, pairsOf } from "./sorts.ts";
 
+export interface Fusing {
+  /**
+   * Shall a normalisation be one node? It then has a constant everywhere; its parts have smaller ones where the spread of a group is known to stay large, as around a
+   * sample. Default false.
+   */
+  readonly normalisations?: boolean;
+}
+
 /** The flow between two nodes with every composition that is recognised in it as one node. */
-export function fusedFlow(x: Node, y: Node): Flow {
+export function fusedFlow(x: Node, y: Node, { normalisations = false }: Fusing = {}): Flow {
   const fixed = fixedValues();
   const made = new Map<Node, Node>();
   const place = new Map<Node, number>();
@@ -35,6 +44,11 @@ export function fusedFlow(x: Node, y: Node): Flow {
     if (composition && stated) found.set(node, { x: composition.x, stated });
     const length = lengthOf(node, varies, fixed);
     if (length) found.set(node, { x: length.x, stated: { name: "Length", behaviour: length.behaviour, pairs: null } });
+    const normalised = normalisations ? normalisationOf(node, varies, fixed) : null;
+    if (normalised) {
+      const { x: of, behaviour } = normalised;
+      found.set(node, { x: of, stated: { name: "Normalisation", behaviour, pairs: null } });
+    }
   }
   if (found.size === 0) return flowOf(x, y);
   for (const node of order) {

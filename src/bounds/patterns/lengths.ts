@@ -38,17 +38,17 @@ export function lengthOf(
   return null;
 }
 
-// --- internal ---
-
-const longest = 20;
-
 /** x of x x or x^2. */
-function squared({ op, inputs: [a, b] }: Node, fixed: (node: Node) => Fixed): Node | null {
+export function squared({ op, inputs: [a, b] }: Node, fixed: (node: Node) => Fixed): Node | null {
   if (op.computes === "product") return a === b ? a : null;
   if (op.computes !== "power") return null;
   const power = numberOf(fixed(b));
   return power && isExactly(power, 2) ? a : null;
 }
+
+// --- internal ---
+
+const longest = 20;
 
 /** A map with entries >= 0 and a translation >= 0: its largest sums of a column and of a row, and how many of its results a number is in. */
 function positiveStep(node: Node, varies: ReadonlySet<Node>, fixed: (node: Node) => Fixed) {
