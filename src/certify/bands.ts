@@ -92,7 +92,7 @@ export async function errorBands(network: Network, options: BandOptions): Promis
   }
   const { x, y } = subject.at(1, "float64");
   const clock = budget({ signal, seconds: limit / 2 });
-  const flow = fusedFlow(x, y);
+  const flow = fusedFlow(x, y, { normalisations: true });
   const propagation = await propagate(flow, norm, clock, (part) => onProgress?.(0.3 + 0.4 * part));
   const { missing } = propagation;
   if (missing) {

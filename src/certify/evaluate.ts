@@ -204,7 +204,7 @@ async function prepare(
   const { x, y } = subject.at(1, "float64");
   const clock = budget({ signal, seconds: options.limit });
   const walking = budget({ signal, ...(options.limit === undefined ? {} : { seconds: 0.4 * options.limit }) });
-  const flow = fusedFlow(x, y);
+  const flow = fusedFlow(x, y, { normalisations: true });
   const propagation = await propagate(flow, norm, walking, (part) => onProgress?.(0.4 * part));
   const { missing } = propagation;
   const without = `certify: ${subject.name} has no proved constant: node ${missing?.node}: ${missing?.why}`;

@@ -43,11 +43,15 @@ export function fusedFlow(x: Node, y: Node, { normalisations = false }: Fusing =
     const stated = composition && statedOf(composition);
     if (composition && stated) found.set(node, { x: composition.x, stated });
     const length = lengthOf(node, varies, fixed);
-    if (length) found.set(node, { x: length.x, stated: { name: "Length", behaviour: length.behaviour, pairs: null } });
+    if (length)
+      found.set(node, {
+        x: length.x,
+        stated: { name: "Length", behaviour: length.behaviour, pairs: null, apart: true },
+      });
     const normalised = normalisations ? normalisationOf(node, varies, fixed) : null;
     if (normalised) {
       const { x: of, behaviour } = normalised;
-      found.set(node, { x: of, stated: { name: "Normalisation", behaviour, pairs: null } });
+      found.set(node, { x: of, stated: { name: "Normalisation", behaviour, pairs: null, apart: true } });
     }
   }
   if (found.size === 0) return flowOf(x, y);
@@ -73,6 +77,8 @@ interface Stated {
   readonly name: string;
   readonly behaviour: Behaviour;
   readonly pairs: readonly Pair[] | null;
+  /** Has it simpler parts for whoever has no rule for the whole? Default: where it sorts pairs. */
+  readonly apart?: boolean;
 }
 
 interface StatedAttrs {
@@ -120,7 +126,7 @@ function attrsOf(y: Node, { x, stated }: { readonly x: Node; readonly stated: St
 const byName = new Map<string, Op<StatedAttrs>>();
 const ops = new Set<Op<StatedAttrs>>();
 
-function opOf({ name, pairs }: Stated): Op<StatedAttrs> {
+function opOf({ name, pairs, apart = pairs !== null }: Stated): Op<StatedAttrs> {
   const known = byName.get(name);
   if (known) return known;
   const op: Op<StatedAttrs> = {
@@ -130,7 +136,7 @@ function opOf({ name, pairs }: Stated): Op<StatedAttrs> {
     behaviour: (y) => y.attrs.behaviour,
     composed: (y, [x]) => y.attrs.rebuild(x),
     ...(pairs && { order: "rises" as const }),
-    parts: (y) => (y.attrs.pairs ? y.attrs.rebuild(y.inputs[0]) : null),
+    ...(apart && { parts: (y: Node<StatedAttrs>) => y.attrs.rebuild(y.inputs[0]) }),
     evaluate: (y, [x]) => y.attrs.evaluate(x),
     onnx: (y, build) => build.value(y.attrs.rebuild(y.inputs[0])),
   };
