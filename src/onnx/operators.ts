@@ -3,6 +3,7 @@ export * from "./operators/arithmetic.ts";
 export * from "./operators/indexing.ts";
 export * from "./operators/normalization.ts";
 export * from "./operators/pointwise.ts";
+export * from "./operators/products.ts";
 export * from "./operators/quantized.ts";
 export * from "./operators/reduction.ts";
 export * from "./operators/resize.ts";

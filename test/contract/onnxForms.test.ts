@@ -173,6 +173,49 @@ const forms: Readonly<Record<string, ModelOf & { readonly free?: number }>> = {
     ],
     tensors: { k: tensor([1], [], "int64") },
   },
+  "Einsum: a matrix, and its sums": {
+    inputs: { x: ["batch", 3] },
+    free: 4,
+    nodes: [
+      { op: "Einsum", in: ["x", "w"], out: ["z"], attributes: { equation: "bi,ji->bj" } },
+      ...one("Einsum", ["z", "z"], { equation: "bj,bj->bj" }),
+    ],
+    tensors: { w: weights(5, 3) },
+  },
+  "Einsum: heads": {
+    inputs: { x: [2, 4, 6] },
+    nodes: [
+      { op: "Reshape", in: ["x", "s"], out: ["h"] },
+      { op: "Einsum", in: ["h", "w"], out: ["z"], attributes: { equation: "bnhd,hde->bhne" } },
+      { op: "Einsum", in: ["z", "z"], out: ["a"], attributes: { equation: "bhne,bhme->bhnm" } },
+      ...one("Einsum", ["a", "h"], { equation: "bhnm,bmhd->bnhd" }),
+    ],
+    tensors: { s: ints(2, 4, 3, 2), w: weights(3, 2, 2) },
+  },
+  "Einsum: of one tensor, without an arrow, and an outer product": {
+    inputs: { x: [3, 2, 4] },
+    nodes: [
+      { op: "Einsum", in: ["x"], out: ["t"], attributes: { equation: "ijk->ki" } },
+      { op: "Einsum", in: ["t", "w"], out: ["u"], attributes: { equation: "ki, kl" } },
+      ...one("Einsum", ["u", "v"], { equation: "il,m->lim" }),
+    ],
+    tensors: { w: weights(4, 5), v: weights(2) },
+  },
+  "CumSum, every way": {
+    inputs: { x: [2, 3, 4] },
+    nodes: [
+      { op: "CumSum", in: ["x", "two"], out: ["a"] },
+      { op: "CumSum", in: ["a", "one"], out: ["b"], attributes: { exclusive: 1 } },
+      { op: "CumSum", in: ["b", "zero"], out: ["c"], attributes: { reverse: 1 } },
+      ...one("CumSum", ["c", "last"], { exclusive: 1, reverse: 1 }),
+    ],
+    tensors: {
+      two: tensor([2], [], "int64"),
+      one: tensor([1], [], "int64"),
+      zero: tensor([0], [], "int64"),
+      last: tensor([-1], [], "int64"),
+    },
+  },
   "MatMul and Add": {
     inputs: { x: ["batch", 3] },
     free: 4,
