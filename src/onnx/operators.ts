@@ -2,6 +2,7 @@
 export * from "./operators/arithmetic.ts";
 export * from "./operators/indexing.ts";
 export * from "./operators/normalization.ts";
+export * from "./operators/places.ts";
 export * from "./operators/pointwise.ts";
 export * from "./operators/products.ts";
 export * from "./operators/quantized.ts";

@@ -201,6 +201,45 @@ const forms: Readonly<Record<string, ModelOf & { readonly free?: number }>> = {
     ],
     tensors: { w: weights(4, 5), v: weights(2) },
   },
+  "GatherND, behind an axis and of slices": {
+    inputs: { x: [2, 3, 4] },
+    nodes: [
+      { op: "GatherND", in: ["x", "i"], out: ["a"], attributes: { batch_dims: 1 } },
+      ...one("GatherND", ["a", "j"]),
+    ],
+    tensors: {
+      i: tensor([0, 2, -1, 1, 0, 1, 2, 2], [2, 2, 2], "int64"),
+      j: tensor([1, 0, -1, 1], [2, 2], "int64"),
+    },
+  },
+  "GatherElements and ScatterElements": {
+    inputs: { x: [3, 4] },
+    nodes: [
+      { op: "GatherElements", in: ["x", "i"], out: ["a"], attributes: { axis: 1 } },
+      ...one("ScatterElements", ["x", "j", "a"], { axis: 0 }),
+    ],
+    tensors: { i: tensor([3, 0, -1, 1], [2, 2], "int64"), j: tensor([2, 0, 0, -1], [2, 2], "int64") },
+  },
+  "ScatterND, of slices and numbers": {
+    inputs: { x: [3, 4] },
+    nodes: [
+      { op: "Slice", in: ["x", "from", "to"], out: ["rows"] },
+      { op: "ScatterND", in: ["x", "i", "rows"], out: ["a"] },
+      ...one("ScatterND", ["a", "j", "u"]),
+    ],
+    tensors: {
+      from: ints(0),
+      to: ints(2),
+      i: tensor([2, 0], [2, 1], "int64"),
+      j: tensor([0, 0, 1, -1], [2, 2], "int64"),
+      u: weights(2),
+    },
+  },
+  "OneHot of known indices": {
+    inputs: { x: [2, 3] },
+    nodes: [{ op: "OneHot", in: ["i", "d", "v"], out: ["h"], attributes: { axis: 0 } }, ...one("MatMul", ["x", "h"])],
+    tensors: { i: tensor([0, -1], [2], "int64"), d: tensor([3], [], "int64"), v: tensor([-1, 2], [2]) },
+  },
   "CumSum, every way": {
     inputs: { x: [2, 3, 4] },
     nodes: [
