@@ -6,6 +6,7 @@ import { arithmetic } from "./operators/arithmetic.ts";
 import { constants } from "./operators/constants.ts";
 import { linear } from "./operators/linear.ts";
 import { movement } from "./operators/movement.ts";
+import { places } from "./operators/places.ts";
 import { pointwise } from "./operators/pointwise.ts";
 import { windows } from "./operators/windows.ts";
 
@@ -17,6 +18,7 @@ export const drawn: Readonly<Record<string, Drawn>> = {
   ...windows,
   ...movement,
   ...constants,
+  ...places,
 };
 
 export interface Generated {
