@@ -1,8 +1,10 @@
 /** @file ONNX operators with a window: convolutions and pools. Padding may be asked for by its effect (`auto_pad`, `output_shape`) and is computed here. */
 import type { Node } from "../../graph/graph.ts";
-import { add } from "../../ops/arith.ts";
+import { add, mul } from "../../ops/arith.ts";
+import { sum } from "../../ops/broadcast.ts";
 import * as convolution from "../../ops/conv.ts";
 import { reshape } from "../../ops/movement.ts";
+import { abs, sqrt } from "../../ops/pointwise.ts";
 import * as pools from "../../ops/pool.ts";
 import { ReadError } from "../../tensor/errors.ts";
 import { type Shape, sameShape, showShape, sizeOf } from "../../tensor/shape.ts";
@@ -54,7 +56,40 @@ export const AveragePool: Operator = (c) => {
 export const GlobalAveragePool: Operator = (c) => [pools.globalAveragePool(checkTaps(c.input(0)))];
 export const GlobalMaxPool: Operator = (c) => [pools.globalMaxPool(checkTaps(c.input(0)))];
 
+/** The l1 or l2 norm of each window; what is outside the image is 0. */
+export const LpPool: Operator = (c) => {
+  const x = c.input(0);
+  const window = steps(c, kernelOf(c, null));
+  if (autoPadOf(c) !== "NOTSET" && autoPadOf(c) !== "VALID") throw new Refusal("SAME is not read: export with pads");
+  if (c.attributes.int("ceil_mode", 0) !== 0) throw new Refusal("ceil_mode is not read");
+  const pads = poolPadsOf(c, x.shape.slice(2), window);
+  checkPool(x.shape.slice(2), window, pads);
+  const taps = sizeOf(window.kernel);
+  return [inPower(c, x, (v) => mul(pools.averagePool(v, { ...window, pads, countPads: true, ceil: false }), taps))];
+};
+
+export const GlobalLpPool: Operator = (c) => {
+  const x = checkTaps(c.input(0));
+  return [
+    inPower(c, x, (v) =>
+      sum(
+        v,
+        v.shape.slice(2).map((_, i) => i + 2),
+        true,
+      ),
+    ),
+  ];
+};
+
 // --- internal ---
+
+/** Sums of |x|, or the root of sums of squares. */
+function inPower(c: Call, x: Node, summed: (v: Node) => Node): Node {
+  const p = c.attributes.int("p", 2);
+  if (p === 1) return summed(abs(x));
+  if (p !== 2) throw new Refusal(`only p = 1 and p = 2 are read, got ${p}`);
+  return sqrt(summed(mul(x, x)));
+}
 
 /** Pads that leave the asked size. What is too little is added at the end where `output_shape` asks for it; with SAME there is less. */
 function croppedTo(

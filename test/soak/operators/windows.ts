@@ -21,6 +21,25 @@ const global =
   (g, x) =>
     g.add(op, [x], {}, [x.shape[0], x.shape[1], ...x.shape.slice(2).map(() => 1)]);
 
+const lpPool: Emit = (g, x) => {
+  const [n, channels, ...space] = x.shape;
+  const kernel = space.map((d) => g.integer(1, Math.min(3, d)));
+  const w = window(g, space, kernel, { dilations: g.opset >= 18 && g.chance(0.3), ceil: false, same: false });
+  if (!w) return null;
+  return g.add("LpPool", [x], { kernel_shape: kernel, ...w.attributes, p: g.pick([1, 2, 2, undefined]) }, [
+    n,
+    channels,
+    ...w.space,
+  ]);
+};
+
+const globalLpPool: Emit = (g, x) =>
+  g.add("GlobalLpPool", [x], { p: g.pick([1, 2, undefined]) }, [
+    x.shape[0],
+    x.shape[1],
+    ...x.shape.slice(2).map(() => 1),
+  ]);
+
 const epsilon = (g: Builder) => (g.chance(0.5) ? { epsilon: { float: g.pick([1e-5, 0.1, 1]) } } : {});
 
 const batchNorm: Emit = (g, x) => {
@@ -147,6 +166,8 @@ export const windows: Readonly<Record<string, Drawn>> = {
   AveragePool: { kinds: float, ranks: [3, 5], emit: pool("AveragePool") },
   GlobalAveragePool: { kinds: float, ranks: [3, 5], emit: global("GlobalAveragePool") },
   GlobalMaxPool: { kinds: float, ranks: [3, 5], emit: global("GlobalMaxPool") },
+  LpPool: { kinds: float, ranks: [3, 5], emit: lpPool },
+  GlobalLpPool: { kinds: float, ranks: [3, 5], emit: globalLpPool },
   BatchNormalization: { kinds: float, ranks: [2, 5], emit: batchNorm },
   InstanceNormalization: { kinds: float, ranks: [3, 5], emit: ofVarying(instanceNorm) },
   LayerNormalization: { kinds: float, since: 17, ranks: [2, 4], emit: ofVarying(layerNorm) },
