@@ -481,6 +481,7 @@ describe("normalisations", () => {
   it.each<[string, (x: Node) => Node]>([
     ["with nothing under the root", (x) => div(x, broadcastTo(sqrt(mean(mul(x, x), [1], true)), x.shape))],
     ["with less than nothing under the root", (x) => overSpread(x, [1], -1)],
+    ["under the root of a product, which has no axes", (x) => div(x, sqrt(add(mul(x, x), 1)))],
     ["of something else", (x) => div(x, broadcastTo(sqrt(add(mean(mul(tanh(x), tanh(x)), [1], true), 1)), x.shape))],
     [
       "by the spread of other groups",

@@ -94,7 +94,7 @@ function groupsUnder(node: Node, of: Node, varies: ReadonlySet<Node>, fixed: (no
     Number.POSITIVE_INFINITY,
   );
   if (!(added > 0 && added < Number.POSITIVE_INFINITY)) return null;
-  const { axes } = a.attrs as { readonly axes?: readonly number[] };
+  const axes = (a.attrs as { readonly axes?: readonly number[] } | null)?.axes;
   if (a.op.order !== "adds" || a.inputs.length !== 1 || !axes) return null;
   const [from] = a.inputs;
   const kept = from.shape.map((d, i) => (axes.includes(i) ? 1 : d));
