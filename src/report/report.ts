@@ -69,7 +69,7 @@ const definitions = ({ certified }: RunRecord): string =>
     "Proved means: for every input of the network with its stored weights, in exact arithmetic. Seen means: at inputs that were tried.",
     ...(certified
       ? [
-          "A certified radius is a margin over the proved constant of the difference of two outputs; of a smooth network its proved curvature may enlarge it.",
+          "A certified radius is a margin over the proved constant of the difference of two outputs; the linear walk around the sample, or of a smooth network its proved curvature, may enlarge it.",
         ]
       : []),
   ].join(" ");
