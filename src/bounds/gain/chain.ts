@@ -3,7 +3,7 @@ import { matrix } from "../../linalg/matrix.ts";
 import { down, up } from "../../linalg/rounding.ts";
 import type { WrittenChain } from "../chain/written.ts";
 import type { Range } from "../domain.ts";
-import { ranges, slopesOn } from "../local/ranges.ts";
+import { both, ranges, slopesOn } from "../local/ranges.ts";
 import { recurJacobians } from "../local/recurJac.ts";
 import type { Partials } from "./partials.ts";
 import { type Enclosure, type Factors, productsDown, transposed, withTransposed } from "./product.ts";
@@ -38,7 +38,7 @@ export function partialsOfChain({ chain, exact, error, shifts }: WrittenChain): 
       const behind = productsDown(factors, slopes);
       const before = productsDown(turned, [...slopes].reverse());
       let whole = withTransposed(behind[0], before[0]);
-      if (always) whole = shared(whole, recurred(weights, slopes));
+      if (always) whole = { ...whole, ...both(whole, recurred(weights, slopes)) };
       return { low: whole.low, high: whole.high, turns: turnsOf(slopes, behind, before) };
     },
     glance: products,
@@ -72,15 +72,6 @@ function recursionWork(weights: Factors["weights"]): number {
     }
   }
   return sum;
-}
-
-/** What two enclosures of the same matrix share. */
-function shared(a: Enclosure, { low, high }: Range): Enclosure {
-  return {
-    ...a,
-    low: a.low.map((v, k) => Math.max(v, low[k])),
-    high: a.high.map((v, k) => Math.min(v, high[k])),
-  };
 }
 
 /** RecurJac, without the neurons whose slope is 0: nothing goes through them. */

@@ -113,7 +113,7 @@ export interface Gains {
  *
  * The box is cut into pieces; on each all partial slopes are enclosed (interval Jacobians by a chain's ranges, or node by node in any graph), rounding included, kinks too: a
  * bound is of difference quotients, and derivatives are limits of those. Lower values are two points each, and the quotient that an enclosure of f(y) - f(x) proves.
- * Ends of the box count as the nearest numbers of the network's input.
+ * What is proved holds for every number of the network's input between the ends, rounded outward; witnesses lie between them.
  * Throws UsageError as `lipschitz` does, or where quantities do not fit; InternalError where a lower bound exceeds an upper one, which would be a fault of this library.
  */
 export async function gains(network: Network, options: GainOptions): Promise<Gains> {
@@ -128,9 +128,19 @@ export async function gains(network: Network, options: GainOptions): Promise<Gai
   const inputs = quantitiesOf("input", options.inputs, size);
   const outputs = quantitiesOf("output", options.outputs, count);
   const conversion = conversionOf(inputs, outputs);
-  const end = (of: ArrayLike<number>) => Float64Array.from(inputs, (_, i) => conversion.number(i, of[i]));
-  const box: Range = { low: end(domain.low), high: end(domain.high) };
-  const free = Array.from(box.low.keys()).filter((i) => box.low[i] < box.high[i]);
+  // Around the box of quantities for what is proved, within it for what is shown.
+  const ends = (of: ArrayLike<number>, side: 0 | 1) =>
+    Float64Array.from(inputs, (_, i) => conversion.number(i, of[i])[side]);
+  const box: Range = { low: ends(domain.low, 0), high: ends(domain.high, 1) };
+  const inner: Range = { low: ends(domain.low, 1), high: ends(domain.high, 0) };
+  const free = Array.from(box.low.keys()).filter((i) => domain.low[i] < domain.high[i]);
+  for (const i of box.low.keys()) {
+    if (free.includes(i) && inner.low[i] < inner.high[i]) continue;
+    // One number where the range holds no two.
+    const middle = box.low[i] / 2 + box.high[i] / 2;
+    inner.low[i] = middle;
+    inner.high[i] = middle;
+  }
   const clock = budget({
     seconds: options.seconds ?? usualWork,
     clock: options.seconds === undefined ? workClock() : (options.clock ?? machineClock),
@@ -161,9 +171,9 @@ export async function gains(network: Network, options: GainOptions): Promise<Gai
     }
     const { rise, work } = risen;
     const frame = { box, free, outputs: count, norm, conversion };
-    const witnesses = witnessesOf({ ...frame, rise, reached: gap / 10, work: 1e5 + 7 * work, clock });
+    const witnesses = witnessesOf({ ...frame, box: inner, rise, reached: gap / 10, work: 1e5 + 7 * work, clock });
     const source = random(seed).fork("gains");
-    for (const x of firstPoints(box, free, Math.min(firstCount, pieces), () => source.uniform())) {
+    for (const x of firstPoints(inner, free, Math.min(firstCount, pieces), () => source.uniform())) {
       await clock.pause();
       if (clock.expired) break;
       await tryPoint(partials, witnesses, clock, x);

@@ -11,7 +11,7 @@ import { fixedValues } from "../fixed.ts";
 import { lengthOf } from "../length.ts";
 import { nodeRange } from "../local/intervals.ts";
 import { both } from "../local/ranges.ts";
-import { anything, cornersOf, fixedRange, middleOf } from "../local/rules.ts";
+import { anything, cornersOf, fixedRange, middleOf, opened, timesEnds } from "../local/rules.ts";
 import { type Move, moveOf } from "../lowerBounds/enclosure.ts";
 import { addUp, timesUp } from "../norm/region.ts";
 import type { Subject } from "../subject.ts";
@@ -120,11 +120,7 @@ function around({ low, high }: Range, quotients: readonly Range[], radius: reado
       0,
     ),
   );
-  const found = { low: low.map((v, k) => down(v - reach[k])), high: high.map((v, k) => up(v + reach[k])) };
-  return {
-    low: found.low.map((v) => (Number.isNaN(v) ? Number.NEGATIVE_INFINITY : v)),
-    high: found.high.map((v) => (Number.isNaN(v) ? Number.POSITIVE_INFINITY : v)),
-  };
+  return opened({ low: low.map((v, k) => down(v - reach[k])), high: high.map((v, k) => up(v + reach[k])) });
 }
 
 type Places = Parameters<Move>[0];
@@ -166,7 +162,7 @@ function restOf(node: Node, varies: readonly boolean[]): Rest {
     // a'/b' - a/b = (a' - a - (a/b)(b' - b)) / b', and a/b is what the node is.
     return (from, at) => {
       const [a, b] = rises(from);
-      const lost = cornersOf(at, b, times);
+      const lost = cornersOf(at, b, timesEnds);
       const over = {
         low: a.low.map((v, k) => down(v - lost.high[k])),
         high: a.high.map((v, k) => up(v - lost.low[k])),
@@ -174,7 +170,7 @@ function restOf(node: Node, varies: readonly boolean[]): Rest {
       const { low, high } = from[1].at;
       const found = cornersOf(over, from[1].at, (x, y) => (x === 0 ? 0 : x / y));
       const apart = (k: number) => low[k] > 0 || high[k] < 0;
-      return open({
+      return opened({
         low: found.low.map((v, k) => (apart(k) ? v : Number.NEGATIVE_INFINITY)),
         high: found.high.map((v, k) => (apart(k) ? v : Number.POSITIVE_INFINITY)),
       });
@@ -225,15 +221,7 @@ function softmaxQuotients(node: Node, { low, high }: Range, at: Range): Range {
       l <= 0.5 && at.high[k] >= 0.5 ? 0.25 : Math.max(bendUp(clip(l)), bendUp(clip(at.high[k]))),
     ),
   };
-  return open(cornersOf({ low: least, high: most }, steepness, times));
+  return opened(cornersOf({ low: least, high: most }, steepness, timesEnds));
 }
 
 const zeros = ({ low }: Range): Range => ({ low: new Float64Array(low.length), high: new Float64Array(low.length) });
-
-const times = (a: number, b: number): number => (a === 0 || b === 0 ? 0 : a * b);
-
-/** What is no number says nothing. */
-const open = ({ low, high }: Range): Range => ({
-  low: low.map((v) => (Number.isNaN(v) ? Number.NEGATIVE_INFINITY : v)),
-  high: high.map((v) => (Number.isNaN(v) ? Number.POSITIVE_INFINITY : v)),
-});

@@ -1,5 +1,5 @@
 /** @file From slopes of a network to those of what its numbers stand for: physical units, and the scales in which changes are compared. Rounded outward, exact where nothing is to do. */
-import { down } from "../../linalg/rounding.ts";
+import { down, up } from "../../linalg/rounding.ts";
 import { UsageError } from "../../tensor/errors.ts";
 import type { Range } from "../domain.ts";
 
@@ -71,8 +71,8 @@ export interface Conversion {
   outputChange(o: number): Factor;
   /** What an input of the network stands for, rounded to nearest. */
   state(x: ArrayLike<number>): Float64Array;
-  /** The nearest input of the network. */
-  number(i: number, value: number): number;
+  /** Between which numbers of the network's input a value is. */
+  number(i: number, value: number): readonly [number, number];
 }
 
 export function conversionOf(inputs: readonly FullQuantity[], outputs: readonly FullQuantity[]): Conversion {
@@ -85,7 +85,11 @@ export function conversionOf(inputs: readonly FullQuantity[], outputs: readonly 
     inputChange: (i) => ({ times: [inputs[i].std], over: [inputs[i].scale] }),
     outputChange: (o) => ({ times: [outputs[o].std], over: [outputs[o].scale] }),
     state: (x) => Float64Array.from(inputs, ({ mean, std }, i) => mean + std * x[i]),
-    number: (i, value) => (value - inputs[i].mean) / inputs[i].std,
+    number(i, value) {
+      const { mean, std } = inputs[i];
+      const [low, high] = mean === 0 ? [value, value] : [down(value - mean), up(value - mean)];
+      return std === 1 ? [low, high] : [down(low / std), up(high / std)];
+    },
   };
 }
 

@@ -174,7 +174,7 @@ function batchSearch(
     const usual = forms.length > 0 ? await walker.lower(on, forms) : null;
     const open = usual ? forms.flatMap((_, k) => (usual.lower[k] > 0 ? [] : [k])) : [];
     const affords = Math.min(steps, Math.floor(tuning / (open.length * walker.tuningStep)));
-    if (usual && open.length > 0 && affords >= fewest) {
+    if (usual && open.length > 0 && tuning > 0 && affords >= Math.min(fewest, steps)) {
       const part = open.map((k) => forms[k]);
       const tuned = await walker.tuned(on, centers, part, affords);
       // A form keeps the line that lasts longer.

@@ -22,6 +22,15 @@ export const fixedRange = ({ data, error }: Fixed): Range =>
 export const sizesOf = ({ low, high }: Range): Float64Array =>
   low.map((l, i) => Math.max(Math.abs(l), Math.abs(high[i])));
 
+/** a b, where 0 times an infinite end is 0. */
+export const timesEnds = (a: number, b: number): number => (a === 0 || b === 0 ? 0 : a * b);
+
+/** What is no number says nothing. */
+export const opened = ({ low, high }: Range): Range => ({
+  low: low.map((v) => (Number.isNaN(v) ? Number.NEGATIVE_INFINITY : v)),
+  high: high.map((v) => (Number.isNaN(v) ? Number.POSITIVE_INFINITY : v)),
+});
+
 /** Middle and radius: |x - mid| <= radius. */
 export function middleOf({ low, high }: Range): { readonly mid: Float64Array; readonly radius: Float64Array } {
   const mid = low.map((l, i) => (l === high[i] ? l : l / 2 + high[i] / 2));

@@ -12,7 +12,7 @@ import type { Range } from "../domain.ts";
 import { fixedValues } from "../fixed.ts";
 import { nodeRange } from "../local/intervals.ts";
 import { activationRange, affineRange, both } from "../local/ranges.ts";
-import { anything, cornersOf, fixedRange, productRange } from "../local/rules.ts";
+import { anything, cornersOf, fixedRange, opened, productRange, timesEnds } from "../local/rules.ts";
 import type { Subject } from "../subject.ts";
 
 /** f(y) - f(x) lies in the range that is given, f the network in exact arithmetic on these two points of float64. */
@@ -145,7 +145,7 @@ export function moveOf(node: Node, varies: readonly boolean[], still: ReadonlyMa
   }
   if (own.kind === "unbounded" && own.local?.kind === "product" && varies[0] && varies[1]) {
     const elements = own.local.of === "elements";
-    const product = (a: Range, b: Range) => (elements ? cornersOf(a, b, times) : productRange(node, [a, b]));
+    const product = (a: Range, b: Range) => (elements ? cornersOf(a, b, timesEnds) : productRange(node, [a, b]));
     return ([a, b]) => ({
       rise: sum(product(a.rise as Range, b.there), product(a.at, b.rise as Range)),
       affine: false,
@@ -166,35 +166,27 @@ function alongSlopes(slopeOn: (low: number, high: number, k: number) => readonly
   for (let k = 0; k < low.length; k++) {
     const [a, b] = slopeOn(Math.min(at.low[k], there.low[k]), Math.max(at.high[k], there.high[k]), k);
     const [l, u] = [rise.low[k], rise.high[k]];
-    const ends = [a, b].flatMap((s) => [times(s, l), times(s, u)]);
+    const ends = [a, b].flatMap((s) => [timesEnds(s, l), timesEnds(s, u)]);
     // Slopes of 0 and 1 round nothing.
     const exact = (a === 0 || a === 1) && (b === 0 || b === 1);
     low[k] = exact ? Math.min(...ends) : down(Math.min(...ends));
     high[k] = exact ? Math.max(...ends) : up(Math.max(...ends));
   }
-  return open({ low, high });
+  return opened({ low, high });
 }
-
-const times = (a: number, b: number): number => (a === 0 || b === 0 ? 0 : a * b);
 
 const point = (x: Float64Array): Range => ({ low: x, high: x });
 
 const rangeOf = (still: ReadonlyMap<Node, Range>, node: Node): Range => still.get(node) as Range;
 
-/** What is no number says nothing. */
-const open = ({ low, high }: Range): Range => ({
-  low: low.map((v) => (Number.isNaN(v) ? Number.NEGATIVE_INFINITY : v)),
-  high: high.map((v) => (Number.isNaN(v) ? Number.POSITIVE_INFINITY : v)),
-});
-
 /** there - at; a number less itself is 0. */
 const apart = (at: Range, there: Range): Range => {
   const still = (k: number) => at.low[k] === at.high[k] && there.low[k] === there.high[k] && at.low[k] === there.low[k];
-  return open({
+  return opened({
     low: at.low.map((_, k) => (still(k) ? 0 : down(there.low[k] - at.high[k]))),
     high: at.low.map((_, k) => (still(k) ? 0 : up(there.high[k] - at.low[k]))),
   });
 };
 
 const sum = (a: Range, b: Range): Range =>
-  open({ low: a.low.map((v, k) => down(v + b.low[k])), high: a.high.map((v, k) => up(v + b.high[k])) });
+  opened({ low: a.low.map((v, k) => down(v + b.low[k])), high: a.high.map((v, k) => up(v + b.high[k])) });

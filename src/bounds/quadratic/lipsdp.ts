@@ -149,6 +149,12 @@ export function statusOf(endings: readonly Ending[]): Pick<UpperBound, "status" 
   if (endings.includes("time")) return { status: "stopped", why: "out of time: more would lower it" };
   if (endings.includes("steps"))
     return { status: "done", why: "all steps of the search are taken: more would lower it" };
+  if (endings.includes("no start")) {
+    return {
+      status: "done",
+      why: "the search had no start in the engine's arithmetic; multipliers are in closed form",
+    };
+  }
   return { status: "done" };
 }
 
