@@ -519,6 +519,28 @@ describe("readOnnx() refuses", () => {
     expect(refusal({ ...relu, nodes }).message).toMatch(/attribute "leak" is not known/);
   });
 
+  it("products and places that it cannot tell", () => {
+    const inputs = { x: [2, 3] };
+    const einsum = (equation: string, count = 1): ModelOf => ({
+      inputs,
+      nodes: [{ op: "Einsum", in: new Array<string>(count).fill("x"), out: ["y"], attributes: { equation } }],
+    });
+    expect(refusal(einsum("...i->...")).message).toMatch(/the ellipsis .* is not read/);
+    expect(refusal(einsum("ij,ij,ij->ij", 3)).message).toMatch(/more than two tensors/);
+    expect(reading(einsum("ijk->i"))).toThrow(/has 3 labels for input 0, which has 2 axes/);
+    expect(reading(einsum("ij->k"))).toThrow(/labels that no input has/);
+    const scatter = (indices: readonly number[], depth: number): ModelOf => ({
+      inputs,
+      nodes: [{ op: "ScatterND", in: ["x", "i", "u"], out: ["y"] }],
+      tensors: {
+        i: tensor(indices, [indices.length / depth, depth], "int64"),
+        u: tensor(new Array<number>(indices.length / depth).fill(0), [indices.length / depth]),
+      },
+    });
+    expect(refusal(scatter([0, 1, 0, 1], 2)).message).toMatch(/two updates of one place/);
+    expect(reading(scatter([0, 3], 2))).toThrow(/an index must be from -3 to 2, got 3/);
+  });
+
   it("what would be random", () => {
     const tensors = { r: tensor([0.5], []), t: tensor([1], [], "bool") };
     expect(refusal({ ...relu, nodes: [{ op: "Dropout", in: ["x", "r", "t"] }], tensors }).message).toMatch(/random/);
