@@ -1,5 +1,6 @@
 /** @file Small ONNX models for tests, written as records. */
 import { create, toBinary } from "@bufbuild/protobuf";
+import { irVersionOf } from "../src/onnx/opsets.ts";
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -21,6 +22,7 @@ export type Value =
   | Tensor
   | { readonly float: number }
   | { readonly floats: readonly number[] }
+  | { readonly strings: readonly string[] }
   | { readonly graph: true };
 
 export interface NodeOf {
@@ -84,7 +86,7 @@ export function modelOf(m: ModelOf): Uint8Array {
   return toBinary(
     ModelProtoSchema,
     create(ModelProtoSchema, {
-      irVersion: 8n,
+      irVersion: BigInt(Math.max(8, irVersionOf(m.opset ?? 17))),
       opsetImport: opsets.map(([domain, version]) => ({ domain, version: BigInt(version) })),
       graph,
       metadataProps: Object.entries(m.metadata ?? {}).map(([key, value]) => ({ key, value })),
@@ -99,6 +101,10 @@ function attribute(name: string, value: Value): AttributeProto {
   }
   if ("float" in value) return create(AttributeProtoSchema, { name, type: Kind.FLOAT, f: value.float });
   if ("floats" in value) return create(AttributeProtoSchema, { name, type: Kind.FLOATS, floats: [...value.floats] });
+  if ("strings" in value) {
+    const strings = value.strings.map((s) => new TextEncoder().encode(s));
+    return create(AttributeProtoSchema, { name, type: Kind.STRINGS, strings });
+  }
   if ("graph" in value) {
     return create(AttributeProtoSchema, { name, type: Kind.GRAPH, g: create(GraphProtoSchema, { name: "inner" }) });
   }

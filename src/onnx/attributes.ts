@@ -17,6 +17,7 @@ export interface Attributes {
   /** Whole numbers with all their digits, one or several. */
   wholes(name: string): readonly bigint[] | null;
   floats(name: string): readonly number[] | null;
+  strings(name: string): readonly string[] | null;
   tensor(name: string): Tensor | null;
   /** Attributes that change nothing here: seeds, hints, training. */
   ignore(...names: readonly string[]): void;
@@ -56,6 +57,7 @@ export function attributesOf(protos: readonly AttributeProto[]): Attributes {
       return a ? ((kindOf(a) === Kind.INT ? [a.i] : get(name, Kind.INTS)?.ints) ?? null) : null;
     },
     floats: (name) => get(name, Kind.FLOATS)?.floats.map((v) => finite(name, v)) ?? null,
+    strings: (name) => get(name, Kind.STRINGS)?.strings.map((s) => new TextDecoder().decode(s)) ?? null,
     tensor(name) {
       const a = get(name, Kind.TENSOR);
       if (!a) return null;
@@ -74,6 +76,7 @@ export function kindOf(a: AttributeProto): Kind {
   if (a.type !== Kind.UNDEFINED) return a.type;
   if (a.ints.length > 0) return Kind.INTS;
   if (a.floats.length > 0) return Kind.FLOATS;
+  if (a.strings.length > 0) return Kind.STRINGS;
   if (a.t) return Kind.TENSOR;
   if (a.g) return Kind.GRAPH;
   if (a.s.length > 0) return Kind.STRING;

@@ -5,7 +5,7 @@ import { type WriteOptions, writeNetwork } from "./network.ts";
 import { parseOnnx, type ReadOptions } from "./read.ts";
 
 /**
- * Read an ONNX model (opset 6 to 22) from a path (Node), a URL (fetched) or its bytes, as a network for inference. Weights that are
+ * Read an ONNX model (opset 6 to 26) from a path (Node), a URL (fetched) or its bytes, as a network for inference. Weights that are
  * stored beside a model are found beside its path.
  * Throws UnsupportedOperatorError, which lists every node that cannot be read, or ReadError.
  */

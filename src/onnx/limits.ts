@@ -53,7 +53,6 @@ const values: Readonly<Record<string, Readonly<Record<string, readonly (string |
 
 const reasons: readonly (readonly [RegExp, string])[] = [
   [/^(If|Loop|Scan|SequenceMap)$/, "control flow: it runs graphs of its own"],
-  [/^(LSTM|GRU|RNN)$/, "recurrent layers are not read; unroll them"],
   [
     /Quantize|^QLinear|Integer$|^Dyn.*Quant|^QGemm|^QAttention/,
     "quantised arithmetic is not read: it rounds to a grid, a step function; use the float model",

@@ -1,7 +1,7 @@
 /** @file What each operator set brought: the first version that has an operator, and the file version that goes with an opset. */
 
 export const oldestOpset = 6;
-export const newestOpset = 22;
+export const newestOpset = 26;
 
 /** Operators that are younger than opset 6, with the opset that introduced them. */
 const since: Readonly<Record<string, number>> = {
@@ -20,6 +20,7 @@ const since: Readonly<Record<string, number>> = {
   LayerNormalization: 17,
   MaxUnpool: 9,
   Mish: 18,
+  Mod: 10,
   Round: 11,
   ScatterElements: 11,
   ScatterND: 11,
@@ -40,5 +41,7 @@ export function irVersionOf(opset: number): number {
   if (opset <= 14) return 7;
   if (opset <= 18) return 8;
   if (opset <= 20) return 9;
-  return 10;
+  if (opset <= 22) return 10;
+  if (opset === 23) return 11;
+  return opset === 24 ? 12 : 13;
 }

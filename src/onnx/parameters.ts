@@ -54,6 +54,9 @@ const products = new Map([
   ["Gemm", [0, 1]],
   ["Conv", [1]],
   ["ConvTranspose", [1]],
+  ["RNN", [1, 2]],
+  ["GRU", [1, 2]],
+  ["LSTM", [1, 2]],
 ]);
 
 /** Inputs that are parameters, whatever their size. */
@@ -61,10 +64,14 @@ const own = new Map([
   ["Gemm", [2]],
   ["Conv", [2]],
   ["ConvTranspose", [2]],
+  ["RNN", [3, 5]],
+  ["GRU", [3, 5]],
+  ["LSTM", [3, 5, 6, 7]],
   ["PRelu", [1]],
   ["BatchNormalization", [1, 2]],
   ["InstanceNormalization", [1, 2]],
   ["LayerNormalization", [1, 2]],
+  ["RMSNormalization", [1]],
   ["GroupNormalization", [1, 2]],
 ]);
 

@@ -31,7 +31,7 @@ export interface ReadOptions {
 }
 
 /**
- * Parse the bytes of an ONNX model (opset 6 to 22) as a network for inference. Half types are held as float32, integers of fewer than 32 bits as
+ * Parse the bytes of an ONNX model (opset 6 to 26) as a network for inference. Half types are held as float32, integers of fewer than 32 bits as
  * int32; where a model mixes float and double, everything is one of them when it is built.
  * Throws UnsupportedOperatorError, which lists every node that cannot be read, or ReadError where the bytes are not a sound model.
  */

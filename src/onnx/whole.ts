@@ -24,7 +24,7 @@ export function computeWhole(node: Node, inputs: readonly Tensor[]): Tensor {
         (i: number) =>
           BigInt(data[i]),
     );
-    const values = Array.from({ length: inputs[0].data.length }, (_, i) => rule(a(i), b ? b(i) : 0n));
+    const values = Array.from({ length: inputs[0].data.length }, (_, i) => rule(a(i), b ? b(i) : 0n, node));
     if (node.dtype === "bool") return { dtype: "bool", shape: node.shape, data: Uint8Array.from(values, Number) };
     return ofType(node.dtype, node.shape, values);
   }
@@ -89,7 +89,7 @@ const most = BigInt(Number.MAX_SAFE_INTEGER);
 
 const flag = (b: boolean): bigint => (b ? 1n : 0n);
 
-const rules: Readonly<Record<string, (a: bigint, b: bigint) => bigint>> = {
+const rules: Readonly<Record<string, (a: bigint, b: bigint, node: Node) => bigint>> = {
   Add: (a, b) => a + b,
   Sub: (a, b) => a - b,
   Mul: (a, b) => a * b,
@@ -100,6 +100,11 @@ const rules: Readonly<Record<string, (a: bigint, b: bigint) => bigint>> = {
   Pow(a, b) {
     if (b < 0n || b > 64n) throw new ReadError(`a power of ${b} of a whole number is not read`);
     return a ** b;
+  },
+  Mod(a, b, node) {
+    if (b === 0n) throw new ReadError("a whole number is divided by 0");
+    const rest = a % b;
+    return node.attrs === "floored" && rest !== 0n && rest < 0n !== b < 0n ? rest + b : rest;
   },
   Neg: (a) => -a,
   Abs: (a) => (a < 0n ? -a : a),

@@ -47,7 +47,7 @@ describe("writeModel()", () => {
     expect(operators(outputs, 17).filter((o) => o.startsWith("Gemm"))).toEqual(["Gemm/2"]);
   });
 
-  it.each([9, 11, 22])("means the same read back at opset %s", (opset) => {
+  it.each([9, 11, 22, 26])("means the same read back at opset %s", (opset) => {
     const outputs = { y: add(mul(c, 2), add(product, c)), z: add(matmul(transpose(b), a), transpose(product)) };
     expect(operators(outputs, opset)).toContain(opset < 11 ? "MatMul/2" : "Gemm/3");
     const back = parseOnnx(writeModel(outputs, { opset }));

@@ -25,7 +25,7 @@ import {
 } from "./proto.ts";
 
 export interface WriteOptions {
-  /** Operator set to write, 6 to 22. Default: 17. */
+  /** Operator set to write, 6 to 26. Default: 17. */
   readonly opset?: number;
   /** Name of the graph. */
   readonly name?: string;

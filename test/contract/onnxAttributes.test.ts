@@ -146,7 +146,7 @@ const cases: readonly Case[] = [
 function windows(): Case[] {
   const all: Case[] = [];
   const line = [1, 2, 8];
-  for (const opset of [10, 17, 19, 22]) {
+  for (const opset of [10, 17, 19, 22, 26]) {
     for (const auto_pad of ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"]) {
       for (const [kernel, stride, dilation] of [
         [3, 1, 1],

@@ -79,6 +79,7 @@ import {
   where,
 } from "../../src/ops/index.ts";
 import { averagePool, globalAveragePool, globalMaxPool, maxPool } from "../../src/ops/pool.ts";
+import { remainder } from "../../src/ops/remainder.ts";
 import type { Shape } from "../../src/tensor/shape.ts";
 import { type DType, tensor } from "../../src/tensor/tensor.ts";
 
@@ -152,6 +153,17 @@ export const opCases: readonly OpCase[] = [
   two("div", div, { inputs: [small, positive] }),
   two("pow", pow, { inputs: [positive, small] }),
   one("pow: by a constant", (x) => pow(x, 3)),
+  two("remainder", (a, b) => remainder(a, b, "truncated"), {
+    inputs: [
+      { shape: [2, 3], low: 0.1, high: 0.9 },
+      { shape: [2, 3], low: 1, high: 2 },
+    ],
+    opset: 10,
+  }),
+  two("remainder: whole numbers", (a, b) => remainder(a, b, "floored"), {
+    inputs: [few([2, 3], -9, 9), few([2, 3], 1, 4)],
+    opset: 10,
+  }),
   one("neg", neg),
   one("log", log, { inputs: [positive] }),
   two("maximum", maximum),

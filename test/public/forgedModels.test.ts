@@ -173,13 +173,13 @@ const models: Readonly<Record<string, readonly [(model: ModelProto, graph: Graph
     (m) => {
       m.opsetImport[0].version = 99n;
     },
-    /operator sets 7 to 22/,
+    /operator sets 7 to 26/,
   ],
   "operators of the past": [
     (m) => {
       m.opsetImport[0].version = 1n;
     },
-    /operator sets 7 to 22/,
+    /operator sets 7 to 26/,
   ],
   "no set of operators": [(m) => void m.opsetImport.splice(0), /no operator set/],
   "an operator of another domain": [

@@ -50,7 +50,7 @@ describe.skipIf(!there)("readOnnx() on real networks", () => {
     cases.forEach((c, k) => {
       agree(first[k], c, network.outputs);
     });
-    for (const opset of [9, 17, 22]) {
+    for (const opset of [9, 17, 22, 26]) {
       const bytes = writeModel(outputs, { opset });
       const again = await runAll(await engine.compile(outputsOf(parseOnnx(bytes))), feeds);
       const loaded = await runAll(await engine.load(bytes), feeds);

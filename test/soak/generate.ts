@@ -8,6 +8,7 @@ import { linear } from "./operators/linear.ts";
 import { movement } from "./operators/movement.ts";
 import { places } from "./operators/places.ts";
 import { pointwise } from "./operators/pointwise.ts";
+import { sequence } from "./operators/sequence.ts";
 import { windows } from "./operators/windows.ts";
 
 /** All ways to draw an operator, by name; what stands behind a space tells two ways of one operator apart. */
@@ -19,6 +20,7 @@ export const drawn: Readonly<Record<string, Drawn>> = {
   ...movement,
   ...constants,
   ...places,
+  ...sequence,
 };
 
 export interface Generated {
@@ -31,10 +33,13 @@ export interface Generated {
   readonly classifier: boolean;
 }
 
+/** Names of all ways, in the order of their turns. */
+export const ways = Object.keys(drawn);
+
 /** Draw the model of a seed. The same seed gives the same model. */
 export function generate(seed: number): Generated {
   const r = random(seed).fork("model");
-  const featured = names[seed % names.length];
+  const featured = ways[seed % ways.length];
   for (let attempt = 0; ; attempt++) {
     const made = attemptOf(r.fork(attempt), featured);
     if (made.placed || attempt === 20) return made;
@@ -42,8 +47,6 @@ export function generate(seed: number): Generated {
 }
 
 // --- internal ---
-
-const names = Object.keys(drawn);
 
 /** What gives chains that methods know, and what is in every network. */
 const common = ["MatMul", "Gemm", "Relu", "Add", "Mul", "LeakyRelu", "Tanh", "Conv", "Flatten", "Sub", "Max", "Clip"];
@@ -53,7 +56,7 @@ function attemptOf(r: Random, featured: string): Generated {
   const first = drawn[featured];
   const opset = Math.max(
     first.since ?? 7,
-    featured === "Upsample" ? 7 + r.integer(3) : r.uniform() < 0.08 ? 6 : 7 + r.integer(16),
+    featured === "Upsample" ? 7 + r.integer(3) : r.uniform() < 0.08 ? 6 : 7 + r.integer(20),
   );
   const rank = rankOf(r, first);
   const free = rank > 1 && r.uniform() < 0.5;
@@ -73,7 +76,7 @@ function attemptOf(r: Random, featured: string): Generated {
     }
     const from = r.uniform() < 0.75 ? x : pick(g.values.filter((v) => v.varies));
     for (let trial = 0; trial < 4; trial++) {
-      const name = r.uniform() < 0.4 ? pick(common) : pick(names);
+      const name = r.uniform() < 0.4 ? pick(common) : pick(ways);
       const back = from.kind !== "float" && r.uniform() < 0.5;
       const y = offered(g, back ? fitting(g, from, drawn[name]) : from, name);
       if (!y) continue;

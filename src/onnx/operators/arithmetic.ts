@@ -4,9 +4,10 @@ import * as arith from "../../ops/arith.ts";
 import { asCenteredSoftplus } from "../../ops/centeredSoftplus.ts";
 import * as products from "../../ops/matmul.ts";
 import { reshape } from "../../ops/movement.ts";
+import { remainder } from "../../ops/remainder.ts";
 import { ReadError } from "../../tensor/errors.ts";
 import { isFloat } from "../../tensor/tensor.ts";
-import type { Call, Operator } from "../call.ts";
+import { type Call, type Operator, Refusal } from "../call.ts";
 
 const binary =
   (f: (a: Node, b: Node) => Node): Operator =>
@@ -32,6 +33,15 @@ export const Pow: Operator = (c) => {
   if (isFloat(a.dtype)) return [arith.pow(a, arith.cast(b, a.dtype))];
   const wide = isFloat(b.dtype) ? b.dtype : "float64";
   return [arith.cast(arith.pow(arith.cast(a, wide), arith.cast(b, wide)), a.dtype)];
+};
+
+/** By truncation (`fmod`), or of whole numbers with the sign of the divisor. */
+export const Mod: Operator = (c) => {
+  const [a, b] = [c.input(0), c.input(1)];
+  const truncated = c.attributes.int("fmod", 0) !== 0;
+  if (isFloat(a.dtype) && !truncated)
+    throw new Refusal("of floating-point numbers only fmod 1 is read, as ONNX has it");
+  return [remainder(a, b, truncated ? "truncated" : "floored")];
 };
 
 const chain =

@@ -59,6 +59,16 @@ export const LayerNormalization: Operator = (c) => {
   return [shift ? add(y, shift) : y, average, div(1, deviation)];
 };
 
+/** x / sqrt(mean of x^2 + epsilon) over the axes from `axis` on, from opset 23. */
+export const RMSNormalization: Operator = (c) => {
+  c.attributes.ignore("stash_type");
+  const x = c.input(0);
+  const axis = checkAxis("RMSNormalization", c.attributes.int("axis", -1), x.shape.length);
+  const axes = x.shape.map((_, i) => i).slice(axis);
+  const size = sqrt(add(mean(mul(x, x), axes, true), c.attributes.float("epsilon", 1e-5)));
+  return [mul(div(x, size), c.input(1))];
+};
+
 export const MeanVarianceNormalization: Operator = (c) => {
   const x = c.input(0);
   const axes = c.attributes.ints("axes") ?? [0, 2, 3];
@@ -66,6 +76,7 @@ export const MeanVarianceNormalization: Operator = (c) => {
   if (axes.every((a) => x.shape[checkAxis("MeanVarianceNormalization", a, x.shape.length)] === 1)) {
     throw new Refusal("the variance of one number is 0, of which ONNX Runtime may make no number");
   }
+  if (c.value(0)) throw new Refusal("the variance of a constant may be 0, of which ONNX Runtime may make no number");
   const centred = sub(x, mean(x, axes, true));
   return [div(centred, add(sqrt(mean(mul(centred, centred), axes, true)), 1e-9))];
 };

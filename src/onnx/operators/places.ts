@@ -49,6 +49,28 @@ export const ScatterElements: Operator = (c) => {
   return [replaced(x, c.input(2), alongAxis(c, x, at, shape))];
 };
 
+/** Rows of each sample put into a tensor that is kept from call to call, from a place that is known. */
+export const TensorScatter: Operator = (c) => {
+  const [past, update] = [c.input(0), c.input(1)];
+  const axis = checkAxis("TensorScatter", c.attributes.int("axis", -2), past.shape.length);
+  const circular = c.attributes.string("mode", "linear") === "circular";
+  const starts = c.numbers(2) ?? new Array<number>(past.shape[0]).fill(0);
+  const [size, rows] = [past.shape[axis], update.shape[axis]];
+  if (starts.length !== past.shape[0]) throw new ReadError(`it needs ${past.shape[0]} places, got ${starts.length}`);
+  const over = starts.find((start) => start < 0 || (circular ? start >= size || rows > size : start + rows > size));
+  if (over !== undefined) throw new ReadError(`${rows} rows from place ${over} on do not fit ${size}`);
+  if (update.shape.some((d, i) => i !== axis && d !== past.shape[i])) {
+    throw new ReadError(`${showShape(update.shape)} does not fit ${showShape(past.shape)}`);
+  }
+  const [own, strides] = [stridesOf(update.shape), stridesOf(past.shape)];
+  const table = Float64Array.from({ length: sizeOf(update.shape) }, (_, k) => {
+    const at = update.shape.map((d, i) => Math.floor(k / own[i]) % d);
+    const row = (starts[at[0]] + at[axis]) % size;
+    return at.reduce((sum, place, i) => sum + (i === axis ? row : place) * strides[i], 0);
+  });
+  return [replaced(past, update, table)];
+};
+
 /** Known indices as rows that are `on` at one place and `off` elsewhere. */
 export const OneHot: Operator = (c) => {
   const indices = c.known(0);

@@ -67,6 +67,12 @@ export const Gelu: Operator = (c) => [
   pointwise.gelu(c.input(0), c.attributes.string("approximate", "none") === "tanh" ? "tanh" : "none"),
 ];
 
+/** x sigmoid(alpha x). */
+export const Swish: Operator = (c) => {
+  const x = c.input(0);
+  return [mul(x, pointwise.sigmoid(mul(x, c.attributes.float("alpha", 1))))];
+};
+
 export const ThresholdedRelu: Operator = (c) => {
   const x = c.input(0);
   return [where(greater(x, c.attributes.float("alpha", 1)), x, 0)];
@@ -98,12 +104,12 @@ export const Clip: Operator = (c) => {
  * to a half type is a step function; that a float64 becomes a float32 counts as the rounding of float32 arithmetic, as everywhere.
  */
 export const Cast: Operator = (c) => {
-  c.attributes.ignore("saturate");
+  c.attributes.ignore("saturate", "round_mode");
   return [converted(c, c.attributes.int("to", 0))];
 };
 
 export const CastLike: Operator = (c) => {
-  c.attributes.ignore("saturate");
+  c.attributes.ignore("saturate", "round_mode");
   return [converted(c, c.types[1])];
 };
 

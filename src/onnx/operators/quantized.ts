@@ -12,6 +12,8 @@ export const DequantizeLinear: Operator = (c) => {
   const [x, scale] = [c.input(0), c.input(1)];
   const axis = c.attributes.int("axis", 1);
   const block = c.opset >= 21 ? c.attributes.int("block_size", 0) : 0;
+  const to = c.opset >= 23 ? c.attributes.int("output_dtype", 0) : 0;
+  if (to !== 0 && to !== c.types[1]) throw new Refusal("an output_dtype that is not the type of the scale is not read");
   if (!c.value(0)) {
     throw new Refusal("it widens what was rounded to few bits: quantised weights are read, not quantised activations");
   }

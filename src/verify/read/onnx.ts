@@ -45,7 +45,7 @@ export function readOnnx(bytes: Uint8Array): OnnxGraph {
     }
   }
   must(graph !== undefined && opset !== undefined, () => "the model: it has no graph or no operator set");
-  must(opset >= 7 && opset <= 22, () => `the model: operator sets 7 to 22 are known, got ${opset}`);
+  must(opset >= 7 && opset <= 26, () => `the model: operator sets 7 to 26 are known, got ${opset}`);
   return { ...graph, opset };
 }
 
