@@ -63,7 +63,8 @@ export async function autoLip(
   const clock = budget(options);
   const { x, y } = subject.at(1, "float64");
   const { onProgress, domain } = options;
-  const fused = fusedFlow(x, y, { normalisations: (domain?.kind ?? "global") === "global" });
+  const global = (domain?.kind ?? "global") === "global";
+  const fused = fusedFlow(x, y, { normalisations: global, unsteady: global });
   const propagation = await propagate(fused, norm, clock, onProgress, domain, subject.norms);
   const { status, missing, flow } = propagation;
   const value = propagation.constantOf(flow.output);

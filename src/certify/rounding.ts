@@ -1,7 +1,9 @@
 /** @file How far float64 logits can be from the true ones: an error bound from the norms of the nodes, before any sample is seen. */
 import type { Propagation } from "../bounds/autoLip.ts";
 import { addUp, timesUp } from "../bounds/norm/region.ts";
+import { flowOf } from "../graph/behaviour.ts";
 import type { Node } from "../graph/graph.ts";
+import { input } from "../graph/leaf.ts";
 import { gamma, up } from "../linalg/rounding.ts";
 import { sizeOf } from "../tensor/shape.ts";
 
@@ -27,6 +29,7 @@ export function logitError(propagation: Propagation, inputSize: number): number 
  *     delta_k = sum_i N_ki delta_i + gamma_(n+8) ( sum_i N_ki (m_i + delta_i) + m_k ),   m_k = |value at 0|_inf + L_k inputSize
  *
  * with N_ki the l-inf norms of node k in its inputs i, L_k the l-inf constant of node k and n the numbers that it reads.
+ * A composition that is one node counts eight for each of its ops; in flows that are made for this its parts give it to a few roundings of x and of itself (`Fusing.unsteady`).
  * It is assumed that an elementary function errs by a few units in the last place of the larger of its argument and its result.
  */
 export function forwardErrors({ flow, norms, constantOf }: Propagation, inputSize: number): ForwardErrors {
@@ -41,7 +44,7 @@ export function forwardErrors({ flow, norms, constantOf }: Propagation, inputSiz
     if (node === flow.input) continue;
     let carried = 0;
     let read = size(node);
-    let terms = 8;
+    let terms = 8 * partsOf(node);
     node.inputs.forEach((x, i) => {
       terms += sizeOf(x.shape);
       if (!flow.varies.has(x)) return;
@@ -56,6 +59,14 @@ export function forwardErrors({ flow, norms, constantOf }: Propagation, inputSiz
 }
 
 // --- internal ---
+
+/** Of how many ops a node is made. */
+function partsOf(node: Node): number {
+  if (!node.op.composed) return 1;
+  const [x] = node.inputs;
+  const slot = input("composition", x.shape, x.dtype);
+  return flowOf(slot, node.op.composed(node, [slot])).varying.length;
+}
 
 function valuesAtZero(
   input: Node,

@@ -23,10 +23,15 @@ export interface Fusing {
    * sample. Default false.
    */
   readonly normalisations?: boolean;
+  /**
+   * Shall what loses digits when it is computed part by part be one node, too? Its slopes are known, its values are not what a machine makes of its parts: for constants
+   * that rest on no value. Default false.
+   */
+  readonly unsteady?: boolean;
 }
 
 /** The flow between two nodes with every composition that is recognised in it as one node. */
-export function fusedFlow(x: Node, y: Node, { normalisations = false }: Fusing = {}): Flow {
+export function fusedFlow(x: Node, y: Node, { normalisations = false, unsteady = false }: Fusing = {}): Flow {
   const fixed = fixedValues();
   const made = new Map<Node, Node>();
   const place = new Map<Node, number>();
@@ -41,7 +46,7 @@ export function fusedFlow(x: Node, y: Node, { normalisations = false }: Fusing =
     if (!varies.has(node) || node === x) continue;
     const composition = compositionOf(node, x, varies, place, fixed);
     const stated = composition && statedOf(composition);
-    if (composition && stated) found.set(node, { x: composition.x, stated });
+    if (composition && stated && (unsteady || stated.steady !== false)) found.set(node, { x: composition.x, stated });
     const length = lengthOf(node, varies, fixed);
     if (length)
       found.set(node, {
@@ -79,6 +84,8 @@ interface Stated {
   readonly pairs: readonly Pair[] | null;
   /** Has it simpler parts for whoever has no rule for the whole? Default: where it sorts pairs. */
   readonly apart?: boolean;
+  /** Do its parts, computed one by one, give it to a few roundings of x and of itself? Default true. */
+  readonly steady?: boolean;
 }
 
 interface StatedAttrs {
@@ -102,7 +109,7 @@ function statedOf(composition: Composition): Stated | null {
     return { name: "MaxMin", behaviour, pairs };
   }
   const kinked = kinkedBehaviour(composition);
-  if (kinked) return { name: "PRelu", behaviour: kinked, pairs: null };
+  if (kinked) return { name: "PRelu", ...kinked, pairs: null };
   const gate = gateBehaviour(composition);
   return gate && { ...gate, pairs: null };
 }

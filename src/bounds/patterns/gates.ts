@@ -3,7 +3,7 @@
  * of two varying branches they have no constant; as the function that they are, they have. Every constant in them is read and enclosed:
  * none is asked to be 0, since two that cancel in doubles need not cancel in truth.
  */
-import type { Behaviour, Node, Slopes } from "../../graph/graph.ts";
+import type { Behaviour, Elementary, Node, Slopes } from "../../graph/graph.ts";
 import { input } from "../../graph/leaf.ts";
 import { operatorOf } from "../../graph/origin.ts";
 import { up } from "../../linalg/rounding.ts";
@@ -22,21 +22,21 @@ import {
   sizeOf,
   times,
 } from "./enclosure.ts";
-import { affineStep, type Polynomial, polynomials } from "./polynomial.ts";
+import { affineStep, isLeftOf, type Polynomial, type Polynomials, polynomials } from "./polynomial.ts";
 import { type Gate, rampBehaviour, rampOf } from "./ramps.ts";
 
-/** The slopes of a composition of the form (a + b x) g(x); null where it is none that is known. */
+/** The slopes of a composition of the form (a + b x) g(x), and whether computing it part by part gives it; null where it is none that is known. */
 export function gateBehaviour(
   composition: Composition,
-): { readonly name: string; readonly behaviour: Behaviour } | null {
+): { readonly name: string; readonly behaviour: Behaviour; readonly steady: boolean } | null {
   const { x, y, inner } = composition;
   if (y.op.computes !== "product" || inner.some((node) => node.shape.join() !== x.shape.join())) return null;
-  const polynomial = polynomials(composition);
+  const read = polynomials(composition);
   for (const [factor, gate] of [y.inputs, [...y.inputs].reverse()]) {
-    const line = polynomial(factor);
+    const line = read.of(factor);
     if (line?.length !== 2) continue;
-    const known = gated(composition, polynomial, line, gate);
-    if (known) return known;
+    const known = gated(composition, read, line, gate);
+    if (known) return { ...known, steady: known.steady && read.isSteady(factor) };
   }
   return null;
 }
@@ -60,25 +60,38 @@ interface Core {
 const rootTwoOverPi = Math.sqrt(2 / Math.PI);
 
 /** The product of a line with a gate. */
-function gated(
-  composition: Composition,
-  polynomial: (node: Node) => Polynomial | null,
-  [start, rise]: Polynomial,
-  node: Node,
-) {
-  const { scale, offset, core } = peeled(composition, node);
+function gated(composition: Composition, read: Polynomials, [start, rise]: Polynomial, node: Node) {
+  const { scale, offset, met, core } = peeled(composition, node);
   const [u] = core.inputs;
   if (!u || !composition.inner.includes(core) || ![start, rise, scale, offset].every(isBounded)) return null;
   const gate: Gate = { start, rise, scale, offset };
-  const ramp = rampOf(composition, polynomial, core);
-  if (ramp) return rampBehaviour(ramp, gate);
+  const ramp = rampOf(composition, read, core);
+  if (ramp) {
+    const found = rampBehaviour(ramp, gate);
+    const top = Math.max(sizeOf(ramp.low), sizeOf(ramp.high));
+    return found && { ...found, steady: ramp.steady && isSteadyGate(gate, met, top) };
+  }
   const { computes } = core.op;
-  if (computes === "tanh" && u.op.computes === "softplus") return onLine(mish, gate, polynomial(u.inputs[0]));
-  const argument = polynomial(u);
-  if (computes === "sigmoid") return onLine(sigmoidCore, gate, argument);
-  if (computes === "erf") return onLine(erfCore, gate, argument);
-  if (computes !== "tanh") return null;
-  return onLine(tanhCore, gate, argument) ?? onCubic(gate, argument);
+  const mishes = computes === "tanh" && u.op.computes === "softplus";
+  const argument = mishes ? u.inputs[0] : u;
+  const found = onArgument(mishes ? mish : cores.get(computes), gate, read.of(argument), computes === "tanh");
+  return found && { ...found, steady: read.isSteady(argument) && isSteadyGate(gate, met, 1) };
+}
+
+function onArgument(core: Core | undefined, gate: Gate, argument: Polynomial | null, cubic: boolean) {
+  if (!core) return null;
+  return onLine(core, gate, argument) ?? (cubic && core !== mish ? onCubic(gate, argument) : null);
+}
+
+/**
+ * Does scale t + offset, |t| <= top, computed from numbers that are `met` in size, times the line, err by little beside x and the product? Where nothing is added, relative to
+ * the product; else by a few units of |x|, for which the line has to go through 0 and the gate to be of the size of 1.
+ */
+function isSteadyGate({ start, rise, scale, offset }: Gate, met: number, top: number): boolean {
+  if (met === 0) return true;
+  const size = sizeOf(scale) * top;
+  const cancels = !isLeftOf(offset, met) && met > 4 * size;
+  return !cancels && isExactly(start, 0) && sizeOf(rise) * (size + met) <= 16;
 }
 
 /**
@@ -135,13 +148,14 @@ function onCubic({ start, rise, scale, offset }: Gate, argument: Polynomial | nu
   return { name: own.name, behaviour: { kind: "pointwise", slope: whole, slopeOn, curvature } as const };
 }
 
-/** A gate as scale t + offset with t the value of a node that is no longer affine. */
-function peeled(composition: Composition, node: Node): { scale: Enclosure; offset: Enclosure; core: Node } {
-  let [scale, offset, core] = [exactly(1), exactly(0), node];
+/** A gate as scale t + offset with t the value of a node that is no longer affine; `met` is the size of all that was added. */
+function peeled(composition: Composition, node: Node) {
+  let [scale, offset, met, core] = [exactly(1), exactly(0), 0, node];
   for (;;) {
     const step = affineStep(composition, core);
-    if (!step) return { scale, offset, core };
+    if (!step) return { scale, offset, met, core };
     offset = plus(offset, times(scale, step.offset));
+    met += sizeOf(times(scale, step.offset));
     scale = times(scale, step.scale);
     core = step.of;
   }
@@ -204,3 +218,10 @@ const mish: Core = {
   steepness: 1,
   gateCurvature: 1.1,
 };
+
+/** Gates of an argument, by what they compute. */
+const cores: ReadonlyMap<Elementary | undefined, Core> = new Map<Elementary, Core>([
+  ["sigmoid", sigmoidCore],
+  ["erf", erfCore],
+  ["tanh", tanhCore],
+]);

@@ -3,8 +3,13 @@ import type { Behaviour, Node } from "../../graph/graph.ts";
 import type { Composition } from "./composition.ts";
 import { enclosedAt, isZero } from "./enclosed.ts";
 
-/** The slopes of a composition that is positively homogeneous, element by element; null where that cannot be told. */
-export function kinkedBehaviour({ x, y, inner, fixed }: Composition): Behaviour | null {
+/** The slopes of a composition that is positively homogeneous, element by element, and whether computing it part by part gives it; null where that cannot be told. */
+export function kinkedBehaviour({
+  x,
+  y,
+  inner,
+  fixed,
+}: Composition): { readonly behaviour: Behaviour; readonly steady: boolean } | null {
   if (inner.some((node) => node.shape.join() !== x.shape.join())) return null;
   // What is linear has no bend; affine maps around it see through it, and through a name they would not.
   if (inner.every((node) => isLinear(node, new Set([x, ...inner])))) return null;
@@ -31,10 +36,19 @@ export function kinkedBehaviour({ x, y, inner, fixed }: Composition): Behaviour 
   if (branchwise(x, inner, fixed) <= known * (1 + 1e-9)) return null;
   const both = [Math.min(right[0], left[0]), Math.max(right[1], left[1])] as const;
   return {
-    kind: "pointwise",
-    slope: both,
-    slopeOn: (low, high) => (low >= 0 ? right : high <= 0 ? left : both),
-    curvature: Number.POSITIVE_INFINITY,
+    behaviour: {
+      kind: "pointwise",
+      slope: both,
+      slopeOn: (low, high) => (low >= 0 ? right : high <= 0 ? left : both),
+      curvature: Number.POSITIVE_INFINITY,
+    },
+    steady:
+      largestMet(composition) <=
+      16 *
+        Math.max(
+          1,
+          slopes.reduce((least, v) => Math.min(least, Math.abs(v)), known),
+        ),
   };
 }
 
@@ -46,6 +60,57 @@ function isLinear(node: Node, varies: ReadonlySet<Node>): boolean {
     node.inputs.map((i) => varies.has(i)),
   );
   return kind === "linear" || kind === "isometry";
+}
+
+/** The largest number that meets another on the way to y where |x| is 1, Infinity where what is compared was rounded: no rounding is larger than a few units of it. */
+function largestMet({ x, inner, fixed }: Composition): number {
+  const sizes = new Map<Node, number>([[x, 1]]);
+  const sizeOf = (i: Node) => sizes.get(i) ?? fixed(i).data.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
+  let top = 1;
+  for (const node of inner) {
+    const [a, b = 0, c = 0] = node.inputs.map(sizeOf);
+    const own = met(node, a, b, c, (i) => (sizes.has(i) ? i === x : isZero(fixed(i))), fixed);
+    sizes.set(node, own);
+    top = Math.max(top, own);
+  }
+  return top;
+}
+
+function met(
+  { op: { computes }, inputs, attrs }: Node,
+  a: number,
+  b: number,
+  c: number,
+  exact: (input: Node) => boolean,
+  fixed: Composition["fixed"],
+): number {
+  switch (computes) {
+    case "sum":
+    case "difference":
+      return a + b;
+    case "product":
+      return a * b;
+    case "quotient":
+      return a / fixed(inputs[1]).data.reduce((least, v) => Math.min(least, Math.abs(v)), Number.POSITIVE_INFINITY);
+    case "larger":
+    case "smaller":
+      return Math.max(a, b);
+    case "choice":
+      return Math.max(b, c);
+    case "leaky relu":
+      return a * Math.max(1, Math.abs((attrs as { readonly alpha: number }).alpha));
+    case "less":
+    case "at most":
+    case "greater":
+    case "at least":
+      return inputs.every(exact) ? 1 : Number.POSITIVE_INFINITY;
+    case "and":
+    case "or":
+    case "not":
+      return 1;
+    default:
+      return a;
+  }
 }
 
 /** What the slopes of the branches give if nothing is known of how they meet. */

@@ -7,27 +7,45 @@ import {
   isBounded,
   isExactly,
   isNonZero,
-  minus,
   negative,
   numberOf,
   over,
   plus,
+  sizeOf,
   times,
 } from "./enclosure.ts";
 
 /** Coefficients from the constant on. */
 export type Polynomial = readonly Enclosure[];
 
-/** Of each node, the polynomial that it is; null for anything else. Each is found once, however often it is read. */
-export function polynomials(composition: Composition): (node: Node) => Polynomial | null {
-  const known = new Map<Node, Polynomial | null>([[composition.x, [exactly(0), exactly(1)]]]);
+/** What nodes of a composition are as polynomials; each is found once, however often it is read. */
+export interface Polynomials {
+  /** The polynomial that a node is; null for anything else. */
+  of(node: Node): Polynomial | null;
+  /** Is no coefficient what is left of much larger numbers? Else it is known, but a machine that computes the node gives something else. */
+  isSteady(node: Node): boolean;
+}
+
+/** Read the nodes of a composition. */
+export function polynomials(composition: Composition): Polynomials {
+  const none = { value: exactly(0), met: 0 };
+  const known = new Map<Node, Summed | null>([[composition.x, [none, { value: exactly(1), met: 1 }]]]);
   // Each after its inputs: nothing is deeper than one look.
   const find = (node: Node) => known.get(node) ?? null;
   for (const node of composition.inner) {
     const found = polynomialOf(composition, node, find);
-    known.set(node, found?.every(isBounded) ? trimmed(found) : null);
+    known.set(node, found?.every(({ value }) => isBounded(value)) ? trimmed(found) : null);
   }
-  return find;
+  return {
+    of: (node) => find(node)?.map(({ value }) => value) ?? null,
+    isSteady: (node) => find(node)?.every(({ value, met }) => isLeftOf(value, met)) ?? false,
+  };
+}
+
+/** Is a sum of numbers that are `met` in size together still of that size? */
+export function isLeftOf([low, high]: Enclosure, met: number): boolean {
+  const least = low > 0 ? low : high < 0 ? -high : 0;
+  return met <= 4 * least;
 }
 
 /** y = scale x + offset by one op with one number, of x the varying input; null for any other op. */
@@ -56,16 +74,31 @@ export function affineStep({ inner, x, fixed }: Composition, node: Node) {
 const isFloatCast = ({ dtype, inputs: [of] }: Node): boolean =>
   dtype.startsWith("float") && of.dtype.startsWith("float");
 
-function polynomialOf(
-  composition: Composition,
-  node: Node,
-  find: (node: Node) => Polynomial | null,
-): Polynomial | null {
+/** A coefficient, and the sum of the sizes of all that was added up to it, give or take its rounding. */
+interface Coefficient {
+  readonly value: Enclosure;
+  readonly met: number;
+}
+
+type Summed = readonly Coefficient[];
+
+const scaled = ({ value, met }: Coefficient, by: Enclosure): Coefficient => ({
+  value: times(value, by),
+  met: met * sizeOf(by),
+});
+
+const joined = (a: Coefficient, b: Coefficient): Coefficient => ({
+  value: plus(a.value, b.value),
+  met: a.met + b.met,
+});
+
+function polynomialOf(composition: Composition, node: Node, find: (node: Node) => Summed | null): Summed | null {
   const step = affineStep(composition, node);
   if (step) {
     const inside = find(step.of);
     if (!inside) return null;
-    return inside.map((c, k) => (k === 0 ? plus(times(c, step.scale), step.offset) : times(c, step.scale)));
+    const moved = { value: step.offset, met: sizeOf(step.offset) };
+    return inside.map((c, k) => (k === 0 ? joined(scaled(c, step.scale), moved) : scaled(c, step.scale)));
   }
   const [a, b] = node.inputs.map(find);
   switch (node.op.computes) {
@@ -79,28 +112,30 @@ function polynomialOf(
     case "sum":
     case "difference": {
       if (!a || !b) return null;
-      const join = node.op.computes === "sum" ? plus : minus;
-      const none = exactly(0);
-      return Array.from({ length: Math.max(a.length, b.length) }, (_, k) => join(a[k] ?? none, b[k] ?? none));
+      const sign = exactly(node.op.computes === "sum" ? 1 : -1);
+      const none = { value: exactly(0), met: 0 };
+      return Array.from({ length: Math.max(a.length, b.length) }, (_, k) =>
+        joined(a[k] ?? none, scaled(b[k] ?? none, sign)),
+      );
     }
     default:
       return null;
   }
 }
 
-function product(a: Polynomial, b: Polynomial | null): Polynomial | null {
+function product(a: Summed, b: Summed | null): Summed | null {
   if (!b || a.length + b.length - 1 > 4) return null;
-  const c = new Array<Enclosure>(a.length + b.length - 1).fill(exactly(0));
+  const c = new Array<Coefficient>(a.length + b.length - 1).fill({ value: exactly(0), met: 0 });
   a.forEach((v, i) => {
     b.forEach((w, j) => {
-      c[i + j] = plus(c[i + j], times(v, w));
+      c[i + j] = joined(c[i + j], { value: times(v.value, w.value), met: v.met * w.met });
     });
   });
   return c;
 }
 
-function trimmed(c: Polynomial): Polynomial {
+function trimmed(c: Summed): Summed {
   let n = c.length;
-  while (n > 1 && isExactly(c[n - 1], 0)) n--;
+  while (n > 1 && isExactly(c[n - 1].value, 0) && c[n - 1].met === 0) n--;
   return c.slice(0, n);
 }

@@ -11,9 +11,10 @@ import {
   minus,
   numberOf,
   plus,
+  sizeOf,
   times,
 } from "./enclosure.ts";
-import type { Polynomial } from "./polynomial.ts";
+import { isLeftOf, type Polynomials } from "./polynomial.ts";
 
 /** The product (start + rise x) (scale g(x) + offset) around a gate g. */
 export interface Gate {
@@ -29,28 +30,29 @@ export interface Ramp {
   readonly shift: Enclosure;
   readonly low: Enclosure;
   readonly high: Enclosure;
+  /** Is its argument computed as it is known? */
+  readonly steady: boolean;
 }
 
 /** A node as a ramp; null for anything else. */
-export function rampOf(
-  composition: Composition,
-  polynomial: (node: Node) => Polynomial | null,
-  node: Node,
-): Ramp | null {
+export function rampOf(composition: Composition, read: Polynomials, node: Node): Ramp | null {
   const limits = limitsOf(composition, node);
   if (!limits) return null;
-  const deeper = rampOf(composition, polynomial, limits.of);
+  const deeper = rampOf(composition, read, limits.of);
   if (deeper && isExactly(limits.rate, 1) && isExactly(limits.shift, 0)) {
     const clamp = (v: Enclosure) => smaller(limits.high, larger(limits.low, v));
     return { ...deeper, low: clamp(deeper.low), high: clamp(deeper.high) };
   }
-  const line = polynomial(limits.of);
+  const line = read.of(limits.of);
   if (line?.length !== 2) return null;
+  const moved = times(line[0], limits.rate);
+  const shift = plus(moved, limits.shift);
   return {
     rate: times(line[1], limits.rate),
-    shift: plus(times(line[0], limits.rate), limits.shift),
+    shift,
     low: limits.low,
     high: limits.high,
+    steady: read.isSteady(limits.of) && isLeftOf(shift, sizeOf(moved) + sizeOf(limits.shift)),
   };
 }
 
