@@ -5,6 +5,7 @@ import { hasShared, sharedData } from "../../../test/shared.ts";
 import { asFunction } from "../../bounds/fixed.ts";
 import { subjectOf } from "../../bounds/subject.ts";
 import { nodeEngine } from "../../engine/node.ts";
+import type { Node } from "../../graph/graph.ts";
 import { readOnnx } from "../../onnx/file.ts";
 import { concat } from "../../ops/movement.ts";
 import { abs, relu } from "../../ops/pointwise.ts";
@@ -107,6 +108,35 @@ describe("checkProperty()", () => {
     expect(seen.holds).toBeGreaterThan(0);
     expect(seen.violated).toBeGreaterThan(0);
     expect(parts).toBeGreaterThan(1);
+  });
+
+  it("asks no more than an input of a case without conditions, but in float32", async () => {
+    const network = functionOf([1], (x) => affine(x, [[1]]));
+    const at = (low: number, high: number) => `(and (>= X_0 ${low}) (<= X_0 ${high}))`;
+    const asked = async (cases: string) => {
+      const text = `(declare-const X_0 Real)(declare-const Y_0 Real)(assert (or ${cases}))`;
+      return (await checkProperty(network, parseVnnlib(text), { engine, work: 1e5 })).status;
+    };
+    // No float32 is 0.1.
+    expect(await asked(at(0.1, 0.1))).toBe("unknown");
+    expect(await asked(`${at(0.1, 0.1)} ${at(0.2, 0.7)}`)).toBe("violated");
+    expect(await asked(at(0.2, 0.1))).toBe("holds");
+  });
+
+  it("sees all outputs of a network that has several", async () => {
+    const one = functionOf([2], (x) => affine(x, [[1, 1]]));
+    const network = {
+      ...one,
+      outputs: ["a", "b"],
+      build: (inputs: readonly Node[]) => [abs(one.build(inputs)[0]), inputs[0]],
+    };
+    const status = async (row: readonly number[], offset: number) =>
+      (await checkProperty(network, property(2, row, offset), { engine })).status;
+    // |x0 + x1| <= 2, x1 <= 1.
+    expect(await status([-1, 0, 0], 2.01)).toBe("holds");
+    expect(await status([-1, 0, 0], 1.9)).toBe("violated");
+    expect(await status([0, 0, -1], 1.01)).toBe("holds");
+    expect(await status([0, 0, -1], 0.9)).toBe("violated");
   });
 
   it("knows when neither is found, and what does not fit", async () => {

@@ -18,7 +18,7 @@ import type { Network } from "../../graph/network.ts";
 import { up } from "../../linalg/rounding.ts";
 import { add, mul } from "../../ops/arith.ts";
 import { matmul } from "../../ops/matmul.ts";
-import { reshape } from "../../ops/movement.ts";
+import { concat, reshape } from "../../ops/movement.ts";
 import { UsageError } from "../../tensor/errors.ts";
 import { random } from "../../tensor/random.ts";
 import { sizeOf } from "../../tensor/shape.ts";
@@ -66,12 +66,17 @@ export async function checkProperty(network: Network, property: Property, option
   const starts = cases.map((_, i) => cases.slice(0, i).reduce((n, c) => n + c.conditions.length, 0));
   const confirm = await confirmer(engine, network);
   const clock = budget({ seconds, signal });
-  // A case without conditions is violated by any input.
+  // A case without conditions is violated by any input; that there is none in float32 proves nothing.
   if (rows.length === 0) {
-    const [first] = cases;
-    const found = first ? await confirm.at(first, first.low) : null;
-    await confirm.dispose();
-    return found ? { status: "violated", boxes: 0, ...found } : { status: "holds", boxes: 0 };
+    try {
+      for (const own of cases) {
+        const found = await confirm.at(own, own.low);
+        if (found) return { status: "violated", boxes: 0, ...found };
+      }
+    } finally {
+      await confirm.dispose();
+    }
+    return cases.length === 0 ? { status: "holds", boxes: 0 } : { status: "unknown", boxes: 0, open: cases.length };
   }
   const subject = subjectOf(withConditions(network, rows));
   const plan = planOf(subject);
@@ -209,11 +214,14 @@ function withConditions(network: Network, conditions: readonly Condition[]): Net
     outputs: ["conditions"],
     build(inputs) {
       const outputs = network.build(inputs);
-      const rows = sizeOf(outputs[0].shape) / n;
+      const rows = outputs.reduce((sum, o) => sum + sizeOf(o.shape), 0) / n;
       // The conditions are doubles; in float32 they are not asked for.
       const like = (values: Float64Array, shape: readonly number[]) =>
         constant(tensor(values, shape, outputs[0].dtype));
-      const y = reshape(outputs[0], [rows, n]);
+      const y = concat(
+        outputs.map((o) => reshape(o, [rows, sizeOf(o.shape) / rows])),
+        1,
+      );
       return [add(matmul(y, like(matrix, [n, conditions.length])), like(offsets, [conditions.length]))];
     },
   };

@@ -3,6 +3,7 @@
  * happen. Read are boxes of inputs and linear conditions on outputs, with `and` and `or` around them; anything else is refused with its line.
  */
 
+import { type Enclosure, exactly, plus, times } from "../../bounds/patterns/enclosure.ts";
 import { down, up } from "../../linalg/rounding.ts";
 import { ReadError } from "../../tensor/errors.ts";
 
@@ -27,8 +28,8 @@ export interface Property {
 }
 
 /**
- * Parse a .vnnlib file. Decimals are read as doubles; the bounds of boxes are widened by a unit in the last place, so that what is proved of the box
- * is true of the one that is written. Throws ReadError.
+ * Parse a .vnnlib file. Decimals are read as doubles, and what is computed of them (sums, products with a number) has to be exact in doubles; the bounds of boxes are widened
+ * by a unit in the last place, so that what is proved of the box is true of the one that is written. Throws ReadError.
  */
 export function parseVnnlib(text: string, name = "property"): Property {
   const fail = (line: number, what: string): never => {
@@ -40,8 +41,14 @@ export function parseVnnlib(text: string, name = "property"): Property {
     const [head, ...rest] = listOf(term, fail);
     const word = wordOf(head, fail);
     if (word === "declare-const" || word === "declare-fun") {
-      const [variable] = rest;
-      const found = /^([XY])_(\d+)$/.exec(wordOf(variable, fail));
+      const variable = rest[0];
+      const found = variableName.exec(wordOf(variable, fail));
+      const sort = rest[rest.length - 1];
+      if (rest.length < 2 || sort.word !== "Real")
+        fail(
+          term.line,
+          `variables are Real, got ${sort.word === undefined || rest.length < 2 ? "none" : `"${sort.word}"`}`,
+        );
       if (!found)
         fail(term.line, `variables are called X_0, X_1, ... and Y_0, Y_1, ..., got "${wordOf(variable, fail)}"`);
       else sizes[found[1] as "X" | "Y"] = Math.max(sizes[found[1] as "X" | "Y"], Number(found[2]) + 1);
@@ -61,6 +68,11 @@ export function parseVnnlib(text: string, name = "property"): Property {
 
 /** Alternatives that a property may have, and how deep formulas may be. */
 const most = { alternatives: 20_000, depth: 200 };
+
+/** One name for each. */
+const variableName = /^([XY])_(0|[1-9]\d*)$/;
+
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
 type Fail = (line: number, what: string) => never;
 
@@ -117,7 +129,8 @@ function alternativesOf(term: Term, fail: Fail): Clause[][] {
     case ">=": {
       if (rest.length !== 2) fail(term.line, `${word} takes two terms, got ${rest.length}`);
       const [a, b] = rest.map((r) => linearOf(r, fail));
-      return [[word === "<=" ? minus(a, b, term.line) : minus(b, a, term.line)]];
+      const [less, more] = word === "<=" ? [a, b] : [b, a];
+      return [[{ ...joined(less, more, -1, term.line, fail), line: term.line }]];
     }
     default:
       return fail(term.line, `unknown "${word}" in a formula; known: and, or, <=, >=`);
@@ -137,32 +150,44 @@ interface Linear {
 
 function linearOf(term: Term, fail: Fail): Linear {
   if (term.word !== undefined) {
-    if (/^[XY]_\d+$/.test(term.word)) return { terms: new Map([[term.word, 1]]), constant: 0 };
-    const value = Number(term.word);
-    if (!Number.isFinite(value)) fail(term.line, `neither a variable nor a number: "${term.word}"`);
-    return { terms: new Map(), constant: value };
+    if (variableName.test(term.word)) return { terms: new Map([[term.word, 1]]), constant: 0 };
+    return { terms: new Map(), constant: numberOf(term.word, term.line, fail) };
   }
   const [head, ...rest] = listOf(term, fail);
   const parts = rest.map((r) => linearOf(r, fail));
   const word = wordOf(head, fail);
-  if (word === "+" && parts.length > 0) return parts.reduce((a, b) => plus(a, b, 1));
-  if (word === "-" && parts.length === 1) return plus({ terms: new Map(), constant: 0 }, parts[0], -1);
-  if (word === "-" && parts.length > 1) return parts.reduce((a, b) => plus(a, b, -1));
+  const join = (a: Linear, b: Linear, factor: number) => joined(a, b, factor, term.line, fail);
+  const nothing: Linear = { terms: new Map(), constant: 0 };
+  if (word === "+" && parts.length > 0) return parts.reduce((a, b) => join(a, b, 1));
+  if (word === "-" && parts.length === 1) return join(nothing, parts[0], -1);
+  if (word === "-" && parts.length > 1) return parts.reduce((a, b) => join(a, b, -1));
   if (word === "*" && parts.length === 2) {
     const [a, b] = parts[0].terms.size === 0 ? parts : [parts[1], parts[0]];
-    if (a.terms.size === 0) return plus({ terms: new Map(), constant: 0 }, b, a.constant);
+    if (a.terms.size === 0) return join(nothing, b, a.constant);
     return fail(term.line, "a product of two variables is not linear");
   }
   return fail(term.line, `unknown "${word}" in a term; known: +, -, *`);
 }
 
-function plus(a: Linear, b: Linear, factor: number): Linear {
-  const terms = new Map(a.terms);
-  for (const [name, value] of b.terms) terms.set(name, (terms.get(name) ?? 0) + factor * value);
-  return { terms, constant: a.constant + factor * b.constant };
+function numberOf(word: string, line: number, fail: Fail): number {
+  if (!decimal.test(word)) fail(line, `neither a variable nor a number: "${word}"`);
+  const value = Number(word);
+  const lost = value === 0 && /[1-9]/.test(word.split(/[eE]/)[0]);
+  if (lost || !Number.isFinite(value)) fail(line, `a number out of the range of doubles: "${word}"`);
+  return value;
 }
 
-const minus = (a: Linear, b: Linear, line: number): Clause => ({ ...plus(a, b, -1), line });
+/** a + factor b. */
+function joined(a: Linear, b: Linear, factor: number, line: number, fail: Fail): Linear {
+  const sum = (v: number, w: number): number => {
+    const [low, high]: Enclosure = plus(exactly(v), times(exactly(factor), exactly(w)));
+    if (low === high && Number.isFinite(low)) return low;
+    return fail(line, `${v} + ${factor} * ${w} is no double; write what is computed of numbers as one number`);
+  };
+  const terms = new Map(a.terms);
+  for (const [name, value] of b.terms) terms.set(name, sum(terms.get(name) ?? 0, value));
+  return { terms, constant: sum(a.constant, b.constant) };
+}
 
 /** Null where the box is empty. */
 function caseOf(
