@@ -1,4 +1,5 @@
 /** @file lipschitz check MODEL PROPERTY: does a property in VNN-LIB hold of a network? */
+import { subjectOf } from "../../bounds/subject.ts";
 import { type Checked, checkProperty } from "../../certify/property/check.ts";
 import { parseVnnlib } from "../../certify/property/vnnlib.ts";
 import { parsePreprocessing } from "../../data/preprocess.ts";
@@ -6,8 +7,8 @@ import { nodeEngine } from "../../engine/node.ts";
 import { command } from "../command.ts";
 import { CliError } from "../errors.ts";
 import { readBytes } from "../files.ts";
-import { openModel } from "../network.ts";
-import { parseNumber, parseWhole, preprocessingOptions, seedOption } from "../options.ts";
+import { checkOpened, checkOption, openModel } from "../network.ts";
+import { parseNumber, parseWhole, preprocessingOptions, secondsLeft, seedOption } from "../options.ts";
 
 export const check = command({
   name: "check",
@@ -23,23 +24,39 @@ export const check = command({
       description: "Time; default a counted amount of work, the same on every machine",
       valueHint: "S",
     },
+    ...checkOption,
     ...seedOption,
   },
   async run(args, { progress, signal, result }) {
     const property = parseVnnlib(new TextDecoder().decode(await readBytes(args.property)), args.property);
-    const { network, sha256 } = await openModel(args.model, args);
+    const opened = await openModel(args.model, args);
+    const { network, sha256 } = opened;
     const preprocessing = parsePreprocessing(args);
     const seconds = args.seconds === undefined ? undefined : parseNumber("--seconds", args.seconds, { above: 0 });
+    const seed = parseWhole("--seed", args.seed);
+    const engine = nodeEngine();
+    const [first] = property.cases;
+    const fits = first?.low.length === subjectOf(network).size;
+    const domain = fits && { domain: { kind: "box" as const, low: first.low, high: first.high } };
+    const { checked: file, lines } = await checkOpened(opened, args.check, {
+      engine,
+      ...domain,
+      seed,
+      seconds,
+      signal,
+    });
     const bar = progress.bar("check", 1);
     const checked = await checkProperty(network, property, {
-      engine: nodeEngine(),
-      seed: parseWhole("--seed", args.seed),
+      engine,
+      seed,
       signal,
-      ...(seconds === undefined ? {} : { seconds, work: Number.POSITIVE_INFINITY }),
+      ...(seconds === undefined ? {} : { seconds: secondsLeft(seconds), work: Number.POSITIVE_INFINITY }),
       onProgress: (part) => bar.at(part),
     });
     bar.done();
-    result({ model: args.model, sha256, property: args.property, preprocessing, ...checked }, () => rendered(checked));
+    result({ model: args.model, sha256, property: args.property, preprocessing, checked: file, ...checked }, () =>
+      [rendered(checked), ...lines].join("\n"),
+    );
     if (checked.status === "violated") throw new CliError(`${args.property}: it is violated`, 3);
     if (checked.status === "unknown") throw new CliError(`${args.property}: it is not known whether it holds`, 4);
   },
