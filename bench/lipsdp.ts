@@ -6,7 +6,7 @@
 import { normProduct } from "../src/bounds/chain/frobenius.ts";
 import type { Chain } from "../src/bounds/chain.ts";
 import { quadraticBound } from "../src/bounds/quadratic/lipsdp.ts";
-import { objectiveOf } from "../src/bounds/quadratic/objective.ts";
+import { objectiveOf, unknownsOf } from "../src/bounds/quadratic/objective.ts";
 import { programOfChain } from "../src/bounds/quadratic/ofChain.ts";
 import { workOf } from "../src/bounds/quadratic/work.ts";
 import { nodeEngine } from "../src/engine/node.ts";
@@ -36,7 +36,7 @@ for (const { width, hidden } of sizes) {
   const chain = network(width, hidden);
   const program = programOfChain(chain);
   const objective = await objectiveOf(engine, program);
-  const theta = new Float64Array(program.multipliers).fill(2);
+  const theta = new Float64Array(unknownsOf(program, {}).count);
   const gradient = await fastest(() => objective.at(theta, 2, 0));
   await objective.dispose();
   const since = processor();

@@ -14,6 +14,7 @@ import type { NodeNorms } from "../norm/node.ts";
 import { sortedPairs } from "../patterns/fuse.ts";
 import type { Pair } from "../patterns/sorts.ts";
 import { nodeMap } from "./nodeMap.ts";
+import { poolsFirst } from "./pools.ts";
 import {
   type Action,
   after,
@@ -35,9 +36,10 @@ import { unfolded } from "./unfold.ts";
 export type SlopesOf = (node: Node, input: number) => Range | null;
 
 /** The program of a flow; a string says which node stands in the way. */
-export function denseCuts(given: Flow, norms: NodeNorms, slopesOf: SlopesOf = () => null): Program | string {
+export function denseCuts(given: Flow, norms: NodeNorms, slopesOf?: SlopesOf): Program | string {
   if (given.varying.length === 0) return "the output does not depend on the input";
-  const flow = unfolded(given, (node) => sortedPairs(node) === null);
+  // What is known of the slopes in a domain is known of a function where it stands.
+  const flow = unfolded(slopesOf ? given : poolsFirst(given), (node) => sortedPairs(node) === null);
   const build = new Builder();
   const values = new Map<Node, Value>();
   const start = build.variable(sizeOf(flow.input.shape), "input");

@@ -29,6 +29,7 @@ import {
   timesFactor,
 } from "./images.ts";
 import { movedNumbers, nodeMap } from "./nodeMap.ts";
+import { poolsFirst, windowsOf } from "./pools.ts";
 import {
   type Action,
   after,
@@ -45,19 +46,12 @@ import { unfolded } from "./unfold.ts";
 
 /** The program of a flow whose input is [1, channels, ...space]; a string says what stands in the way. */
 export function gridCuts(given: Flow, norms: NodeNorms): Program | string {
-  const flow = unfolded(given, (node) => windowsOf(node) === null && sortedPairs(node) === null);
+  const flow = unfolded(poolsFirst(given), (node) => windowsOf(node) === null && sortedPairs(node) === null);
   const [, channels, ...space] = flow.input.shape;
   if (flow.varying.length < 2 || space.length < 1 || space.length > 3 || flow.input.shape[0] !== 1) {
     return "its input is no image";
   }
   return new Grids(flow, norms, channels, space).program();
-}
-
-/** The windows of which a node gives the largest number. */
-export function windowsOf(node: Node): Windows | null {
-  if (node.inputs.length !== 1) return null;
-  const behaviour = node.op.behaviour(node, [true]);
-  return behaviour.kind === "smooth" ? (behaviour.largestIn ?? null) : null;
 }
 
 // --- internal ---

@@ -5,12 +5,12 @@ import { InternalError } from "../../tensor/errors.ts";
 import type { UpperBound } from "../bound.ts";
 import { type Budget, budget, type Clock, reserving } from "../budget.ts";
 import type { Complex } from "./complex.ts";
-import { unknownsOf } from "./objective.ts";
+import { roomOf, unknownsOf } from "./objective.ts";
 import type { Program } from "./program.ts";
 import { type Choose, matricesOf, provedWalk } from "./proof.ts";
 import { startScales } from "./scales.ts";
 import { type Ending, type Point, searchMultipliers } from "./search.ts";
-import { closedForm, given, meansOf } from "./start.ts";
+import { closedForm, given, meansOf, topOf } from "./start.ts";
 import { provedTop } from "./top.ts";
 import { makingOf } from "./work.ts";
 
@@ -195,15 +195,23 @@ interface Start {
 /** Choose as somebody else does, and write it down. */
 function recorder(program: Program, by: Choose, scales?: Float64Array): Start {
   const count = Math.max(1, program.multipliers);
-  const theta = new Float64Array(unknownsOf(program, scales ? { inputs: "scaled" } : {}));
+  const { rooms, axes, count: unknowns } = unknownsOf(program, scales ? { inputs: "scaled" } : {});
+  const theta = new Float64Array(unknowns);
   scales?.forEach((s, j) => {
-    theta[count + j] = 2 * Math.log(s);
+    theta[axes + j] = 2 * Math.log(s);
   });
+  let activations = 0;
   const multipliers = new Float64Array(count).fill(1);
   const choose: Choose = (step, own, weights) => {
     const t = by(step, own, weights);
     if (!t) return null;
     const means = meansOf(own, weights);
+    const factors = step.kind === "gain" ? new Float64Array(means.length).fill(t[0]) : t;
+    const lambda = topOf(
+      own,
+      factors.map((x) => 1 / Math.sqrt(x)),
+    );
+    theta[rooms + activations++] = roomOf(step.kind, lambda);
     if (step.kind === "gain") {
       const mean = means.reduce((sum, y) => sum + y, 0) / means.length;
       multipliers[step.multiplier] = t[0];

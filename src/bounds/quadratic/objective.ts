@@ -2,7 +2,9 @@
  * @file The quadratic walk as one graph of our own ops: ln L^2 from multipliers, so that reverse mode gives its gradient and the engine runs both. It has
  * none of the care of proof.ts; what it says must be proved.
  *
- * An activation's t is exp(theta) times the mean over the frequencies of what it reads: relative to that, a step in one layer carries the later ones along.
+ * An activation's t is e lambda (c + softplus(p)): e is exp(theta) times the mean over the frequencies of what it reads, lambda the largest eigenvalue of
+ * diag(e)^-1/2 Y_vv diag(e)^-1/2, smoothed from above. Relative to that, a step in one layer carries the later ones along, and hardly any leaves what is
+ * feasible, t > lambda e / 2: a descent takes a tenth of the steps that it takes over t itself.
  */
 import type { Engine } from "../../engine/engine.ts";
 import { grad } from "../../graph/gradient.ts";
@@ -13,7 +15,7 @@ import { sum } from "../../ops/broadcast.ts";
 import { gather } from "../../ops/gather.ts";
 import { matmul } from "../../ops/matmul.ts";
 import { concat, reshape, sliceAxis } from "../../ops/movement.ts";
-import { exp, sqrt } from "../../ops/pointwise.ts";
+import { exp, softplus, sqrt } from "../../ops/pointwise.ts";
 import { reduceMax, reduceMin } from "../../ops/reduce.ts";
 import { tensor, toFloat64 } from "../../tensor/tensor.ts";
 import { aliases, type Grid, gridOf } from "./grid.ts";
@@ -56,9 +58,16 @@ export interface Aim {
   readonly inputs?: "alike" | "scaled";
 }
 
-/** How many numbers a search goes over: ln of relative multipliers, then ln p. */
-export const unknownsOf = ({ multipliers, input }: Program, { inputs }: Aim): number =>
-  Math.max(1, multipliers) + (inputs === "scaled" ? input.channels : 0);
+/** How many numbers a search goes over, theta, p and ln of the squared axes, and where the second and the third begin. */
+export function unknownsOf({ multipliers, steps, input }: Program, { inputs }: Aim) {
+  const rooms = Math.max(1, multipliers);
+  const axes = rooms + steps.filter(({ kind }) => kind === "sector" || kind === "gain").length;
+  return { rooms, axes, count: axes + (inputs === "scaled" ? input.channels : 0) };
+}
+
+/** The p with which c + softplus(p) times lambda is 1, or nearly so where c alone is more. */
+export const roomOf = (kind: "sector" | "gain", lambda: number): number =>
+  Math.log(Math.expm1(Math.max(1 / lambda - leastOf(kind, 1), 1e-3)));
 
 export interface Objective {
   /** At theta, where eigenvalues are smoothed by a power of 2^(4 level + 5); nothing where theta is not feasible. */
@@ -112,13 +121,14 @@ class Walk {
   private barrier: Node | null = null;
   private readonly weight: Node;
   private readonly aim: Aim;
+  private activations = 0;
   /** The squared axes p of the ellipsoid of the inputs; null for a ball. */
   private readonly axes: Node | null;
 
   constructor(program: Program, aim: Aim) {
     this.program = program;
     this.aim = aim;
-    this.theta = input("theta", [unknownsOf(program, aim)], "float64");
+    this.theta = input("theta", [unknownsOf(program, aim).count], "float64");
     this.axes = aim.inputs === "scaled" ? this.axesOf(program) : null;
     this.weight = input("weight", [1], "float64");
     this.level = input("level", [doublings.length], "float64");
@@ -128,9 +138,9 @@ class Walk {
   }
 
   /** exp(theta) times a number with which sum 1 / p = 1. */
-  private axesOf({ multipliers, input: { channels } }: Program): Node {
-    const first = Math.max(1, multipliers);
-    const own = exp(sliceAxis(this.theta, 0, first, first + channels));
+  private axesOf(program: Program): Node {
+    const { axes, count } = unknownsOf(program, this.aim);
+    const own = exp(sliceAxis(this.theta, 0, axes, count));
     return mul(own, sum(div(1, own)));
   }
 
@@ -254,7 +264,7 @@ class Walk {
     this.put(step.to, step.to, V);
   }
 
-  /** exp(theta) times the mean over frequencies of a diagonal, or of its mean where a multiplier is shared. */
+  /** e lambda (c + softplus(p)), with e in proportion to the mean over frequencies of a diagonal, or of its mean where a multiplier is shared. */
   private multiplier(step: Step & { readonly kind: "sector" | "gain" }, Y: Matrices): Node {
     const n = step.from.channels;
     const weights = this.grid.weights.map((w) => w / this.grid.size);
@@ -273,13 +283,35 @@ class Walk {
     );
     const alone = distinct.length === n;
     const scale = alone ? mean : reshape(matmul(pick, reshape(mean, [n, 1])), [distinct.length]);
-    const t = mul(exp(this.thetaOf(distinct)), scale);
+    const e = mul(exp(this.thetaOf(distinct)), scale);
+    const places = constant(
+      tensor(
+        BigInt64Array.from(share, (k) => BigInt(distinct.indexOf(k))),
+        [n],
+        "int64",
+      ),
+    );
+    const d = div(1, sqrt(alone ? e : gather(e, places, 0)));
+    const lambda = this.largestEigenvalue(scaledRows(scaledColumns(Y, d), d));
+    const p = unknownsOf(this.program, this.aim).rooms + this.activations++;
+    const room = softplus(sliceAxis(this.theta, 0, p, p + 1));
+    const factor = mul(lambda, add(room, leastOf(step.kind, n * this.grid.frequencies.length)));
+    const t = mul(e, factor);
     distinct.forEach((k, i) => {
       this.multipliers[k] = sliceAxis(t, 0, i, i + 1);
     });
-    if (alone) return t;
-    const places = BigInt64Array.from(share, (k) => BigInt(distinct.indexOf(k)));
-    return gather(t, constant(tensor(places, [n], "int64")), 0);
+    return alone ? t : gather(t, places, 0);
+  }
+
+  /** (tr R^n)^(1/n) at all frequencies together, n = 2^lambdaDoublings + 1. Its derivative is told: that of the powers would cost more than the walk. */
+  private largestEigenvalue(R: Matrices): Node {
+    const { logTrace, power } = powersOf(R, [lambdaDoublings])[0];
+    const value = exp(div(logTrace, 2 ** lambdaDoublings + 1));
+    const slope = (x: Node) => stopGradient(mul(x, value));
+    const re = sum(mul(slope(power.re), R.re));
+    const along = power.im && R.im ? add(re, sum(mul(slope(power.im), R.im))) : re;
+    // R has the degree one: along is the value, and has its derivative.
+    return along;
   }
 
   private thetaOf(numbers: readonly number[]): Node {
@@ -418,30 +450,47 @@ class Walk {
 
   /** ln of a power mean of all eigenvalues at all frequencies, which is no less than that of the largest, and its derivative in Y. */
   private top(R: Matrices): { readonly value: Node; readonly slope: Matrices } {
-    const values: Node[] = [];
-    const slopes: Matrices[] = [];
-    let H = R;
-    let scale: Node | undefined;
-    const last = doublings[doublings.length - 1];
-    for (let k = 0; k < last; k++) {
-      if (k > 0) H = times(H, H);
-      const square = H.im ? add(sum(mul(H.re, H.re)), sum(mul(H.im, H.im))) : sum(mul(H.re, H.re));
-      const size = sqrt(square);
-      H = { re: div(H.re, size), im: H.im && div(H.im, size) };
-      scale = scale === undefined ? log(size) : add(mul(scale, 2), log(size));
-      if (!doublings.includes(k + 1)) continue;
-      // tr R H^2, with R = exp(scale) H at the first.
-      const S = times(H, H);
-      const total = S.im && R.im ? add(sum(mul(R.re, S.re)), sum(mul(R.im, S.im))) : sum(mul(R.re, S.re));
-      values.push(div(add(log(total), mul(scale, 2)), 2 ** (k + 1) + 1));
-      slopes.push({ re: div(S.re, total), im: S.im && div(S.im, total) });
-    }
+    const powers = powersOf(R, doublings);
     return {
-      value: this.chosen(values),
+      value: this.chosen(powers.map(({ logTrace }, i) => div(logTrace, 2 ** doublings[i] + 1))),
       slope: {
-        re: this.chosen(slopes.map((s) => s.re)),
-        im: slopes[0].im && this.chosen(slopes.map((s) => s.im as Node)),
+        re: this.chosen(powers.map(({ power }) => power.re)),
+        im: powers[0].power.im && this.chosen(powers.map(({ power }) => power.im as Node)),
       },
     };
   }
+}
+
+/** Of the power of the trace that stands for the largest eigenvalue of what an activation reads: at 65 they are 1.1 apart at most for 1,000 eigenvalues. */
+const lambdaDoublings = 6;
+
+/**
+ * The least t over e lambda: 1/2 for a sector, 1 for a gain, and as much less as lambda may be too large for so many eigenvalues, so that the edge of what is
+ * feasible is never out of reach.
+ */
+const leastOf = (kind: "sector" | "gain", eigenvalues: number): number =>
+  (kind === "sector" ? 0.5 : 1) * eigenvalues ** (-1 / (2 ** lambdaDoublings + 1));
+
+/** For each n = 2^d + 1: ln tr R^n over all frequencies, and R^(n-1) / tr R^n, which times the value is the derivative of (tr R^n)^(1/n). */
+function powersOf(R: Matrices, wanted: readonly number[]): { readonly logTrace: Node; readonly power: Matrices }[] {
+  const found: { readonly logTrace: Node; readonly power: Matrices }[] = [];
+  let H = R;
+  let scale: Node | undefined;
+  const last = wanted[wanted.length - 1];
+  for (let k = 0; k < last; k++) {
+    if (k > 0) H = times(H, H);
+    const square = H.im ? add(sum(mul(H.re, H.re)), sum(mul(H.im, H.im))) : sum(mul(H.re, H.re));
+    const size = sqrt(square);
+    H = { re: div(H.re, size), im: H.im && div(H.im, size) };
+    scale = scale === undefined ? log(size) : add(mul(scale, 2), log(size));
+    if (!wanted.includes(k + 1)) continue;
+    // tr R H^2, with R^(2^k) = exp(scale) H.
+    const S = times(H, H);
+    const total = S.im && R.im ? add(sum(mul(R.re, S.re)), sum(mul(R.im, S.im))) : sum(mul(R.re, S.re));
+    found.push({
+      logTrace: add(log(total), mul(scale, 2)),
+      power: { re: div(S.re, total), im: S.im && div(S.im, total) },
+    });
+  }
+  return found;
 }

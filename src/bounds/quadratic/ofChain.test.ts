@@ -18,7 +18,7 @@ import { combettesPesquet } from "../chain/combettesPesquet.ts";
 import { frobenius, normProduct } from "../chain/frobenius.ts";
 import type { Chain } from "../chain.ts";
 import { type QuadraticOptions, quadraticBound } from "./lipsdp.ts";
-import { objectiveOf } from "./objective.ts";
+import { objectiveOf, roomOf, unknownsOf } from "./objective.ts";
 import { closedConstant, programOfChain } from "./ofChain.ts";
 import { workOf } from "./work.ts";
 
@@ -234,10 +234,8 @@ describe("objectiveOf()", () => {
       for (const outputs of ["together", "each"] as const) {
         for (const inputs of ["alike", "scaled"] as const) {
           const objective = await objectiveOf(engine, program, { outputs, inputs });
-          const n = program.multipliers + (inputs === "scaled" ? 4 : 0);
-          const theta = Float64Array.from({ length: n }, (_, k) =>
-            k < program.multipliers ? 1.5 + 0.2 * r.normal() : r.normal(),
-          );
+          const { rooms, axes, count } = unknownsOf(program, { inputs });
+          const theta = Float64Array.from({ length: count }, () => 0.5 * r.normal());
           const at = async (k: number, by: number) =>
             (
               await objective.at(
@@ -247,7 +245,7 @@ describe("objectiveOf()", () => {
               )
             )?.value ?? Number.NaN;
           const gradient = (await objective.at(theta, 0, 0.01))?.gradient ?? [];
-          for (const k of [0, 4, 5, n - 1]) {
+          for (const k of [0, 4, 5, rooms, axes - 1, count - 1]) {
             const difference = ((await at(k, 1e-5)) - (await at(k, -1e-5))) / 2e-5;
             expect(gradient[k]).toBeCloseTo(difference, 6);
           }
@@ -258,11 +256,12 @@ describe("objectiveOf()", () => {
   });
 
   it("knows an infeasible point although both diagonals are positive there", async () => {
-    // M = 2 t I - 1 1^T has a negative eigenvalue for t < 3/2.
+    // M = 2 t I - 1 1^T has a negative eigenvalue for t < 3/2, and t = 3 (c + softplus(p)) with c a little below 1/2.
     const program = programOfChain(chainOf([matrixOf([[1], [1], [1]]), matrixOf([[1, 1, 1]])]));
     const objective = await objectiveOf(engine, program);
-    expect(await objective.at(new Float64Array(3).fill(Math.log(1.6)), 0, 0)).toBeDefined();
-    expect(await objective.at(new Float64Array(3).fill(Math.log(1.2)), 0, 0)).toBeUndefined();
+    const near = await objective.at(Float64Array.of(0, 0, 0, roomOf("sector", 3 / 1.6)), 0, 0);
+    expect(near?.multipliers[0]).toBeCloseTo(1.6, 1);
+    expect(await objective.at(Float64Array.of(0, 0, 0, -20), 0, 0)).toBeUndefined();
     await objective.dispose();
   });
 });

@@ -2,7 +2,7 @@
 import type { Engine } from "../../engine/engine.ts";
 import type { Budget } from "../budget.ts";
 import { descend } from "./descent.ts";
-import { type Aim, doublings, type Evaluation, type Objective, objectiveOf, unknownsOf } from "./objective.ts";
+import { type Aim, doublings, type Evaluation, objectiveOf, unknownsOf } from "./objective.ts";
 import type { Program } from "./program.ts";
 
 export interface Point {
@@ -28,8 +28,8 @@ export interface SearchOptions extends Aim {
 export type Ending = "converged" | "steps" | "time" | "no start";
 
 /**
- * Go down on ln L^2 by L-BFGS from a point, or from multipliers that are all alike and large enough; null where there is no start that is feasible for
- * the engine.
+ * Go down on ln L^2 by L-BFGS from a point, or from multipliers that are all alike and large enough; null where that is not feasible in the engine's
+ * arithmetic.
  *
  * Two things stand in the way of a descent: the largest eigenvalue has no derivative where it is double, as it is at many an optimum, and the optimum may
  * lie at the edge of what is feasible. For the first a power of the trace stands, for the second a barrier; both draw closer to the truth level by level.
@@ -44,9 +44,8 @@ export async function searchMultipliers(
   let used = 0;
   let ending: Ending = "converged";
   try {
-    const first = start ?? (await feasible(objective, unknownsOf(program, aim)));
-    if (!first || !(await objective.at(first, 0, 0))) return null;
-    let theta = first;
+    let theta = start ?? new Float64Array(unknownsOf(program, aim).count);
+    if (!(await objective.at(theta, 0, 0))) return null;
     for (let level = 0; level < doublings.length && ending === "converged"; level++) {
       const found = new WeakMap<Float64Array, Evaluation>();
       const evaluate = async (x: Float64Array) => {
@@ -84,17 +83,8 @@ export async function searchMultipliers(
 
 // --- internal ---
 
-/** ln t over the mean of what an activation reads, the same for all: M = 2 diag(t) - Y_vv is definite once t is large enough. */
-async function feasible(objective: Objective, count: number): Promise<Float64Array | null> {
-  for (let k = 1; k <= 24; k++) {
-    const theta = new Float64Array(count).fill(k * Math.LN2);
-    if (await objective.at(theta, 0, 0)) return theta;
-  }
-  return null;
-}
-
 /** Ten steps must gain a part of what the smoothing of a level may be off, ln n / 2^doublings: when they do not, the next level begins. */
 const gains: readonly number[] = doublings.map((d) => 0.1 / 2 ** d);
 
 /** The weight of the barrier, level by level. */
-const barriers: readonly number[] = doublings.map((_, level) => 0.01 * 10 ** -level);
+const barriers: readonly number[] = doublings.map((_, level) => 0.001 * 10 ** -level);

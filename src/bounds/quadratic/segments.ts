@@ -8,7 +8,8 @@ import type { Node } from "../../graph/graph.ts";
 import { labelOf } from "../../graph/origin.ts";
 import type { NodeNorms } from "../norm/node.ts";
 import { denseCuts } from "./cuts.ts";
-import { gridCuts, windowsOf } from "./gridCuts.ts";
+import { gridCuts } from "./gridCuts.ts";
+import { windowsOf } from "./pools.ts";
 import type { Program } from "./program.ts";
 import { workOf } from "./work.ts";
 
