@@ -20,6 +20,8 @@ export interface DescentOptions {
   readonly memory?: number;
   /** No coordinate moves further in one step, default 1. */
   readonly longest?: number;
+  /** A step that promises less is not worth an evaluation: the descent ends where no step promises more. Default 0. */
+  readonly least?: number;
 }
 
 /**
@@ -32,7 +34,7 @@ export async function* descend(
   start: Float64Array,
   options: DescentOptions = {},
 ): AsyncGenerator<DescentPoint> {
-  const { memory = 30, longest = 1 } = options;
+  const { memory = 30, longest = 1, least = 0 } = options;
   const first = await f(start);
   if (first === undefined) throw new UsageError("descend: the start must lie in the domain");
   let point: DescentPoint = { x: start, ...first };
@@ -51,7 +53,7 @@ export async function* descend(
     let next: DescentPoint | undefined;
     // Without a memory the length of the gradient says nothing: a third of the longest step.
     const begin = pairs.length === 0 ? (0.3 * longest) / widest : Math.min(1, longest / widest);
-    for (let size = begin; size * widest > 1e-10; size /= 2) {
+    for (let size = begin; size * widest > 1e-10 && -size * steepness > least; size /= 2) {
       const x = point.x.map((v, j) => v + size * step[j]);
       const sample = await f(x);
       if (sample && sample.value <= point.value + 1e-4 * size * steepness) {

@@ -107,7 +107,7 @@ describe("quadraticBound() of a chain", () => {
   });
 
   it("knows neurons that do not move, and those whose slope is known", async () => {
-    const r = random(5);
+    const r = random(6);
     const [A, B] = [normalMatrix(r, 4, 3), normalMatrix(r, 2, 4)];
     expect((await lipsdp(chainOf([A, { ...B, data: B.data.map(() => 0) }]))).value).toBeLessThan(1e-100);
     expect((await lipsdp(chainOf([A, B], [0, 0]))).value).toBeLessThan(1e-100);
@@ -116,7 +116,7 @@ describe("quadraticBound() of a chain", () => {
     expect(programOfChain(some).multipliers).toBe(2);
     const { value } = await lipsdp(some);
     expect(value).toBeGreaterThanOrEqual(patternNorm(some, r, 50));
-    expect(value).toBeLessThan((await lipsdp(chainOf([A, B]))).value);
+    expect(value).toBeLessThan(0.99 * (await lipsdp(chainOf([A, B]))).value);
   });
 
   it("scales with the weights", async () => {

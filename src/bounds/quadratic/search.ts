@@ -60,7 +60,7 @@ export async function searchMultipliers(
       let reference = Number.POSITIVE_INFINITY;
       let count = 0;
       let last: Point | undefined;
-      for await (const { x, value } of descend(evaluate, theta, { memory: 100 })) {
+      for await (const { x, value } of descend(evaluate, theta, { memory: 100, least: 1e-3 * gains[level] })) {
         const { multipliers, scales, plain } = found.get(x) as Evaluation;
         theta = x;
         last = { multipliers, value: plain, ...(scales && { scales }) };
