@@ -110,8 +110,8 @@ async function worthRefining(plan: Plan, walker: Walker, search: BatchSearch, sh
   const few = 4;
   const without = await search.usual(false, few);
   // What it will take is known before it is begun: on a deep network it may be hours.
-  if ((tries.usual * (await search.refining(without)) * search.count) / Math.min(few, search.count) > share)
-    return false;
+  const walking = (tries.usual * (await search.refining(without)) * search.count) / Math.min(few, search.count);
+  if (walking + walker.compiling() > share) return false;
   const before = walker.spent();
   const within = await search.usual(true, few);
   const each = (walker.spent() - before) / few;

@@ -5,6 +5,7 @@ import { down, sqrtUp, up } from "../../linalg/rounding.ts";
 import { reshape } from "../../ops/movement.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { tensor } from "../../tensor/tensor.ts";
+import type { Budget } from "../budget.ts";
 import { workOf } from "../work.ts";
 import type { SetKind } from "./ball.ts";
 import { gainsOf, rowsFor } from "./gains.ts";
@@ -50,6 +51,8 @@ export interface Walker {
   ): Promise<OnSets>;
   /** Float64 operations, roughly and at most, that `refine` would take on these sets, of which ranges are known without it. */
   refining(on: OnSets, live: readonly boolean[]): number;
+  /** Float64 operations that take as long as to compile the programs that `refine` needs and that are not there yet. */
+  compiling(): number;
   /** Lower bounds of differences of outputs by the usual lines. */
   lower(on: OnSets, forms: readonly Form[]): Promise<LowerLines>;
   /** The same by lines that are sought in so many steps. */
@@ -78,11 +81,16 @@ export interface WalkerOptions {
   readonly samples: number;
   /** Of every varying node a constant, in the norm of the ball, or in l-inf for boxes (`constantsOf`). */
   constantOf(node: Node): number;
+  /** Where it has run out, `refine` seeks no further ranges. */
+  readonly clock?: Budget;
 }
+
+/** A walk back through one node is some ten nodes of a program, each of which a runtime takes a fifth of a millisecond to open. */
+const compiledNode = 6e6;
 
 /** Make a walker. */
 export async function walkerOf(options: WalkerOptions): Promise<Walker> {
-  const { engine, plan, kind, samples, constantOf } = options;
+  const { engine, plan, kind, samples, constantOf, clock } = options;
   const { nonlinearities, varying, needs } = plan;
   const { size: inner } = plan.subject;
   const free = plan.many;
@@ -210,6 +218,7 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
         );
         hull?.narrow(at, range, ranges);
         narrow?.(at, range);
+        const seeks = refine && !clock?.expired;
         const forms: Form[] = [];
         for (let s = 0; s < samples; s++) {
           // On balls constants of the first affine map are exact.
@@ -220,7 +229,7 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
             const finite = range.low[i] > Number.NEGATIVE_INFINITY && range.high[i] < Number.POSITIVE_INFINITY;
             if (
               finite &&
-              (!(refine || first) || isLinear(readers.get(at) as Nonlinearity[], range.low[i], range.high[i]))
+              (!(seeks || first) || isLinear(readers.get(at) as Nonlinearity[], range.low[i], range.high[i]))
             )
               continue;
             forms.push({ who: s, plus: j, minus: -1 }, { who: s, plus: -1, minus: j });
@@ -260,6 +269,11 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
       }
       return operations;
     },
+
+    compiling: () =>
+      needs
+        .filter((at) => !walks.has(at) && plan.nonlinearitiesBefore(at).length > 0)
+        .reduce((sum, at) => sum + at * compiledNode, 0),
 
     async lower(on, forms) {
       const walk = await walkFrom(
