@@ -86,7 +86,10 @@ function make(network: Network): Subject {
   });
   const build = (count: number, dtype: DType, own = port.name) => {
     const x = input(own, free ? [count, ...sample] : sample, dtype);
-    return { x, outputs: network.build([x]) };
+    const outputs = network.build([x]);
+    // Labels beside scores are whole numbers: they have no constant, and nothing to add.
+    const floats = outputs.filter((o) => isFloat(o.dtype));
+    return { x, outputs: floats.length > 0 ? floats : outputs };
   };
   const built = new Map<string, Batched>();
   const at = (count: number, dtype: DType, own = port.name) => {

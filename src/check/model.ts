@@ -62,7 +62,7 @@ export async function checkReading(reading: Reading, model: Uint8Array, options:
   const clock = budget({ seconds, clock: passing, signal });
   const { network, steps } = reading;
   const who = network.name;
-  const names = steps.flatMap((step) => step.outputs.filter((name) => name !== ""));
+  const names = steps.flatMap((step) => step.outputs.filter((name) => reading.wanted.has(name)));
   const open = new Set<string>();
   const held = (batches: readonly number[], all: boolean): ModelCheck => ({
     runtime: engine.name,
@@ -106,7 +106,7 @@ export async function checkReading(reading: Reading, model: Uint8Array, options:
           signal,
         });
         if (!(whole ? affords(done / (k + 1)) : opens())) break;
-        whole ??= await opened(who, engine, exposed(model, [], external));
+        whole ??= await opened(who, engine, exposed(model, network.outputs, external));
         await asWhole(reading, engine, whole, values, feeds);
       }
       return held(batches, whole !== undefined);

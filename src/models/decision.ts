@@ -1,11 +1,12 @@
 /** @file What a network decides by: the logits before a softmax, a sigmoid, a position of the largest and whatever becomes of that position. Decisions are the same, but a constant of the logits is not cut by the slope of what follows. */
 import type { Node } from "../graph/graph.ts";
-import { constant, input } from "../graph/leaf.ts";
+import { constant, input, isConstant } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
+import { isBroadcast } from "../ops/broadcast.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/movement.ts";
 import { type Shape, sizeOf } from "../tensor/shape.ts";
-import { cast, isFloat, tensor } from "../tensor/tensor.ts";
+import { cast, isFloat, tensor, toFloat64 } from "../tensor/tensor.ts";
 
 export interface DecisionOptions {
   /** Whether one output becomes (0, f). Default: true. */
@@ -16,7 +17,8 @@ export interface DecisionOptions {
  * The network whose largest output is the class that `network` decides for samples of a shape: in exact arithmetic the same class for every input.
  *
  * - Softmax and LogSoftmax over the classes keep the order of their inputs, and so does Sigmoid, element by element: they are left out.
- * - ArgMax over the classes, and what is computed of its result (the names of labels), say no more than its input.
+ * - A division of all numbers of a sample by one that is above 0 (what sums of probabilities are brought to 1 by) keeps it too.
+ * - ArgMax over the classes, and what is computed of its result (the names of labels), say no more than its input. Where a label is given, it decides, and nothing else.
  * - One output a sample, f, decides by its sign: it becomes (0, f), so that a decision lasts for |f| / L.
  *
  * The network itself where nothing of that is there. Outputs that are no logits and no function of them stay.
@@ -29,7 +31,9 @@ export function decisionNetwork(network: Network, sample: Shape, { sign = true }
     const rows = sizeOf(inputs[0].shape) / sizeOf(sample);
     // Samples that do not fit are somebody else's to refuse.
     if (!Number.isInteger(rows)) return { outputs, logits: outputs };
-    const found = [...new Set(outputs.flatMap((y) => logitsOf(y, inputs[0], rows)))];
+    const all = (some: readonly Node[]) => [...new Set(some.flatMap((y) => logitsOf(y, inputs[0], rows)))];
+    const labels = all(outputs.filter((y) => !isFloat(y.dtype)));
+    const found = labels.length === 1 ? labels : all(outputs);
     return {
       outputs,
       logits: found.map((z) => (sign && found.length === 1 && sizeOf(z.shape) === rows ? bySign(z, rows) : z)),
@@ -74,10 +78,34 @@ function withoutTail(y: Node, rows: number): Node {
   for (let node = y; ; node = node.inputs[0]) {
     const { name } = node.op;
     const soft = name === "Softmax" || name === "LogSoftmax";
-    if (name === "Sigmoid" || (soft && overClasses(node.shape, axisOf(node), rows))) logits = node.inputs[0];
+    if (node.op.computes === "quotient" && sizeOf(node.shape) % rows === 0 && isPositiveForAll(node.inputs[1], rows)) {
+      logits = node.inputs[0];
+    } else if (name === "Sigmoid" || (soft && overClasses(node.shape, axisOf(node), rows))) logits = node.inputs[0];
     else if (name !== "Reshape") return logits;
   }
 }
+
+/** Is a node the same number above 0 for all numbers of a sample? */
+function isPositiveForAll(node: Node, rows: number): boolean {
+  const one = isBroadcast(node) ? node.inputs[0] : node;
+  return one.shape[0] === rows && sizeOf(one.shape) === rows && isPositive(one);
+}
+
+/** Is every number of a node certainly above 0? Of what this program builds of exports. */
+function isPositive(node: Node): boolean {
+  const { op, inputs } = node;
+  if (op.computes === "sigmoid" || op.computes === "softmax") return true;
+  if (op.computes === "larger") return inputs.some((i) => isPositiveConstant(isBroadcast(i) ? i.inputs[0] : i));
+  return (op.order === "adds" || op.order === "moves") && inputs.length > 0 && sizeOf(node.shape) > 0
+    ? !addsZeros(node) && inputs.every(isPositive)
+    : false;
+}
+
+/** Does an op put zeros in, as padding does? Sums, views, slices and concatenations do not. */
+const addsZeros = ({ op }: Node): boolean =>
+  !/^(ReduceSum|ReduceMean|Reshape|Slice|Concat|Expand|Transpose)$/.test(op.name);
+
+const isPositiveConstant = (node: Node): boolean => isConstant(node) && toFloat64(node.attrs).every((v) => v > 0);
 
 const axisOf = ({ attrs }: Node): number => (attrs as { readonly axis: number }).axis;
 

@@ -51,6 +51,15 @@ const values: Readonly<Record<string, Readonly<Record<string, readonly (string |
   Upsample: { mode: ["nearest", "linear"] },
 };
 
+/** Of the domain ai.onnx.ml. */
+const learners: readonly (readonly [RegExp, string])[] = [
+  [
+    /^TreeEnsemble/,
+    "a tree is a step function: it has no Lipschitz constant, and no radius follows from one; nothing of it can be said here",
+  ],
+  [/^(DictVectorizer|CategoryMapper|OneHotEncoder)$/, "categories are not read"],
+];
+
 const reasons: readonly (readonly [RegExp, string])[] = [
   [/^(If|Loop|Scan|SequenceMap)$/, "control flow: it runs graphs of its own"],
   [
@@ -65,6 +74,8 @@ const reasons: readonly (readonly [RegExp, string])[] = [
 ];
 
 function reasonOf(node: NodeProto): string {
+  if (node.domain === "ai.onnx.ml")
+    return learners.find(([pattern]) => pattern.test(node.opType))?.[1] ?? "this library has no such operator";
   if (node.domain !== "" && node.domain !== "ai.onnx" && node.domain !== "com.microsoft") {
     return `the domain ${JSON.stringify(node.domain)} is not read; if it is a function of the model, inline it`;
   }

@@ -41,7 +41,8 @@ export function readsOf(node: NodeProto): readonly string[] {
 // --- internal ---
 
 function capturedBy(graph: GraphProto): readonly string[] {
-  const own = new Set([...graph.initializer.map((t) => t.name), ...graph.node.flatMap((n) => n.output)]);
+  const made = [...graph.initializer, ...graph.input].map((v) => v.name);
+  const own = new Set([...made, ...graph.node.flatMap((n) => n.output)]);
   const read = [...graph.node.flatMap(readsOf), ...graph.output.map((o) => o.name)];
   return read.filter((name) => name !== "" && !own.has(name));
 }

@@ -4,6 +4,7 @@ import { ReadError, type UnsupportedNode, UnsupportedOperatorError } from "../te
 import type { Tensor } from "../tensor/tensor.ts";
 import { boundsOf, checkPorts, portOf, tensorsOf } from "./given.ts";
 import { inlined } from "./inline.ts";
+import { numericOutputs } from "./labels.ts";
 import { altered, readsOf } from "./naming.ts";
 import { newestOpset, oldestOpset } from "./opsets.ts";
 import { checkNames, needed, producers } from "./order.ts";
@@ -36,7 +37,7 @@ export function planOf(model: ModelProto, external?: External): Plan {
   const graph = altered(model.graph, { node: [...inlined(model)] });
   const opsets = opsetsOf(model);
   const made = producers(graph);
-  const outputs = graph.output.map((o) => o.name);
+  const outputs = numericOutputs(graph);
   if (outputs.length === 0) throw new ReadError("the graph has no outputs");
   const order = needed(outputs, made);
   const wanted = new Set([...outputs, ...order.flatMap(readsOf)]);

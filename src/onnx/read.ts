@@ -48,6 +48,8 @@ export interface Reading {
   readonly declared: readonly Port[];
   /** The nodes that the outputs need, each after those whose values it reads. */
   readonly steps: readonly Step[];
+  /** Names of values that someone reads, or that are outputs. */
+  readonly wanted: ReadonlySet<string>;
   /** The weights, by the name of their value. */
   readonly tensors: ReadonlyMap<string, Tensor>;
   /** Take the steps one by one, in their order, each on values that somebody else computed; everything floating-point that varies in `dtype`. */
@@ -79,6 +81,7 @@ export function readingOf(bytes: Uint8Array, options: ReadOptions = {}): Reading
     opset: Number(model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx")?.version ?? 0),
     declared: plan.declared,
     steps: plan.steps,
+    wanted: plan.wanted,
     tensors: plan.tensors,
     stepwise: (dtype) => stepwise(plan, dtype),
     buildWith: (inputs, tensors, samples = false) => {

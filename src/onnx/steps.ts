@@ -6,6 +6,7 @@ import type { Operator } from "./call.ts";
 import { tensorsOf } from "./given.ts";
 import { whyNot } from "./limits.ts";
 import * as microsoft from "./microsoft.ts";
+import * as ml from "./ml.ts";
 import { inside, readsOf } from "./naming.ts";
 import * as operators from "./operators.ts";
 import { checkNames, needed, producers } from "./order.ts";
@@ -88,12 +89,14 @@ const chosen: Operator = () => {
 
 function saidBy(node: NodeProto): Step["said"] {
   const find = (name: string) => node.attribute.find((a) => a.name === name);
-  const whole = find("value_int") ?? find("value_ints");
+  const whole = find("value_int") ?? find("value_ints") ?? find("values_int64s");
+  if (find("values_floats")) return { value: T.FLOAT };
   return { to: find("to") && Number(find("to")?.i), value: whole ? T.INT64 : find("value")?.t?.dataType };
 }
 
 const tables: Readonly<Record<string, ReadonlyMap<string, Operator>>> = {
   "": new Map(Object.entries(operators)),
+  "ai.onnx.ml": new Map(Object.entries(ml)),
   "com.microsoft": new Map(Object.entries(microsoft)),
 };
 

@@ -20,6 +20,9 @@ export function resultType(
   if (operator === "Dropout" && output === 1) return T.BOOL;
   if (conditions.has(operator)) return T.BOOL;
   if (places.has(operator)) return T.INT64;
+  if (labels.has(operator) && output === 0) return T.INT64;
+  if (floating.has(operator)) return T.FLOAT;
+  if (operator === "ai.onnx.ml.LabelEncoder") return said.value ?? T.UNDEFINED;
   if (operator === "Cast") return said.to ?? T.UNDEFINED;
   if (operator === "Constant" || operator === "ConstantOfShape") return said.value ?? T.FLOAT;
   return inputs[typed[operator] ?? 0] ?? T.UNDEFINED;
@@ -50,6 +53,13 @@ export const isSmallInteger = (type: ElementType): boolean => type in ranges;
 
 const conditions = new Set("Less LessOrEqual Greater GreaterOrEqual Equal And Or Xor Not IsNaN IsInf".split(" "));
 const places = new Set("Shape Size ArgMax ArgMin NonZero".split(" "));
+/** Of the domain ai.onnx.ml: what gives a label first, and what gives float32 whatever it reads. */
+const labels = new Set(["ai.onnx.ml.LinearClassifier", "ai.onnx.ml.SVMClassifier"]);
+const floating = new Set(
+  "Scaler Normalizer LinearClassifier LinearRegressor SVMClassifier SVMRegressor"
+    .split(" ")
+    .map((op) => `ai.onnx.ml.${op}`),
+);
 /** Which input has the type of the result, where it is not the first. */
 const typed: Readonly<Record<string, number>> = { CastLike: 1, Where: 1, DequantizeLinear: 1, OneHot: 2 };
 

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { withResults } from "../../bench/results.ts";
 import { boundNames } from "../../src/bounds/index.ts";
 import * as microsoft from "../../src/onnx/microsoft.ts";
+import * as ml from "../../src/onnx/ml.ts";
 import * as operators from "../../src/onnx/operators.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -27,7 +28,7 @@ describe("FEATURES.md", () => {
         .split(",")
         .map((word) => word.trim()),
     );
-    const known = [...Object.keys(operators), ...Object.keys(microsoft)];
+    const known = [...Object.keys(operators), ...Object.keys(microsoft), ...Object.keys(ml)];
     expect([...listed].sort()).toEqual([...known].sort());
   });
 

@@ -55,6 +55,7 @@ export interface Builder {
     inputs: readonly (Value | null)[],
     attributes: Readonly<Record<string, Attribute | undefined>>,
     shapes: readonly (readonly number[])[],
+    more?: { readonly kinds?: readonly Kind[]; readonly domain?: string },
   ): Value[];
 }
 
@@ -161,10 +162,10 @@ export function draft(r: Random, opset: number, shape: readonly number[], free: 
       const varies = node(op, inputs, attributes, [name], domain);
       return keep({ name, shape: dims, kind, varies });
     },
-    addMany(op, inputs, attributes, shapes) {
+    addMany(op, inputs, attributes, shapes, { kinds = [], domain } = {}) {
       const names = shapes.map(fresh);
-      const varies = node(op, inputs, attributes, names);
-      return shapes.map((dims, i) => keep({ name: names[i], shape: dims, kind: "float", varies }));
+      const varies = node(op, inputs, attributes, names, domain);
+      return shapes.map((dims, i) => keep({ name: names[i], shape: dims, kind: kinds[i] ?? "float", varies }));
     },
     model: (outputs) => ({
       opset,
@@ -172,7 +173,11 @@ export function draft(r: Random, opset: number, shape: readonly number[], free: 
       nodes,
       outputs: outputs.map((v) => v.name),
       tensors,
-      ...(nodes.some((n) => n.domain === "com.microsoft") ? { domains: { "com.microsoft": 1 } } : {}),
+      domains: Object.fromEntries(
+        Object.entries({ "com.microsoft": 1, "ai.onnx.ml": 3 }).filter(([domain]) =>
+          nodes.some((n) => n.domain === domain),
+        ),
+      ),
     }),
   };
 }

@@ -4,6 +4,7 @@ import type { ModelOf } from "../model.ts";
 import { type Draft, type Drawn, draft, product, type Value } from "./builder.ts";
 import { arithmetic } from "./operators/arithmetic.ts";
 import { constants } from "./operators/constants.ts";
+import { learners } from "./operators/learners.ts";
 import { linear } from "./operators/linear.ts";
 import { movement } from "./operators/movement.ts";
 import { places } from "./operators/places.ts";
@@ -21,6 +22,7 @@ export const drawn: Readonly<Record<string, Drawn>> = {
   ...constants,
   ...places,
   ...sequence,
+  ...learners,
 };
 
 export interface Generated {
