@@ -94,6 +94,20 @@ describe("decisionNetwork()", () => {
     expect(decisionNetwork(tokens, [4, 4])).toBe(tokens);
   });
 
+  it("is the network itself where one number is left: a softmax of it is 1, and its position 0", async () => {
+    for (const f of [softmax, logSoftmax, (x: Node) => argMax(x, 1)]) {
+      const network = functionOf([4], (x) => f(body(x, 1)));
+      const decided = decisionNetwork(network, [4]);
+      const one = outputsOf(network)[0];
+      expect(outputsOf(decided)).toEqual(f === softmax || f === logSoftmax ? [one.flatMap((v) => [0, v])] : [one]);
+    }
+    const network = functionOf([4], (x) => softmax(body(x, 1)));
+    const data = await labelledBy(network, engine, samples);
+    const { samples: certified } = await certify(network, { engine, data });
+    for (const { predicted } of certified) expect(predicted).toBe(1);
+    await expect(certificateOf(writeNetwork(network), data)).rejects.toThrow("of one output it is 1");
+  });
+
   it("decides as the whole network does, whatever the weights", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1e6 }), fc.constantFrom(softmax, logSoftmax, sigmoid), (seed, tail) => {

@@ -34,6 +34,8 @@ export function decisionNetwork(network: Network, sample: Shape, { sign = true }
     const all = (some: readonly Node[]) => [...new Set(some.flatMap((y) => logitsOf(y, inputs[0], rows)))];
     const labels = all(outputs.filter((y) => !isFloat(y.dtype)));
     const found = labels.length === 1 ? labels : all(outputs);
+    // Nor is what decides nothing.
+    if (found.length === 0) return { outputs, logits: outputs };
     return {
       outputs,
       logits: found.map((z) => (sign && found.length === 1 && sizeOf(z.shape) === rows ? bySign(z, rows) : z)),
@@ -109,9 +111,9 @@ const isPositiveConstant = (node: Node): boolean => isConstant(node) && toFloat6
 
 const axisOf = ({ attrs }: Node): number => (attrs as { readonly axis: number }).axis;
 
-/** Does an axis hold all numbers of a sample, in the order of the classes, with the samples before it? */
+/** Does an axis hold all numbers of a sample, in the order of the classes, with the samples before it? Of one number a softmax is 1 and its position 0, whatever it is. */
 const overClasses = (shape: Shape, axis: number, rows: number): boolean =>
-  sizeOf(shape.slice(0, axis)) === rows && sizeOf(shape.slice(axis + 1)) === 1;
+  sizeOf(shape.slice(0, axis)) === rows && sizeOf(shape.slice(axis + 1)) === 1 && shape[axis] > 1;
 
 /** (0, z) for each sample. */
 function bySign(z: Node, rows: number): Node {

@@ -27,7 +27,7 @@ export function tailOf({ nodes, outputs: [end] }: OnnxGraph): Tail {
   return { logits: last.inputs[0], nodes: new Set([...views, ...kept]), reshaped: views.length > 0 };
 }
 
-/** Refuse a softmax that is not over all outputs of a sample: across others it keeps no order. */
+/** Refuse a softmax that is not over all outputs of a sample: across others it keeps no order, and of one it is 1. */
 export function checkTail({ nodes }: Tail, shape: readonly number[], opset: number): void {
   for (const node of nodes) {
     if (!SOFT.includes(node.operator)) continue;
@@ -40,6 +40,7 @@ export function checkTail({ nodes }: Tail, shape: readonly number[], opset: numb
       Number.isInteger(axis) && over === count(shape),
       () => `${naming(node)}: ${rule}, got axis ${told} of [${shape}]`,
     );
+    must(over > 1, () => `${naming(node)}: of one output it is 1 whatever that is, and nothing is decided`);
   }
 }
 
