@@ -22,7 +22,7 @@ import { nodeNorms } from "../norm/node.ts";
 import { fusedFlow } from "../patterns/fuse.ts";
 import { subjectOf } from "../subject.ts";
 import { denseCuts } from "./cuts.ts";
-import { gridCuts } from "./gridCuts.ts";
+import { type GridOptions, gridCuts } from "./gridCuts.ts";
 import { quadraticBound } from "./lipsdp.ts";
 import type { Program } from "./program.ts";
 
@@ -36,8 +36,8 @@ const drawn = (like: Node, r: Random, shape: Shape, size = 1): Node =>
     shape,
   );
 
-function programOf(flow: Flow): Program {
-  const program = gridCuts(flow, nodeNorms(flow));
+function programOf(flow: Flow, options: GridOptions = {}): Program {
+  const program = gridCuts(flow, nodeNorms(flow), options);
   if (typeof program === "string") throw new Error(program);
   return program;
 }
@@ -182,12 +182,12 @@ describe("gridCuts()", () => {
     ],
   ];
 
-  it.each(networks)("is above what is witnessed, near the program number by number: %s", async (_, f) => {
-    for (const seed of [1]) {
-      const sample = [2, 6, 6];
+  it.each(networks)("is above what is witnessed, near the program number by number: %s", async (name, f) => {
+    for (const staged of name.startsWith("pools") ? [false, true] : [false]) {
+      const [seed, sample] = [1, [2, 6, 6]];
       const network = functionOf(sample, (x) => f(x, random(seed)));
       const flow = flowFor(sample, f, seed);
-      const program = programOf(flow);
+      const program = programOf(flow, { staged });
       const { value } = await quadraticBound(program, { engine, steps: 120 });
       const lower = await jacobian(subjectOf(network), 2, { engine, seed: 1, domain: { kind: "global" }, rounds: 40 });
       expect(value).toBeGreaterThanOrEqual(lower.value);
@@ -211,7 +211,7 @@ describe("gridCuts()", () => {
         const { x, y } = subject.at(1, "float64");
         const flow = fusedFlow(x, y);
         const gate = flow.varying.find((node) => node.shape.length === 4);
-        const program = gate && gridCuts(flowOf(gate, flow.output), nodeNorms(flow));
+        const program = gate && gridCuts(flowOf(gate, flow.output), nodeNorms(flow), { staged: seed % 2 === 1 });
         if (!program || typeof program === "string") return;
         covered++;
         const { value } = await quadraticBound(program, { engine, steps: 30 });

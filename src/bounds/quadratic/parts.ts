@@ -11,7 +11,7 @@ import type { Range } from "../domain.ts";
 import { sortedPairs } from "../patterns/fuse.ts";
 import type { Question, Shared } from "../question.ts";
 import { denseCuts, type SlopesOf } from "./cuts.ts";
-import { gridCuts } from "./gridCuts.ts";
+import { type GridOptions, gridCuts } from "./gridCuts.ts";
 import type { Program } from "./program.ts";
 import { slopesOn } from "./slopes.ts";
 import { transposed } from "./transposed.ts";
@@ -57,10 +57,17 @@ export function programFor(
     const rest = gate === flow.input ? flow : flowOf(gate, flow.output);
     if (rest.varying.some((node) => sizeOf(node.shape) > largest) || !affords(lookWork(rest))) return null;
     const onGrid = gate.shape.length >= 3 && norm === 2;
-    const program = onGrid ? gridProgram(rest, norms) : inNorm(denseCuts(rest, norms, slopes), norm);
-    if (!program) return null;
-    const work = workOf(program);
-    return work < mostWork ? { program, before: constantOf(gate), after: 1, work } : null;
+    // The second makes do with less, where there are pools.
+    const forms = onGrid
+      ? [() => gridProgram(rest, norms), () => gridProgram(rest, norms, { staged: true })]
+      : [() => inNorm(denseCuts(rest, norms, slopes), norm)];
+    for (const form of forms) {
+      const program = form();
+      if (!program) return null;
+      const work = workOf(program);
+      if (work < mostWork) return { program, before: constantOf(gate), after: 1, work };
+    }
+    return null;
   };
   // What is only moved costs nothing: the first gates may all be the input.
   const gates = dominators(flow).filter((gate) => constantOf(gate) < Number.POSITIVE_INFINITY);
@@ -136,8 +143,8 @@ const quickProof = 0.025;
 /** What a proof takes. */
 const proofSeconds = (program: Program): number => workOf(program) / 4e8;
 
-function gridProgram(flow: Flow, norms: Walked["norms"]): Program | null {
-  const program = gridCuts(flow, norms);
+function gridProgram(flow: Flow, norms: Walked["norms"], options?: GridOptions): Program | null {
+  const program = gridCuts(flow, norms, options);
   return typeof program === "string" ? null : program;
 }
 

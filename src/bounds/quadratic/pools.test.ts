@@ -4,12 +4,12 @@ import { functionOf, weight } from "../../../test/functions.ts";
 import type { Node } from "../../graph/graph.ts";
 import { maximum, neg } from "../../ops/arith.ts";
 import { leakyRelu, relu, sigmoid, silu } from "../../ops/pointwise.ts";
-import { maxPool } from "../../ops/pool.ts";
+import { maxPool, type PoolOptions } from "../../ops/pool.ts";
 import { random } from "../../tensor/random.ts";
 import { asFunction } from "../fixed.ts";
 import { fusedFlow } from "../patterns/fuse.ts";
 import { subjectOf } from "../subject.ts";
-import { poolsFirst } from "./pools.ts";
+import { poolsFirst, stagedPools, windowsOf } from "./pools.ts";
 
 const pool = (x: Node): Node => maxPool(x, { kernel: [3, 2], strides: [2, 1], pads: [1, 0, 1, 0] });
 
@@ -58,6 +58,27 @@ describe("poolsFirst()", () => {
     for (const f of cases) {
       const flow = flowFor(f);
       expect(poolsFirst(flow)).toBe(flow);
+    }
+  });
+});
+
+describe("stagedPools()", () => {
+  it("gives the same numbers axis by axis: side by side, apart, over each other, with pads and dilations", () => {
+    const pools: readonly PoolOptions[] = [
+      { kernel: [4, 6], strides: [4, 6] },
+      { kernel: [3, 2], strides: [2, 1], pads: [1, 0, 1, 1] },
+      { kernel: [2, 3], strides: [3, 2], dilations: [2, 1] },
+      { kernel: [1, 1], strides: [2, 2] },
+    ];
+    for (const options of pools) {
+      const { x, y } = subjectOf(functionOf([2, 9, 13], (h) => relu(maxPool(h, options)))).at(1, "float64");
+      const flow = fusedFlow(x, y);
+      const staged = stagedPools(flow);
+      const r = random(7);
+      const at = Float64Array.from({ length: 2 * 9 * 13 }, () => r.normal());
+      expect(asFunction(staged.output, staged.input)(at)).toEqual(asFunction(flow.output, flow.input)(at));
+      const most = staged.varying.map((node) => windowsOf(node)?.kernel.reduce((a, b) => a * b, 1) ?? 0);
+      expect(Math.max(...most)).toBeLessThanOrEqual(3);
     }
   });
 });

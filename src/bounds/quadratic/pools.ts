@@ -34,7 +34,53 @@ export function poolsFirst(flow: Flow): Flow {
   return changed ? poolsFirst(flowOf(input, made.get(output) as Node)) : flow;
 }
 
+/**
+ * The same flow with every pool as pools one axis after the other, and windows side by side of m n places as such of m, then of n: the walk has far fewer tensors alive
+ * then, and the same multiplier for all pairs of a stage.
+ */
+export function stagedPools(flow: Flow): Flow {
+  const { input, output, varies } = flow;
+  const made = new Map<Node, Node>();
+  for (const node of topological([output])) {
+    const inputs = node.inputs.map((i) => made.get(i) as Node);
+    const windows = varies.has(node) && node !== input ? windowsOf(node) : null;
+    const own = windows
+      ? stagesOf(windows).reduce((x, stage) => apply(node.op, [x], stage), inputs[0])
+      : inputs.every((x, i) => x === node.inputs[i])
+        ? node
+        : apply(node.op, inputs, node.attrs);
+    if (own !== node) copyOrigin(node, own);
+    made.set(node, own);
+  }
+  return flowOf(input, made.get(output) as Node);
+}
+
 // --- internal ---
+
+/** Windows one axis after the other, and in factors where they are side by side. */
+function stagesOf({ kernel, strides, pads, dilations }: Windows): readonly Windows[] {
+  const n = kernel.length;
+  const stages = kernel.flatMap((k, a) => {
+    const [begin, end] = [pads[a], pads[n + a]];
+    const apart = strides[a] === k && dilations[a] === 1 && begin === 0 && end === 0;
+    const factors = apart ? primesOf(k) : [k];
+    return factors.map((f): Windows => {
+      const only = (value: number, other: number) => kernel.map((_, b) => (b === a ? value : other));
+      return {
+        kernel: only(f, 1),
+        strides: only(apart ? f : strides[a], 1),
+        pads: [...only(begin, 0), ...only(end, 0)],
+        dilations: only(dilations[a], 1),
+      };
+    });
+  });
+  return stages.filter(({ kernel: own, strides: by }) => own.some((k) => k > 1) || by.some((k) => k > 1));
+}
+
+function primesOf(n: number): readonly number[] {
+  for (let p = 2; p * p <= n; p++) if (n % p === 0) return [p, ...primesOf(n / p)];
+  return [n];
+}
 
 /** A pool of s(x) as s of a pool, s(x) rebuilt; null where it is none. */
 function passing(pool: Node, flow: Flow, readers: ReadonlyMap<Node, number>, s: Node | undefined): Node | null {
