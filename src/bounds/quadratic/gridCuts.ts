@@ -169,6 +169,7 @@ class Grids {
     if (isAffine(node, this.flow.varies)) {
       const moved = this.relaid(node);
       if (moved) return { ...wait, made: moved };
+      if (this.readsWhole(node)) return wait;
       const sum = this.windowSum(node);
       if (!sum) return wait;
       if (sum.strides.some((s) => s !== 1)) return { ...wait, sum };
@@ -205,6 +206,13 @@ class Grids {
     const n = v.channels;
     const value = this.build.pointwise(v, new Float64Array(n).fill(a), new Float64Array(n).fill(b), name);
     return { ...wait, made: { ...image, ...value, cropped: a <= 0 && b >= 0 } };
+  }
+
+  /** A window as large as the image: a dense map, for which no grid is needed. */
+  private readsWhole(node: Node): boolean {
+    const of = (x: Node) => sizeOf(x.shape.slice(2));
+    const varying = node.inputs.filter((x) => this.flow.varies.has(x));
+    return node.shape.length > 2 && of(node) === 1 && varying.every((x) => x.shape.length > 2 && of(x) > 1);
   }
 
   /** An affine node that only gives the numbers of one image another order. */
