@@ -94,6 +94,11 @@ const runProperties = {
   rate: { type: "number", exclusiveMinimum: 0, description: "Learning rate, the largest of the schedule" },
   schedule: { enum: scheduleNames },
   loss: { enum: lossNames },
+  offset: {
+    type: "number",
+    description: "With the loss offset-cross-entropy: the margin between logits that it asks for",
+  },
+  temperature: { type: "number", exclusiveMinimum: 0, description: "With the loss offset-cross-entropy" },
   norm: { enum: [1, 2, "inf"] },
   radii: { type: "array", items: { type: "number", minimum: 0 } },
   seconds: { type: "number", exclusiveMinimum: 0, description: "Time for each bound. Default: until it is done" },

@@ -38,6 +38,9 @@ export interface RunSpec {
   readonly rate: number;
   readonly schedule: (typeof scheduleNames)[number];
   readonly loss: (typeof lossNames)[number];
+  /** Of "offset-cross-entropy": the margin between logits that it asks for, and its temperature. Default: `offsetCrossEntropy`'s own. */
+  readonly offset?: number;
+  readonly temperature?: number;
   /** Norm of inputs and outputs for constants and radii. */
   readonly norm: Norm;
   readonly radii: readonly number[];
@@ -112,12 +115,15 @@ export function methodSpec(optimizer: RunSpec["optimizer"], method: MethodSpec):
   return decays ? { decay: optimizer === "adam" ? 0.5 : 5e-4, ...method } : method;
 }
 
+/** What a run may leave out without a default of its own. */
+const optionalKeys: readonly string[] = ["reading", "preprocessing", "samples", "offset", "temperature", "seconds"];
+
 /** Check a value that came from outside (a checkpoint, a file); throws SpecError with the JSON path. */
 export function checkSpec(value: unknown, at = "$"): RunSpec {
   const spec = record(at, value);
   const model = record(`${at}.model`, spec.model);
   const method = record(`${at}.method`, spec.method);
-  onlyKnown(at, spec, [...Object.keys(defaultSpec), "reading", "preprocessing", "samples", "seconds"]);
+  onlyKnown(at, spec, [...Object.keys(defaultSpec), ...optionalKeys]);
   if (model.kind === "onnx") checkFileModel(`${at}.model`, model, spec);
   else {
     onlyKnown(`${at}.model`, model, ["kind", "widths", "activation"]);
@@ -128,6 +134,14 @@ export function checkSpec(value: unknown, at = "$"): RunSpec {
   oneOf(`${at}.optimizer`, spec.optimizer, optimizerNames);
   oneOf(`${at}.schedule`, spec.schedule, scheduleNames);
   oneOf(`${at}.loss`, spec.loss, lossNames);
+  for (const key of ["offset", "temperature"] as const) {
+    const own = spec[key];
+    if (own === undefined) continue;
+    if (spec.loss !== "offset-cross-entropy")
+      fail(`${at}.${key}`, "left out but with the loss offset-cross-entropy", own);
+    if (!(typeof own === "number" && Number.isFinite(own) && (key === "offset" || own > 0)))
+      fail(`${at}.${key}`, key === "offset" ? "a number" : "a number above 0", own);
+  }
   oneOf(`${at}.norm`, spec.norm, [1, 2, "inf"]);
   for (const key of ["epochs", "batch"] as const) {
     if (!(Number.isInteger(spec[key]) && (spec[key] as number) >= 1))
@@ -222,14 +236,14 @@ export function buildSchedule({ schedule, rate, epochs }: RunSpec): Schedule {
   }
 }
 
-export function buildLoss({ loss }: RunSpec): Loss {
+export function buildLoss({ loss, offset, temperature }: RunSpec): Loss {
   switch (loss) {
     case "cross-entropy":
       return crossEntropy;
     case "multi-margin":
       return multiMargin(0.5);
     case "offset-cross-entropy":
-      return offsetCrossEntropy();
+      return offsetCrossEntropy({ offset, temperature });
     case "squared-error":
       return squaredError;
   }

@@ -94,6 +94,12 @@ const common = {
   optimizer: { type: "string", description: `${optimizerNames.join(" | ")}. Default: adam`, valueHint: "NAME" },
   schedule: { type: "string", description: `${scheduleNames.join(" | ")}. Default: cosine`, valueHint: "NAME" },
   loss: { type: "string", description: lossNames.join(" | "), valueHint: "NAME" },
+  offset: {
+    type: "string",
+    description: "With offset-cross-entropy: the margin between logits that it asks for. Default: 1.5 sqrt 2",
+    valueHint: "X",
+  },
+  temperature: { type: "string", description: "With offset-cross-entropy. Default: 0.25", valueHint: "T" },
   radii: {
     type: "string",
     description: `Certified radii, by commas. Default: ${defaultSpec.radii.join(",")}`,
@@ -195,6 +201,7 @@ function specOf(
     (option, text) => parseList(option, text, (o, w) => parseWhole(o, w, 1)),
     kind === "mlp" ? defaultSpec.model.widths : undefined,
   );
+  const loss = read<RunSpec["loss"]>("loss", oneOf(lossNames), defaults.loss);
   const optimizer = read<RunSpec["optimizer"]>("optimizer", oneOf(optimizerNames), defaults.optimizer);
   return {
     data: word("data") ?? defaultSpec.data,
@@ -213,9 +220,25 @@ function specOf(
     optimizer,
     rate: read<number>("rate", (o, w) => parseNumber(o, w, { above: 0 }), defaults.rate),
     schedule: read("schedule", oneOf(scheduleNames), defaults.schedule),
-    loss: read("loss", oneOf(lossNames), defaults.loss),
+    loss,
+    ...lossSettings(loss, word),
     norm: normOf(word("norm")),
     radii: read<readonly number[]>("radii", (_, w) => parseRadii(w), defaults.radii),
+  };
+}
+
+/** The settings of a loss that were given. */
+function lossSettings(
+  loss: RunSpec["loss"],
+  word: (name: string) => string | undefined,
+): Pick<RunSpec, "offset" | "temperature"> {
+  const [offset, temperature] = [word("offset"), word("temperature")];
+  const given = offset !== undefined ? "offset" : "temperature";
+  if ((offset ?? temperature) !== undefined && loss !== "offset-cross-entropy")
+    throw new CliError(`--${given}: is an option of the loss offset-cross-entropy, not of ${loss}`);
+  return {
+    ...(offset !== undefined && { offset: parseNumber("--offset", offset) }),
+    ...(temperature !== undefined && { temperature: parseNumber("--temperature", temperature, { above: 0 }) }),
   };
 }
 
@@ -269,6 +292,8 @@ function resumedSpec({ spec }: Saved, args: Words): RunSpec {
     "optimizer",
     "schedule",
     "loss",
+    "offset",
+    "temperature",
     ...Object.keys(methodOptions),
     "radii",
     "norm",
