@@ -168,9 +168,9 @@ export { type Verdict, verify } from "./verify/verify.ts";
 
 export { checkRecords, type RunRecord } from "./experiment/record.ts";
 export type { Measured } from "./experiment/measure.ts";
-export { type RunEvent, run } from "./experiment/run.ts";
+export { type RunEvent, run, trainingOf } from "./experiment/run.ts";
 export type { SampleRecord } from "./experiment/samples.ts";
-export { defaultSpec, type RunSpec } from "./experiment/spec.ts";
+export { defaultSpec, defaultsFor, type RunSpec } from "./experiment/spec.ts";
 
 export type { Reported } from "./report/groups.ts";
 export { renderReport } from "./report/report.ts";

@@ -16,7 +16,7 @@ import { EngineError } from "../tensor/errors.ts";
 import type { Named } from "../tensor/named.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { cast, type Tensor, tensor, toFloat64 } from "../tensor/tensor.ts";
-import { type Checkpoint, type EpochMetrics, type TrainEvent, train } from "../train/loop.ts";
+import { type Checkpoint, type EpochMetrics, type TrainEvent, type TrainOptions, train } from "../train/loop.ts";
 import type { Method } from "../train/method.ts";
 import { buildMethod } from "../train/methods.ts";
 import type { Retrofit } from "../train/retrofit.ts";
@@ -64,28 +64,12 @@ export async function* run(
   spec: RunSpec,
   { engine, data: whole, source, resume, start, measured: before, signal, machine, onMeasure }: RunOptions,
 ): AsyncGenerator<RunEvent> {
-  const data = fitted(spec, whole, source);
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
-  const method = buildMethod(spec.method);
-  const built = buildRunModel(spec, data, source);
+  const training = trainingOf(spec, engine, whole, source);
+  const { data, method } = training;
   let trained: Extract<TrainEvent, { kind: "end" }> | undefined;
   let parameters = 0;
-  const training = train({
-    engine,
-    data,
-    signal,
-    resume: resume?.checkpoint,
-    start,
-    model: built,
-    method,
-    optimizer: buildOptimizer(spec),
-    schedule: buildSchedule(spec),
-    loss: buildLoss(spec),
-    epochs: spec.epochs,
-    batch: spec.batch,
-    seed: spec.seed,
-  });
-  for await (const event of training) {
+  for await (const event of train({ ...training, signal, resume: resume?.checkpoint, start })) {
     if (event.kind === "start") parameters = event.parameters;
     if (event.kind === "epoch") {
       const { kind: _, checkpoint: __, ...metrics } = event;
@@ -163,6 +147,23 @@ export async function* run(
     signal,
   });
   yield { kind: "done", record, model, certification, samples };
+}
+
+/** The training that a spec asks for: what `run` hands to `train`, and with a checkpoint of it to `networkAt`. `data` as `run` takes it, and `source` where the model is a file. */
+export function trainingOf(spec: RunSpec, engine: Engine, data: Split, source?: ModelSource) {
+  const part = fitted(spec, data, source);
+  return {
+    engine,
+    data: part,
+    model: buildRunModel(spec, part, source),
+    method: buildMethod(spec.method),
+    optimizer: buildOptimizer(spec),
+    schedule: buildSchedule(spec),
+    loss: buildLoss(spec),
+    epochs: spec.epochs,
+    batch: spec.batch,
+    seed: spec.seed,
+  } satisfies TrainOptions;
 }
 
 // --- internal ---

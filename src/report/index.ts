@@ -7,6 +7,7 @@ export { weakestFigure } from "./figures/weakest.ts";
 export type { Reported } from "./groups.ts";
 export { asHtml, figure, type Html, html, table } from "./html.ts";
 export { showAtLeast, showAtMost, showNorm, showNumber, showPercent } from "./number.ts";
-export { sheet } from "./page.ts";
+export { type PageParts, page, sheet } from "./page.ts";
 export { openPen, type Pen } from "./plot.ts";
 export { renderReport } from "./report.ts";
+export { commandOf } from "./reproduce.ts";

@@ -90,7 +90,7 @@ describe.skipIf(!executablePath)("the page", () => {
       .poll(() => page.locator("#bound button").textContent(), { timeout: 60_000 })
       .toBe("Bracket the constant");
     expect(await page.locator("#bound .graph svg .node").count()).toBeGreaterThan(3);
-    expect(await page.locator("#bound code").textContent()).toContain("npx lipschitz bound policy.onnx --norm 2");
+    expect(await page.locator("#bound code").textContent()).toBe("npx lipschitz bound policy.onnx --norm 2");
     const part = await page.evaluate(() => {
       const { longest, started } = window as unknown as { longest: number; started: number };
       return longest / (performance.now() - started);
@@ -100,8 +100,15 @@ describe.skipIf(!executablePath)("the page", () => {
   });
 
   it("judges a required gain on a box by the slider", async () => {
-    await page.locator("#box .action button").click();
+    // A small box, on which little work is enough.
+    for (const [k, end] of ["0.5", "0.6", "0.5", "0.6", "0.5", "0.6"].entries()) {
+      await page.locator("#box .ranges input").nth(k).fill(end);
+    }
+    await page.locator("#box .action:not([hidden]) button").click();
     await expect.poll(() => verdictOf(page, "box").textContent(), { timeout: 60_000 }).toMatch(/on the box is proved/);
+    // Output by input, and of each output; and the worst state that was found.
+    expect(await page.locator("#box tbody tr").count()).toBe(2 * 3 + 2);
+    expect(await page.locator("#box .figure").textContent()).toMatch(/Worst state found: x0 0\.5/);
     const slider = page.locator("#box input[type=range]");
     await slider.fill("3");
     expect(await page.locator("#box .keeps").getAttribute("data-verdict")).toBe("yes");

@@ -10,11 +10,12 @@ export interface Action {
   enable(may: boolean): void;
 }
 
-/** `begin` starts the job; `done` shows its result. What went wrong is shown beside the button. */
+/** `begin` starts the job; `done` shows its result; `ended` is called in every case, after a stop too. What went wrong is shown beside the button. */
 export function action<K extends Kind>(
   label: string,
   begin: () => Running<K>,
   done: (result: Jobs[K]["done"]) => void | Promise<void>,
+  ended: () => void = () => {},
 ): Action {
   const button = h("button", { type: "button", onclick: () => press() }, label);
   const error = h("p", { class: "error", role: "alert" });
@@ -31,6 +32,7 @@ export function action<K extends Kind>(
     } finally {
       running = undefined;
       button.textContent = label;
+      ended();
     }
   }
   return {

@@ -1,4 +1,5 @@
 /** @file The page's side of the worker: one job at a time or several, progress, stopping; a worker that dies is started again. */
+import { startWorker } from "./host/worker.ts";
 import type { FromWorker, Jobs, Kind, ToWorker } from "./protocol.ts";
 
 /** A job was stopped by the person. */
@@ -26,7 +27,7 @@ export function openClient(restarted: (why: string) => void): Client {
   let worker = spawn();
 
   function spawn(): Worker {
-    const made = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "lipschitz" });
+    const made = startWorker();
     made.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
       const job = waiting.get(data.id);
       if (!job) return;

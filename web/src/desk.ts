@@ -1,9 +1,8 @@
 /** @file What the worker holds between jobs: the engine, the model and the data. */
 import type { Dataset, Network } from "lipschitz";
 import { type WebEngine, webEngine } from "lipschitz/web";
-import mjs from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
-import wasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 import * as ort from "onnxruntime-web/wasm";
+import { prepare } from "./host/runtime.ts";
 
 export interface OpenModel {
   readonly name: string;
@@ -16,10 +15,12 @@ export interface Desk {
   readonly engine: WebEngine;
   model?: OpenModel;
   data?: Dataset;
+  /** The first of the samples as attacks have left them. */
+  examples?: Float32Array | undefined;
 }
 
-export function openDesk(): Desk {
-  ort.env.wasm.wasmPaths = { wasm: new URL(wasm, import.meta.url).href, mjs: new URL(mjs, import.meta.url).href };
+export async function openDesk(): Promise<Desk> {
+  await prepare(ort);
   return { engine: webEngine(ort) };
 }
 

@@ -9,6 +9,7 @@ import { boundView } from "./views/bound.ts";
 import { boxView } from "./views/box.ts";
 import { certificateView } from "./views/certificate.ts";
 import { modelView } from "./views/model.ts";
+import { reportView } from "./views/report.ts";
 import { samplesView } from "./views/samples.ts";
 import { trainView } from "./views/train.ts";
 import { trapsView } from "./views/traps.ts";
@@ -39,6 +40,7 @@ const views = [
   ["box", "On a box", boxView],
   ["samples", "Samples", samplesView],
   ["certificate", "Certificate", certificateView],
+  ["report", "Report", reportView],
   ["train", "Train", trainView],
   ["traps", "Traps", trapsView],
 ] as const;
@@ -65,8 +67,8 @@ void client.start("warm", {}).result.then(
   (error: Error) => page.say(`The runtime does not start: ${error.message}`),
 );
 
-// While developing, files change under it.
-if (import.meta.env.PROD && "serviceWorker" in navigator) {
+// While developing, files change under it; the page as one file needs none.
+if (import.meta.env.PROD && !import.meta.env.DISK && "serviceWorker" in navigator) {
   const worker = navigator.serviceWorker.register("./service-worker.js");
   worker.catch(() => page.say("Without a service worker the page does not work offline."));
 }

@@ -1,5 +1,6 @@
 /** @file What the page asks of its worker, and what the worker answers. Both are plain data that structured cloning carries. */
-import type { AttackedSample, Bracket, Certification, Dataset, Verdict } from "lipschitz";
+import type { AttackedSample, Bracket, Certification, Dataset, Gains, RunSpec, Verdict } from "lipschitz";
+import type { Reported } from "lipschitz/report";
 
 export type NormWord = "2" | "1" | "inf";
 
@@ -47,6 +48,12 @@ export interface Jobs {
     say: Bracket;
     done: Bracket;
   };
+  gains: {
+    ask: { readonly norm: NormWord; readonly box: Box; readonly gap: number; readonly seconds: number };
+    /** How far the worst slope is above what is witnessed: 1 is closed. */
+    say: number;
+    done: Gains;
+  };
   data: {
     ask: { readonly files: readonly DataFile[]; readonly example?: "digits" | "iris" };
     say: never;
@@ -58,12 +65,13 @@ export interface Jobs {
     done: CertifiedFacts;
   };
   perturb: {
-    ask: { readonly index: number; readonly distance: number; readonly seed: number };
+    ask: { readonly index: number; readonly distance: number; readonly towards: Direction; readonly seed: number };
     say: never;
     done: PerturbedFacts;
   };
   verify: { ask: { readonly certificate: string; readonly withData: boolean }; say: string; done: Verdict };
-  train: { ask: TrainAsk; say: TrainState; done: TrainedFacts };
+  train: { ask: TrainAsk; say: TrainWord; done: Reported };
+  trap: { ask: { readonly name: TrapName; readonly seed: number }; say: never; done: { readonly words: string } };
   certificate: {
     ask: { readonly norm: NormWord; readonly radii: readonly number[] };
     say: number;
@@ -80,6 +88,8 @@ export interface DataFile {
 
 export interface DataFacts extends Pick<Dataset, "name" | "count" | "shape" | "classes" | "task"> {
   readonly labelled: boolean;
+  /** What follows --data on the command line. */
+  readonly words: readonly string[];
 }
 
 export interface CertifiedFacts {
@@ -107,12 +117,24 @@ export interface PerturbedFacts {
   readonly moved: readonly number[];
 }
 
+/** Where a sample is moved to: anywhere, or along the smallest change that the attacks found. */
+export type Direction = "noise" | "attack";
+
+export type TrapName = "power" | "pool" | "units" | "batch";
+
 export interface TrainAsk {
   readonly data: "two-moons" | "digits" | "dropped";
-  readonly method: string;
+  readonly method: RunSpec["method"]["name"];
   readonly epochs: number;
   readonly seed: number;
 }
+
+/** On the way: what is carried out, how each epoch ended, the finished model, and how far the measuring after it is. */
+export type TrainWord =
+  | { readonly kind: "spec"; readonly spec: RunSpec }
+  | { readonly kind: "epoch"; readonly state: TrainState }
+  | { readonly kind: "model"; readonly bytes: Uint8Array }
+  | { readonly kind: "measuring"; readonly what: string; readonly part: number };
 
 export interface TrainState {
   readonly epoch: number;
@@ -122,6 +144,9 @@ export interface TrainState {
   readonly upper: number | null;
   readonly map: DecisionMap | null;
 }
+
+/** Of the drawing of a map, in pixels. */
+export const mapSize = { width: 280, height: 220 } as const;
 
 /** Of data in the plane: where which class is decided, and the balls that are certified. */
 export interface DecisionMap {
@@ -136,11 +161,6 @@ export interface DecisionMap {
     readonly label: number;
     readonly radius: number;
   }[];
-}
-
-export interface TrainedFacts {
-  readonly model: Uint8Array;
-  readonly state: TrainState;
 }
 
 export type ToWorker =

@@ -1,4 +1,5 @@
 /** @file What parts of the page share: values that say when they change. */
+import type { Bracket, Gains, Verdict } from "lipschitz";
 import type { CertifiedFacts, DataFacts, ModelFacts } from "./protocol.ts";
 
 export interface Value<T> {
@@ -24,20 +25,37 @@ export function value<T>(first: T): Value<T> {
   };
 }
 
+/** What was found, with the command line that finds it again. */
+export interface Found<T> {
+  readonly found: T;
+  readonly command: string;
+}
+
 export interface State {
   readonly model: Value<ModelFacts | null>;
   readonly data: Value<DataFacts | null>;
-  readonly certified: Value<CertifiedFacts | null>;
+  readonly bracket: Value<Found<Bracket> | null>;
+  /** On the box: of few inputs with all slopes, of many the constant alone. */
+  readonly gains: Value<Found<Gains | Bracket> | null>;
+  readonly certified: Value<Found<CertifiedFacts> | null>;
+  readonly verdict: Value<Found<Verdict> | null>;
 }
 
 export function openState(): State {
-  const state = {
+  const state: State = {
     model: value<ModelFacts | null>(null),
     data: value<DataFacts | null>(null),
-    certified: value<CertifiedFacts | null>(null),
+    bracket: value<Found<Bracket> | null>(null),
+    gains: value<Found<Gains | Bracket> | null>(null),
+    certified: value<Found<CertifiedFacts> | null>(null),
+    verdict: value<Found<Verdict> | null>(null),
   };
   // What was found of another model or of other samples is not shown.
-  state.model.watch(() => state.certified.set(null));
-  state.data.watch(() => state.certified.set(null));
+  state.model.watch(() => {
+    for (const own of [state.bracket, state.gains, state.certified, state.verdict]) own.set(null);
+  });
+  state.data.watch(() => {
+    for (const own of [state.certified, state.verdict]) own.set(null);
+  });
   return state;
 }

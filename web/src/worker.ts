@@ -1,12 +1,13 @@
 /** @file The worker: where models are read and every number is computed, so that the page stays free. Jobs stop at the library's own signal. */
 
 import { type Desk, openDesk } from "./desk.ts";
-import { boundJob } from "./jobs/bound.ts";
+import { boundJob, gainsJob } from "./jobs/bound.ts";
 import { certificateJob, verifyJob } from "./jobs/certificate.ts";
 import { certifyJob, perturbJob } from "./jobs/certify.ts";
 import { dataJob } from "./jobs/data.ts";
 import { openJob } from "./jobs/open.ts";
 import { trainJob } from "./jobs/train.ts";
+import { trapJob } from "./jobs/trap.ts";
 import type { FromWorker, Jobs, Kind, ToWorker } from "./protocol.ts";
 
 export type JobOf<K extends Kind> = (
@@ -22,15 +23,18 @@ const jobs: { readonly [K in Kind]: JobOf<K> } = {
   },
   open: openJob,
   bound: boundJob,
+  gains: gainsJob,
   data: dataJob,
   certify: certifyJob,
   perturb: perturbJob,
   verify: verifyJob,
   train: trainJob,
+  trap: trapJob,
   certificate: certificateJob,
 };
 
-const desk = openDesk();
+// Messages that come before it is there wait for it.
+const opened = openDesk();
 const running = new Map<number, AbortController>();
 const send = (word: FromWorker) => postMessage(word);
 
@@ -45,7 +49,7 @@ addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
   const { signal } = controller;
   try {
     const job = jobs[data.kind] as JobOf<Kind>;
-    send({ id, done: await job(desk, data.ask, { signal, say: (word: unknown) => send({ id, say: word }) }) });
+    send({ id, done: await job(await opened, data.ask, { signal, say: (word: unknown) => send({ id, say: word }) }) });
   } catch (error) {
     send({ id, failed: error instanceof Error ? error.message : String(error), stopped: signal.aborted });
   }

@@ -6,7 +6,11 @@ import { showNorm, showNumber } from "../number.ts";
 import type { Pen } from "../plot.ts";
 
 /** The weakest samples with their smallest attacks; null where nothing was attacked or nothing found. */
-export function weakestFigure(pen: Pen, { weakest, shape, range, classNames }: SampleRecord, norm: Norm): Html | null {
+export function weakestFigure(
+  pen: Pen,
+  { weakest, shape, range, classNames }: Pick<SampleRecord, "weakest" | "shape" | "range" | "classNames">,
+  norm: Norm,
+): Html | null {
   if (weakest.length === 0) return null;
   const title = "Weakest samples";
   const isImage = shape.length === 3 && (shape[0] === 1 || shape[0] === 3) && shape[1] >= 4 && shape[2] >= 4;

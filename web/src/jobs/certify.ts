@@ -1,6 +1,6 @@
 /** @file Certified radii of the open samples, and what attacks find of the first of them: two sides of one truth. And one sample under noise. */
 import { attack, certify, type Dataset, logitsOf, type Network, random, subset, take } from "lipschitz";
-import { dataOf, modelOf } from "../desk.ts";
+import { type Desk, dataOf, modelOf } from "../desk.ts";
 import type { JobOf } from "../worker.ts";
 
 export const certifyJob: JobOf<"certify"> = async (desk, { norm, radii, samples }, { signal, say }) => {
@@ -30,6 +30,7 @@ export const certifyJob: JobOf<"certify"> = async (desk, { norm, radii, samples 
           onProgress: (part) => say(0.5 + part / 2),
         });
   const size = data.x.length / data.count;
+  desk.examples = found?.examples;
   const weakest = (found?.samples ?? [])
     .flatMap((s) =>
       s.distance !== null && s.becomes !== null && s.predicted === s.label
@@ -61,22 +62,38 @@ export const certifyJob: JobOf<"certify"> = async (desk, { norm, radii, samples 
   };
 };
 
-/** A sample moved by a vector of the given l2 length, in a direction drawn at random. */
-export const perturbJob: JobOf<"perturb"> = async (desk, { index, distance, seed }) => {
+/** A sample moved by a vector of the given l2 length, in a direction drawn at random or in that of the smallest change that attacks found. */
+export const perturbJob: JobOf<"perturb"> = async (desk, { index, distance, towards, seed }) => {
   const { network } = modelOf(desk);
-  const one = subset(dataOf(desk), [index]);
-  const source = random(seed);
-  const direction = Float32Array.from(one.x, () => source.normal());
+  const data = dataOf(desk);
+  const one = subset(data, [index]);
+  const direction = towards === "noise" ? noise(one.x.length, seed) : attackOf(desk, index, one.x);
   const length = Math.hypot(...direction);
+  if (length === 0) throw new Error(`no attack changed the decision of sample ${index}`);
   const moved = one.x.map((v, i) => v + (distance * direction[i]) / length);
   return {
-    before: await outputsAt(network, { ...one }),
+    before: await outputsAt(network, one),
     after: await outputsAt(network, { ...one, x: moved }),
     x: [...one.x],
     moved: [...moved],
   };
 
-  async function outputsAt(of: Network, data: Dataset): Promise<number[]> {
-    return [...(await logitsOf(of, desk.engine, data)).data];
+  async function outputsAt(of: Network, at: Dataset): Promise<number[]> {
+    return [...(await logitsOf(of, desk.engine, at)).data];
   }
 };
+
+// --- internal ---
+
+function noise(size: number, seed: number): Float32Array {
+  const source = random(seed);
+  return Float32Array.from({ length: size }, () => source.normal());
+}
+
+function attackOf({ examples }: Desk, index: number, x: Float32Array): Float32Array {
+  const moved = examples?.subarray(index * x.length, (index + 1) * x.length);
+  if (!moved || moved.length < x.length) {
+    throw new Error(`sample ${index} was not attacked: certify and attack first, which takes the first samples`);
+  }
+  return moved.map((v, i) => v - x[i]);
+}

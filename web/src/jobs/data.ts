@@ -15,15 +15,24 @@ import type { JobOf } from "../worker.ts";
 
 export const dataJob: JobOf<"data"> = async (desk, { files, example }) => {
   const { data, labelled } = example ? { data: await exampleOf(example), labelled: true } : await dropped(desk, files);
+  const words = example ? [example] : wordsOf(files);
   desk.data = data;
+  desk.examples = undefined;
   const { name, count, shape, classes, task } = data;
-  return { name, count, shape: [...shape], classes, task, labelled };
+  return { name, count, shape: [...shape], classes, task, labelled, words };
 };
 
 // --- internal ---
 
 const exampleOf = async (name: "digits" | "iris"): Promise<Dataset> =>
   name === "digits" ? (await digits()).test : iris().test;
+
+/** Of what was dropped, as the command line takes it: images are there a folder, labels an option. */
+function wordsOf(files: readonly DataFile[]): readonly string[] {
+  const [x, y] = files.toSorted((a, b) => b.bytes.length - a.bytes.length).map(({ name }) => name);
+  if (!/\.(npy|csv)$/i.test(x)) return ["FOLDER"];
+  return y === undefined ? [x] : [x, "--labels", y];
+}
 
 interface Read {
   readonly data: Dataset;

@@ -53,6 +53,14 @@ function graphOf({ inputs, build }: ReturnType<typeof modelOf>["network"]): Grap
       counts.set(node.op.name, count);
       label = `${node.op.name} ${count}`;
     }
+    // What one node of the file became is one node of the picture.
+    const [before] = node.inputs.filter((own) => place.has(own));
+    const at = origin && before && originOf(before)?.name === label ? place.get(before) : undefined;
+    if (at !== undefined) {
+      place.set(node, at);
+      nodes[at] = { ...nodes[at], shape: [...node.shape] };
+      return;
+    }
     place.set(node, nodes.length);
     nodes.push({
       name: label,

@@ -1,18 +1,28 @@
 /** @file The bracket of the constant as it narrows, every bound that made it, and which nodes of the graph are to blame. */
 import type { Bracket } from "lipschitz";
-import { blameFigure, bracketFigure, openPen, showAtLeast, showAtMost } from "lipschitz/report";
+import { blameFigure, bracketFigure, openPen } from "lipschitz/report";
+import { sentenceOf, together } from "../bracket.ts";
 import { action } from "../busy.ts";
+import { commandLine, quoted } from "../commandLine.ts";
 import { field, figureOf, fill, h, normChoice } from "../dom.ts";
 import { graphPicture } from "../graph.ts";
 import type { View } from "../page.ts";
 import type { NormWord } from "../protocol.ts";
 
+/** Going on takes so many seconds at first, and each time twice as many. */
+const firstSeconds = 10;
+
 export const boundView: View = ({ client, state, say }) => {
   const norm = normChoice();
-  const seconds = h("input", { type: "number", min: 0.5, step: 0.5, value: 5, name: "seconds" });
+  const seconds = h("input", { type: "number", min: 0.5, step: 0.5, name: "seconds", placeholder: "any" });
   const verdict = h("p", { class: "verdict", "aria-live": "polite" });
   const figures = h("div", { class: "figures" });
-  const line = h("p", {}, h("code", {}));
+  const line = commandLine();
+  let more = firstSeconds;
+  const command = (time: string) => {
+    const name = state.model.get()?.name;
+    return name ? `npx lipschitz bound ${quoted(name)} --norm ${norm.value}${time && ` --seconds ${time}`}` : null;
+  };
   const show = async (bracket: Bracket) => {
     verdict.textContent = sentenceOf(bracket);
     const pen = await openPen();
@@ -23,49 +33,67 @@ export const boundView: View = ({ client, state, say }) => {
       graphPicture(state.model.get()?.nodes ?? [], bracket.layers),
     );
   };
+  let latest: Bracket | null = null;
+  let limit = "";
+  /** Ask, and show what is found together with what was known before. */
+  const search = (before: Bracket | null) =>
+    client.start("bound", { norm: norm.value as NormWord, ...(limit && { seconds: Number(limit) }) }, (bracket) => {
+      latest = before ? together(before, bracket) : bracket;
+      void show(latest);
+    });
+  /** What was found until a stop holds as well. */
+  const ended = () => {
+    further.enable(latest !== null);
+    if (!latest) return;
+    state.bracket.set({ found: latest, command: command(limit) ?? "" });
+    say(sentenceOf(latest));
+  };
   const ask = action<"bound">(
     "Bracket the constant",
-    () =>
-      client.start(
-        "bound",
-        { norm: norm.value as NormWord, seconds: Number(seconds.value) },
-        (bracket) => void show(bracket),
-      ),
-    async (bracket) => {
-      await show(bracket);
-      say(sentenceOf(bracket));
+    () => {
+      limit = seconds.value;
+      latest = null;
+      return search(null);
     },
+    async (bracket) => {
+      latest = bracket;
+      await show(bracket);
+    },
+    ended,
   );
-  const words = () => {
-    const model = state.model.get();
-    line.firstElementChild!.textContent = model
-      ? `npx lipschitz bound ${model.name} --norm ${norm.value} --seconds ${seconds.value}`
-      : "";
+  const further = action<"bound">(
+    "Go on",
+    () => {
+      limit = String(more);
+      more *= 2;
+      return search(latest);
+    },
+    () => {},
+    ended,
+  );
+  const words = () => line.show(command(seconds.value));
+  const forget = () => {
+    latest = null;
+    more = firstSeconds;
+    verdict.textContent = "";
+    fill(figures);
+    state.bracket.set(null);
+    further.enable(false);
+    words();
   };
-  norm.addEventListener("change", words);
+  norm.addEventListener("change", forget);
   seconds.addEventListener("change", words);
   state.model.watch((model) => {
     ask.enable(model !== null);
-    verdict.textContent = "";
-    fill(figures);
-    words();
+    forget();
     if (model) ask.press();
   });
   return h(
     "div",
     {},
-    h("div", { class: "row" }, field("norm", norm), field("seconds for each method", seconds), ask.element),
+    h("div", { class: "row" }, field("norm", norm), field("seconds at most", seconds), ask.element, further.element),
     verdict,
     figures,
-    line,
+    line.element,
   );
 };
-
-/** What is known, in a sentence. */
-export function sentenceOf({ lower, upper, noConstant, domain }: Bracket): string {
-  const where = domain === "global" ? "" : " on the box";
-  if (noConstant && !upper) return `There is no constant${where}: ${noConstant.why} at ${noConstant.node}.`;
-  const above = upper?.proved ? `proved to be at most ${showAtMost(upper.value)}` : "not bounded yet";
-  const below = lower ? `; a pair of inputs shows that it is at least ${showAtLeast(lower.value)}` : "";
-  return `The constant${where} is ${above}${below}.`;
-}

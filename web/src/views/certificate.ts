@@ -1,5 +1,6 @@
 /** @file Certificates: one made of what is open, and any checked by the checker alone. */
 import { action } from "../busy.ts";
+import { commandLine, quoted } from "../commandLine.ts";
 import { download, field, fill, h, normChoice } from "../dom.ts";
 import type { View } from "../page.ts";
 import type { NormWord } from "../protocol.ts";
@@ -10,6 +11,15 @@ export const certificateView: View = ({ client, state, say }) => {
   const verdict = h("p", { class: "verdict", role: "status" });
   const file = h("input", { type: "file", accept: ".json" });
   const withData = h("input", { type: "checkbox", checked: true });
+  const line = commandLine();
+  const command = () => {
+    const [model, data] = [state.model.get(), state.data.get()];
+    if (!model) return null;
+    const samples = withData.checked && data ? `--data ${data.words.map(quoted).join(" ")}` : "--no-data";
+    return `npx lipschitz verify certificate.json ${quoted(model.name)} ${samples}`;
+  };
+  const words = () => line.show(command());
+  withData.addEventListener("change", words);
   let text = "";
   const make = action<"certificate">(
     "Make a certificate of the open samples",
@@ -27,7 +37,9 @@ export const certificateView: View = ({ client, state, say }) => {
       verdict.textContent = "";
       return client.start("verify", { certificate: text, withData: withData.checked && state.data.get() !== null });
     },
-    ({ holds, checks }) => {
+    (found) => {
+      const { holds, checks } = found;
+      state.verdict.set({ found, command: command() ?? "" });
       fill(
         lines,
         checks.map((c) =>
@@ -50,6 +62,7 @@ export const certificateView: View = ({ client, state, say }) => {
   const ready = () => {
     make.enable(state.model.get() !== null && state.data.get() !== null);
     check.enable(state.model.get() !== null);
+    words();
   };
   state.model.watch(ready);
   state.data.watch(ready);
@@ -71,5 +84,6 @@ export const certificateView: View = ({ client, state, say }) => {
     ),
     verdict,
     lines,
+    line.element,
   );
 };

@@ -1,12 +1,11 @@
 /** @file Samples of one's own: accuracy, what is certified and what attacks leave over the radius, the weakest samples, and one sample under noise. */
-import { figure, openPen, type Pen, showNumber, showPercent, weakestFigure } from "lipschitz/report";
+import { openPen, showNumber, showPercent } from "lipschitz/report";
 import { action } from "../busy.ts";
-import { field, figureOf, fill, h, normChoice } from "../dom.ts";
+import { commandLine, quoted } from "../commandLine.ts";
+import { choice, field, figureOf, fill, h, normChoice } from "../dom.ts";
 import type { View } from "../page.ts";
-import type { CertifiedFacts, NormWord } from "../protocol.ts";
-
-/** How many of the samples are attacked: seconds in a browser. */
-const attackedSamples = 100;
+import type { CertifiedFacts, Direction, NormWord } from "../protocol.ts";
+import { attackedSamples, certifiedFigures } from "../samples.ts";
 
 export const samplesView: View = ({ client, state, say }) => {
   const facts = h("p", { class: "quiet", "aria-live": "polite" });
@@ -48,22 +47,18 @@ export const samplesView: View = ({ client, state, say }) => {
       .split(",")
       .map(Number)
       .filter((r) => r >= 0);
+  const line = commandLine();
+  const command = () => {
+    const [model, data] = [state.model.get(), state.data.get()];
+    if (!model || !data) return null;
+    return `npx lipschitz certify ${quoted(model.name)} --data ${data.words.map(quoted).join(" ")} --radii ${numbers().join(",")} --norm ${norm.value}`;
+  };
+  const words = () => line.show(command());
   const show = async (found: CertifiedFacts) => {
-    state.certified.set(found);
-    const { certification, weakest, shape, range } = found;
+    state.certified.set({ found, command: command() ?? "" });
+    const { certification } = found;
     verdict.textContent = `Accuracy ${showPercent(certification.accuracy)}; mean certified radius ${showNumber(certification.averageRadius)} of ${certification.samples.length} samples.`;
-    const pen = await openPen();
-    fill(
-      figures,
-      figureOf(curves(pen, found)),
-      figureOf(
-        weakestFigure(
-          pen,
-          { weakest, shape, range } as Parameters<typeof weakestFigure>[1],
-          norm.value === "inf" ? "inf" : norm.value === "1" ? 1 : 2,
-        ),
-      ),
-    );
+    fill(figures, certifiedFigures(await openPen(), found).map(figureOf));
   };
   const ask = action<"certify">(
     "Certify and attack",
@@ -77,9 +72,17 @@ export const samplesView: View = ({ client, state, say }) => {
     },
   );
   const ready = () => ask.enable(state.model.get() !== null && state.data.get() !== null);
-  state.model.watch(ready);
+  norm.addEventListener("change", words);
+  radii.addEventListener("change", words);
+  state.model.watch(() => {
+    ready();
+    words();
+    verdict.textContent = "";
+    fill(figures);
+  });
   state.data.watch((data) => {
     ready();
+    words();
     verdict.textContent = "";
     fill(figures);
     facts.textContent = data
@@ -102,44 +105,14 @@ export const samplesView: View = ({ client, state, say }) => {
     h("div", { class: "row" }, field("norm", norm), field("radii", radii), ask.element, meter),
     verdict,
     figures,
+    line.element,
     oneSample({ client, state, say }),
   );
 };
 
 // --- internal ---
 
-/** Certified below, attacked above: the truth is between. */
-function curves(pen: Pen, { certification, left }: CertifiedFacts): ReturnType<typeof figure> {
-  const right = certification.samples.filter((s) => s.predicted === s.label);
-  const most = 1.2 * Math.max(...certification.certified.map((c) => c.radius), 0.01);
-  const rows = Array.from({ length: 101 }, (_, k) => {
-    const radius = (k / 100) * most;
-    return { radius, certified: right.filter((s) => s.radius >= radius).length / certification.samples.length };
-  });
-  const title = "Certified accuracy, and what attacks leave";
-  const { plot } = pen;
-  const drawing = pen.draw(
-    {
-      x: { label: "radius", domain: [0, most] },
-      y: { label: "samples", domain: [0, 1], tickFormat: "%", grid: true },
-      marks: [
-        plot.line(rows, { x: "radius", y: "certified", stroke: "var(--blue)", strokeWidth: 2.5 }),
-        plot.dot([...left], { x: "radius", y: "accuracy", fill: "var(--vermillion)", r: 5 }),
-      ],
-    },
-    { title },
-  );
-  return figure({
-    title,
-    drawing,
-    legend: [
-      { label: "certified: proved to be right", color: "var(--blue)" },
-      { label: `left by attacks on the first ${attackedSamples} samples`, color: "var(--vermillion)", style: "dot" },
-    ],
-  });
-}
-
-/** One sample, moved by noise of a chosen length: its picture, its outputs, and whether the length is within its certified radius. */
+/** One sample, moved by a chosen length: its picture, its outputs, and whether the length is within its certified radius. */
 const oneSample: View = ({ client, state }) => {
   const index = h("input", { type: "number", min: 0, value: 0, name: "sample", onchange: () => draw() });
   const distance = h("input", {
@@ -151,13 +124,23 @@ const oneSample: View = ({ client, state }) => {
     name: "distance",
     oninput: () => draw(),
   });
+  const towards = choice("towards", ["noise", "noise"], ["attack", "the closest attack found"]);
+  towards.addEventListener("change", () => draw());
+  const draws = h("input", { type: "number", min: 1, value: 1, name: "noise", onchange: () => draw() });
   const words = h("p", { "aria-live": "polite" });
   const pictures = h("div", { class: "pictures" });
   const holder = h(
     "details",
     {},
-    h("summary", {}, "One sample under noise"),
-    h("div", { class: "row" }, field("sample", index), field("length of the noise, l2", distance)),
+    h("summary", {}, "One sample, moved"),
+    h(
+      "div",
+      { class: "row" },
+      field("sample", index),
+      field("moved along", towards),
+      field("seed of the noise", draws),
+      field("by the length, l2", distance),
+    ),
     words,
     pictures,
   );
@@ -172,15 +155,20 @@ const oneSample: View = ({ client, state }) => {
     const at = Math.min(Math.max(0, Math.trunc(Number(index.value))), data.count - 1);
     const length = Number(distance.value);
     try {
-      const { before, after, x, moved } = await client.start("perturb", { index: at, distance: length, seed: 1 })
-        .result;
+      const { before, after, x, moved } = await client.start("perturb", {
+        index: at,
+        distance: length,
+        towards: towards.value as Direction,
+        seed: Number(draws.value),
+      }).result;
       if (mine !== asked) return;
       const decision = (outputs: readonly number[]) => outputs.indexOf(Math.max(...outputs));
-      const certified = state.certified.get()?.certification.samples[at];
+      const { certification } = state.certified.get()?.found ?? {};
+      const certified = certification?.norm === "2" ? certification.samples[at] : undefined;
       const radius = certified
-        ? ` Its certified radius is ${showNumber(certified.radius)}: ${length <= certified.radius ? "no noise of this length can change the decision" : "longer, so nothing is promised"}.`
+        ? ` Its certified radius is ${showNumber(certified.radius)}: ${length <= certified.radius ? "no change of this length can change the decision" : "this is longer, so nothing is promised"}.`
         : "";
-      words.textContent = `Sample ${at} is decided ${decision(before)}; with noise of length ${showNumber(length)} ${decision(after)}.${radius}`;
+      words.textContent = `Sample ${at} is decided ${decision(before)}; moved by the length ${showNumber(length)}, ${decision(after)}.${radius}`;
       fill(pictures, picture(x, data.shape), picture(moved, data.shape));
     } catch (cause) {
       words.textContent = (cause as Error).message;

@@ -1,13 +1,27 @@
 /** @file Training side by side: the same data by several methods, with the map of decisions, the certified discs and the proved constant after every epoch. */
-import { showAtMost, showNumber, showPercent } from "lipschitz/report";
+import { commandOf, type Reported, renderReport, showAtMost, showNumber, showPercent } from "lipschitz/report";
 import { action } from "../busy.ts";
+import { commandLine } from "../commandLine.ts";
 import { choice, download, field, fill, h } from "../dom.ts";
+import { drawMap } from "../map.ts";
 import type { View } from "../page.ts";
-import type { DecisionMap, TrainAsk, TrainState } from "../protocol.ts";
+import { mapSize, type TrainAsk, type TrainState } from "../protocol.ts";
 
-const methods = ["plain", "weight-decay", "clip", "lmt", "lbdn", "lcnn", "adversarial"];
+const methods: readonly TrainAsk["method"][] = [
+  "plain",
+  "weight-decay",
+  "clip",
+  "weight-penalty",
+  "lmt",
+  "lbdn",
+  "lcnn",
+  "grad-reg",
+  "cure",
+  "softplus-decay",
+  "adversarial",
+];
 
-export const trainView: View = ({ client, state }) => {
+export const trainView: View = ({ client, state, say }) => {
   const data = choice("data", ["two-moons", "two moons"], ["digits", "digits"], ["dropped", "the open samples"]);
   const epochs = h("input", { type: "number", min: 1, max: 200, value: 30, name: "epochs" });
   const seed = h("input", { type: "number", min: 0, value: 1, name: "seed" });
@@ -16,8 +30,12 @@ export const trainView: View = ({ client, state }) => {
     h("input", { type: "checkbox", value: name, checked: ["plain", "lmt", "lbdn"].includes(name) }),
   );
   const start = h("button", { type: "button", onclick: () => begin() }, "Train side by side");
+  const save = h("button", { type: "button", disabled: true, onclick: () => void write() }, "Save the comparison");
+  let reported: Reported[] = [];
   function begin(): void {
-    const chosen = boxes.filter((box) => box.checked).map((box) => box.value);
+    reported = [];
+    save.disabled = true;
+    const chosen = methods.filter((_, k) => boxes[k].checked);
     fill(
       cards,
       chosen.map((method) =>
@@ -25,41 +43,61 @@ export const trainView: View = ({ client, state }) => {
       ),
     );
   }
+  async function write(): Promise<void> {
+    try {
+      download("report.html", await renderReport(reported), "text/html");
+      say("report.html is saved.");
+    } catch (cause) {
+      say((cause as Error).message);
+    }
+  }
   function card(ask: TrainAsk): HTMLElement {
     const canvas = h("canvas", {
-      width: 280,
-      height: 220,
+      ...mapSize,
       role: "img",
       "aria-label": `map of the decisions of ${ask.method}`,
+      hidden: true,
     });
-    const words = h("p", { "aria-live": "off" }, "waiting");
+    const words = h("p", { class: "state", "aria-live": "off" }, "waiting");
+    const course = h("p", { class: "quiet" });
     const tools = h("div", {});
+    const line = commandLine();
+    const constants: number[] = [];
     const show = (s: TrainState) => {
       words.textContent = `epoch ${s.epoch}: ${s.accuracy === null ? `loss ${showNumber(s.loss)}` : `accuracy ${showPercent(s.accuracy)}`}, constant at most ${s.upper === null ? "-" : showAtMost(s.upper)}`;
-      if (s.map) draw(canvas, s.map);
+      if (s.upper !== null) constants.push(s.upper);
+      course.textContent = `the constant so far: ${everyFew(constants)
+        .map((v) => showAtMost(v))
+        .join(", ")}`;
+      canvas.hidden = s.map === null;
+      if (s.map) drawMap(canvas, s.map);
     };
+    const offer = (model: Uint8Array) => {
+      const name = `${ask.method}.onnx`;
+      const open = async () => state.model.set(await client.start("open", { name, bytes: model }).result);
+      fill(
+        tools,
+        h("button", { type: "button", onclick: () => download(name, model as BlobPart) }, "Save the ONNX"),
+        h("button", { type: "button", onclick: () => void open() }, "Open it above"),
+      );
+    };
+    const measuring = h("p", { class: "quiet" });
     const job = action<"train">(
       "Train",
-      () => client.start("train", ask, show),
-      ({ model, state: last }) => {
-        show(last);
-        fill(
-          tools,
-          h(
-            "button",
-            { type: "button", onclick: () => download(`${ask.method}.onnx`, model as BlobPart) },
-            "Save the ONNX",
-          ),
-          h(
-            "button",
-            {
-              type: "button",
-              onclick: async () =>
-                state.model.set(await client.start("open", { name: `${ask.method}.onnx`, bytes: model }).result),
-            },
-            "Open it above",
-          ),
-        );
+      () => {
+        constants.length = 0;
+        return client.start("train", ask, (word) => {
+          if (word.kind === "spec") line.show(commandOf(word.spec).replace(/^/, "npx "));
+          else if (word.kind === "epoch") show(word.state);
+          else if (word.kind === "model") offer(word.bytes);
+          else measuring.textContent = `measuring: ${word.what} ${Math.round(100 * word.part)} %`;
+        });
+      },
+      (found) => {
+        const { averageRadius, bracket } = found.record;
+        measuring.textContent = `measured: constant at most ${bracket.upper?.proved ? showAtMost(bracket.upper.value) : "-"}${averageRadius === null ? "" : `, mean certified radius ${showNumber(averageRadius)}`}`;
+        reported = [...reported.filter((r) => r.record.spec.method.name !== ask.method), found];
+        save.disabled = false;
       },
     );
     job.press();
@@ -69,8 +107,11 @@ export const trainView: View = ({ client, state }) => {
       h("h3", {}, ask.method),
       canvas,
       words,
+      course,
+      measuring,
       job.element,
       tools,
+      line.element,
     );
   }
   return h(
@@ -83,42 +124,15 @@ export const trainView: View = ({ client, state }) => {
       h("legend", {}, "methods"),
       boxes.map((box) => h("label", { class: "check" }, box, ` ${box.value}`)),
     ),
-    start,
+    h("div", { class: "row" }, start, save),
     cards,
   );
 };
 
 // --- internal ---
 
-const colors = ["86, 180, 233", "213, 94, 0", "0, 158, 115", "204, 121, 167"];
-
-function draw(canvas: HTMLCanvasElement, { x, y, cells, classes, points }: DecisionMap): void {
-  const context = canvas.getContext("2d");
-  if (!context) return;
-  const { width, height } = canvas;
-  const [across, up] = [width / (x[1] - x[0]), height / (y[1] - y[0])];
-  context.clearRect(0, 0, width, height);
-  classes.forEach((kind, k) => {
-    const [i, j] = [k % cells, Math.trunc(k / cells)];
-    context.fillStyle = `rgba(${colors[kind % colors.length]}, 0.35)`;
-    context.fillRect(
-      Math.floor((i * width) / cells),
-      Math.floor(height - ((j + 1) * height) / cells),
-      Math.ceil(width / cells),
-      Math.ceil(height / cells),
-    );
-  });
-  for (const p of points) {
-    const [px, py] = [(p.x - x[0]) * across, height - (p.y - y[0]) * up];
-    context.strokeStyle = "rgba(0, 0, 0, 0.25)";
-    if (p.radius > 0) {
-      context.beginPath();
-      context.ellipse(px, py, p.radius * across, p.radius * up, 0, 0, 2 * Math.PI);
-      context.stroke();
-    }
-    context.fillStyle = `rgb(${colors[p.label % colors.length]})`;
-    context.beginPath();
-    context.arc(px, py, 2.5, 0, 2 * Math.PI);
-    context.fill();
-  }
+/** At most eight of a list, the last among them. */
+function everyFew(values: readonly number[]): readonly number[] {
+  const step = Math.ceil(values.length / 8);
+  return values.filter((_, k) => (values.length - 1 - k) % step === 0);
 }
