@@ -4,12 +4,13 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
+import { examples } from "./site/examples.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** What the served page may do: its own scripts and files, no word to anybody else. */
 const served =
-  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data: blob:; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /** What the page as one file may do: the script that is in it, which starts the worker that is in it and reads the models that are in it. */
 const fromDisk =
@@ -88,7 +89,7 @@ export default defineConfig(({ mode }) => {
     // Every address is relative, so that the page works from any folder of a static host.
     base: "./",
     define: { "import.meta.env.DISK": JSON.stringify(disk) },
-    plugins: disk ? [fileHost, packed, contentPolicy(fromDisk), oneFile] : [contentPolicy(served)],
+    plugins: disk ? [fileHost, packed, contentPolicy(fromDisk), oneFile] : [contentPolicy(served), examples()],
     resolve: {
       // The runtime's bundled builds start their threads from the page's own script, which hangs for ever; the one file has one thread, and can load no second script.
       conditions: [...(disk ? [] : ["onnxruntime-web-use-extern-wasm"]), "import", "module", "browser", "default"],
@@ -96,7 +97,7 @@ export default defineConfig(({ mode }) => {
     optimizeDeps: { exclude: ["onnxruntime-web", "lipschitz"] },
     worker: disk
       ? { format: "iife", plugins: () => [fileHost, packed], rolldownOptions: { output: { codeSplitting: false } } }
-      : { format: "es" },
+      : { format: "es", plugins: () => [examples()] },
     publicDir: disk ? false : "public",
     build: {
       target: "es2022",
@@ -105,7 +106,9 @@ export default defineConfig(({ mode }) => {
       assetsInlineLimit: (path) => disk && path.endsWith(".onnx"),
       emptyOutDir: !disk,
       modulePreload: !disk,
-      ...(disk && { rolldownOptions: { output: { codeSplitting: false } } }),
+      rolldownOptions: disk
+        ? { output: { codeSplitting: false } }
+        : { input: { index: here("index.html"), docs: here("docs.html") } },
     },
     server: {
       headers: { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" },

@@ -45,6 +45,18 @@ const views = [
   ["traps", "Traps", trapsView],
 ] as const;
 
+// What the site has beside the page; the page as one file is alone.
+const elsewhere = h(
+  "p",
+  { class: "quiet", hidden: import.meta.env.DISK || import.meta.env.DEV },
+  h("a", { href: "docs/index.html" }, "Documentation"),
+  " · ",
+  h("a", { href: "api/index.html" }, "Library"),
+  " · ",
+  h("a", { href: "lipschitz.html", download: "lipschitz.html" }, "This page as one file"),
+  ", which opens from the disk",
+);
+
 main.append(
   h(
     "nav",
@@ -55,6 +67,7 @@ main.append(
       views.map(([id, title]) => h("li", {}, h("a", { href: `#${id}` }, title))),
     ),
   ),
+  elsewhere,
   status,
   ...views.map(([id, title, view]) =>
     h("section", { id, "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, title), view(page)),
