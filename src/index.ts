@@ -163,7 +163,7 @@ export { type Certification, certify, labelledBy, logitsOf } from "./certify/eva
 export { type Checked, checkProperty } from "./certify/property/check.ts";
 export { parseVnnlib, type Property } from "./certify/property/vnnlib.ts";
 export type { Certificate } from "./verify/certificate.ts";
-export type { VerifyData } from "./verify/counts.ts";
+export type { VerifyData } from "./verify/samples.ts";
 export { type Verdict, verify } from "./verify/verify.ts";
 
 export { checkRecords, type RunRecord } from "./experiment/record.ts";

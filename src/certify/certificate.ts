@@ -13,8 +13,9 @@ import { runOn } from "../verify/proof/run.ts";
 import { walk } from "../verify/proof/walk.ts";
 import type { Program } from "../verify/read/network.ts";
 import { must, Refusal } from "../verify/refusal.ts";
+import { roundingOf } from "../verify/samples.ts";
 import { runYielding, yieldNow } from "../verify/task.ts";
-import { readProgram, roundingOf } from "../verify/verify.ts";
+import { readProgram } from "../verify/verify.ts";
 import { type Certification, type CertifyOptions, certify } from "./evaluate.ts";
 import { witnessOf } from "./witness.ts";
 

@@ -5,7 +5,8 @@ import { matrix } from "../linalg/matrix.ts";
 import { dot } from "../linalg/vector.ts";
 import { random } from "../tensor/random.ts";
 import { transposed } from "../verify/algebra/compose.ts";
-import { multiplyInto, type Sparse } from "../verify/algebra/sparse.ts";
+import { multiplyInto } from "../verify/algebra/multiply.ts";
+import type { Sparse } from "../verify/algebra/sparse.ts";
 
 /** Near the largest singular value of A: by the eigenvalues of A^T A, or of A A^T where that is smaller, on Krylov spaces. */
 export function largestSingular(A: Sparse, { steps = 24, restarts = 6 } = {}): number {

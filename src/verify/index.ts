@@ -1,5 +1,5 @@
 /** @file The checker alone, for `lipschitz/verify`. */
 
 export type { Certificate } from "./certificate.ts";
-export type { VerifyData } from "./counts.ts";
+export type { VerifyData } from "./samples.ts";
 export { type Verdict, verify } from "./verify.ts";

@@ -3,26 +3,16 @@
  * made it. What it cannot show again, it rejects.
  */
 
-import { timesUp } from "./algebra/rounding.ts";
 import { type Certificate, readCertificate, sha256 } from "./certificate.ts";
-import { checkData, counts, type VerifyData } from "./counts.ts";
-import { forwardError } from "./proof/forward.ts";
-import { checkSamples, marginsLeft } from "./proof/margins.ts";
+import type { Check, CheckLine } from "./check.ts";
+import { counts } from "./counts.ts";
 import type { Norm } from "./proof/norm.ts";
-import { type Run, runOn } from "./proof/run.ts";
-import { pairLength, type Walk, walk } from "./proof/walk.ts";
+import { walk } from "./proof/walk.ts";
 import { type Program, programOf } from "./read/network.ts";
 import { readOnnx } from "./read/onnx.ts";
 import { must, NoWitness, Refusal } from "./refusal.ts";
+import type { VerifyData } from "./samples.ts";
 import { runYielding } from "./task.ts";
-
-export interface CheckLine {
-  readonly what: string;
-  readonly holds: boolean;
-  /** What was found, or why it does not hold. */
-  readonly detail: string;
-  readonly seconds: number;
-}
 
 /** Whether a certificate holds, and every check that was made; the first that fails is the last. */
 export interface Verdict {
@@ -103,26 +93,10 @@ export const readProgram = (
   sample: readonly number[],
 ): Program => programOf(readOnnx(model), preprocessing, sample);
 
-/** What differences of two outputs may err by, in doubles at the samples of a run and in float32 within a radius of them. */
-export function roundingOf(
-  program: Program,
-  proof: Walk,
-  { largest }: Run,
-  radius: number,
-): { readonly float64: number; readonly float32: number } {
-  const factor = pairLength(proof.norm);
-  return {
-    float64: timesUp(factor, forwardError(program, proof, largest, 0, 64)),
-    float32: timesUp(factor, forwardError(program, proof, largest, radius, 32)),
-  };
-}
-
 // --- internal ---
 
 /** What only samples show. */
 const withoutData = ["that the samples and labels are those of the data", "classes, margins and radii of the samples"];
-
-type Check = <T>(what: string, run: () => Promise<readonly [T, string]> | readonly [T, string]) => Promise<T>;
 
 async function everything(
   text: string,
@@ -169,29 +143,7 @@ async function everything(
   });
   await check("counts", () => counts(certificate, program.outputs));
   if (!data) return;
-  await check("data", () => checkData(certificate, data));
-  const run = await check("outputs", async () => {
-    const made = await runYielding(
-      runOn(program, data.x, (part) => onProgress?.("outputs", part)),
-      signal,
-    );
-    return [made, "the network run in float64 on every sample"];
-  });
-  const rounding = await check("rounding", () => {
-    const radius = certificate.samples.reduce((top, s) => Math.max(top, s.radius), 0);
-    const own = roundingOf(program, proof, run, radius);
-    for (const which of ["float64", "float32"] as const) {
-      const claimed = certificate.rounding[which];
-      must(own[which] <= claimed, () => `${which}: ${own[which]} is possible, claimed ${claimed}`);
-    }
-    return [
-      own,
-      `a margin errs by at most ${own.float64.toExponential(2)} here, ${own.float32.toExponential(2)} in float32`,
-    ];
-  });
-  await check("samples", async () => {
-    const left = marginsLeft(program, proof, run, data.x, rounding);
-    const progress = (part: number) => onProgress?.("samples", part);
-    return await runYielding(checkSamples(certificate, left, run.outputs, rounding.float64, progress), signal);
-  });
+  // What only samples need is loaded with them.
+  const { everySample } = await import("./samples.ts");
+  await everySample({ certificate, program, proof, data, signal, onProgress }, check);
 }

@@ -28,25 +28,39 @@ export function openClient(restarted: (why: string) => void): Client {
 
   function spawn(): Worker {
     const made = startWorker();
+    let alive = false;
     made.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
+      alive = true;
       const job = waiting.get(data.id);
       if (!job) return;
       if ("say" in data) return job.say(data.say);
       waiting.delete(data.id);
       if ("done" in data) job.resolve(data.done);
-      else job.reject(data.stopped ? new Stopped(data.failed) : new Error(data.failed));
+      else if ("exhausted" in data) {
+        job.reject(new Error(data.exhausted));
+        restart(made, "there was not enough memory");
+      } else job.reject(data.stopped ? new Stopped(data.failed) : new Error(data.failed));
     });
-    // Out of memory, or a script that could not load: what was asked has no answer any more.
     made.addEventListener("error", (event) => {
       event.preventDefault();
-      made.terminate();
-      const why = event.message || "the worker ended, most likely for want of memory";
-      for (const job of waiting.values()) job.reject(new Error(why));
-      waiting.clear();
-      worker = spawn();
-      restarted(why);
+      if (alive) return restart(made, event.message || "the worker ended, most likely for want of memory");
+      // A script that does not load now does not load when asked again.
+      fail(event.message || "the script of the worker does not load");
     });
     return made;
+  }
+
+  function fail(why: string): void {
+    for (const job of waiting.values()) job.reject(new Error(why));
+    waiting.clear();
+  }
+
+  /** What was asked of the old worker has no answer any more. */
+  function restart(old: Worker, why: string): void {
+    old.terminate();
+    fail(why);
+    worker = spawn();
+    restarted(why);
   }
 
   return {

@@ -2,6 +2,9 @@
 import type { AttackedSample, Bracket, Certification, Dataset, Gains, RunSpec, Verdict } from "lipschitz";
 import type { Reported } from "lipschitz/report";
 
+/** Larger models are refused before they are read: the page, the reader and the runtime each hold a copy. */
+export const largestModel = 300e6;
+
 export type NormWord = "2" | "1" | "inf";
 
 /** An interval for each number of the input. */
@@ -60,7 +63,13 @@ export interface Jobs {
     done: DataFacts;
   };
   certify: {
-    ask: { readonly norm: NormWord; readonly radii: readonly number[]; readonly samples: number };
+    ask: {
+      readonly norm: NormWord;
+      readonly radii: readonly number[];
+      /** The first so many are certified, and the first so many of these attacked. */
+      readonly samples: number;
+      readonly attacked: number;
+    };
     say: number;
     done: CertifiedFacts;
   };
@@ -73,7 +82,7 @@ export interface Jobs {
   train: { ask: TrainAsk; say: TrainWord; done: Reported };
   trap: { ask: { readonly name: TrapName; readonly seed: number }; say: never; done: { readonly words: string } };
   certificate: {
-    ask: { readonly norm: NormWord; readonly radii: readonly number[] };
+    ask: { readonly norm: NormWord; readonly radii: readonly number[]; readonly samples: number };
     say: number;
     done: { readonly json: string; readonly notes: readonly string[] };
   };
@@ -170,4 +179,6 @@ export type ToWorker =
 export type FromWorker =
   | { readonly id: number; readonly say: unknown }
   | { readonly id: number; readonly done: unknown }
-  | { readonly id: number; readonly failed: string; readonly stopped: boolean };
+  | { readonly id: number; readonly failed: string; readonly stopped: boolean }
+  /** For want of memory: the worker is of no use any more. */
+  | { readonly id: number; readonly exhausted: string };

@@ -51,7 +51,15 @@ addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
     const job = jobs[data.kind] as JobOf<Kind>;
     send({ id, done: await job(await opened, data.ask, { signal, say: (word: unknown) => send({ id, say: word }) }) });
   } catch (error) {
-    send({ id, failed: error instanceof Error ? error.message : String(error), stopped: signal.aborted });
+    const failed = error instanceof Error ? error.message : String(error);
+    send(isExhausted(error, failed) ? { id, exhausted: failed } : { id, failed, stopped: signal.aborted });
   }
   running.delete(id);
 });
+
+/** Without memory the runtime and what it holds are in no known state. */
+const isExhausted = (error: unknown, message: string): boolean =>
+  error instanceof WebAssembly.RuntimeError ||
+  /bad_alloc|out of memory|\bOOM\b|Aborted\(|allocation failed|memory access out of bounds|Invalid typed array length/i.test(
+    message,
+  );

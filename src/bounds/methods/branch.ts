@@ -1,7 +1,6 @@
 import type { Bound } from "../bound.ts";
 import { budget } from "../budget.ts";
 import type { ChainPart } from "../chain/question.ts";
-import { riseOf } from "../lowerBounds/rise.ts";
 import { type Answer, method, type Question, type Shared } from "../question.ts";
 
 /** Branch and bound over the linear pieces of a chain, loaded when it is asked. */
@@ -56,8 +55,9 @@ async function branch(question: Question, shared: Shared): Promise<Answer> {
     const value = Number.POSITIVE_INFINITY;
     return { bounds: [{ ...stated, proved: false, value, seconds: 0, status: "not a chain", why: part }] };
   }
-  const risen = await riseOf(engine, subject, budget({ seconds, clock }));
+  const { riseOf } = await import("../lowerBounds/rise.ts");
   const { branchAndBound } = await import("../branch/branch.ts");
+  const risen = await riseOf(engine, subject, budget({ seconds, clock }));
   const { upper, lower } = await branchAndBound(part.chain, domain, norm, {
     seconds,
     clock,

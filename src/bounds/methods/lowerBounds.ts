@@ -1,9 +1,6 @@
-/** @file Searches over inputs, each from the best place that is known already. */
+/** @file Searches over inputs, each from the best place that is known already. Their code is loaded when they begin, since upper bounds need none of it. */
 import type { LowerBound, Norm } from "../bound.ts";
 import { budget } from "../budget.ts";
-import { annealing } from "../lowerBounds/annealing.ts";
-import { jacobian } from "../lowerBounds/jacobian.ts";
-import { pairs } from "../lowerBounds/pairs.ts";
 import type { LowerOptions } from "../lowerBounds/search.ts";
 import { runWork } from "../lowerBounds/slopes.ts";
 import { method, type Question } from "../question.ts";
@@ -28,9 +25,10 @@ export const jacobianMethod = method({
   async glance({ subject, norm, engine, seed, domain, signal, seconds, clock }) {
     const work = runWork(subject);
     if (work >= quickRun || !budget({ seconds, clock }).fits(20 * work)) return null;
+    const { jacobian } = await import("../lowerBounds/jacobian.ts");
     return jacobian(subject, norm, { engine, seed, domain, points: 4, rounds: 1, signal });
   },
-  ask: (question: Question) => searched(jacobian, question),
+  ask: async (question: Question) => searched((await import("../lowerBounds/jacobian.ts")).jacobian, question),
 });
 
 export const pairsMethod = method({
@@ -38,7 +36,7 @@ export const pairsMethod = method({
   name: "pairs",
   usual: () => true,
   turn: 3,
-  ask: (question: Question) => searched(pairs, question),
+  ask: async (question: Question) => searched((await import("../lowerBounds/pairs.ts")).pairs, question),
 });
 
 export const annealingMethod = method({
@@ -46,7 +44,7 @@ export const annealingMethod = method({
   name: "annealing",
   usual: () => false,
   turn: 9,
-  ask: (question: Question) => searched(annealing, question),
+  ask: async (question: Question) => searched((await import("../lowerBounds/annealing.ts")).annealing, question),
 });
 
 // --- internal ---

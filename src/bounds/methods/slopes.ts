@@ -1,9 +1,7 @@
-/** @file Bounds from slopes alone. */
+/** @file Bounds from slopes alone, loaded when they are asked. */
 import type { Bound } from "../bound.ts";
 import { type Budget, budget } from "../budget.ts";
 import type { ChainPart } from "../chain/question.ts";
-import { intervalBound } from "../local/interval.ts";
-import { recurJacBound } from "../local/recurJac.ts";
 import { method, type Question } from "../question.ts";
 import { onChain } from "./ofChain.ts";
 
@@ -16,9 +14,10 @@ export const intervalMethod = method({
   turn: 9,
   work: Number.POSITIVE_INFINITY,
   needs: "chains",
-  ask: onChain("interval", (part, question) =>
-    timed("interval", question, () => intervalBound(part.chain, part.slopes, question.norm)),
-  ),
+  ask: onChain("interval", async (part, question) => {
+    const { intervalBound } = await import("../local/interval.ts");
+    return timed("interval", question, () => intervalBound(part.chain, part.slopes, question.norm));
+  }),
 });
 
 export const recurJacMethod = method({
@@ -31,6 +30,7 @@ export const recurJacMethod = method({
   work: 0.6,
   needs: "chains",
   ask: onChain("recurjac", async (part: ChainPart, question) => {
+    const { recurJacBound } = await import("../local/recurJac.ts");
     let late = false;
     const bound = await timed("recurjac", question, (clock) => {
       const value = recurJacBound(part.chain, part.slopes, question.norm, clock);

@@ -1,7 +1,7 @@
 /** @file lipschitz verify CERTIFICATE MODEL: a second opinion, by code that shares nothing with what made the certificate. */
 import type { Dataset, Unlabelled } from "../../data/dataset.ts";
 import { renderVerdict } from "../../report/text.ts";
-import type { VerifyData } from "../../verify/counts.ts";
+import type { VerifyData } from "../../verify/samples.ts";
 import { verify as verifyCertificate } from "../../verify/verify.ts";
 import { command } from "../command.ts";
 import { dataOptions, firstOf, testsOf } from "../data.ts";

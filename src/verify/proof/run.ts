@@ -1,6 +1,6 @@
 /** @file Running a network on samples in doubles. */
 
-import { multiplyInto } from "../algebra/sparse.ts";
+import { multiplyInto } from "../algebra/multiply.ts";
 import { type Program, sampleName } from "../read/network.ts";
 import type { Step } from "../read/step.ts";
 import { Refusal } from "../refusal.ts";

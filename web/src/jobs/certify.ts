@@ -3,9 +3,10 @@ import { attack, certify, type Dataset, logitsOf, type Network, random, subset, 
 import { type Desk, dataOf, modelOf } from "../desk.ts";
 import type { JobOf } from "../worker.ts";
 
-export const certifyJob: JobOf<"certify"> = async (desk, { norm, radii, samples }, { signal, say }) => {
+export const certifyJob: JobOf<"certify"> = async (desk, { norm, radii, samples, attacked }, { signal, say }) => {
   const { network } = modelOf(desk);
-  const data = dataOf(desk);
+  const whole = dataOf(desk);
+  const data = take(whole, Math.min(samples, whole.count));
   const { engine } = desk;
   const certification = await certify(network, {
     engine,
@@ -15,7 +16,7 @@ export const certifyJob: JobOf<"certify"> = async (desk, { norm, radii, samples 
     signal,
     onProgress: (part) => say(part / 2),
   });
-  const first = take(data, Math.min(samples, data.count));
+  const first = take(data, Math.min(attacked, data.count));
   const found =
     norm === "1"
       ? null

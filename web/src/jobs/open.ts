@@ -4,16 +4,11 @@ import { modelOf } from "../desk.ts";
 import type { GraphNode } from "../protocol.ts";
 import type { JobOf } from "../worker.ts";
 
-/** Larger files are refused before they are read: the page, the reader and the runtime each hold a copy. */
-const largest = 300e6;
+/** What a network may need by its shapes: a small file can ask for all there is. */
+const memory = 1.5e9;
 
 export const openJob: JobOf<"open"> = async (desk, { name, bytes }) => {
-  if (bytes.length > largest) {
-    throw new Error(
-      `${name}: ${Math.round(bytes.length / 1e6)} MB are more than this page opens (${largest / 1e6} MB); the command line has no such limit`,
-    );
-  }
-  const network = parseOnnx(bytes, { name });
+  const network = parseOnnx(bytes, { name, memory });
   desk.model = { name, bytes, sha256: await modelHash(bytes), network };
   const { inputs, outputs } = modelOf(desk).network;
   const [port] = inputs;

@@ -7,6 +7,7 @@ import type { NormWord } from "../protocol.ts";
 
 export const certificateView: View = ({ client, state, say }) => {
   const norm = normChoice();
+  const most = h("input", { type: "number", min: 1, placeholder: "all" });
   const lines = h("ul", { class: "checks" });
   const verdict = h("p", { class: "verdict", role: "status" });
   const file = h("input", { type: "file", accept: ".json" });
@@ -23,7 +24,12 @@ export const certificateView: View = ({ client, state, say }) => {
   let text = "";
   const make = action<"certificate">(
     "Make a certificate of the open samples",
-    () => client.start("certificate", { norm: norm.value as NormWord, radii: [0.1, 0.3, 0.5, 1] }),
+    () =>
+      client.start("certificate", {
+        norm: norm.value as NormWord,
+        radii: [0.1, 0.3, 0.5, 1],
+        samples: Number(most.value) || Number.MAX_SAFE_INTEGER,
+      }),
     ({ json, notes }) => {
       text = json;
       download("certificate.json", json, "application/json");
@@ -74,7 +80,7 @@ export const certificateView: View = ({ client, state, say }) => {
       { class: "quiet" },
       "A certificate is checked from the bytes of the model by a second program, which shares no code with the one that made it and uses no runtime.",
     ),
-    h("div", { class: "row" }, field("norm", norm), make.element),
+    h("div", { class: "row" }, field("norm", norm), field("samples at most", most), make.element),
     h(
       "div",
       { class: "row" },

@@ -2,6 +2,7 @@
 import { field, fill, h } from "../dom.ts";
 import { examples } from "../examples.ts";
 import type { View } from "../page.ts";
+import { largestModel } from "../protocol.ts";
 
 export const modelView: View = ({ client, state, say }) => {
   const facts = h("div", { class: "facts" });
@@ -23,7 +24,14 @@ export const modelView: View = ({ client, state, say }) => {
     accept: ".onnx",
     onchange: () => picker.files?.[0] && take(picker.files[0]),
   });
-  const take = (file: File) => open(file.name, () => file.arrayBuffer());
+  const take = (file: File) =>
+    open(file.name, async () => {
+      if (file.size <= largestModel) return file.arrayBuffer();
+      const [own, most] = [file.size, largestModel].map((size) => `${Math.round(size / 1e6)} MB`);
+      throw new Error(
+        `${file.name}: ${own} are more than this page opens (${most}); the command line has no such limit`,
+      );
+    });
   const zone = h(
     "div",
     { class: "drop" },

@@ -12,6 +12,7 @@ export const samplesView: View = ({ client, state, say }) => {
   const error = h("p", { class: "error", role: "alert" });
   const norm = normChoice();
   const radii = h("input", { name: "radii", value: "0.05, 0.1, 0.3, 0.5, 1" });
+  const most = h("input", { type: "number", min: 1, name: "samples", placeholder: "all" });
   const verdict = h("p", { class: "verdict" });
   const figures = h("div", { class: "figures" });
   const meter = h("progress", { max: 1, value: 0, "aria-label": "progress" });
@@ -51,7 +52,7 @@ export const samplesView: View = ({ client, state, say }) => {
   const command = () => {
     const [model, data] = [state.model.get(), state.data.get()];
     if (!model || !data) return null;
-    return `npx lipschitz certify ${quoted(model.name)} --data ${data.words.map(quoted).join(" ")} --radii ${numbers().join(",")} --norm ${norm.value}`;
+    return `npx lipschitz certify ${quoted(model.name)} --data ${data.words.map(quoted).join(" ")} --radii ${numbers().join(",")} --norm ${norm.value}${most.value && " # all samples"}`;
   };
   const words = () => line.show(command());
   const show = async (found: CertifiedFacts) => {
@@ -63,9 +64,18 @@ export const samplesView: View = ({ client, state, say }) => {
   const ask = action<"certify">(
     "Certify and attack",
     () =>
-      client.start("certify", { norm: norm.value as NormWord, radii: numbers(), samples: attackedSamples }, (part) => {
-        meter.value = part;
-      }),
+      client.start(
+        "certify",
+        {
+          norm: norm.value as NormWord,
+          radii: numbers(),
+          samples: Number(most.value) || Number.MAX_SAFE_INTEGER,
+          attacked: attackedSamples,
+        },
+        (part) => {
+          meter.value = part;
+        },
+      ),
     async (found) => {
       await show(found);
       say(verdict.textContent ?? "");
@@ -74,6 +84,7 @@ export const samplesView: View = ({ client, state, say }) => {
   const ready = () => ask.enable(state.model.get() !== null && state.data.get() !== null);
   norm.addEventListener("change", words);
   radii.addEventListener("change", words);
+  most.addEventListener("change", words);
   state.model.watch(() => {
     ready();
     words();
@@ -102,7 +113,15 @@ export const samplesView: View = ({ client, state, say }) => {
     ),
     error,
     facts,
-    h("div", { class: "row" }, field("norm", norm), field("radii", radii), ask.element, meter),
+    h(
+      "div",
+      { class: "row" },
+      field("norm", norm),
+      field("radii", radii),
+      field("samples at most", most),
+      ask.element,
+      meter,
+    ),
     verdict,
     figures,
     line.element,
