@@ -20,7 +20,7 @@ export const clipAscents = ["plain", "accepted"] as const;
 export interface ClipOptions {
   /** Training accuracy to keep, in (0, 1): the weight of the penalty grows while it is reached. Default: the weight stays as it is. */
   readonly goal?: number;
-  /** The first weight of the penalty. Default: 0. */
+  /** The first weight of the penalty. Default: 0.05, and with a goal 0. */
   readonly weight?: number;
   /** What the weight moves by after an epoch. Default: 0.05. */
   readonly increment?: number;
@@ -50,7 +50,7 @@ export interface ClipOptions {
  * Reference: Bungert et al. 2021, algorithms 1 and 2.
  */
 export function clip(options: ClipOptions = {}): Method {
-  const { goal, weight = 0, increment = 0.05, warmup = 0, cooldown = 0, worst: count = 1 } = options;
+  const { goal, weight = options.goal === undefined ? 0.05 : 0, increment = 0.05, warmup = 0, cooldown = 0, worst: count = 1 } = options;
   const { penalty = "quotient", step: rate = 1, ascent = "plain", start = "noisy", respawn: chance = 0 } = options;
   const rule = goal === undefined ? undefined : { goal, increment, warmup, cooldown };
   if (rule) checkDiscrepancy("clip", rule);
