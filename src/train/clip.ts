@@ -50,7 +50,14 @@ export interface ClipOptions {
  * Reference: Bungert et al. 2021, algorithms 1 and 2.
  */
 export function clip(options: ClipOptions = {}): Method {
-  const { goal, weight = options.goal === undefined ? 0.05 : 0, increment = 0.05, warmup = 0, cooldown = 0, worst: count = 1 } = options;
+  const {
+    goal,
+    weight = options.goal === undefined ? 0.05 : 0,
+    increment = 0.05,
+    warmup = 0,
+    cooldown = 0,
+    worst: count = 1,
+  } = options;
   const { penalty = "quotient", step: rate = 1, ascent = "plain", start = "noisy", respawn: chance = 0 } = options;
   const rule = goal === undefined ? undefined : { goal, increment, warmup, cooldown };
   if (rule) checkDiscrepancy("clip", rule);
