@@ -145,6 +145,7 @@ export const samplesForm: Form = objectOf({
   labels: listOf(aNumber),
   predicted: listOf(aNumber),
   radii: listOf(aNumberOrNull),
+  by: orNothing(listOf(oneOf("constant", "curvature", "linear", "branching"))),
   ids: orNothing(listOf(aWord)),
   classNames: orNothing(listOf(aWord)),
   attacked: listOf(objectOf({ right: aTruth, distance: aNumberOrNull })),

@@ -50,6 +50,7 @@ describe("sampleRecord()", () => {
   it("keeps the radii of all samples and the distances of those that were attacked", async () => {
     const { record, certification, attacked } = await recordOf(points(20));
     expect(record.radii).toEqual(certification.samples.map((s) => s.radius));
+    expect(record.by).toEqual(certification.samples.map((s) => s.by));
     expect(record.attacked.map((a) => a.distance)).toEqual(attacked.samples.map((s) => s.distance));
     expect(record.curvature).toEqual([0.33333]);
     expect(record.attacked.map((a) => a.right)).toEqual([...Array(19).fill(true), false]);

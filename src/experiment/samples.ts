@@ -1,6 +1,6 @@
 /** @file What a run found of single samples, as plain data beside the record: radii and distances of all, pixels of the weakest, a map of the decisions where data are points of the plane. A report is drawn from it; nothing is certified by it. */
 import type { Attacked } from "../attack/attack.ts";
-import { type Certification, logitsOf } from "../certify/evaluate.ts";
+import { type Certification, type CertifiedSample, logitsOf } from "../certify/evaluate.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
@@ -18,6 +18,8 @@ export interface SampleRecord {
   readonly labels: readonly number[];
   readonly predicted: readonly number[];
   readonly radii: readonly number[];
+  /** What proves each radius; records of earlier versions lack it. */
+  readonly by?: readonly CertifiedSample["by"][];
   /** What the samples are called where they come from. */
   readonly ids?: readonly string[];
   /** Names of the classes, in their order. */
@@ -97,6 +99,7 @@ export async function sampleRecord(network: Network, options: SampleOptions): Pr
     labels: certification ? certification.samples.map((s) => s.label) : [],
     predicted: certification ? certification.samples.map((s) => s.predicted) : [],
     radii: certification ? certification.samples.map((s) => s.radius) : [],
+    ...(certification && { by: certification.samples.map((s) => s.by) }),
     attacked: attacked
       ? attacked.samples.map(({ label, predicted, distance }) => ({ right: label === predicted, distance }))
       : [],
@@ -112,12 +115,13 @@ export async function sampleRecord(network: Network, options: SampleOptions): Pr
 export function checkSamples(value: unknown): SampleRecord {
   samplesForm(value, "$");
   const record = value as SampleRecord;
-  const { labels, predicted, radii, weakest, shape, plane, line } = record;
+  const { labels, predicted, radii, by, weakest, shape, plane, line } = record;
   const together = (rule: string, holds: boolean) => {
     if (!holds) throw new SpecError(`$: ${rule}`);
   };
   together("labels, predicted and radii must be as many", labels.length === predicted.length);
   together("labels, predicted and radii must be as many", radii.length === 0 || radii.length === labels.length);
+  together("radii and what proves them must be as many", by === undefined || by.length === radii.length);
   for (const { x, perturbation } of weakest) {
     together(
       `every weak sample must have ${sizeOf(shape)} numbers`,

@@ -2,6 +2,7 @@
 
 export { blameFigure } from "./figures/blame.ts";
 export { bracketFigure } from "./figures/bracket.ts";
+export { gapsFigure } from "./figures/gaps.ts";
 export { planeFigure } from "./figures/plane.ts";
 export { weakestFigure } from "./figures/weakest.ts";
 export type { Reported } from "./groups.ts";

@@ -121,6 +121,17 @@ describe("renderReport()", () => {
     expect(text).not.toContain("Certified accuracy");
   });
 
+  it("sets the radii beside the attacks, by what proves them", async () => {
+    const { record, samples } = run("plain", 1);
+    const by = ["linear", "constant", "linear", "constant"] as const;
+    const told = shown(await renderReport([{ record, samples: { ...(samples as SampleRecord), by } }]));
+    expect(told).toContain("Certified radius and smallest attack, sample by sample");
+    expect(told).toContain("2 right samples whose decision an attack changes");
+    // 0.25 / 0.11 and 0.5 / 0.2.
+    expect(told).toContain("the closest is 2.273 times the radius, the median 2.500 times");
+    expect(told).toContain("the linear walk");
+  });
+
   it("draws what has no constant, and what found nothing", async () => {
     const { record } = run("plain", 1);
     const failed: Bound = {

@@ -6,6 +6,7 @@ import { blameFigure } from "./figures/blame.ts";
 import { bracketFigure, bracketsFigure } from "./figures/bracket.ts";
 import { comparisonTable, scatterFigure } from "./figures/comparison.ts";
 import { curveFigure, curvesFigure } from "./figures/curves.ts";
+import { gapsFigure } from "./figures/gaps.ts";
 import { curvatureFigure } from "./figures/histogram.ts";
 import { lineFigure, planeFigure } from "./figures/plane.ts";
 import { trainingFigures, trainingsFigure } from "./figures/training.ts";
@@ -113,6 +114,7 @@ ${single ? null : html`<p>${verdictOf(record)}</p>`}<p class="quiet">${words.joi
     bracketFigure(pen, record.bracket),
     blameFigure(pen, record.bracket),
     curveFigure(pen, run),
+    samples ? gapsFigure(pen, samples, record.norm) : null,
     plane,
     samples?.line ? lineFigure(pen, samples.line) : null,
     samples ? curvatureFigure(pen, samples.curvature) : null,
