@@ -8,7 +8,7 @@ import type { Node } from "../../graph/graph.ts";
 import { labelOf } from "../../graph/origin.ts";
 import type { NodeNorms } from "../norm/node.ts";
 import { denseCuts } from "./cuts.ts";
-import { type GridOptions, gridCuts } from "./gridCuts.ts";
+import { gridCuts } from "./gridCuts.ts";
 import { windowsOf } from "./pools.ts";
 import type { Program } from "./program.ts";
 import { workOf } from "./work.ts";
@@ -29,12 +29,7 @@ export interface Segment {
 export function segmentsOf(flow: Flow, norms: NodeNorms, allowance: number): readonly Segment[] {
   const segment = (from: Node, to: Node): Segment => {
     const program = programBetween(from, to, norms);
-    const work = program ? workOf(program) : 0;
-    if (work <= allowance) return { from, to, program, work };
-    // With less alive at a time it may be small enough.
-    const staged = programBetween(from, to, norms, { staged: true });
-    const less = staged ? workOf(staged) : work;
-    return less < work ? { from, to, program: staged, work: less } : { from, to, program, work };
+    return { from, to, program, work: program ? workOf(program) : 0 };
   };
   const whole = segment(flow.input, flow.output);
   if (whole.program && whole.work <= allowance) return [whole];
@@ -76,9 +71,9 @@ export const namesBetween = (segments: readonly Segment[]): readonly string[] =>
 /** Where the whole is so many times too large, parts that are not would gain next to nothing, and finding them takes its own time. */
 const hopeless = 100;
 
-function programBetween(from: Node, to: Node, norms: NodeNorms, options?: GridOptions): Program | null {
+function programBetween(from: Node, to: Node, norms: NodeNorms): Program | null {
   const flow = flowOf(from, to);
-  const program = from.shape.length < 3 ? denseCuts(flow, norms) : gridCuts(flow, norms, options);
+  const program = from.shape.length < 3 ? denseCuts(flow, norms) : gridCuts(flow, norms);
   return typeof program === "string" ? null : program;
 }
 
