@@ -83,6 +83,9 @@ const networks: Readonly<Record<string, () => Subject>> = {
   oval_cifar_deep_kw: file("cifar/oval_cifar_deep_kw.onnx"),
   "zoo_mnist-8": file("mnist/zoo_mnist-8.onnx"),
   verivital_avgpool: file("mnist/verivital_convnet_avgpool.onnx"),
+  verivital_maxpool: file("mnist/verivital_convnet_maxpool.onnx"),
+  collins_rul: file("control/collins_rul_small_window_20.onnx"),
+  marabou_cifar10_small: file("cifar/marabou_cifar10_small.onnx"),
 };
 
 /** What is too large for a search: `--seconds` by the work that a second is counted as, whatever the clock says. */
