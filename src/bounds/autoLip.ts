@@ -64,7 +64,7 @@ export async function autoLip(
   const { x, y } = subject.at(1, "float64");
   const { onProgress, domain } = options;
   const global = (domain?.kind ?? "global") === "global";
-  const fused = fusedFlow(x, y, { normalisations: global, unsteady: global });
+  const fused = fusedFlow(x, y, { normalisations: true, unsteady: global });
   const propagation = await propagate(fused, norm, clock, onProgress, domain, subject.norms);
   const { status, missing, flow } = propagation;
   const value = propagation.constantOf(flow.output);
@@ -90,7 +90,7 @@ export async function propagate(
   store: NormStore = new Map(),
 ): Promise<Propagation> {
   const norms = nodeNorms(flow, store);
-  const local = domain.kind === "global" ? null : localNorms(flow, norms, domain, norm);
+  const local = domain.kind === "global" && !asksForRanges(flow) ? null : localNorms(flow, norms, domain, norm);
   const own = local ?? norms;
   const constants = new Map<Node, number>();
   const ends = regionEnds(flow);
@@ -206,7 +206,7 @@ export async function propagate(
     constantOf,
     layers: withShares(entries),
     ...(lastBlock && { lastBlock }),
-    ...(local && { rangeOf: local.rangeOf }),
+    ...(local && domain.kind !== "global" && { rangeOf: local.rangeOf }),
   };
   // A region may have been bounded as a whole although one of its nodes was not.
   if (!failure || constantOf(flow.output) < Number.POSITIVE_INFINITY) {
@@ -246,6 +246,17 @@ async function takeNorms(
     onProgress(done / total);
   }
 }
+
+/** Is there a node without a constant, but with one where its inputs keep to ranges? */
+const asksForRanges = ({ input, varying, varies }: Flow): boolean =>
+  varying.some((node) => {
+    if (node === input) return false;
+    const behaviour = node.op.behaviour(
+      node,
+      node.inputs.map((i) => varies.has(i)),
+    );
+    return behaviour.kind === "unbounded" && behaviour.local !== undefined;
+  });
 
 /** Does every node that has no constant say what it has on ranges? */
 const boundedNearby = ({ input, varying, varies }: Flow): boolean =>

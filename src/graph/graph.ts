@@ -70,6 +70,13 @@ export type Behaviour =
       readonly kind: "smooth";
       readonly lipschitz: { readonly 1: number; readonly 2: number; readonly inf: number };
       readonly curvature: number;
+      /** The constants where the input lies between two points, if they are less than everywhere. */
+      readonly on?: (
+        low: Float64Array,
+        high: Float64Array,
+      ) => { readonly 1: number; readonly 2: number; readonly inf: number };
+      /** All numbers of the result lie between these, whatever goes in. */
+      readonly within?: readonly [number, number];
       /** The largest number of each window is what it gives. */
       readonly largestIn?: Windows;
     }

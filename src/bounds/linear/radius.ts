@@ -52,7 +52,7 @@ export async function largestRadii(question: RadiusQuestion): Promise<Radii> {
   const wanted = Array.from(radii.keys()).filter((i) => radii[i] < Number.POSITIVE_INFINITY);
   const walker = await walkerOf({ ...question, kind: question.norm, samples });
   let left = 0;
-  let refine: boolean | undefined;
+  let refine: Refining | undefined;
   try {
     for (let from = 0; from < wanted.length; from += samples) {
       await clock.pause();
@@ -66,7 +66,16 @@ export async function largestRadii(question: RadiusQuestion): Promise<Radii> {
       const share = (work - spent) / Math.ceil((wanted.length - from) / samples);
       const search = batchSearch(question, walker, own, radii, x);
       refine ??= await worthRefining(plan, walker, search, share);
-      await search.run(refine, share);
+      if (refine === "one by one") {
+        // Each takes long, and nothing is known of it before it is through: as many as there is work for.
+        const each = (1 + tries.blind) * walker.refiningMost();
+        for (const [k, i] of own.entries()) {
+          await clock.pause();
+          if (clock.expired || walker.spent() + each > work) left++;
+          else await batchSearch(question, walker, [i], radii, x).run(true, each, tries.blind);
+          onProgress?.(Math.min(1, (from + k + 1) / wanted.length));
+        }
+      } else await search.run(refine === "all", share);
       onProgress?.(Math.min(1, (from + samples) / wanted.length));
     }
     return { radii, left, spent: walker.spent() };
@@ -78,7 +87,10 @@ export async function largestRadii(question: RadiusQuestion): Promise<Radii> {
 // --- internal ---
 
 /** Tries of a batch: by the usual lines, and by tuned ones after that. */
-const tries = { usual: 6, tuned: 4 };
+const tries = { usual: 6, tuned: 4, blind: 3 };
+
+/** Of which samples ranges are sought by the walk itself: where nothing else proves any radius, of one after the other. */
+type Refining = "all" | "none" | "one by one";
 
 /** Steps of tuning that are worth beginning. */
 const fewest = 3;
@@ -104,19 +116,20 @@ function knownOf(question: RadiusQuestion, index: number): number {
 }
 
 /** Do ranges by the walk itself make radii longer by a twentieth, on a few samples, and is there work enough for all of them? */
-async function worthRefining(plan: Plan, walker: Walker, search: BatchSearch, share: number): Promise<boolean> {
+async function worthRefining(plan: Plan, walker: Walker, search: BatchSearch, share: number): Promise<Refining> {
   const inner = plan.needs.filter((at) => plan.nonlinearitiesBefore(at).length > 0);
-  if (inner.length === 0) return false;
+  if (inner.length === 0) return "none";
   const few = 4;
   const without = await search.usual(false, few);
+  if (without.every((r) => r === 0)) return "one by one";
   // What it will take is known before it is begun: on a deep network it may be hours.
   const walking = (tries.usual * (await search.refining(without)) * search.count) / Math.min(few, search.count);
-  if (walking + walker.compiling() > share) return false;
+  if (walking + walker.compiling() > share) return "none";
   const before = walker.spent();
   const within = await search.usual(true, few);
   const each = (walker.spent() - before) / few;
   const total = (v: readonly number[]) => v.reduce((a, b) => a + b, 0);
-  return each * search.count <= share && total(within) > 1.05 * total(without);
+  return each * search.count <= share && total(within) > 1.05 * total(without) ? "all" : "none";
 }
 
 interface BatchSearch {
@@ -125,8 +138,8 @@ interface BatchSearch {
   usual(refine: boolean, few: number): Promise<readonly number[]>;
   /** Float64 operations of ranges by the walk itself on balls of these radii around the first samples. */
   refining(radii: readonly number[]): Promise<number>;
-  /** Make the radii of the batch longer. */
-  run(refine: boolean, work: number): Promise<void>;
+  /** Make the radii of the batch longer; by so many tries of the usual lines. */
+  run(refine: boolean, work: number, most?: number): Promise<void>;
 }
 
 /** One sample's search. */
@@ -192,7 +205,7 @@ function batchSearch(
   };
 
   /** What each margin would last for if it fell as it falls at the center: as a rule no radius is longer. */
-  const hopes = async (): Promise<readonly number[]> => {
+  const hopes = async (refine: boolean): Promise<readonly number[]> => {
     const of = own.map((): State => ({ low: 0, high: Number.POSITIVE_INFINITY }));
     const scale = points.reduce((top, v) => Math.max(top, Math.abs(v)), 1) * 1e-7;
     const centers = await walker.centers(points);
@@ -201,7 +214,7 @@ function batchSearch(
       centers,
       Float64Array.from(live, (wanted) => (wanted ? scale : 0)),
       live,
-      false,
+      refine,
     );
     const forms = own.flatMap((i, s) =>
       Array.from({ length: classes }, (_, j) => ({ who: s, plus: predicted[i], minus: j })).filter(
@@ -230,7 +243,7 @@ function batchSearch(
 
     async usual(refine, few) {
       const of = own.map((): State => ({ low: 0, high: Number.POSITIVE_INFINITY }));
-      const hope = (await hopes()).map((h, s) => (s < few ? h : 0));
+      const hope = (await hopes(refine)).map((h, s) => (s < few ? h : 0));
       for (let k = 0; k < tries.usual; k++) {
         await clock.pause();
         const tried = of.map((s, i) => next(s, hope[i]));
@@ -245,14 +258,14 @@ function batchSearch(
       return walker.refining(await walker.onSets(await walker.centers(points), radii, live, false), live);
     },
 
-    async run(refine, work) {
+    async run(refine, work, most = tries.usual) {
       const start = walker.spent();
       const of = states();
-      const hope = await hopes();
+      const hope = await hopes(refine);
       for (const tune of steps > 0 ? [false, true] : [false]) {
         // What the usual lines could not prove tuned ones may.
         for (const state of of) state.high = Number.POSITIVE_INFINITY;
-        for (let k = 0; k < (tune ? tries.tuned : tries.usual); k++) {
+        for (let k = 0; k < (tune ? tries.tuned : most); k++) {
           await clock.pause();
           const tried = of.map((s, i) => next(s, hope[i]));
           if (clock.expired || walker.spent() - start > work || tried.every((r) => r === 0)) break;

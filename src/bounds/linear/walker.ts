@@ -51,6 +51,8 @@ export interface Walker {
   ): Promise<OnSets>;
   /** Float64 operations, roughly and at most, that `refine` would take on these sets, of which ranges are known without it. */
   refining(on: OnSets, live: readonly boolean[]): number;
+  /** The same of one sample of which nothing is known. */
+  refiningMost(): number;
   /** Float64 operations that take as long as to compile the programs that `refine` needs and that are not there yet. */
   compiling(): number;
   /** Lower bounds of differences of outputs by the usual lines. */
@@ -269,6 +271,11 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
       }
       return operations;
     },
+
+    refiningMost: () =>
+      needs
+        .filter((at) => plan.nonlinearitiesBefore(at).length > 0)
+        .reduce((sum, at) => sum + 2 * sizeOf(varying[at].shape) * costFrom(at), 0),
 
     compiling: () =>
       needs

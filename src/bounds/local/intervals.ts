@@ -179,10 +179,22 @@ function byBehaviour(node: Node, inputs: readonly Range[], varies: readonly bool
     const terms = inputs.reduce((n, r) => n + r.low.length, 16);
     const slack = (v: number) =>
       up(up(lipschitz * move) + 2 * (valueError + gamma(terms)) * (size + Math.abs(v) + Math.log(terms)));
-    return { low: values.map((v) => down(v - slack(v))), high: values.map((v) => up(v + slack(v))) };
+    const [least, most] = limits(own);
+    return {
+      low: values.map((v) => atLeast(least, down(v - slack(v)))),
+      high: values.map((v) => atMost(most, up(v + slack(v)))),
+    };
   }
   return everything;
 }
+
+/** Between which numbers the result of an op lies whatever it reads. */
+const limits = (behaviour: Behaviour): readonly [number, number] =>
+  (behaviour.kind === "smooth" && behaviour.within) || [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+
+/** What is no number says nothing. */
+const atLeast = (limit: number, v: number): number => (v > limit ? v : limit);
+const atMost = (limit: number, v: number): number => (v < limit ? v : limit);
 
 /** The constant in l-inf of an op that is not element by element; null where it states none. */
 function lipschitzOf(behaviour: Behaviour): number | null {

@@ -2,7 +2,7 @@
  * @file The constants of nodes on a domain. Ranges and constants go forward together: ranges tell the slopes of a node, and its constant
  * in turn keeps it within L times the largest distance in the domain around its value in the middle.
  */
-import type { Flow } from "../../graph/behaviour.ts";
+import { type Flow, isAffine } from "../../graph/behaviour.ts";
 import type { Node } from "../../graph/graph.ts";
 import { down, sqrtUp, up } from "../../linalg/rounding.ts";
 import { sizeOf } from "../../tensor/shape.ts";
@@ -27,20 +27,20 @@ export interface LocalNorms extends Pick<NodeNorms, "partial"> {
   rangeOf(node: Node): Range;
 }
 
-/** Norms of nodes on a ball or box. `norms` are those on all of space, `norm` the one of the constants that are settled. */
-export function localNorms(
-  flow: Flow,
-  norms: NodeNorms,
-  domain: Exclude<Domain, { readonly kind: "global" }>,
-  norm: Norm,
-): LocalNorms {
-  const box = boxAround(domain, sizeOf(flow.input.shape));
+/**
+ * Norms of nodes on a ball or box, or everywhere: some functions have bounded values whatever goes in, so that products of them have a constant. `norms` are those without any
+ * range, `norm` the one of the constants that are settled.
+ */
+export function localNorms(flow: Flow, norms: NodeNorms, domain: Domain, norm: Norm): LocalNorms {
+  const global = domain.kind === "global";
+  const size = sizeOf(flow.input.shape);
+  const box = global ? anything(size) : boxAround(domain, size);
   const { mid, radius } = middleOf(box);
   const center = domain.kind === "ball" ? Float64Array.from(domain.center) : mid;
-  const distance = largestDistance(domain, radius, norm);
+  const distance = global ? Number.POSITIVE_INFINITY : largestDistance(domain, radius, norm);
   const constants = new Map<Node, number>();
   const ranges = new Map<Node, Range>([[flow.input, box]]);
-  const middles = new Map<Node, Range>([[flow.input, { low: center, high: center }]]);
+  const middles = new Map<Node, Range>([[flow.input, global ? box : { low: center, high: center }]]);
   const maskOf = (node: Node) => node.inputs.map((x) => flow.varies.has(x));
   const rangeOf = (node: Node): Range => {
     const known =
@@ -48,6 +48,8 @@ export function localNorms(
     ranges.set(node, known);
     return known;
   };
+  /** Nodes without any limits. */
+  const open = new Set<Node>(global ? [flow.input] : []);
   let spent = 0;
   // Is there a node whose range was left open?
   let left = false;
@@ -60,6 +62,7 @@ export function localNorms(
       const whole = node.op.behaviour(node, maskOf(node));
       if (whole.kind === "unbounded") {
         const own = onRanges(node, i, whole, p, effort, rangeOf);
+        if (own?.status === "unbounded" && global) return { ...own, why: whole.why };
         if (own?.status === "unbounded" && left) return { ...own, status: "too large", why: tooMuch };
         if (own) return own;
       }
@@ -77,9 +80,11 @@ export function localNorms(
       const steepest =
         alone.kind === "pointwise"
           ? steepestOn(alone.slopeOn, range)
-          : node.op.computes === "softmax"
-            ? softmaxNorm(node, range)
-            : Number.POSITIVE_INFINITY;
+          : alone.kind === "smooth" && alone.on
+            ? alone.on(range.low, range.high)[p]
+            : node.op.computes === "softmax"
+              ? softmaxNorm(node, range, p)
+              : Number.POSITIVE_INFINITY;
       return { ...everywhere, upper: Math.min(everywhere.upper, steepest) };
     },
 
@@ -97,6 +102,12 @@ export function localNorms(
     },
 
     note(node, L, hurry) {
+      // An affine map of what has no limits has none.
+      if (global && isAffine(node, flow.varies) && node.inputs.every((x) => open.has(x) || !flow.varies.has(x))) {
+        open.add(node);
+        constants.set(node, L);
+        return L;
+      }
       const work = workOf(node, flow.varies);
       spent += work;
       if (spent > largestWork || (hurry && work > quickWork)) {
@@ -131,7 +142,11 @@ const quickWork = 1e6;
 const tooMuch = "the ranges before it are too much work for the time";
 
 /** The largest p-norm of x - center over the domain, rounded up. */
-function largestDistance(domain: Domain, radius: Float64Array, norm: Norm): number {
+function largestDistance(
+  domain: Exclude<Domain, { readonly kind: "global" }>,
+  radius: Float64Array,
+  norm: Norm,
+): number {
   if (domain.kind === "ball" && domain.norm === 2) {
     return norm === 1 ? up(sqrtUp(radius.length) * domain.radius) : domain.radius;
   }

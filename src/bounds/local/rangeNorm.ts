@@ -4,7 +4,7 @@ import { apply, type Behaviour, type Node } from "../../graph/graph.ts";
 import { filledLike, input } from "../../graph/leaf.ts";
 import { type Matrix, matrix, transpose } from "../../linalg/matrix.ts";
 import { inducedNorm } from "../../linalg/norm.ts";
-import { sqrtUp, up } from "../../linalg/rounding.ts";
+import { down, sqrtUp, up } from "../../linalg/rounding.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { Norm } from "../bound.ts";
 import type { Range } from "../domain.ts";
@@ -35,7 +35,8 @@ export function onRanges(
     case "slopes":
       return finite(steepestOn(local.slopeOn, rangeOf(node.inputs[i])), "here its input reaches there");
     case "product": {
-      const other = rangeOf(node.inputs[1 - i]);
+      const whole = rangeOf(node.inputs[1 - i]);
+      const other = local.of === "matrices" && i === 0 ? aroundMeans(node, whole) : whole;
       const upper =
         local.of === "elements"
           ? sizesOf(other).reduce((top, v) => Math.max(top, v), 0)
@@ -56,6 +57,32 @@ export function onRanges(
     default:
       return local satisfies never;
   }
+}
+
+/**
+ * What stands for V in S V where S is a softmax over its last axis: rows of S add up to 1, those of S - S' to 0, so that any row may be taken off all rows of V. Taken off is the mean of the middles. This
+ * is the softmax Jacobian of attention in closed form, V^T (diag(p) - p p^T) = (V - 1 c^T)^T (diag(p) - p p^T).
+ */
+function aroundMeans(node: Node, range: Range): Range {
+  const [S, V] = node.inputs;
+  const { op, attrs, shape } = S;
+  if (op.computes !== "softmax" || (attrs as { readonly axis: number }).axis !== shape.length - 1) return range;
+  const [rows, columns] = V.shape.slice(-2);
+  const low = range.low.slice();
+  const high = range.high.slice();
+  for (let at = 0; at < low.length; at += rows * columns) {
+    for (let j = 0; j < columns; j++) {
+      let mean = 0;
+      for (let i = 0; i < rows; i++) mean += (low[at + i * columns + j] / 2 + high[at + i * columns + j] / 2) / rows;
+      if (!Number.isFinite(mean)) continue;
+      for (let i = 0; i < rows; i++) {
+        const k = at + i * columns + j;
+        low[k] = down(low[k] - mean);
+        high[k] = up(high[k] - mean);
+      }
+    }
+  }
+  return { low, high };
 }
 
 /** The largest absolute slope of a function of one number over ranges of its argument. */

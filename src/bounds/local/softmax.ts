@@ -2,6 +2,7 @@
 import type { Node } from "../../graph/graph.ts";
 import { down, tiny, up } from "../../linalg/rounding.ts";
 import { sizeOf } from "../../tensor/shape.ts";
+import type { Norm } from "../bound.ts";
 import type { Range } from "../domain.ts";
 
 /**
@@ -38,15 +39,21 @@ export function softmaxRange(node: Node, { low, high }: Range): Range {
 
 /**
  * The constant of a softmax for scores in ranges, in every p-norm: a row or column of diag(p) - p p^T adds up to 2 p_i (1 - p_i) in
- * absolute value, which is at most 1/2 and less where p keeps away from 1/2.
+ * absolute value, which is at most 1/2 and less where p keeps away from 1/2. In l2 it is at most the largest p_i too, as what is taken from diag(p) is positive semidefinite.
  */
-export function softmaxNorm(node: Node, scores: Range): number {
+export function softmaxNorm(node: Node, scores: Range, norm: Norm): number {
   const { low, high } = softmaxRange(node, scores);
   const steepness = (p: number) => up(2 * up(p * up(1 - p)));
-  return low.reduce((top, l, i) => {
+  const sums = low.reduce((top, l, i) => {
     const u = Math.min(1, high[i]);
     return Math.max(top, l <= 0.5 && u >= 0.5 ? 0.5 : u < 0.5 ? steepness(u) : steepness(l));
   }, 0);
+  return norm === 2
+    ? Math.min(
+        sums,
+        high.reduce((top, u) => Math.max(top, u), 0),
+      )
+    : sums;
 }
 
 // --- internal ---

@@ -19,8 +19,8 @@ import { isMove, type Pair, pairsOf } from "./sorts.ts";
 
 export interface Fusing {
   /**
-   * Shall a normalisation be one node? It then has a constant everywhere; its parts have smaller ones where the spread of a group is known to stay large, as around a
-   * sample. Default false.
+   * Shall a normalisation be one node? It then has a constant everywhere, and one over the least deviation where its input keeps to ranges. Default false: whoever follows lines or differences goes
+   * through its parts.
    */
   readonly normalisations?: boolean;
   /**

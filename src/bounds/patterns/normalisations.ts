@@ -4,7 +4,7 @@
  */
 import type { Behaviour, Node } from "../../graph/graph.ts";
 import { down, sqrtUp, up } from "../../linalg/rounding.ts";
-import { sizeOf } from "../../tensor/shape.ts";
+import { type Shape, sizeOf, stridesOf } from "../../tensor/shape.ts";
 import type { Fixed } from "../fixed.ts";
 import { fixedAt } from "./enclosure.ts";
 import { squared } from "./lengths.ts";
@@ -14,7 +14,7 @@ import { squared } from "./lengths.ts";
  *
  *     J = (I - u u^T) / s,    ||J||_2 <= 1 / e^(1/2),    ||J||_1 = ||J||_inf <= (1 + n^(1/2)) / (2 e^(1/2)),
  *
- * the second because a row sums to 1 - u_i^2 + |u_i| sum_(j != i) |u_j| <= cos^2 t + (n - 1)^(1/2) sin t cos t for |u_i| = sin t, by Cauchy and Schwarz.
+ * where |c| is known to stay away from 0, the least s takes the place of e^(1/2); the second because a row sums to 1 - u_i^2 + |u_i| sum_(j != i) |u_j| <= cos^2 t + (n - 1)^(1/2) sin t cos t for |u_i| = sin t, by Cauchy and Schwarz.
  */
 export function normalisationOf(
   y: Node,
@@ -28,12 +28,18 @@ export function normalisationOf(
   if (!square) return null;
   const steepest = up(factor / down(Math.sqrt(square.added)));
   if (!Number.isFinite(steepest)) return null;
-  const sums = up(steepest * up(0.5 * up(1 + sqrtUp(square.size))));
+  const byNorm = (two: number) => {
+    const sums = up(two * up(0.5 * up(1 + sqrtUp(square.size))));
+    return { 1: sums, 2: two, inf: sums };
+  };
   return {
     x: of,
     behaviour: {
       kind: "smooth",
-      lipschitz: { 1: sums, 2: steepest, inf: sums },
+      lipschitz: byNorm(steepest),
+      on: (low, high) => byNorm(Math.min(steepest, up(factor / down(Math.sqrt(leastSquare(square, low, high)))))),
+      // |u| <= 1
+      within: [-1, 1].map((side) => side * up(factor / down(Math.sqrt(square.times)))) as [number, number],
       curvature: Number.POSITIVE_INFINITY,
     },
   };
@@ -83,8 +89,38 @@ function unstretched(node: Node, y: Node): Node {
   return copied ? inputs[0] : node;
 }
 
-/** m sum of^2 + e over groups, m > 0: the least e, and how many numbers are in a group. Groups are what is added along whole axes, which stay with size 1. */
-function groupsUnder(node: Node, of: Node, varies: ReadonlySet<Node>, fixed: (node: Node) => Fixed) {
+/** m sum of^2 + e over groups, m > 0. */
+interface Square {
+  /** The least e. */
+  readonly added: number;
+  /** Numbers in a group. */
+  readonly size: number;
+  /** m, rounded down. */
+  readonly times: number;
+  /** Of all numbers together, and the axes along which those of a group lie. */
+  readonly shape: Shape;
+  readonly axes: readonly number[];
+}
+
+/** The least m sum c^2 + e of any group for c between two points, rounded down. */
+function leastSquare({ added, times, shape, axes }: Square, low: Float64Array, high: Float64Array): number {
+  const kept = shape.map((d, i) => (axes.includes(i) ? 1 : d));
+  const [own, groups] = [stridesOf(shape), stridesOf(kept)];
+  const sums = new Float64Array(sizeOf(kept));
+  for (let k = 0; k < low.length; k++) {
+    const least = low[k] > 0 ? low[k] : high[k] < 0 ? high[k] : 0;
+    let group = 0;
+    shape.forEach((d, i) => {
+      if (kept[i] !== 1) group += (Math.floor(k / own[i]) % d) * groups[i];
+    });
+    sums[group] = Math.max(0, down(sums[group] + Math.max(0, down(least * least))));
+  }
+  const smallest = sums.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  return Math.max(added, down(down(times * smallest) + added));
+}
+
+/** The square under a root. Groups are what is added along whole axes, which stay with size 1. */
+function groupsUnder(node: Node, of: Node, varies: ReadonlySet<Node>, fixed: (node: Node) => Fixed): Square | null {
   if (node.op.computes !== "sum") return null;
   const [a, b] = varies.has(node.inputs[0]) ? node.inputs : [node.inputs[1], node.inputs[0]];
   if (varies.has(b) || !sameShape(a, node)) return null;
@@ -99,7 +135,11 @@ function groupsUnder(node: Node, of: Node, varies: ReadonlySet<Node>, fixed: (no
   const [from] = a.inputs;
   const kept = from.shape.map((d, i) => (axes.includes(i) ? 1 : d));
   if (a.shape.join() !== kept.join() || squared(from, fixed) !== of || !sameShape(from, of)) return null;
-  return { added, size: sizeOf(from.shape) / sizeOf(a.shape) };
+  const size = sizeOf(from.shape) / sizeOf(a.shape);
+  const behaviour = a.op.behaviour(a, [true]);
+  if (behaviour.kind !== "linear" || behaviour.of.form !== "bounded") return null;
+  // Its norm is that of a row, all of whose entries are m, rounded up in the last digits.
+  return { added, size, times: (behaviour.of.norm.inf / size) * (1 - 2 ** -40), shape: from.shape, axes };
 }
 
 const sameShape = (a: Node, b: Node): boolean => a.shape.join() === b.shape.join();
