@@ -49,7 +49,7 @@ export async function everySample(
     }
     return [
       own,
-      `a margin errs by at most ${own.float64.toExponential(2)} here, ${own.float32.toExponential(2)} in float32`,
+      `a margin errs by at most ${own.float64.toExponential(2)} here, ${own.float32.toExponential(2)} in float${program.bits === 16 ? 16 : 32}`,
     ];
   });
   await check("samples", async () => {
@@ -69,7 +69,7 @@ export function roundingOf(
   const factor = pairLength(proof.norm);
   return {
     float64: timesUp(factor, forwardError(program, proof, largest, 0, 64)),
-    float32: timesUp(factor, forwardError(program, proof, largest, radius, 32)),
+    float32: timesUp(factor, forwardError(program, proof, largest, radius, program.bits === 16 ? 16 : 32)),
   };
 }
 

@@ -7,7 +7,6 @@ import { type Certificate, readCertificate, sha256 } from "./certificate.ts";
 import type { Check, CheckLine } from "./check.ts";
 import { counts } from "./counts.ts";
 import type { Norm } from "./proof/norm.ts";
-import { walk } from "./proof/walk.ts";
 import { type Program, programOf } from "./read/network.ts";
 import { readOnnx } from "./read/onnx.ts";
 import { must, NoWitness, Refusal } from "./refusal.ts";
@@ -121,6 +120,8 @@ async function everything(
   const norm: Norm = certificate.norm === "inf" ? "inf" : certificate.norm === "1" ? 1 : 2;
   const proof = await check("constant", async () => {
     const progress = (part: number) => onProgress?.("constant", part);
+    // What is proved of a network is loaded once it is read.
+    const { walk } = await import("./proof/walk.ts");
     const made = await runYielding(walk(program, norm, certificate.witness, progress), signal);
     const { value } = certificate.constant;
     must(made.constant <= value, () => `proved is ${made.constant}, claimed ${value}`);

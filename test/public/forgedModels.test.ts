@@ -81,13 +81,13 @@ const models: Readonly<Record<string, readonly [(model: ModelProto, graph: Graph
     (_, g) => {
       weights(g).dataType = 11;
     },
-    /only float32 and int64/,
+    /must have \d+ bytes/,
   ],
   "float16 weights": [
     (_, g) => {
       weights(g).dataType = 10;
     },
-    /only float32 and int64/,
+    /must have \d+ bytes/,
   ],
   "int64 weights": [
     (_, g) => {
@@ -95,7 +95,7 @@ const models: Readonly<Record<string, readonly [(model: ModelProto, graph: Graph
       w.dataType = 7;
       w.rawData = new Uint8Array(2 * w.rawData.length);
     },
-    /must be a constant of type float32/,
+    /must be a constant of floating-point numbers/,
   ],
   "a float32 shape": [
     (_, g) => {
@@ -109,7 +109,7 @@ const models: Readonly<Record<string, readonly [(model: ModelProto, graph: Graph
       const { type } = g.input[0];
       if (type?.value.case === "tensorType") type.value.value.elemType = 11;
     },
-    /only float32 and int64/,
+    /must have one size, got float64 and float32/,
   ],
   "weights that are not a number": [(_, g) => spoil(g, Number.NaN), /not finite/],
   "infinite weights": [(_, g) => spoil(g, Number.NEGATIVE_INFINITY), /not finite/],

@@ -9,6 +9,9 @@ export const unit64 = 2 ** -53;
 /** The same of float32. */
 export const unit32 = 2 ** -24;
 
+/** The same of float16. */
+export const unit16 = 2 ** -11;
+
 /** More than all underflow together of a computation of fewer than 2^60 operations on numbers below 2^60. */
 export const underflow = 2 ** -950;
 

@@ -1,8 +1,9 @@
 /** @file How far a run in doubles at a sample, or a float32 run anywhere within a radius of it, can be from exact arithmetic. */
 
-import { addUp, gamma, sqrtUp, sumUp, timesUp, unit32, unit64, up } from "../algebra/rounding.ts";
+import { addUp, gamma, sqrtUp, sumUp, timesUp, unit16, unit32, unit64, up } from "../algebra/rounding.ts";
 import type { Sparse } from "../algebra/sparse.ts";
 import { absoluteNorm, longestRow, quickNorm } from "../algebra/sparseNorm.ts";
+import type { Bits } from "../read/constant.ts";
 import { type Program, sampleName } from "../read/network.ts";
 import { errorOf } from "../read/pointwise.ts";
 import { type Affine, count, readsOf, type Step } from "../read/step.ts";
@@ -12,7 +13,7 @@ import type { Run } from "./run.ts";
 import { gainOfStep, type Walk } from "./walk.ts";
 
 /**
- * Bound the error of the outputs, as one vector in the p-norm, of a run in arithmetic of 53 or 24 bits at any point within `radius` of a sample.
+ * Bound the error of the outputs, as one vector in the p-norm, of a run in arithmetic of 53, 24 or 11 bits at any point within `radius` of a sample.
  *
  *     e_k = sum_i ||A_ki|| e_i + gamma (|| |A| v + |b| || + || |A| || (L_i radius + 2 e_i)),   v the largest values at the samples
  *
@@ -28,14 +29,18 @@ export function forwardErrors(
   walk: Walk,
   largest: Run["largest"],
   radius: number,
-  arithmetic: 64 | 32,
+  arithmetic: Bits,
 ): (tensor: string) => number {
   const { norm } = walk;
-  const unit = arithmetic === 64 ? unit64 : unit32;
+  const unit = { 64: unit64, 32: unit32, 16: unit16 }[arithmetic];
   // What a float32 runtime may lose by flushing to zero, for each operation: a number below 2^-126 times one below `overflow`, and a
-  // factor in front of the sum.
-  const flushed = arithmetic === 64 ? 2 ** -900 : 2 ** -50;
-  const error = new Map<string, number>([[sampleName, 0]]);
+  // factor in front of the sum. Halves are not flushed: what is lost is half of their smallest number.
+  const flushed = { 64: 2 ** -900, 32: 2 ** -50, 16: 2 ** -24 }[arithmetic];
+  const most = arithmetic === 16 ? overflow16 : overflow;
+  // A half is what a run is fed, whatever the sample.
+  const fed = () => addUp(lengthUp(largest.get(sampleName) as Float64Array, norm), radius);
+  const halved = () => addUp(timesUp(unit, fed()), timesUp(flushed, onesUp(program.size, norm)));
+  const error = new Map<string, number>([[sampleName, arithmetic === 16 ? halved() : 0]]);
   /** Of what happens inside an affine region. */
   const inner = new Map<string, number>();
   /** Of a step alone. */
@@ -44,7 +49,7 @@ export function forwardErrors(
     addUp(timesUp(constantOf(walk, tensor), radius), up(2 * (error.get(tensor) as number)));
   /** Anything that is read may be this large, and no sum is larger: float32 has room for what is multiplied on the way. */
   const bounded = (tensor: string, size: number) =>
-    must(size < overflow, () => `the tensor "${tensor}": float32 may overflow`);
+    must(size < most, () => `the tensor "${tensor}": float${arithmetic === 16 ? 16 : 32} may overflow`);
   for (const tensor of [sampleName, ...program.steps.map((s) => s.tensor)]) {
     bounded(tensor, lengthUp(largest.get(tensor) as Float64Array, norm));
   }
@@ -123,8 +128,9 @@ export function lengthUp(v: Float64Array, norm: Norm): number {
 
 // --- internal ---
 
-/** How large numbers may be: far below what float32 can hold. */
+/** How large numbers may be: far below what float32 can hold, and half of what float16 can. */
 const overflow = 2 ** 64;
+const overflow16 = 2 ** 15;
 
 const constantOf = (walk: Walk, tensor: string): number => walk.constantOf(tensor);
 

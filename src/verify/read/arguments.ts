@@ -45,13 +45,17 @@ export class Arguments {
     must(isVarying(operand), () => `${naming(this.node)}: input ${i} must depend on the data`);
     return operand;
   }
-  /** A constant of float32 numbers. */
+  /** A constant of floating-point numbers. */
   constant(i: number): Constant {
     return this.#constant(i, "float");
   }
   /** A constant of whole numbers, as a list. */
   whole(i: number): readonly number[] {
     return Array.from(this.#constant(i, "int").data);
+  }
+  /** The same with its shape. */
+  wholeTensor(i: number): Constant {
+    return this.#constant(i, "int");
   }
   /** What is only moved: anything but nothing. */
   any(i: number): Varying | Constant {
@@ -80,7 +84,8 @@ export class Arguments {
     const operand = this.operands[i];
     must(
       operand !== undefined && !isVarying(operand) && operand.type === type,
-      () => `${naming(this.node)}: input ${i} must be a constant of type ${type === "float" ? "float32" : "int64"}`,
+      () =>
+        `${naming(this.node)}: input ${i} must be a constant of ${type === "float" ? "floating-point numbers" : "type int64"}`,
     );
     return operand;
   }

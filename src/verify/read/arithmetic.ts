@@ -5,6 +5,8 @@ import { type Arguments, affine, check, isVarying, joined, type Made, type Opera
 import type { Constant } from "./constant.ts";
 import { gated } from "./gates.ts";
 import type { Attribute } from "./onnx.ts";
+import { gates } from "./pointwise.ts";
+import { wholes } from "./shapes.ts";
 import { extreme } from "./sorting.ts";
 import { count, linear, type Step, type Varying } from "./step.ts";
 
@@ -68,8 +70,18 @@ export const arithmetic: Operators = {
       return linear(a.out, [...x.shape.slice(0, -1), n], x.tensor, matrix);
     },
   },
-  Add: { attributes: [], inputs: [2, 2], read: (a) => sum(a, 1) },
-  Sub: { attributes: [], inputs: [2, 2], read: (a) => sum(a, -1) },
+  Add: { attributes: [], inputs: [2, 2], read: (a) => wholes(a, (x, y) => x + y) ?? sum(a, 1) },
+  Sub: { attributes: [], inputs: [2, 2], read: (a) => wholes(a, (x, y) => x - y) ?? sum(a, -1) },
+  Gelu: {
+    attributes: ["approximate"],
+    inputs: [1, 1],
+    read(a) {
+      a.only("approximate", "none");
+      const x = a.varying(0);
+      const scalar = gates.gelu(Math.SQRT1_2, 0.5);
+      return { kind: "pointwise", tensor: a.out, shape: x.shape, from: x.tensor, scalar };
+    },
+  },
   Neg: {
     attributes: [],
     inputs: [1, 1],
@@ -79,6 +91,8 @@ export const arithmetic: Operators = {
     attributes: [],
     inputs: [2, 2],
     read(a) {
+      const whole = wholes(a, (x, y) => x * y);
+      if (whole) return whole;
       if (isVarying(a.operands[0]) && isVarying(a.operands[1])) return gated(a, a.varying(0), a.varying(1));
       const [x, c] = isVarying(a.operands[0]) ? [a.varying(0), a.constant(1)] : [a.varying(1), a.constant(0)];
       return diagonal(a, x, spread(a, c, x.shape), 0);
@@ -88,6 +102,8 @@ export const arithmetic: Operators = {
     attributes: [],
     inputs: [2, 2],
     read(a) {
+      const whole = wholes(a, (x, y) => Math.trunc(x / y));
+      if (whole) return whole;
       const x = a.varying(0);
       const factors = spread(a, a.constant(1), x.shape).map((c) => 1 / c);
       check(a, factors.every(isModest), "what it divides by must not be near 0, or far from it");

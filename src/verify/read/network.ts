@@ -3,6 +3,7 @@
 import { sparse } from "../algebra/sparse.ts";
 import { must, Refusal } from "../refusal.ts";
 import { isVarying, naming, type Operand } from "./arguments.ts";
+import type { Bits } from "./constant.ts";
 import type { OnnxGraph, OnnxNode } from "./onnx.ts";
 import { readNode } from "./operators.ts";
 import { count, linear, readsOf, type Step, type Varying } from "./step.ts";
@@ -24,6 +25,8 @@ export interface Program {
   readonly size: number;
   readonly output: string;
   readonly outputs: number;
+  /** Of the numbers that a run of the model calculates with. */
+  readonly bits: Bits;
 }
 
 /** The name of the sample itself among the tensors; no tensor of a model may have it. */
@@ -107,16 +110,27 @@ export function programOf(
   const output = deciding(made, result);
   const needed = neededFor(made, output.tensor);
   const steps = [...made.values()].filter((step) => needed.has(step.tensor));
+  if (graph.bits === 16) for (const step of steps) checkFactors(step);
   return {
     steps,
     byTensor: new Map(steps.map((step) => [step.tensor, step])),
     size: count(sample),
     output: output.tensor,
     outputs: count(output.shape),
+    bits: graph.bits,
   };
 }
 
 // --- internal ---
+
+/** A factor that a run in halves computes keeps its digits where it is not among the smallest numbers. */
+function checkFactors(step: Step): void {
+  if (step.kind !== "affine" || step.roundings === 0) return;
+  must(
+    step.parts.every(({ matrix }) => matrix.value.every((v) => v === 0 || Math.abs(v) >= 2 ** -10)),
+    () => `the tensor "${step.tensor}": in float16 a factor that is computed must not be below 2^-10`,
+  );
+}
 
 /** One output f decides by its sign, as (0, f) does by the larger. */
 function deciding(made: Map<string, Step>, result: Varying): Varying {

@@ -1,7 +1,7 @@
 /** @file An ONNX file as a list of nodes and constants, strictly: what this reader does not know it refuses, because what is not understood is not verified. */
 
 import { must } from "../refusal.ts";
-import { type Constant, tensorOf } from "./constant.ts";
+import { type Bits, type Constant, tensorOf } from "./constant.ts";
 import { bytesOf, fieldsOf, floatsOf, integersOf, numberOf, textOf, unknown } from "./protobuf.ts";
 import { type ValueInfo, valueInfoOf } from "./valueInfo.ts";
 
@@ -18,6 +18,8 @@ export interface OnnxNode {
 
 export interface OnnxGraph {
   readonly opset: number;
+  /** Of all floating-point numbers in it. */
+  readonly bits: Bits;
   readonly nodes: readonly OnnxNode[];
   readonly constants: ReadonlyMap<string, Constant>;
   /** Without those that are constants. */
@@ -83,7 +85,11 @@ function graphOf(bytes: Uint8Array): OnnxGraph {
     // Name, documentation, what is said of tensors inside, metadata.
     else if (![2, 10, 13, 16].includes(field.number)) unknown("a graph", field);
   }
-  return { opset: 0, nodes, constants, inputs: inputsOf(ports, constants), outputs: outputs.map(floating) };
+  const inside = nodes.flatMap((node) => [...node.attributes.values()].filter(isConstant));
+  const kinds = new Set([...ports, ...outputs, ...constants.values(), ...inside].flatMap(({ bits }) => bits ?? []));
+  const [bits = 32, other] = kinds;
+  must(other === undefined, () => `the model: its numbers must have one size, got float${bits} and float${other}`);
+  return { opset: 0, bits, nodes, constants, inputs: inputsOf(ports, constants), outputs: outputs.map(floating) };
 }
 
 /** The inputs that are not the old way of naming a constant, which must agree with the constant then. */
@@ -100,8 +106,10 @@ function inputsOf(ports: readonly ValueInfo[], constants: ReadonlyMap<string, Co
   return own.map(floating);
 }
 
+const isConstant = (value: Attribute): value is Constant => typeof value === "object" && "data" in value;
+
 function floating(port: ValueInfo): ValueInfo {
-  must(port.type === "float", () => `the input or output "${port.name}": it must be float32`);
+  must(port.type === "float", () => `the input or output "${port.name}": it must be of floating-point numbers`);
   return port;
 }
 

@@ -6,6 +6,7 @@ import { arithmetic } from "./arithmetic.ts";
 import { movements } from "./movement.ts";
 import { scalars } from "./pointwise.ts";
 import { windowed } from "./pooling.ts";
+import { shapes } from "./shapes.ts";
 import { slicings } from "./slicing.ts";
 
 /** Read a node; a Refusal where it is not known in every detail. */
@@ -53,4 +54,6 @@ const activations: Operators = Object.fromEntries(
   ]),
 );
 
-const operators = new Map(Object.entries({ ...movements, ...slicings, ...arithmetic, ...windowed, ...activations }));
+const operators = new Map(
+  Object.entries({ ...movements, ...shapes, ...slicings, ...arithmetic, ...windowed, ...activations }),
+);

@@ -27,11 +27,11 @@ interface Kind {
   make(number: (key: string, otherwise: number) => number, rest: readonly (number | undefined)[]): Scalar | null;
 }
 
-/** What `error` is worth, in double and in single arithmetic. */
+/** What `error` is worth, in double, single and half arithmetic; of halves it is assumed that a runtime computes a function to two units of its result. */
 export const errorOf = {
-  none: { 64: 0, 32: 0 },
-  few: { 64: 2 ** -49, 32: 2 ** -20 },
-  elementary: { 64: 2 ** -45, 32: 2 ** -20 },
+  none: { 64: 0, 32: 0, 16: 0 },
+  few: { 64: 2 ** -49, 32: 2 ** -20, 16: 2 ** -9 },
+  elementary: { 64: 2 ** -45, 32: 2 ** -20, 16: 2 ** -9 },
 } as const;
 
 /** Of a function that is not smooth. */

@@ -100,6 +100,14 @@ export function floatsOf({ number, wire, value }: Field): number[] {
   return float32s(value);
 }
 
+/** The same of doubles. */
+export function doublesOf({ number, wire, value }: Field): number[] {
+  const bad = () => `the model: field ${number} must be float64 numbers`;
+  must(typeof value !== "bigint" && (wire === 1 || wire === 2) && value.length % 8 === 0, bad);
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  return Array.from({ length: value.length / 8 }, (_, i) => view.getFloat64(8 * i, true));
+}
+
 /** Little-endian float32 numbers. */
 export function float32s(bytes: Uint8Array): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

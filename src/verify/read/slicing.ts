@@ -2,6 +2,7 @@
 
 import { largestTensor, selection, sparse } from "../algebra/sparse.ts";
 import { affine, axisOf, check, isVarying, joined, type Operators } from "./arguments.ts";
+import type { Constant } from "./constant.ts";
 import { sortedBy } from "./sorting.ts";
 import { count, linear } from "./step.ts";
 
@@ -97,7 +98,18 @@ export const slicings: Operators = {
     attributes: ["axis"],
     inputs: [1, 64],
     read(a) {
-      const all = a.operands.map((_, i) => a.varying(i));
+      const given = a.operands.map((_, i) => a.any(i));
+      const lists = given.filter((c) => !isVarying(c)) as Constant[];
+      if (lists.length === given.length) {
+        check(
+          a,
+          a.number("axis", 0) === 0 && lists.every((c) => c.type === "int" && c.shape.length === 1),
+          "constants that it joins must be lists of whole numbers",
+        );
+        const data = Float64Array.from(lists.flatMap((c) => [...c.data]));
+        return { type: "int", shape: [data.length], data };
+      }
+      const all = given.map((_, i) => a.varying(i));
       const axis = axisOf(a, a.number("axis", 0), all[0].shape.length);
       const rest = (s: readonly number[]) => s.filter((_, i) => i !== axis).join();
       check(

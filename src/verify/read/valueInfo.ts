@@ -1,7 +1,7 @@
 /** @file The inputs and outputs that a model declares, each a ValueInfoProto. */
 
 import { must } from "../refusal.ts";
-import { type Constant, typeOf } from "./constant.ts";
+import { type Bits, type Constant, typeOf } from "./constant.ts";
 import { bytesOf, type Field, fieldsOf, numberOf, textOf, unknown } from "./protobuf.ts";
 
 export interface ValueInfo {
@@ -9,12 +9,13 @@ export interface ValueInfo {
   /** A free dimension is a word, or null where it has no name. */
   readonly shape: readonly (number | string | null)[];
   readonly type: Constant["type"];
+  readonly bits?: Bits;
 }
 
 /** Read a ValueInfoProto. */
 export function valueInfoOf(bytes: Uint8Array): ValueInfo {
   let name = "";
-  let made: Pick<ValueInfo, "shape" | "type"> | undefined;
+  let made: Made | undefined;
   for (const field of fieldsOf(bytes, [4])) {
     if (field.number === 1) name = textOf(field);
     else if (field.number === 2) made = tensorType(name, bytesOf(field));
@@ -26,7 +27,9 @@ export function valueInfoOf(bytes: Uint8Array): ValueInfo {
 
 // --- internal ---
 
-function tensorType(name: string, bytes: Uint8Array): Pick<ValueInfo, "shape" | "type"> {
+type Made = Pick<ValueInfo, "shape" | "type" | "bits">;
+
+function tensorType(name: string, bytes: Uint8Array): Made {
   const only = (fields: readonly Field[], number: number): Uint8Array | undefined => {
     for (const field of fields) if (field.number !== number) unknown(`the input or output "${name}"`, field);
     return fields.length === 1 ? bytesOf(fields[0]) : undefined;
@@ -37,7 +40,7 @@ function tensorType(name: string, bytes: Uint8Array): Pick<ValueInfo, "shape" | 
   );
   must(tensor !== undefined, () => `the input or output "${name}": it must be a tensor`);
   let shape: ValueInfo["shape"] | undefined;
-  let type: ValueInfo["type"] | undefined;
+  let type: Pick<ValueInfo, "type" | "bits"> | undefined;
   for (const field of fieldsOf(tensor)) {
     if (field.number === 1) type = typeOf(`the input or output "${name}"`, numberOf(field));
     else if (field.number === 2) {
@@ -48,7 +51,7 @@ function tensorType(name: string, bytes: Uint8Array): Pick<ValueInfo, "shape" | 
     } else unknown(`the input or output "${name}"`, field);
   }
   must(shape !== undefined && type !== undefined, () => `the input or output "${name}": it has no shape or no type`);
-  return { shape, type };
+  return { shape, ...type };
 }
 
 function dimensionOf(name: string, bytes: Uint8Array): number | string | null {
