@@ -211,7 +211,7 @@ function recorder(program: Program, by: Choose, scales?: Float64Array): Start {
       own,
       factors.map((x) => 1 / Math.sqrt(x)),
     );
-    theta[rooms + activations++] = roomOf(step.kind, lambda);
+    theta[rooms + activations++] = roomOf(step.kind, lambda, own.length * means.length);
     if (step.kind === "gain") {
       const mean = means.reduce((sum, y) => sum + y, 0) / means.length;
       multipliers[step.multiplier] = t[0];

@@ -65,9 +65,9 @@ export function unknownsOf({ multipliers, steps, input }: Program, { inputs }: A
   return { rooms, axes, count: axes + (inputs === "scaled" ? input.channels : 0) };
 }
 
-/** The p with which c + softplus(p) times lambda is 1, or nearly so where c alone is more. */
-export const roomOf = (kind: "sector" | "gain", lambda: number): number =>
-  Math.log(Math.expm1(Math.max(1 / lambda - leastOf(kind, 1), 1e-3)));
+/** The p with which c + softplus(p) times lambda is 1, or nearly so where c alone is more; of so many eigenvalues at all frequencies. */
+export const roomOf = (kind: "sector" | "gain", lambda: number, eigenvalues: number): number =>
+  Math.log(Math.expm1(Math.max(1 / lambda - leastOf(kind, eigenvalues), 1e-3)));
 
 export interface Objective {
   /** At theta, where eigenvalues are smoothed by a power of 2^(4 level + 5); nothing where theta is not feasible. */

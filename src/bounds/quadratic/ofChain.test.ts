@@ -219,6 +219,19 @@ describe("closedConstant()", () => {
   });
 });
 
+describe("stored multipliers", () => {
+  it("at the edge of what is feasible are where a search begins, and no place where it ends", async () => {
+    const r = random(12);
+    const [A, B] = [normalMatrix(r, 16, 6), normalMatrix(r, 3, 16)];
+    const chain = chainOf([A, B]);
+    // M = 2 t I - A A^T is singular for t = |A|^2 / 2.
+    const stored = new Float64Array(16).fill(spectralNorm(A).upper ** 2 / 2);
+    const found = await lipsdp(chain, { stored });
+    expect(found.ending).toBe("converged");
+    expect(found.value).toBeLessThan((await lipsdp(chain)).value * (1 + 1e-3));
+  });
+});
+
 describe("objectiveOf()", () => {
   it("has the gradient that differences show: balls and boxes, all outputs and the worst", async () => {
     const r = random(4);
@@ -259,7 +272,7 @@ describe("objectiveOf()", () => {
     // M = 2 t I - 1 1^T has a negative eigenvalue for t < 3/2, and t = 3 (c + softplus(p)) with c a little below 1/2.
     const program = programOfChain(chainOf([matrixOf([[1], [1], [1]]), matrixOf([[1, 1, 1]])]));
     const objective = await objectiveOf(engine, program);
-    const near = await objective.at(Float64Array.of(0, 0, 0, roomOf("sector", 3 / 1.6)), 0, 0);
+    const near = await objective.at(Float64Array.of(0, 0, 0, roomOf("sector", 3 / 1.6, 3)), 0, 0);
     expect(near?.multipliers[0]).toBeCloseTo(1.6, 1);
     expect(await objective.at(Float64Array.of(0, 0, 0, -20), 0, 0)).toBeUndefined();
     await objective.dispose();

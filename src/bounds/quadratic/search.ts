@@ -28,8 +28,8 @@ export interface SearchOptions extends Aim {
 export type Ending = "converged" | "steps" | "time" | "no start";
 
 /**
- * Go down on ln L^2 by L-BFGS from a point, or from multipliers that are all alike and large enough; null where that is not feasible in the engine's
- * arithmetic.
+ * Go down on ln L^2 by L-BFGS from a point, or, where there is none that is feasible in the engine's arithmetic, from multipliers that are all alike and
+ * large enough; null where not even those are.
  *
  * Two things stand in the way of a descent: the largest eigenvalue has no derivative where it is double, as it is at many an optimum, and the optimum may
  * lie at the edge of what is feasible. For the first a power of the trace stands, for the second a barrier; both draw closer to the truth level by level.
@@ -44,8 +44,9 @@ export async function searchMultipliers(
   let used = 0;
   let ending: Ending = "converged";
   try {
-    let theta = start ?? new Float64Array(unknownsOf(program, aim).count);
-    if (!(await objective.at(theta, 0, 0))) return null;
+    const alike = new Float64Array(unknownsOf(program, aim).count);
+    let theta = start && (await objective.at(start, 0, 0)) ? start : alike;
+    if (theta === alike && !(await objective.at(alike, 0, 0))) return null;
     for (let level = 0; level < doublings.length && ending === "converged"; level++) {
       const found = new WeakMap<Float64Array, Evaluation>();
       const evaluate = async (x: Float64Array) => {
