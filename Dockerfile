@@ -1,0 +1,15 @@
+# The command line and `lipschitz worker`, from a clone: docker build -t lipschitz:0.1.0 .
+#   docker run --rm -v "$PWD:/work" lipschitz:0.1.0 lipschitz bound net.onnx
+#   docker run --rm lipschitz:0.1.0 lipschitz worker --redis rediss://queue.local:6379
+FROM node:22-slim AS build
+WORKDIR /build
+COPY . .
+RUN npm ci --onnxruntime-node-install=skip && npm pack --ignore-scripts && mv lipschitz-*.tgz /lipschitz.tgz
+
+FROM node:22-slim
+COPY --from=build /lipschitz.tgz /tmp/
+RUN npm install -g /tmp/lipschitz.tgz bullmq@6 ioredis@5 onnxruntime-node@1.30 --onnxruntime-node-install=skip \
+  && npm cache clean --force && rm /tmp/lipschitz.tgz
+USER node
+WORKDIR /work
+CMD ["lipschitz", "--help"]
