@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 import { examples } from "./site/examples.ts";
+import { licences } from "./site/licences.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -40,7 +41,7 @@ const packed: Plugin = {
 };
 
 /** Scripts and styles into the HTML: a module in a page from the disk may import no other file, one without imports runs. */
-const oneFile: Plugin = {
+const oneFile = (notices: () => string): Plugin => ({
   name: "one-file",
   generateBundle: {
     // After Vite has put its own last words into the chunks.
@@ -66,11 +67,23 @@ const oneFile: Plugin = {
         }
         delete bundle[name];
       }
+      html += `<!--\n${notices().replaceAll("--", "- -")}\n-->\n`;
       page.fileName = "lipschitz.html";
       page.source = html;
     },
   },
-};
+});
+
+/** The notices beside the served page. */
+const noticeFile = (notices: () => string): Plugin => ({
+  name: "notice-file",
+  generateBundle: {
+    order: "post",
+    handler() {
+      this.emitFile({ type: "asset", fileName: "licences.md", source: notices() });
+    },
+  },
+});
 
 /** In the page as one file other modules stand where these do. */
 const fileHost: Plugin = {
@@ -84,20 +97,27 @@ const fileHost: Plugin = {
 
 export default defineConfig(({ mode }) => {
   const disk = mode === "file";
+  const { plugin: collect, text } = licences();
   return {
     root: here("."),
     // Every address is relative, so that the page works from any folder of a static host.
     base: "./",
     define: { "import.meta.env.DISK": JSON.stringify(disk) },
-    plugins: disk ? [fileHost, packed, contentPolicy(fromDisk), oneFile] : [contentPolicy(served), examples()],
+    plugins: disk
+      ? [fileHost, packed, contentPolicy(fromDisk), collect, oneFile(text)]
+      : [contentPolicy(served), examples(), collect, noticeFile(text)],
     resolve: {
       // The runtime's bundled builds start their threads from the page's own script, which hangs for ever; the one file has one thread, and can load no second script.
       conditions: [...(disk ? [] : ["onnxruntime-web-use-extern-wasm"]), "import", "module", "browser", "default"],
     },
     optimizeDeps: { exclude: ["onnxruntime-web", "lipschitz"] },
     worker: disk
-      ? { format: "iife", plugins: () => [fileHost, packed], rolldownOptions: { output: { codeSplitting: false } } }
-      : { format: "es", plugins: () => [examples()] },
+      ? {
+          format: "iife",
+          plugins: () => [fileHost, packed, collect],
+          rolldownOptions: { output: { codeSplitting: false } },
+        }
+      : { format: "es", plugins: () => [examples(), collect] },
     publicDir: disk ? false : "public",
     build: {
       target: "es2022",

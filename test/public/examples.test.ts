@@ -63,12 +63,20 @@ const expected: Readonly<Record<string, readonly Expected[]>> = {
       ordered(0, seen, proved),
     ),
   ],
+  "09-add-a-bound.ts": [line("# <= # <= #", 1, (n) => ordered(1, ...n))],
+  "10-add-a-figure.ts": [
+    line(
+      "a page without scripts: true, bars: #, 30 samples, # in the mean",
+      1,
+      ([bars, mean]) => bars > 1 && mean > 0.1,
+    ),
+  ],
 };
 
 describe("examples/", () => {
-  it("are eight programs, and a test knows each", () => {
+  it("are ten programs, and a test knows each", () => {
     expect(programs).toEqual(Object.keys(expected));
-    expect(programs).toHaveLength(8);
+    expect(programs).toHaveLength(10);
   });
 
   it.each(programs)("%s is under 30 lines, says how to run it, and prints what it promises", (file) => {

@@ -306,6 +306,15 @@ describe.skipIf(!executablePath)("the page", () => {
     expect(broken).toEqual([]);
   });
 
+  it("keeps the notices of the packages in it, those of the worker among them", () => {
+    for (const file of ["licences.md", "lipschitz.html"]) {
+      const text = readFileSync(join(root, "web/dist", file), "utf8");
+      for (const name of ["onnxruntime-web", "@observablehq/plot", "@bufbuild/protobuf", "pure-rand"]) {
+        expect(text).toMatch(new RegExp(`^## ${name} [\\d.]+ \\(.*\\)\n\n.{20}`, "m"));
+      }
+    }
+  });
+
   it("opens from the disk as one file", async () => {
     await page.goto(pathToFileURL(join(root, "web/dist/lipschitz.html")).href);
     await page.locator(".status", { hasText: "Ready" }).waitFor({ timeout: 60_000 });
