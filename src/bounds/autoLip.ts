@@ -6,7 +6,6 @@ import { sqrtUp, up } from "../linalg/rounding.ts";
 import type { LayerBound, NoBound, Norm, Status, UpperBound } from "./bound.ts";
 import { type Budget, budget, type Clock } from "./budget.ts";
 import type { Domain, Range } from "./domain.ts";
-import { localNorms } from "./local/localNorm.ts";
 import { type Effort, type NodeNorms, type NormStore, nodeNorms } from "./norm/node.ts";
 import { periodicNorm, wrappedConvolution } from "./norm/periodic.ts";
 import { addUp, sourceCost, sourceNorm, timesUp } from "./norm/region.ts";
@@ -90,7 +89,11 @@ export async function propagate(
   store: NormStore = new Map(),
 ): Promise<Propagation> {
   const norms = nodeNorms(flow, store);
-  const local = domain.kind === "global" && !asksForRanges(flow) ? null : localNorms(flow, norms, domain, norm);
+  // Ranges are loaded where a ball, a box or an op asks for them.
+  const local =
+    domain.kind === "global" && !asksForRanges(flow)
+      ? null
+      : (await import("./local/localNorm.ts")).localNorms(flow, norms, domain, norm);
   const own = local ?? norms;
   const constants = new Map<Node, number>();
   const ends = regionEnds(flow);

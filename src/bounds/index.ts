@@ -6,7 +6,7 @@ import { InternalError, UsageError } from "../tensor/errors.ts";
 import { autoLip } from "./autoLip.ts";
 import { type Bound, type Bracket, type LayerBound, maybeNorm, type NoBound, type Norm, printNorm } from "./bound.ts";
 import { type Budget, budget, type Clock, machineClock, workClock } from "./budget.ts";
-import { type Chains, chainsOf } from "./chain/question.ts";
+import type { Chains } from "./chain/question.ts";
 import { checkDomain, type Domain, printDomain } from "./domain.ts";
 import { type Freed, freeAxes } from "./freeAxes.ts";
 import { applies, type BoundName, boundNames, methodOf } from "./methods.ts";
@@ -173,9 +173,10 @@ function preparation(
       return walk;
     },
     chains() {
-      chains ??= self
-        .walk()
-        .then(({ propagation }) => chainsOf(propagation, norm, domain, budget({ seconds: left(), clock, signal })));
+      chains ??= self.walk().then(async ({ propagation }) => {
+        const { chainsOf } = await import("./chain/question.ts");
+        return chainsOf(propagation, norm, domain, budget({ seconds: left(), clock, signal }));
+      });
       return chains;
     },
   };
