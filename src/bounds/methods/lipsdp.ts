@@ -8,7 +8,7 @@ export const lipsdpMethod = method({
   domains: "all",
   usual: () => true,
   turn: 9,
-  work: 6,
+  work: 8,
   needs: "chains",
   ask: async (question, shared) => (await import("../quadratic/ask.ts")).askLipsdp(question, shared),
 });
