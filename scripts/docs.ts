@@ -1,4 +1,4 @@
-/** @file Run the examples of docs/ and write into the pages what they printed: `npm run docs [PAGE...]`, after a build. */
+/** @file Run the examples of docs/ and of README.md and write into the pages what they printed: `npm run docs [PAGE...]`, after a build. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { desk, shownOf } from "../test/pageRun.ts";
@@ -7,7 +7,7 @@ import { agrees, firstPage, pages, pageText, root } from "../test/pages.ts";
 const asked = process.argv.slice(2);
 const place = desk();
 try {
-  for (const page of [firstPage, ...pages.filter((page) => page !== firstPage)]) {
+  for (const page of [firstPage, ...pages.filter((page) => page !== firstPage), "README.md"]) {
     if (page !== firstPage && asked.length > 0 && !asked.some((word) => page.includes(word))) continue;
     const begun = performance.now();
     const printed = await place.run(page);

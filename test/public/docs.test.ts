@@ -36,6 +36,8 @@ describe("the examples of docs/", () => {
 
   it.concurrent.each(withExamples)("%s", (page) => check(page), 120_000);
 
+  it("README.md", () => check("README.md"), 120_000);
+
   it("are on every page of a command, a method or an idea", () => {
     const without = pages.filter((page) => dirname(page) !== "docs" && !withExamples.includes(page));
     expect(without).toEqual([]);
