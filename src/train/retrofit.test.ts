@@ -3,6 +3,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { modelOf } from "../../test/model.ts";
 import { retrofitModel } from "../../test/retrofitModel.ts";
+import { lipschitz } from "../bounds/index.ts";
 import { checkReading } from "../check/model.ts";
 import { iris } from "../data/iris.ts";
 import { nodeEngine } from "../engine/node.ts";
@@ -279,6 +280,40 @@ describe("retrofit()", () => {
     expect(now.filter(({ name }) => name === "net/relu").map((n) => [n.opType, n.output])).toEqual([["Div", ["h3"]]]);
   });
 
+  it("softens a leaky ReLU as a line and the rest, in training and in the file", async () => {
+    const bytes = modelOf({
+      inputs: { x: ["N", 4] },
+      tensors: {
+        W: tensor(
+          Array.from({ length: 12 }, (_, i) => Math.sin(i + 1)),
+          [4, 3],
+        ),
+      },
+      nodes: [
+        { op: "MatMul", in: ["x", "W"], out: ["h"] },
+        { op: "LeakyRelu", name: "leak", in: ["h"], attributes: { alpha: { float: 0.2 } } },
+      ],
+    });
+    const method = buildMethod({ name: "lcnn", betaWeight: 0.02, gammaWeight: 2 });
+    const soft = given({}, bytes).inFamily(method.family as Family);
+    const { params } = soft.init(random(0), [4]);
+    expect(Object.keys(params)).toContain("leak/soft/logBeta");
+    const made = soft.written(await frozenWeights(engine, soft, { params, state: {} }));
+    const reading = readingOf(made);
+    expect(await checkReading(reading, made, { engine })).toMatchObject({ open: [] });
+    const rows = [0.5, -1, 0.2, 1, -2, 0.3, 1, -0.4];
+    const [hard, bent] = [bytes, made].map((b) => outputsOf(b, rows, 2));
+    bent.forEach((v, i) => {
+      expect(Math.abs(v - hard[i])).toBeLessThan(0.03);
+    });
+    const [y] = reading.network.build([input("x", [2, 4])]);
+    expect(topological([y]).some((node) => node.op.name === "CenteredSoftplus")).toBe(true);
+    // The slope stays between alpha and 1.
+    const one = async (network: typeof reading.network) =>
+      (await lipschitz(network, { engine, methods: ["autolip"] })).upper?.value;
+    expect(await one(reading.network)).toBeCloseTo((await one(readingOf(bytes).network)) ?? 0, 5);
+  });
+
   it("says what does not go", async () => {
     const none = modelOf({ inputs: { x: [1, 4] }, nodes: [{ op: "Relu", in: ["x"] }] });
     expect(() => given({}, none)).toThrow(
@@ -312,7 +347,7 @@ describe("retrofit()", () => {
       ],
     });
     await expect(trained({ model: given({}, smooth), method: lcnn() })).rejects.toThrow(
-      "net.onnx: must have a Relu that low-curvature layers soften, got none",
+      "net.onnx: must have a Relu or LeakyRelu that low-curvature layers soften, got none",
     );
     const mixed = modelOf({
       inputs: { x: ["N", 4] },

@@ -41,7 +41,8 @@ export function softening(
   const activation = centeredSoftplus({ beta, kind });
   const relus = relusOf(reading);
   const name = reading.network.name;
-  if (relus.length === 0) throw new UsageError(`${name}: must have a Relu that ${who} layers soften, got none`);
+  if (relus.length === 0)
+    throw new UsageError(`${name}: must have a Relu or LeakyRelu that ${who} layers soften, got none`);
   const norms = caps ? capsOf(reading, (scale) => roles.has(scale)) : [];
   const own = activation.init(random(0), [1]).params;
   const logGammas = norms.map(({ scale, deviations }) => {
