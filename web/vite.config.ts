@@ -85,6 +85,18 @@ const noticeFile = (notices: () => string): Plugin => ({
   },
 });
 
+/** What the service worker keeps at the first visit: the page, and every script, model and runtime of the site. */
+const offlineList: Plugin = {
+  name: "offline-list",
+  generateBundle: {
+    order: "post",
+    handler(_, bundle) {
+      const assets = Object.keys(bundle).filter((name) => name.startsWith("assets/"));
+      this.emitFile({ type: "asset", fileName: "offline.json", source: JSON.stringify(["./", ...assets]) });
+    },
+  },
+};
+
 /** In the page as one file other modules stand where these do. */
 const fileHost: Plugin = {
   name: "file-host",
@@ -105,7 +117,7 @@ export default defineConfig(({ mode }) => {
     define: { "import.meta.env.DISK": JSON.stringify(disk) },
     plugins: disk
       ? [fileHost, packed, contentPolicy(fromDisk), collect, oneFile(text)]
-      : [contentPolicy(served), examples(), collect, noticeFile(text)],
+      : [contentPolicy(served), examples(), collect, noticeFile(text), offlineList],
     resolve: {
       // The runtime's bundled builds start their threads from the page's own script, which hangs for ever; the one file has one thread, and can load no second script.
       conditions: [...(disk ? [] : ["onnxruntime-web-use-extern-wasm"]), "import", "module", "browser", "default"],

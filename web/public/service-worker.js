@@ -1,7 +1,17 @@
 // Two tasks: the page works offline after the first visit, and where the host sets no headers of isolation, this worker does, so that the runtime may use threads.
-const cacheName = "lipschitz-1";
+const cacheName = "lipschitz-2";
 
-self.addEventListener("install", () => self.skipWaiting());
+// What the page itself needs is kept at once, from the list that its build writes; pages of the documentation as they are visited.
+self.addEventListener("install", (event) => {
+  event.waitUntil(
+    (async () => {
+      const cache = await caches.open(cacheName);
+      const list = await fetch("./offline.json", { cache: "no-cache" });
+      if (list.ok) await cache.addAll(await list.json());
+      await self.skipWaiting();
+    })(),
+  );
+});
 self.addEventListener("activate", (event) => {
   event.waitUntil(
     caches

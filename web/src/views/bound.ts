@@ -25,6 +25,9 @@ export const boundView: View = ({ client, state, say }) => {
   };
   const show = async (bracket: Bracket) => {
     verdict.textContent = sentenceOf(bracket);
+    // With all digits, for programs that drive the page.
+    verdict.dataset.lower = String(bracket.lower?.value);
+    verdict.dataset.upper = String(bracket.upper?.value);
     const pen = await openPen();
     fill(
       figures,
