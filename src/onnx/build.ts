@@ -9,6 +9,7 @@ import { type Shape, showShape, sizeOf } from "../tensor/shape.ts";
 import { cast as castTensor, type DType, isFloat, type Tensor } from "../tensor/tensor.ts";
 import { callOf, Refusal } from "./call.ts";
 import { type Folder, folder } from "./fold.ts";
+import { masked } from "./given.ts";
 import { type Account, account } from "./memory.ts";
 import type { Plan } from "./plan.ts";
 import type { Step } from "./steps.ts";
@@ -257,8 +258,10 @@ function name(step: Step, results: readonly (Node | undefined)[], scope: Scope):
     const type = resultType(step.operator, i, read, step.said);
     let node = folding.fold(result);
     const still = !moving || folding.isKnown(node);
-    if (still) node = folding.replaced(node, (t) => asStored(t, type));
-    else {
+    if (still) {
+      node = folding.replaced(node, (t) => asStored(t, type));
+      if (plan.masks.has(value)) node = folding.replaced(node, masked);
+    } else {
       if (isSmallInteger(type) && wraps.has(step.operator))
         throw new Refusal("it calculates with integers of fewer than 32 bits, or without a sign, which wrap");
       varying.add(value);

@@ -10,7 +10,7 @@ export function numericOutputs(graph: GraphProto): readonly string[] {
   );
   const names = graph.output.flatMap((o) => (isWord(o) ? [] : [maps.get(o.name) ?? o.name]));
   if (names.length === 0 && graph.output.length > 0)
-    throw new ReadError(`its output "${shown(graph.output[0].name)}" are words, and there is no other`);
+    throw new ReadError(`its output "${shown(graph.output[0].name)}" gives words, and there is no other`);
   return [...new Set(names)];
 }
 

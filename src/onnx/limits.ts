@@ -67,7 +67,7 @@ const reasons: readonly (readonly [RegExp, string])[] = [
     "quantised arithmetic is not read: it rounds to a grid, a step function; use the float model",
   ],
   [/^(Random|Bernoulli|Multinomial)/, "its output is random"],
-  [/^(NonZero|Unique|Compress|NonMaxSuppression|TopK)$/, "the shape or order of its output depends on values"],
+  [/^(NonZero|Unique|Compress|NonMaxSuppression)$/, "the shape or order of its output depends on values"],
   [/^(Sequence|Optional|SplitToSequence|ConcatFromSequence)/, "sequences and optional values are not read"],
   [/^(String|Regex|Tfidf|LabelEncoder)/, "text is not read"],
   [/^(Gradient|Momentum|Adam|Adagrad)$/, "training is not read"],

@@ -11,4 +11,5 @@ export * from "./operators/recurrent.ts";
 export * from "./operators/reduction.ts";
 export * from "./operators/resize.ts";
 export * from "./operators/shaping.ts";
+export * from "./operators/sorting.ts";
 export * from "./operators/windows.ts";

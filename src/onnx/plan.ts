@@ -2,7 +2,7 @@
 import type { Port } from "../graph/network.ts";
 import { ReadError, type UnsupportedNode, UnsupportedOperatorError } from "../tensor/errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { boundsOf, checkPorts, portOf, tensorsOf } from "./given.ts";
+import { boundsOf, checkPorts, masksOf, portOf, tensorsOf } from "./given.ts";
 import { inlined } from "./inline.ts";
 import { numericOutputs } from "./labels.ts";
 import { altered, readsOf } from "./naming.ts";
@@ -28,6 +28,8 @@ export interface Plan {
   readonly wanted: ReadonlySet<string>;
   /** Names of values that only say where to clip: they may be infinite. */
   readonly bounds: ReadonlySet<string>;
+  /** Names of values that only Where chooses. */
+  readonly masks: ReadonlySet<string>;
 }
 
 /** Check a model and order its nodes; throws ReadError, or UnsupportedOperatorError with every node that cannot be read. */
@@ -42,7 +44,8 @@ export function planOf(model: ModelProto, external?: External): Plan {
   const order = needed(outputs, made);
   const wanted = new Set([...outputs, ...order.flatMap(readsOf)]);
   const bounds = boundsOf(order, outputs);
-  const tensors = tensorsOf(graph, wanted, bounds, external);
+  const masks = masksOf(order, outputs);
+  const tensors = tensorsOf(graph, wanted, bounds, external, masks);
   // Before IR 4 every initialiser had to stand among the inputs too.
   const stored = new Set(graph.initializer.map((t) => t.name));
   const asked = graph.input.filter((i) => !stored.has(i.name)).map(portOf);
@@ -66,7 +69,17 @@ export function planOf(model: ModelProto, external?: External): Plan {
   for (const { name, type } of graph.input)
     if (type?.value.case === "tensorType") types.set(name, type.value.value.elemType);
   for (const { name, dataType } of graph.initializer) types.set(name, dataType);
-  return { ports, declared: asked, outputs, tensors, types, steps: steps.filter((s) => s !== null), wanted, bounds };
+  return {
+    ports,
+    declared: asked,
+    outputs,
+    tensors,
+    types,
+    steps: steps.filter((s) => s !== null),
+    wanted,
+    bounds,
+    masks,
+  };
 }
 
 // --- internal ---

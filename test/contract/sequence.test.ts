@@ -153,3 +153,55 @@ describe("attention", () => {
     expect((await bracket(attention)).upper).toBe(Number.POSITIVE_INFINITY);
   });
 });
+
+describe("TopK", () => {
+  const sort = (attributes: NodeOf["attributes"] = {}, k = 5): ModelOf => ({
+    inputs: { x: ["batch", 5] },
+    nodes: [{ op: "TopK", in: ["x", "k"], out: ["y", ""], attributes }],
+    tensors: { k: tensor(BigInt64Array.of(BigInt(k)), [1], "int64") },
+  });
+  const values = [3, -1, 2, 2, 7, 0, 5, 4, -2, 1];
+  const run = (m: ModelOf) => {
+    const x = input("x", [2, 5]);
+    return [...evaluate({ y: read(m).build([x])[0] }, { x: tensor(values, [2, 5]) }).y.data];
+  };
+
+  it("sorts, and lengthens nothing", async () => {
+    expect(run(sort())).toEqual([7, 3, 2, 2, -1, 5, 4, 1, 0, -2]);
+    expect(run(sort({ largest: 0 }, 2))).toEqual([-1, 2, -2, 0]);
+    expect((await bracket(sort())).upper).toBeLessThan(1.01);
+  });
+
+  it("does not say where numbers stood", () => {
+    expect(() => read({ ...sort(), nodes: [{ op: "TopK", in: ["x", "k"], out: ["v", "y"] }] })).toThrow(
+      /output 1 is not given/,
+    );
+  });
+});
+
+describe("infinite constants", () => {
+  const only = tensor([Number.NEGATIVE_INFINITY], [1]);
+
+  it("mask in front of a softmax, and are no limit in a maximum", async () => {
+    const mask: ModelOf = {
+      inputs: { x: [1, 3] },
+      nodes: [
+        { op: "Where", in: ["c", "x", "none"], out: ["left"] },
+        { op: "Softmax", in: ["left"], attributes: { axis: 1 } },
+      ],
+      tensors: { c: tensor([1, 0, 1], [3], "bool"), none: only },
+    };
+    const x = input("x", [1, 3]);
+    expect([...evaluate({ y: read(mask).build([x])[0] }, { x: tensor([2, 90, 2], [1, 3]) }).y.data]).toEqual([
+      0.5, 0, 0.5,
+    ]);
+    expect((await bracket(mask)).upper).toBeCloseTo(0.5, 6);
+    const most: ModelOf = { inputs: { x: [1, 3] }, nodes: [{ op: "Max", in: ["x", "none"] }], tensors: { none: only } };
+    expect((await bracket(most)).upper).toBeCloseTo(1, 6);
+  });
+
+  it("are refused where they are calculated with", () => {
+    const sum: ModelOf = { inputs: { x: [1, 3] }, nodes: [{ op: "Add", in: ["x", "none"] }], tensors: { none: only } };
+    expect(() => read(sum)).toThrow(/must be finite, got -Infinity/);
+  });
+});

@@ -165,6 +165,37 @@ const recurrent =
     return g.pick(g.addMany(op, inputs, own, shapes));
   };
 
+/** Some of a sort along any axis but the batch. */
+const topK: Emit = (g, x) => {
+  const rank = x.shape.length;
+  const axis = g.free ? g.integer(1, rank - 1) : g.integer(0, rank - 1);
+  const n = x.shape[axis];
+  const k = g.chance(0.6) ? n : g.integer(1, n);
+  const shape = x.shape.map((d, i) => (i === axis ? k : d));
+  const named = axis === rank - 1 && g.chance(0.3) ? undefined : g.axis(axis, rank);
+  const largest = g.opset >= 11 ? g.pick([0, 1, undefined]) : undefined;
+  const [inputs, more] = g.opset < 10 ? [[x], { k }] : [[x, g.ints([k])], {}];
+  return g.addMany("TopK", inputs, { axis: named, largest, ...more }, [shape, shape], { kinds: ["float", "int64"] })[0];
+};
+
+/** A softmax of what is left by a mask of infinite numbers. */
+const masked: Emit = (g, x) => {
+  const n = x.shape[x.shape.length - 1];
+  const kept = g.integer(0, n - 1);
+  const bits = Array.from({ length: n }, (_, i) => (i === kept ? 1 : g.integer(0, 1)));
+  const none = g.constant("float", g.pick([[], [1]]), [Number.NEGATIVE_INFINITY]);
+  const left = g.add("Where", [g.constant("bool", [n], bits), x, none], {}, x.shape);
+  return g.add("Softmax", [left], { axis: x.shape.length - 1 }, x.shape);
+};
+
+/** A limit that is none for some numbers. */
+const limited: Emit = (g, x) => {
+  const op = g.pick(["Max", "Min"]);
+  const none = op === "Max" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  const values = Array.from({ length: x.shape[x.shape.length - 1] }, () => (g.chance(0.5) ? none : g.number()));
+  return g.add(op, [x, g.constant("float", [values.length], values)], {}, x.shape);
+};
+
 const float = ["float"] as const;
 
 export const sequence: Readonly<Record<string, Drawn>> = {
@@ -173,6 +204,9 @@ export const sequence: Readonly<Record<string, Drawn>> = {
   Swish: { since: 24, kinds: float, emit: swish },
   RotaryEmbedding: { since: 23, ranks: [2, 4], kinds: float, emit: rotary },
   Attention: { since: 23, ranks: [2, 4], kinds: float, emit: attention },
+  TopK: { since: 7, ranks: [2, 4], kinds: float, emit: topK },
+  "Where mask": { since: 13, ranks: [1, 4], kinds: float, emit: masked },
+  "Max infinite": { since: 13, ranks: [1, 4], kinds: float, emit: limited },
   TensorScatter: { since: 24, ranks: [2, 5], kinds: float, emit: tensorScatter },
   RNN: { since: 7, ranks: [3, 3], kinds: float, emit: recurrent({ op: "RNN", gates: 1, functions: 1 }) },
   GRU: { since: 7, ranks: [3, 3], kinds: float, emit: recurrent({ op: "GRU", gates: 3, functions: 2 }) },
