@@ -7,6 +7,7 @@ export { planeFigure } from "./figures/plane.ts";
 export { weakestFigure } from "./figures/weakest.ts";
 export type { Reported } from "./groups.ts";
 export { asHtml, figure, type Html, html, table } from "./html.ts";
+export { type NetworkFound, renderNetwork } from "./network.ts";
 export { showAtLeast, showAtMost, showNorm, showNumber, showPercent } from "./number.ts";
 export { type PageParts, page, sheet } from "./page.ts";
 export { openPen, type Pen } from "./plot.ts";

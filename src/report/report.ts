@@ -17,7 +17,7 @@ import { showNorm } from "./number.ts";
 import { page } from "./page.ts";
 import { openPen, type Pen } from "./plot.ts";
 import { reproduction } from "./reproduce.ts";
-import { agreement, alarmOf, comparisonVerdict, verdictOf } from "./verdict.ts";
+import { agreement, alarmOf, comparisonVerdict, definitions, verdictOf } from "./verdict.ts";
 
 /**
  * Draw the report of runs on the same data, as the text of an HTML file without scripts and without a word to the network.
@@ -48,7 +48,7 @@ export async function renderReport(runs: readonly Reported[]): Promise<string> {
   const sections = groups.map((group, k) => ({ group, id: `run-${k + 1}` }));
   const body = html`<header><h1>${title}</h1>
 ${alarm ? html`<p class="alarm">${alarm}</p>` : null}<p class="verdict">${single ? verdictOf(first) : comparisonVerdict(groups)}</p>
-<p class="quiet">${agree ? `${agree} ` : null}${definitions(first)}</p>
+<p class="quiet">${agree ? `${agree} ` : null}${definitions(first.certified !== null)}</p>
 ${single ? null : contents(sections)}</header>
 ${single && runs.length === 1 ? null : comparison(pen, groups)}
 ${sections.map(({ group, id }) => runSection(pen, group, id, single))}
@@ -64,16 +64,6 @@ const comparable = (a: RunRecord, b: RunRecord): boolean =>
   a.norm === b.norm &&
   a.data.name === b.data.name &&
   (a.spec.seed !== b.spec.seed || a.data.sha256.test === b.data.sha256.test);
-
-const definitions = ({ certified }: RunRecord): string =>
-  [
-    "Proved means: for every input of the network with its stored weights, in exact arithmetic. Seen means: at inputs that were tried.",
-    ...(certified
-      ? [
-          "A certified radius is a margin over the proved constant of the difference of two outputs; the linear walk around the sample, or of a smooth network its proved curvature, may enlarge it.",
-        ]
-      : []),
-  ].join(" ");
 
 const contents = (sections: readonly { readonly group: Group; readonly id: string }[]): Html =>
   html`<nav aria-label="Contents"><ul><li><a href="#comparison">Comparison</a></li>${sections.map(

@@ -109,4 +109,6 @@ ${runs.map(({ spec }) => html`<details><summary>The spec of ${spec.method.name},
 
 // --- internal ---
 
-const quoted = (word: string): string => (/^[\w.,/:=@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+/** A word for a shell. */
+export const quoted = (word: string): string =>
+  /^[\w.,/:=@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

@@ -9,16 +9,37 @@ export function verdictOf({ spec, data, accuracy, testLoss, bracket, certified, 
     accuracy === null
       ? `This ${spec.method.name} network has a test loss (${spec.loss}) of ${showNumber(testLoss)} on ${data.name}`
       : `This ${spec.method.name} network decides ${showPercent(accuracy)} of ${data.samples.test} test samples of ${data.name} right`;
+  return `${what}${measuredWords({ bracket, certified, attacked, count: data.samples.test })}.`;
+}
+
+/** The constant, and what is certified and left by attacks at the largest radius that says anything, as the end of a sentence about so many samples. */
+export function measuredWords({
+  bracket,
+  certified,
+  attacked,
+  count,
+}: Pick<RunRecord, "bracket" | "certified" | "attacked"> & { readonly count: number }): string {
   const last = certified?.findLast((c) => c.accuracy > 0) ?? certified?.[0];
   const left = last && attacked?.robust.find((r) => r.radius === last.radius)?.accuracy;
-  const some = attacked && attacked.samples < data.samples.test ? ` of the first ${attacked.samples}` : "";
+  const some = attacked && attacked.samples < count ? ` of the first ${attacked.samples}` : "";
   const proof = last
     ? `; under every move of length at most ${last.radius} it is proved to stay right on ${showPercent(last.accuracy)}${
         left === undefined ? "" : `, and attacks leave ${showPercent(left)}${some}`
       }`
     : "";
-  return `${what}${constantWords(bracket)}${proof}.`;
+  return `${constantWords(bracket)}${proof}`;
 }
+
+/** What the words of a report mean. */
+export const definitions = (certifies: boolean): string =>
+  [
+    "Proved means: for every input of the network with its stored weights, in exact arithmetic. Seen means: at inputs that were tried.",
+    ...(certifies
+      ? [
+          "A certified radius is a margin over the proved constant of the difference of two outputs; the linear walk around the sample, or of a smooth network its proved curvature, may enlarge it.",
+        ]
+      : []),
+  ].join(" ");
 
 /** Of several methods: which certifies most, and what it costs; of regressions, which has the smallest loss. */
 export function comparisonVerdict(groups: readonly Group[]): string {
@@ -59,14 +80,14 @@ export function comparisonVerdict(groups: readonly Group[]): string {
 }
 
 /** What attacks refuted; null where nothing. */
-export function alarmOf(runs: readonly RunRecord[]): string | null {
+export function alarmOf(runs: readonly Pick<RunRecord, "attacked">[]): string | null {
   const refuted = runs.flatMap((r) => (r.attacked?.alarm ?? []).filter((v) => v.kind === "proof"));
   if (refuted.length === 0) return null;
   return `ALARM: ${refuted.length} decisions changed inside their certified radius. A bound is wrong; nothing certified here holds.`;
 }
 
 /** That attacks were held against certificates, and agree. */
-export function agreement(runs: readonly RunRecord[]): string | null {
+export function agreement(runs: readonly Pick<RunRecord, "attacked">[]): string | null {
   const attacked = runs.flatMap((r) => r.attacked ?? []);
   if (attacked.length === 0 || alarmOf(runs)) return null;
   const rounding = attacked.flatMap((a) => a.alarm).length;

@@ -153,6 +153,24 @@ describe("two commands from images to a report", () => {
     expect(lipschitz("certify", "images/model.onnx", "--data", images).stderr).toContain("[3,24,32]");
   });
 
+  it("draws the report of a model on a folder of images in one command", () => {
+    const small = ["--resize", "6x8", "--color", "grey", "--radii", "0.05"];
+    const found = json("report", "images/model.onnx", "--data", join(fixtures, "pictures"), ...small);
+    expect(found).toMatchObject({ report: "images/model-report.html", samples: 5, alarm: [] });
+    const text = readFileSync(join(folder, "images/model-report.html"), "utf8");
+    expect(text).toContain("of 5 samples");
+    expect(text).toContain("Certified accuracy, and what attacks leave");
+    expect(text).toContain("Weakest samples");
+    expect(text).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
+    const { status, stderr } = lipschitz("report", "images/model.onnx");
+    expect([status, stderr]).toEqual([
+      1,
+      "lipschitz: report: missing --data D, the samples on which images/model.onnx is measured\n",
+    ]);
+    const folderOfRun = lipschitz("report", "images", "--data", "x.npy");
+    expect(folderOfRun.stderr).toContain("--data: is an option for an .onnx file; images is the folder of a run");
+  });
+
   it("writes what it normalises by into the model, which is certified and verified in the units of the data", () => {
     const words = ["--data", "signs.csv", "--widths", "4", "--epochs", "3", "--batch", "4"];
     const normalized = json("train", "lbdn", "--gamma", "2", ...words, "--normalize", "--out", "normal");

@@ -143,7 +143,7 @@ function recurrent(c: Call, form: Form, rule: Rule): readonly Node[] {
     for (let s = 0; s < length; s++) {
       const t = backwards ? length - 1 - s : s;
       const next = rule(step(t), state.h, state.cell);
-      const runs = lengths && lengths.some((n) => t >= n) ? lengths.map((n) => t < n) : null;
+      const runs = lengths?.some((n) => t >= n) ? lengths.map((n) => t < n) : null;
       // Where a sequence has ended, or, backwards, has not begun, the state stays; its output there is 0.
       state = runs
         ? { h: chosen(runs, next.h, state.h), cell: next.cell && chosen(runs, next.cell, state.cell as Node) }

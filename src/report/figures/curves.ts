@@ -5,6 +5,17 @@ import { figure, type Html, table } from "../html.ts";
 import { showNorm, showPercent } from "../number.ts";
 import type { Pen } from "../plot.ts";
 
+/** What a curve takes of a record. */
+export type CurveRecord = Pick<RunRecord, "certified" | "attacked" | "norm"> & {
+  readonly spec: Pick<RunRecord["spec"], "radii">;
+  readonly data: { readonly samples: { readonly test: number } };
+};
+
+interface CurveOf {
+  readonly record: CurveRecord;
+  readonly samples?: Reported["samples"];
+}
+
 interface Point {
   readonly radius: number;
   /** Proved: at least this part is right under every move of the radius. */
@@ -14,7 +25,7 @@ interface Point {
 }
 
 /** Both curves of one run, and what lies between; null for a regression. */
-export function curveFigure(pen: Pen, { record, samples }: Reported): Html | null {
+export function curveFigure(pen: Pen, { record, samples }: CurveOf): Html | null {
   if (!record.certified) return null;
   const run = { record, ...(samples ? { samples } : {}) };
   const points = pointsOf(run, reachOf(run));
@@ -113,14 +124,14 @@ const steps = 150;
 const seedWords = (groups: readonly Group[]): string =>
   groups.some((g) => g.runs.length > 1) ? " Curves are those of the first seed." : "";
 
-const axes = ({ norm }: RunRecord) => ({
+const axes = ({ norm }: CurveRecord) => ({
   height: 320,
   y: { domain: [0, 100], percent: true, label: "right samples, %", grid: true },
   x: { label: `radius in ${showNorm(norm)}` },
 });
 
 /** At the radii that were asked for. */
-const ofRecord = ({ certified, attacked }: RunRecord): Point[] =>
+const ofRecord = ({ certified, attacked }: CurveRecord): Point[] =>
   (certified ?? []).map(({ radius, accuracy }, k) => ({
     radius,
     certified: accuracy,
@@ -128,14 +139,14 @@ const ofRecord = ({ certified, attacked }: RunRecord): Point[] =>
   }));
 
 /** From where on there is next to nothing left to see. */
-function reachOf({ record: { spec }, samples }: Reported): number {
+function reachOf({ record: { spec }, samples }: CurveOf): number {
   const { radii, distances } = lengthsOf(samples);
   const ends = [...radii, ...distances].filter((v) => Number.isFinite(v) && v >= 0).sort((a, b) => a - b);
   return Math.max(1.02 * (ends[Math.floor(0.98 * (ends.length - 1))] ?? 0), ...spec.radii) || 1;
 }
 
 /** At many radii, from the samples; at those of the record where samples are not known. */
-function pointsOf({ record, samples }: Reported, reach: number): Point[] {
+function pointsOf({ record, samples }: CurveOf, reach: number): Point[] {
   const { count, radii, distances } = lengthsOf(samples);
   if (count === 0) return ofRecord(record);
   return Array.from({ length: steps + 1 }, (_, k) => {
@@ -161,7 +172,7 @@ function lengthsOf(samples: Reported["samples"]) {
   return { count, radii, distances };
 }
 
-function sampleWords({ data, attacked }: RunRecord): string {
+function sampleWords({ data, attacked }: CurveRecord): string {
   if (!attacked) return `Of ${data.samples.test} test samples; nothing was attacked.`;
   return attacked.samples === data.samples.test
     ? `Of all ${attacked.samples} test samples.`
