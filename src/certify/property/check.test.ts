@@ -64,7 +64,7 @@ describe("checkProperty()", () => {
       for (const offset of [-(least - 0.3 * wide), -(least + 0.05 * wide)]) {
         const checked = await checkProperty(network, property(inputs, [1, -1, 0], offset, 0.5), {
           engine: inputs > 16 ? runtime : engine,
-          work: 3e7,
+          work: 5e6,
         });
         seen[checked.status]++;
         if (checked.status === "violated") {
