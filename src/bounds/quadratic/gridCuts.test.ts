@@ -188,7 +188,7 @@ describe("gridCuts()", () => {
       const network = functionOf(sample, (x) => f(x, random(seed)));
       const flow = flowFor(sample, f, seed);
       const program = programOf(flow, { staged });
-      const { value } = await quadraticBound(program, { engine, steps: 120 });
+      const { value } = await quadraticBound(program, { engine, steps: 60 });
       const lower = await jacobian(subjectOf(network), 2, { engine, seed: 1, domain: { kind: "global" }, rounds: 40 });
       expect(value).toBeGreaterThanOrEqual(lower.value);
       const r = random(seed);
@@ -196,7 +196,7 @@ describe("gridCuts()", () => {
       // A multiplier for each number instead of each channel, and no grid around.
       const byNumber = denseCuts(flow, nodeNorms(flow));
       if (typeof byNumber === "string") throw new Error(byNumber);
-      const other = await quadraticBound(byNumber, { engine, steps: 120 });
+      const other = await quadraticBound(byNumber, { engine, steps: 60 });
       expect(value).toBeGreaterThanOrEqual(0.98 * other.value);
       // Multipliers by channel know less where the border of the image counts as much as here.
       expect(value).toBeLessThan(3.5 * other.value);
