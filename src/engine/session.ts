@@ -24,6 +24,16 @@ export interface SessionEngineOptions {
   turn?<T>(work: () => Promise<T>): Promise<T>;
 }
 
+/** Rewritings that turn a program that was fine into one that is refused: x sigmoid(x) into an operator that has no float64 kernel; a Clip behind a Relu is taken with float32 bounds only. */
+const refused = ["QuickGeluFusion", "FuseReluClip"];
+
+/** Rewritings that put numbers of a float64 program into float32 attributes: a scalar beside a product becomes its alpha, so that x / 3 W is off by 2e-8. */
+const rounding = ["MatMulScaleFusion"];
+
+const without = (names: readonly string[]) => ({
+  extra: { optimization: { disable_specified_optimizers: names.join(";") } },
+});
+
 /** An engine whose programs are sessions of a build of ONNX Runtime. */
 export function sessionEngine({
   runtime,
@@ -36,14 +46,14 @@ export function sessionEngine({
     graphOptimizationLevel: "all",
     // What goes wrong comes back as an error; ONNX Runtime need not print it as well.
     logSeverityLevel: 4,
-    // The first turns x sigmoid(x) into an operator that has no float64 kernel, the second takes a Clip behind a Relu with float32 bounds only: a program that was fine is refused.
-    extra: { optimization: { disable_specified_optimizers: "QuickGeluFusion;FuseReluClip" } },
+    ...without(refused),
     ...given,
   };
-  const open = async (model: Uint8Array, inputs?: Named<Type | null>): Promise<Program> => {
+  const exact: Ort.InferenceSession.SessionOptions = { ...options, ...without([...refused, ...rounding]) };
+  const open = async (model: Uint8Array, inputs?: Named<Type | null>, own = options): Promise<Program> => {
     let session: Ort.InferenceSession;
     try {
-      session = await turn(() => runtime.InferenceSession.create(model, options));
+      session = await turn(() => runtime.InferenceSession.create(model, own));
     } catch (cause) {
       throw new EngineError(refusal(cause instanceof Error ? cause.message : String(cause)), { cause });
     }
@@ -84,10 +94,12 @@ export function sessionEngine({
   return {
     name,
     compile(outputs: Named<Node>) {
-      const inputs = inputsOf(topological(Object.values(outputs)));
+      const nodes = topological(Object.values(outputs));
+      const inputs = inputsOf(nodes);
       return open(
         writeModel(outputs, { opset: 21 }),
         mapNamed(Object.fromEntries(inputs), ({ dtype, shape }) => ({ dtype, shape })),
+        nodes.some(({ dtype }) => dtype === "float64") ? exact : options,
       );
     },
     load: (model) => open(model),

@@ -4,11 +4,12 @@ import type { Engine } from "../../src/engine/engine.ts";
 import { evaluate } from "../../src/engine/reference.ts";
 import { grad } from "../../src/graph/gradient.ts";
 import type { Node } from "../../src/graph/graph.ts";
-import { input } from "../../src/graph/leaf.ts";
+import { constant, input } from "../../src/graph/leaf.ts";
 import { writeModel } from "../../src/onnx/write.ts";
-import { add, mul, sub } from "../../src/ops/arith.ts";
+import { add, div, mul, sub } from "../../src/ops/arith.ts";
 import { sum } from "../../src/ops/broadcast.ts";
 import { matmul } from "../../src/ops/matmul.ts";
+import { transpose } from "../../src/ops/movement.ts";
 import { clip, relu, tanh } from "../../src/ops/pointwise.ts";
 import { EngineError } from "../../src/tensor/errors.ts";
 import { normalTensor, random } from "../../src/tensor/random.ts";
@@ -95,6 +96,29 @@ describe.each(engines)("%s", (_, make) => {
     const { y } = await program.run({ x: cast(tensor([-1, 1, 5]), "float64") });
     await program.dispose();
     expect(numbers(y)).toEqual([0.5, 1, 2]);
+  });
+
+  it("keeps scalars beside products in float64", async () => {
+    const x = input("x", [3, 4], "float64");
+    const w = constant(cast(normalTensor(random(4), [4, 4]), "float64"));
+    const built = {
+      before: matmul(div(x, 3), w),
+      behind: mul(matmul(x, w), 0.1),
+      quotient: div(matmul(x, w), 255),
+      both: mul(matmul(mul(x, 0.1), w), 1 / 3),
+      scores: matmul(div(x, Math.sqrt(3)), transpose(x)),
+    };
+    const fed = { x: cast(normalTensor(random(5), [3, 4]), "float64") };
+    const judge = evaluate(built, fed);
+    for (const [name, y] of Object.entries(built)) {
+      const program = await make().compile({ y });
+      const ours = numbers((await program.run(fed)).y);
+      await program.dispose();
+      const right = numbers(judge[name as keyof typeof built]);
+      right.forEach((v, i) => {
+        expect(Math.abs(ours[i] - v)).toBeLessThanOrEqual(1e-14 * Math.max(1, Math.abs(v)));
+      });
+    }
   });
 
   it("loads the bytes of a model unread", async () => {
