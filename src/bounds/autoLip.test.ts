@@ -218,3 +218,19 @@ describe("autoLip()", () => {
     just(await value(functionOf([1], (x) => mul(x, weight(x, [w], [1])))), Math.abs(w), 1e-12);
   });
 });
+
+describe("weights whose product overflows", () => {
+  it("have no finite bound, and are no error", async () => {
+    const huge = functionOf([2], (x) =>
+      Array.from({ length: 9 }).reduce<Node>(
+        (y) =>
+          affine(y, [
+            [3e38, -3e38],
+            [1, 3e38],
+          ]),
+        x,
+      ),
+    );
+    for (const norm of norms) expect(await value(huge, norm)).toBe(Number.POSITIVE_INFINITY);
+  });
+});

@@ -129,5 +129,8 @@ function writtenOut(norms: NodeNorms, region: Region, source: Node, norm: Norm):
   if (!isSmall(region, source, writingWork(region))) return Number.POSITIVE_INFINITY;
   const map = linearMap(region, source);
   if (!map) return Number.POSITIVE_INFINITY;
-  return addUp(inducedNorm(denseOf(map), norm).upper, writingError(norms, region, source, norm));
+  const matrix = denseOf(map);
+  // Products of very large weights may overflow, where norms are only known to be large.
+  if (!matrix.data.every(Number.isFinite)) return Number.POSITIVE_INFINITY;
+  return addUp(inducedNorm(matrix, norm).upper, writingError(norms, region, source, norm));
 }
