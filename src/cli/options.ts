@@ -1,7 +1,7 @@
 /** @file Options that several commands take, and how their words become values. */
 import type { ArgsDef } from "citty";
 import { type Norm, parseNorm } from "../bounds/bound.ts";
-import type { RunSpec } from "../experiment/spec.ts";
+import { defaultSpec, type RunSpec } from "../experiment/spec.ts";
 import { CliError } from "./errors.ts";
 
 export const sampleOptions = {
@@ -33,6 +33,15 @@ export const preprocessingOptions = {
 
 export const normOption = {
   norm: { type: "enum", options: ["2", "1", "inf"], default: "2", description: "Norm of inputs and outputs" },
+} as const satisfies ArgsDef;
+
+export const radiiOption = {
+  radii: {
+    type: "string",
+    default: defaultSpec.radii.join(","),
+    description: "Radii in the units of the data, by commas",
+    valueHint: "R",
+  },
 } as const satisfies ArgsDef;
 
 export const seedOption = {

@@ -6,7 +6,6 @@ import { type Certified, consistency } from "../../certify/consistency.ts";
 import { hashDataset, take } from "../../data/dataset.ts";
 import { writeNpy } from "../../data/npy.ts";
 import { nodeEngine } from "../../engine/node.ts";
-import { defaultSpec } from "../../experiment/spec.ts";
 import { tool } from "../../experiment/tool.ts";
 import { renderAttack } from "../../report/attack.ts";
 import { hashSamples, planSlices } from "../../sweep/slices.ts";
@@ -18,7 +17,15 @@ import { CliError } from "../errors.ts";
 import { readBytes } from "../files.ts";
 import { dataOf, inJobs, modelPart, valuesOf, withJobs } from "../jobs.ts";
 import { checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
-import { parseList, parseRadii, parseWhole, parseWord, preprocessingOptions, seedOption } from "../options.ts";
+import {
+  parseList,
+  parseRadii,
+  parseWhole,
+  parseWord,
+  preprocessingOptions,
+  radiiOption,
+  seedOption,
+} from "../options.ts";
 import { openFile, writeJson, writeWhole } from "../output.ts";
 import { redisOption, workersOption } from "../pooled.ts";
 
@@ -39,12 +46,7 @@ export const attack = command({
       description: `By commas, carried out in this order: ${attackNames.join(", ")}`,
       valueHint: "NAMES",
     },
-    radii: {
-      type: "string",
-      default: defaultSpec.radii.join(","),
-      description: "Radii in the units of the data, by commas",
-      valueHint: "R",
-    },
+    ...radiiOption,
     steps: { type: "string", description: "Steps of pgd and dlr. Default: 40", valueHint: "N" },
     restarts: { type: "string", description: "Runs of pgd and dlr. Default: 1", valueHint: "N" },
     samples: { type: "string", description: "Attack only the first so many samples", valueHint: "N" },

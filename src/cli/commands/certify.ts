@@ -9,7 +9,6 @@ import { mergeCertifications } from "../../certify/merge.ts";
 import { type Dataset, hashDataset, type Unlabelled } from "../../data/dataset.ts";
 import { parsePreprocessing } from "../../data/preprocess.ts";
 import { nodeEngine } from "../../engine/node.ts";
-import { defaultSpec } from "../../experiment/spec.ts";
 import { tool } from "../../experiment/tool.ts";
 import { renderBands } from "../../report/bands.ts";
 import { renderCertification, renderCertified } from "../../report/text.ts";
@@ -26,6 +25,7 @@ import {
   parseRadii,
   parseWhole,
   preprocessingOptions,
+  radiiOption,
   secondsLeft,
   seedOption,
 } from "../options.ts";
@@ -44,12 +44,7 @@ export const certify = command({
     ...inputOptions,
     ...preprocessingOptions,
     ...normOption,
-    radii: {
-      type: "string",
-      default: defaultSpec.radii.join(","),
-      description: "Radii in the units of the data, by commas",
-      valueHint: "R",
-    },
+    ...radiiOption,
     local: {
       type: "enum",
       options: ["on", "off", "complete"],

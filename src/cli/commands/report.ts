@@ -1,31 +1,18 @@
 /** @file lipschitz report: what train or compare found, or what is found of a model on samples, as one HTML file to read, to send and to print. */
 import { join } from "node:path";
-import { defaultSpec } from "../../experiment/spec.ts";
 import { renderReport } from "../../report/report.ts";
 import { sound } from "../alarm.ts";
 import { command } from "../command.ts";
 import { dataOptions } from "../data.ts";
 import { CliError } from "../errors.ts";
 import { checkOption, inputOptions } from "../network.ts";
-import { normOption, preprocessingOptions, seedOption } from "../options.ts";
+import { normOption, preprocessingOptions, radiiOption, seedOption } from "../options.ts";
 import { openFile, writeWhole } from "../output.ts";
 import { reportNetwork } from "../reportNetwork.ts";
 import { readRunFolder } from "../runFolder.ts";
 
-const measuring = {
-  ...dataOptions,
-  ...inputOptions,
-  ...preprocessingOptions,
-  ...normOption,
-  radii: {
-    type: "string",
-    default: defaultSpec.radii.join(","),
-    description: "Radii in the units of the data, by commas",
-    valueHint: "R",
-  },
-  ...checkOption,
-  ...seedOption,
-} as const;
+/** What is said of samples and of a model in front of them; the record of a run has its own. */
+const sampling = { ...dataOptions, ...inputOptions, ...preprocessingOptions } as const;
 
 export const report = command({
   name: "report",
@@ -34,7 +21,11 @@ export const report = command({
   example: "lipschitz report runs/digits --out digits.html",
   args: {
     source: { type: "positional", required: true, description: "A folder with record.json, or an .onnx file" },
-    ...measuring,
+    ...sampling,
+    ...normOption,
+    ...radiiOption,
+    ...checkOption,
+    ...seedOption,
     out: {
       type: "string",
       description: "The file to write. Default: report.html in the folder, NAME-report.html beside NAME.onnx",
@@ -53,9 +44,7 @@ export const report = command({
       sound(source, alarm);
       return;
     }
-    const strange = Object.keys(measuring).find(
-      (name) => name in dataOptions && args[name as keyof typeof args] !== undefined,
-    );
+    const strange = Object.keys(sampling).find((name) => args[name as keyof typeof args] !== undefined);
     if (strange !== undefined)
       throw new CliError(
         `--${strange}: is an option for an .onnx file; ${source} is the folder of a run, which has its data`,
