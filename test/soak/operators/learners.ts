@@ -53,15 +53,20 @@ const kernel = (g: Builder): Record<string, Attribute | undefined> => ({
   kernel_params: { floats: [g.pick([0.1, 0.5, 1]), g.pick([0, 1, -0.5]), g.pick([2, 3])] },
 });
 
+/** What a regressor and a classifier of so many support vectors have alike. */
+const supports = (g: Builder, vectors: number, features: number) => ({
+  ...kernel(g),
+  coefficients: floats(g, vectors),
+  support_vectors: floats(g, vectors * features),
+  rho: floats(g, 1),
+});
+
 const svmRegressor: Emit = (g, x) => {
   const [rows, features] = x.shape;
   const vectors = g.integer(1, 3);
   const attributes = {
-    ...kernel(g),
-    coefficients: floats(g, vectors),
-    support_vectors: floats(g, vectors * features),
+    ...supports(g, vectors, features),
     n_supports: vectors,
-    rho: floats(g, 1),
     one_class: g.chance(0.15) ? 1 : undefined,
   };
   return g.add("SVMRegressor", [x], attributes, [rows, 1], "float", domain);
@@ -72,11 +77,8 @@ const svmClassifier: Emit = (g, x) => {
   const counts = [g.integer(1, 2), g.integer(1, 2)];
   const vectors = counts[0] + counts[1];
   const attributes = {
-    ...kernel(g),
-    coefficients: floats(g, vectors),
-    support_vectors: floats(g, vectors * features),
+    ...supports(g, vectors, features),
     vectors_per_class: counts,
-    rho: floats(g, 1),
     classlabels_ints: g.pick([
       [0, 1],
       [3, 7],
