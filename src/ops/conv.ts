@@ -4,13 +4,14 @@
  */
 import { apply, type Behaviour, type Node, type Op, shapesOf } from "../graph/graph.ts";
 import { ShapeError } from "../tensor/errors.ts";
-import { type Shape, sameShape, showShape, sizeOf } from "../tensor/shape.ts";
+import { type Shape, sameShape, showShape } from "../tensor/shape.ts";
 import type { Type } from "../tensor/tensor.ts";
 import { adjointForm, convForm } from "./convForms.ts";
+import { convolved, kernelOf, transposed } from "./convLoops.ts";
 import { otherLinear, product } from "./facts.ts";
 import { kernelForm } from "./kernelForm.ts";
 import { pad } from "./movement.ts";
-import { type ConvAttrs, tapTable, windowOf, windowsAlong } from "./windows.ts";
+import { type ConvAttrs, windowOf, windowsAlong } from "./windows.ts";
 
 export interface ConvOptions {
   /** Step of the kernel per spatial axis. Default: 1. */
@@ -85,11 +86,7 @@ const convOp: Op<ConvAttrs> = {
   },
   behaviour: (y, varies) => convolution(y, varies, "forward"),
   evaluate(y, [x, w]) {
-    const out = new Float64Array(sizeOf(y.shape));
-    trilinear(y.attrs, y.inputs[0].shape, y.inputs[1].shape, (xi, wi, zi) => {
-      out[zi] += x[xi] * w[wi];
-    });
-    return out;
+    return convolved(y.attrs, y.inputs[0].shape, y.inputs[1].shape, x, w);
   },
   onnx: convForm,
 };
@@ -113,11 +110,7 @@ const adjointOp: Op<ConvAttrs> = {
   },
   behaviour: (y, varies) => convolution(y, varies, "adjoint"),
   evaluate(y, [z, w]) {
-    const out = new Float64Array(sizeOf(y.shape));
-    trilinear(y.attrs, y.shape, y.inputs[1].shape, (xi, wi, zi) => {
-      out[xi] += z[zi] * w[wi];
-    });
-    return out;
+    return transposed(y.attrs, y.shape, y.inputs[1].shape, z, w);
   },
   onnx: adjointForm,
 };
@@ -134,11 +127,7 @@ const kernelOp: Op<ConvAttrs> = {
   },
   behaviour: (_, [x, z]) => (x && z ? product("windows") : otherLinear),
   evaluate(y, [x, z]) {
-    const out = new Float64Array(sizeOf(y.shape));
-    trilinear(y.attrs, y.inputs[0].shape, y.shape, (xi, wi, zi) => {
-      out[wi] += x[xi] * z[zi];
-    });
-    return out;
+    return kernelOf(y.attrs, y.inputs[0].shape, y.shape, x, z);
   },
   onnx: kernelForm,
 };
@@ -175,32 +164,4 @@ function convolution(y: Node<ConvAttrs>, [x, w]: readonly boolean[], direction: 
     kind: "linear",
     of: { form: "convolution", direction, kernel, strides, dilations, pads, groups, input },
   };
-}
-
-/** Visit every triple of positions that meet in <z, conv(x, w)>, for x [batch, channels, ...] and w [out, channels / groups, ...]. */
-function trilinear(
-  attrs: ConvAttrs,
-  [batch, channels]: Shape,
-  [out]: Shape,
-  visit: (x: number, w: number, z: number) => void,
-): void {
-  const { groups, input, kernel } = attrs;
-  const windowShape = windowsAlong("conv", input, attrs);
-  const table = tapTable(input, windowShape, attrs);
-  const [space, taps, windows] = [input, kernel, windowShape].map(sizeOf);
-  const inner = channels / groups;
-  for (let n = 0; n < batch; n++) {
-    for (let o = 0; o < out; o++) {
-      const first = Math.floor(o / (out / groups)) * inner;
-      const z = (n * out + o) * windows;
-      for (let c = 0; c < inner; c++) {
-        const x = (n * channels + first + c) * space;
-        const w = (o * inner + c) * taps;
-        for (let i = 0; i < table.length; i++) {
-          const q = table[i];
-          if (q >= 0) visit(x + q, w + (i % taps), z + Math.floor(i / taps));
-        }
-      }
-    }
-  }
 }

@@ -4,7 +4,7 @@ import type { Network } from "../../graph/network.ts";
 import { InternalError, UsageError } from "../../tensor/errors.ts";
 import { random } from "../../tensor/random.ts";
 import { maybeNorm, type NoConstant, type Norm, printNorm, type Witness } from "../bound.ts";
-import { budget, type Clock, machineClock, workClock } from "../budget.ts";
+import { budget, type Clock, machineClock, nominalSpeed, workClock } from "../budget.ts";
 import { checkDomain, type Domain, type Range } from "../domain.ts";
 import { lengthOf } from "../length.ts";
 import type { Rise } from "../lowerBounds/enclosure.ts";
@@ -169,13 +169,19 @@ export async function gains(network: Network, options: GainOptions): Promise<Gai
         `gains: ${rule}, got about ${partials.work.toPrecision(2)}; let fewer inputs vary (low = high), or ask lipschitz for one constant`,
       );
     }
+    if (!clock.counted && !clock.fits(partials.work)) {
+      throw new UsageError(
+        `gains: slopes on one box take about ${Math.ceil(partials.work / nominalSpeed)} s, and there is less time; give more, or let fewer inputs vary (low = high)`,
+      );
+    }
     const { rise, work } = risen;
     const frame = { box, free, outputs: count, norm, conversion };
     const witnesses = witnessesOf({ ...frame, box: inner, rise, reached: gap / 10, work: 1e5 + 7 * work, clock });
     const source = random(seed).fork("gains");
     for (const x of firstPoints(inner, free, Math.min(firstCount, pieces), () => source.uniform())) {
       await clock.pause();
-      if (clock.expired) break;
+      // The box as a whole comes first: it is what is proved.
+      if (!clock.fits(partials.work + partials.glance)) break;
       await tryPoint(partials, witnesses, clock, x);
     }
     const problem = { ...frame, partials, witnesses, gap, clock, limit: pieces };

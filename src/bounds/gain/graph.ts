@@ -27,21 +27,13 @@ import type { Partials } from "./partials.ts";
 export function partialsOfGraph(subject: Subject, flow: Flow, free: readonly number[]): Partials {
   const { size } = subject;
   const inputs = free.length;
-  const fixed = fixedValues();
-  const still = new Map<Node, Range>();
-  for (const node of flow.varying) {
-    if (node === flow.input) continue;
-    for (const i of node.inputs) if (!flow.varies.has(i) && !still.has(i)) still.set(i, fixedRange(fixed(i)));
-  }
-  const steps = flow.varying
-    .filter((node) => node !== flow.input)
-    .map((node) => {
-      const varies = node.inputs.map((i) => flow.varies.has(i));
-      return { node, varies, move: moveOf(node, varies, still), rest: restOf(node, varies) };
-    });
-  const once = steps.reduce((sum, { node }) => sum + workOf(node, flow.varies), 0);
-  const work = 1e5 + 8 * once * (inputs + 2);
+  const nodes = flow.varying.filter((node) => node !== flow.input);
+  const work = 1e5 + 8 * nodes.reduce((sum, node) => sum + workOf(node, flow.varies), 0) * (inputs + 2);
+  // Made when it is first asked for: whoever finds the work too much need not wait for it.
+  let made: Prepared | undefined;
   const on: Partials["on"] = (box) => {
+    made ??= prepared(flow, nodes);
+    const { still, steps } = made;
     const { mid, radius } = middleOf(box);
     const reach = free.map((i) => radius[i]);
     const known = new Map<Node, Known>([
@@ -95,6 +87,30 @@ export function partialsOfGraph(subject: Subject, flow: Flow, free: readonly num
 }
 
 // --- internal ---
+
+interface Prepared {
+  /** What does not vary. */
+  readonly still: ReadonlyMap<Node, Range>;
+  readonly steps: readonly {
+    readonly node: Node;
+    readonly varies: readonly boolean[];
+    readonly move: Move;
+    readonly rest: Rest;
+  }[];
+}
+
+function prepared(flow: Flow, nodes: readonly Node[]): Prepared {
+  const fixed = fixedValues();
+  const still = new Map<Node, Range>();
+  for (const i of nodes.flatMap((node) => node.inputs)) {
+    if (!flow.varies.has(i) && !still.has(i)) still.set(i, fixedRange(fixed(i)));
+  }
+  const steps = nodes.map((node) => {
+    const varies = node.inputs.map((i) => flow.varies.has(i));
+    return { node, varies, move: moveOf(node, varies, still), rest: restOf(node, varies) };
+  });
+  return { still, steps };
+}
 
 interface Known {
   readonly at: Range;

@@ -180,6 +180,7 @@ async function boundParts(
       own.map(({ of }) => of.goal),
       own.map(({ of }, k) => lowestOn(kind, of.goal, relaxed[k]?.g ?? new Float64Array(size))),
       count / 2,
+      question.clock,
     );
     own.forEach(({ of, part, s }, k) => {
       of.parts++;

@@ -13,19 +13,22 @@ import { mapNamed } from "../../tensor/named.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { tensor, toFloat64 } from "../../tensor/tensor.ts";
 import type { Norm } from "../bound.ts";
+import type { Budget } from "../budget.ts";
 import { asFunction } from "../fixed.ts";
+import { engineSpeed } from "../lowerBounds/slopes.ts";
 import { addUp, timesUp, writingError } from "../norm/region.ts";
 import { workOf } from "../work.ts";
 import { pullBack } from "./back.ts";
 import type { Plan } from "./plan.ts";
 
-/** K_i with |z_i(x) - z_i(x')| <= K_i ||x - x'||_p, for the numbers z of the node at `at`. */
+/** K_i with |z_i(x) - z_i(x')| <= K_i ||x - x'||_p, for the numbers z of the node at `at`; the constant of the whole node where there is no time for each. */
 export async function gainsOf(
   engine: Engine,
   plan: Plan,
   constantOf: (node: Node) => number,
   norm: Norm,
   at: number,
+  clock?: Budget,
 ): Promise<Float64Array> {
   const node = plan.varying[at];
   const width = sizeOf(node.shape);
@@ -54,6 +57,8 @@ export async function gainsOf(
     ]),
   );
   const cost = region.nodes.reduce((n, own) => n + workOf(own, plan.flow.varies), 0);
+  // What is known of the node as a whole holds of every number.
+  if (clock && !clock.fits((width * cost) / engineSpeed)) return gains;
   // Where the matrix is small, compiling takes longer than plain loops.
   const program = width * cost < smallWork ? plainly(lengths, unit) : await engine.compile(lengths);
   const sources = region.sources.map((s, k) => ({
@@ -64,6 +69,8 @@ export async function gainsOf(
   }));
   try {
     for (let from = 0; from < width; from += rows) {
+      await clock?.pause();
+      if (clock?.expired) break;
       const words = BigInt64Array.from({ length: rows }, (_, k) => BigInt(Math.min(width - 1, from + k)));
       const found = await program.run({ unit: tensor(words, [rows], "int64") });
       for (let k = 0; k < rows && from + k < width; k++) {

@@ -8,6 +8,7 @@ import { add, mul, sub } from "../../ops/arith.ts";
 import { gather, oneHot } from "../../ops/gather.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { type Tensor, tensor } from "../../tensor/tensor.ts";
+import type { Budget } from "../budget.ts";
 import { type Pulled, pullBack, rowLength } from "./back.ts";
 import { atCenter, fallOn, type SetKind } from "./ball.ts";
 import type { Plan } from "./plan.ts";
@@ -30,7 +31,7 @@ export interface Batch {
   readonly radii: Float64Array;
 }
 
-/** Lower bounds of forms as lines; NaN stands for no bound. */
+/** Lower bounds of forms as lines; NaN stands for no bound, and so does a lower bound of minus infinity. */
 export interface LowerLines {
   /** On the whole set. */
   readonly lower: Float64Array;
@@ -60,8 +61,14 @@ export interface Asked {
 }
 
 export interface WalkProgram {
-  /** Lower bounds of forms, each on the set of its sample. `sizes` has those of every sample. */
-  lower(batch: Batch, known: Known, sizes: readonly Sizes[], forms: readonly Form[]): Promise<LowerLines>;
+  /** Lower bounds of forms, each on the set of its sample, none of those that the clock leaves no time for. `sizes` has those of every sample. */
+  lower(
+    batch: Batch,
+    known: Known,
+    sizes: readonly Sizes[],
+    forms: readonly Form[],
+    clock?: Pick<Budget, "pause" | "expired">,
+  ): Promise<LowerLines>;
   dispose(): Promise<void>;
 }
 
@@ -79,11 +86,13 @@ export async function walkProgram(
   const pulled = pullBack(plan, rows, from, asked.c, { rule, losses: asked.losses, sizes: asked.sizes });
   const program = await engine.compile(lineOutputs(plan, kind, pulled, asked));
   return {
-    async lower(batch, known, sizes, forms) {
+    async lower(batch, known, sizes, forms, clock) {
       const feeds = { ...asked.batch(batch, sizes), ...tables(known) };
       const n = forms.length;
-      const found = { lower: new Float64Array(n), center: new Float64Array(n), fall: new Float64Array(n) };
+      const found = unbounded(n);
       for (let at = 0; at < n; at += rows) {
+        await clock?.pause();
+        if (clock?.expired) break;
         const place = Array.from({ length: rows }, (_, k) => Math.min(at + k, n - 1));
         const result = await program.run(fed(program, { ...feeds, ...asked.forms(forms, place) }));
         for (const name of lineNames) {
@@ -95,6 +104,13 @@ export async function walkProgram(
     dispose: () => program.dispose(),
   };
 }
+
+/** Nothing proved of so many forms. */
+export const unbounded = (forms: number): LowerLines => ({
+  lower: new Float64Array(forms).fill(Number.NEGATIVE_INFINITY),
+  center: new Float64Array(forms).fill(Number.NaN),
+  fall: new Float64Array(forms).fill(Number.NaN),
+});
 
 /** The inputs that every program of the walk from a node has. */
 export function askedOf(plan: Plan, kind: SetKind, from: number, samples: number, rows: number): Asked {

@@ -6,6 +6,7 @@ import { mul } from "../../ops/arith.ts";
 import { reshape } from "../../ops/movement.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { tensor } from "../../tensor/tensor.ts";
+import type { Budget } from "../budget.ts";
 import type { SetKind } from "./ball.ts";
 import type { Plan } from "./plan.ts";
 import { fed } from "./program.ts";
@@ -28,7 +29,12 @@ export interface Lowest {
 
 export interface Refuter {
   /** Go downhill from one point of each set for so many steps; a form that is not above 0 is left alone. */
-  search(forms: readonly FormOnSet[], starts: readonly Float64Array[], steps: number): Promise<readonly Lowest[]>;
+  search(
+    forms: readonly FormOnSet[],
+    starts: readonly Float64Array[],
+    steps: number,
+    clock?: Pick<Budget, "pause" | "expired">,
+  ): Promise<readonly Lowest[]>;
   dispose(): Promise<void>;
 }
 
@@ -64,12 +70,14 @@ export async function refuterOf(engine: Engine, plan: Plan, kind: SetKind, sampl
   };
 
   return {
-    async search(forms, starts, steps) {
+    async search(forms, starts, steps, clock) {
       const best = starts.map((point): Lowest => ({ point, value: Number.POSITIVE_INFINITY }));
       for (let from = 0; from < forms.length; from += rows) {
         const own = forms.slice(from, from + rows);
         const points = starts.slice(from, from + rows);
         for (let t = 0; t <= steps; t++) {
+          await clock?.pause();
+          if (clock?.expired) return best;
           const found = await look(own, points);
           found.forEach(({ value, gradient: g }, k) => {
             if (value < best[from + k].value) best[from + k] = { point: points[k], value };

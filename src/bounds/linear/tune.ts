@@ -12,11 +12,12 @@ import { sum } from "../../ops/broadcast.ts";
 import { exp, sqrt } from "../../ops/pointwise.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { type Tensor, tensor } from "../../tensor/tensor.ts";
+import type { Budget } from "../budget.ts";
 import { type NonlinearityRule, pullBack, rowLength } from "./back.ts";
 import type { SetKind } from "./ball.ts";
 import type { Pieces } from "./lines.ts";
 import type { Plan, Pointwise } from "./plan.ts";
-import { askedOf, type Batch, type Form, fed, type LowerLines, lineNames, lineOutputs } from "./program.ts";
+import { askedOf, type Batch, type Form, fed, type LowerLines, lineNames, lineOutputs, unbounded } from "./program.ts";
 import { type Known, type LineTables, lineTables, type Table, tablesOf, usualRules } from "./rules.ts";
 import type { Sizes } from "./sizes.ts";
 
@@ -63,6 +64,7 @@ export interface Tuner {
     forms: readonly Form[],
     steps: number,
     starts?: readonly (RowState | undefined)[],
+    clock?: Pick<Budget, "pause" | "expired">,
   ): Promise<Tuned>;
   dispose(): Promise<void>;
 }
@@ -120,13 +122,9 @@ export async function tunerOf(
   const first = params.some((p) => p.level) ? levels.length : 0;
 
   return {
-    async tune(batch, known, sizes, forms, steps, starts = []) {
+    async tune(batch, known, sizes, forms, steps, starts = [], clock) {
       const n = forms.length;
-      const best = {
-        lower: new Float64Array(n).fill(Number.NEGATIVE_INFINITY),
-        center: new Float64Array(n).fill(Number.NaN),
-        fall: new Float64Array(n).fill(Number.NaN),
-      };
+      const best = unbounded(n);
       const relaxed = new Array<Relaxed | undefined>(n).fill(undefined);
       const still = { ...asked.batch(batch, sizes), ...tables(known) };
       // Every row is a form on its way.
@@ -167,7 +165,8 @@ export async function tunerOf(
             (data as Float64Array).fill(isLevel(name) ? level : 0, k * size, (k + 1) * size);
           }
         }
-        if (place.every((f) => f < 0)) return { ...best, made: total, relaxed };
+        await clock?.pause();
+        if (place.every((f) => f < 0) || clock?.expired) return { ...best, made: total, relaxed };
         const result = await program.run(
           fed(program, {
             ...still,

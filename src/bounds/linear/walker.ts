@@ -12,7 +12,7 @@ import { gainsOf, rowsFor } from "./gains.ts";
 import { hullOf } from "./hull.ts";
 import { type Lines, linesOn, type Pieces, piecesOn } from "./lines.ts";
 import type { Nonlinearity, Plan } from "./plan.ts";
-import { type Batch, type Form, type LowerLines, type WalkProgram, walkProgram } from "./program.ts";
+import { type Batch, type Form, type LowerLines, unbounded, type WalkProgram, walkProgram } from "./program.ts";
 import type { Known, Range } from "./rules.ts";
 import { centerErrors, type Sizes, sizesOf } from "./sizes.ts";
 import { type Ball, type RowState, type Tuned, type Tuner, tunerOf } from "./tune.ts";
@@ -83,7 +83,7 @@ export interface WalkerOptions {
   readonly samples: number;
   /** Of every varying node a constant, in the norm of the ball, or in l-inf for boxes (`constantsOf`). */
   constantOf(node: Node): number;
-  /** Where it has run out, `refine` seeks no further ranges. */
+  /** Where it has run out nothing further is sought: no range, no bound of a form, and nothing is compiled that there is no time for. */
   readonly clock?: Budget;
 }
 
@@ -98,7 +98,8 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
   const free = plan.many;
   const last = varying.length - 1;
   const gains = new Map<number, Float64Array>();
-  for (const at of needs) gains.set(at, await gainsOf(engine, plan, constantOf, kind === "box" ? "inf" : kind, at));
+  for (const at of needs)
+    gains.set(at, await gainsOf(engine, plan, constantOf, kind === "box" ? "inf" : kind, at, clock));
   const readers = new Map(
     needs.map((at) => [at, nonlinearities.filter((b) => (b.reads as readonly number[]).includes(at))]),
   );
@@ -115,7 +116,9 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
   };
   // Back through the walk is as much again, and a nonlinearity takes several operations more.
   const tuningStep = 4 * costFrom(last);
-  const walkFrom = async (at: number, rows: number): Promise<WalkProgram> => {
+  /** Null where there is no time to compile it. */
+  const walkFrom = async (at: number, rows: number): Promise<WalkProgram | null> => {
+    if (!walks.has(at) && clock && !clock.fits(at * compiledNode)) return null;
     const known =
       walks.get(at) ?? (await walkProgram(engine, plan, kind, at, { samples, rows: free ? Math.max(1, rows) : 1 }));
     walks.set(at, known);
@@ -139,6 +142,9 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
     const most = free ? rowsFor(plan, 256) : 1;
     const rows = Math.min(most, Math.max(8, 2 ** Math.ceil(Math.log2(forms.length))));
     const name = `${rows} ${branching}`;
+    if (!tuners.has(name) && clock && !clock.fits(3 * last * compiledNode)) {
+      return { ...unbounded(forms.length), made: 0, relaxed: forms.map(() => undefined) };
+    }
     const tuner = tuners.get(name) ?? (await tunerOf(engine, plan, kind, last, { samples, rows, branching }, balls));
     tuners.set(name, tuner);
     const pieces = new Map<number, Pieces>();
@@ -166,7 +172,7 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
         },
       ),
     );
-    const tuned = await tuner.tune(on.batch, { ...on, pieces, balls: around }, sizes, forms, steps, starts);
+    const tuned = await tuner.tune(on.batch, { ...on, pieces, balls: around }, sizes, forms, steps, starts, clock);
     spent += tuned.made * tuningStep;
     return tuned;
   };
@@ -240,7 +246,9 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
         if (forms.length > 0) {
           const walk = await walkFrom(at, rowsFor(plan));
           spent += forms.length * costFrom(at);
-          const { lower } = await walk.lower(batch, { ranges, lines }, sizes(), forms);
+          const { lower } = walk
+            ? await walk.lower(batch, { ranges, lines }, sizes(), forms, clock)
+            : unbounded(forms.length);
           for (let m = 0; m < forms.length; m += 2) {
             const i = forms[m].who * n + forms[m].plus;
             // Not Math.max: what is not a number is no bound.
@@ -288,7 +296,7 @@ export async function walkerOf(options: WalkerOptions): Promise<Walker> {
         Math.min(rowsFor(plan), samples * Math.max(1, sizeOf(varying[last].shape) - 1)),
       );
       spent += forms.length * costFrom(last);
-      return walk.lower(on.batch, on, on.sizes, forms);
+      return walk ? walk.lower(on.batch, on, on.sizes, forms, clock) : unbounded(forms.length);
     },
 
     tuned: (on, centers, forms, steps) => tune(on, centers, forms, steps, false),

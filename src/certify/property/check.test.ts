@@ -4,6 +4,7 @@ import { plainEngine } from "../../../test/plainEngine.ts";
 import { hasShared, sharedData } from "../../../test/shared.ts";
 import { asFunction } from "../../bounds/fixed.ts";
 import { subjectOf } from "../../bounds/subject.ts";
+import type { Engine } from "../../engine/engine.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import type { Node } from "../../graph/graph.ts";
 import { readOnnx } from "../../onnx/file.ts";
@@ -108,6 +109,37 @@ describe("checkProperty()", () => {
     expect(seen.holds).toBeGreaterThan(0);
     expect(seen.violated).toBeGreaterThan(0);
     expect(parts).toBeGreaterThan(1);
+  });
+
+  it.each([3, 20])("begins nothing once the time is over: %i inputs", async (inputs) => {
+    // A run takes a second, by a clock that knows nothing else; what is asked is not decided in that time.
+    let runs = 0;
+    const slow: Engine = {
+      ...engine,
+      async compile(outputs) {
+        const program = await engine.compile(outputs);
+        return {
+          ...program,
+          run(feeds) {
+            runs++;
+            return program.run(feeds);
+          },
+        };
+      },
+    };
+    const network = randomNetwork(random(3), "chain", inputs);
+    const { size, outputs } = subjectOf(network);
+    const { x, y } = subjectOf(network).at(1, "float64");
+    const row = Array.from({ length: outputs }, (_, j) => (j === 0 ? 1 : 0));
+    // A little below the middle's value: neither is near.
+    const offset = -asFunction(y, x)(new Float64Array(size))[0] + 1e-3;
+    const asked = property(size, row, offset, 0.01);
+    const clock = { now: () => 1000 * runs, spend() {} };
+    for (const seconds of [4, 30]) {
+      runs = 0;
+      await checkProperty(network, asked, { engine: slow, clock, seconds });
+      expect(runs).toBeLessThanOrEqual(seconds + 6);
+    }
   });
 
   it("asks no more than an input of a case without conditions, but in float32", async () => {

@@ -3,12 +3,13 @@
  * in two, or with many inputs its neurons are (`neurons.ts`); meanwhile a search in the boxes looks for an input that violates it, which the runtime confirms.
  */
 
-import { budget } from "../../bounds/budget.ts";
+import { type Budget, budget, type Clock } from "../../bounds/budget.ts";
 import { constantsOf } from "../../bounds/linear/constants.ts";
 import { planOf } from "../../bounds/linear/plan.ts";
 import type { Form } from "../../bounds/linear/program.ts";
 import type { Range } from "../../bounds/linear/rules.ts";
 import { walkerOf } from "../../bounds/linear/walker.ts";
+import { compileWork, runWork } from "../../bounds/lowerBounds/slopes.ts";
 import { subjectOf } from "../../bounds/subject.ts";
 import type { Engine, Program } from "../../engine/engine.ts";
 import { vjp } from "../../graph/gradient.ts";
@@ -30,8 +31,10 @@ export interface CheckOptions {
   readonly engine: Engine;
   /** Float64 operations, roughly, after which what is open stays open; the same on every machine. Default 2e11. */
   readonly work?: number;
-  /** After so long too. Default no limit. */
+  /** After so long too. Default: no limit. */
   readonly seconds?: number;
+  /** What `seconds` are measured by. Default: the machine's clock. */
+  readonly clock?: Clock;
   readonly seed?: number;
   readonly signal?: AbortSignal;
   /** The part of the boxes' volume that is done, from 0 to 1. */
@@ -54,7 +57,7 @@ export type Checked =
 
 /** Check a property. Throws UsageError where it does not fit the network, or where the network has something that the walk does not know. */
 export async function checkProperty(network: Network, property: Property, options: CheckOptions): Promise<Checked> {
-  const { engine, work = 2e11, seconds, signal, seed = 1, onProgress } = options;
+  const { engine, work = 2e11, seconds, clock: passing, signal, seed = 1, onProgress } = options;
   const whole = subjectOf(network);
   if (property.inputs !== whole.size || property.outputs !== whole.outputs) {
     throw new UsageError(
@@ -65,7 +68,7 @@ export async function checkProperty(network: Network, property: Property, option
   const rows = cases.flatMap((c) => c.conditions);
   const starts = cases.map((_, i) => cases.slice(0, i).reduce((n, c) => n + c.conditions.length, 0));
   const confirm = await confirmer(engine, network);
-  const clock = budget({ seconds, signal });
+  const clock = budget({ seconds, clock: passing, signal });
   // A case without conditions is violated by any input; that there is none in float32 proves nothing.
   if (rows.length === 0) {
     try {
@@ -77,6 +80,11 @@ export async function checkProperty(network: Network, property: Property, option
       await confirm.dispose();
     }
     return cases.length === 0 ? { status: "holds", boxes: 0 } : { status: "unknown", boxes: 0, open: cases.length };
+  }
+  // What reads the graph runs its nodes in plain loops; the search and the walk are each a graph to compile.
+  if (!clock.fits(6 * runWork(whole) + 4 * compileWork(whole))) {
+    await confirm.dispose();
+    return { status: "unknown", boxes: 0, open: cases.length };
   }
   const subject = subjectOf(withConditions(network, rows));
   const plan = planOf(subject);
@@ -91,6 +99,7 @@ export async function checkProperty(network: Network, property: Property, option
     kind: "box",
     samples,
     constantOf,
+    clock,
   });
   const descent = await descender(engine, plan.rows(plan.many ? samples : 1), subject.outputs);
   const source = random(seed);
@@ -128,7 +137,7 @@ export async function checkProperty(network: Network, property: Property, option
       // Somebody who violates it is sought first: then nothing need be proved.
       const weights = (values: Float64Array) => worst(batch, cases, starts, values, subject.outputs);
       const steps = batch.some((b) => b.depth === 0) ? 40 : 6;
-      const moved = await descent.run(batch, center, weights, samples, steps, source.fork(boxes));
+      const moved = await descent.run(batch, center, weights, { samples, steps, source: source.fork(boxes), clock });
       for (const [s, box] of batch.entries()) {
         const own = cases[box.of];
         if (!met(own, starts[box.of], moved.values, s * subject.outputs)) continue;
@@ -271,9 +280,12 @@ interface Descent {
     batch: readonly Box[],
     center: Float64Array,
     weights: (values: Float64Array) => Float64Array,
-    samples: number,
-    steps: number,
-    source: ReturnType<typeof random>,
+    how: {
+      readonly samples: number;
+      readonly steps: number;
+      readonly source: ReturnType<typeof random>;
+      readonly clock: Budget;
+    },
   ): Promise<{ readonly points: Float64Array; readonly values: Float64Array; readonly steepness: Float64Array }>;
   dispose(): Promise<void>;
 }
@@ -304,13 +316,15 @@ async function descender(engine: Engine, graph: readonly Node[], outputs: number
     return { values, gradients };
   };
   return {
-    async run(batch, center, weigh, samples, steps, source) {
+    async run(batch, center, weigh, { samples, steps, source, clock }) {
       const size = center.length / samples;
       const points = center.slice();
       let first: Float64Array | undefined;
-      let values = new Float64Array(samples * outputs);
+      let values = new Float64Array(samples * outputs).fill(Number.POSITIVE_INFINITY);
       const best = { points: center.slice(), values, worst: new Float64Array(samples).fill(Number.POSITIVE_INFINITY) };
       for (let t = 0; t <= steps; t++) {
+        await clock.pause();
+        if (clock.expired) break;
         let found = await all(points, weigh(values));
         const picked = weigh(found.values);
         // What is furthest from holding is known only now.

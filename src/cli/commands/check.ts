@@ -64,6 +64,14 @@ export const check = command({
 
 // --- internal ---
 
+/** Numbers that a line holds; --json has them all. */
+const most = 64;
+
+const shown = (numbers: readonly number[]): string =>
+  numbers.length <= most
+    ? numbers.join(" ")
+    : `${numbers.slice(0, most).join(" ")} and ${numbers.length - most} more, all with --json`;
+
 function rendered(checked: Checked): string {
   const { status, boxes } = checked;
   switch (status) {
@@ -72,11 +80,11 @@ function rendered(checked: Checked): string {
     case "violated":
       return [
         "violated: the network, run in float32,",
-        `at  ${checked.point.join(" ")}`,
-        `is  ${checked.outputs.join(" ")}`,
+        `at  ${shown(checked.point)}`,
+        `is  ${shown(checked.outputs)}`,
       ].join("\n");
     case "unknown":
-      return `unknown: of ${boxes} boxes of inputs ${checked.open} are open; --seconds gives more`;
+      return `unknown: ${boxes} boxes of inputs were bounded, ${checked.open} are open; a larger --seconds gives more`;
     default:
       return checked satisfies never;
   }
