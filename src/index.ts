@@ -114,6 +114,23 @@ export type { Summary } from "./curvature/summary.ts";
 
 export { type Attacked, type AttackedSample, type AttackOptions, attack, robustAccuracy } from "./attack/attack.ts";
 export {
+  attackTransforms,
+  type TransformAttacked,
+  type TransformAttackOptions,
+  type TransformedSample,
+  transformScore,
+} from "./attack/geometric.ts";
+export { transformed } from "./attack/manifool.ts";
+export {
+  type Limits,
+  type Parameter,
+  type TransformName,
+  type Transforms,
+  transformImage,
+  transformNames,
+  transformsOf,
+} from "./attack/transforms.ts";
+export {
   type AttackName,
   type AttackSpec,
   attackNames,
@@ -160,12 +177,28 @@ export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "
 export { type BandOptions, type Bands, errorBands } from "./certify/bands.ts";
 export { type CertificateOptions, type Certified, makeCertificate, type Unverifiable } from "./certify/certificate.ts";
 export { type Certification, certify, labelledBy, logitsOf } from "./certify/evaluate.ts";
+export { type Ranked, type RankedSample, type RankOptions, rankByDistance } from "./certify/rank.ts";
+export {
+  certifyRanges,
+  type RangedSample,
+  type RangeOptions,
+  type Ranges,
+  type RangeViolation,
+  rangeViolations,
+} from "./certify/ranges.ts";
 export { type Checked, checkProperty } from "./certify/property/check.ts";
 export { parseVnnlib, type Property } from "./certify/property/vnnlib.ts";
 export type { Certificate } from "./verify/certificate.ts";
 export type { VerifyData } from "./verify/samples.ts";
 export { type Verdict, verify } from "./verify/verify.ts";
 
+export {
+  type ActiveOptions,
+  type ActiveRound,
+  activeLearning,
+  type Strategy,
+  strategyNames,
+} from "./experiment/active.ts";
 export { checkRecords, type RunRecord } from "./experiment/record.ts";
 export type { Measured } from "./experiment/measure.ts";
 export { type RunEvent, run, trainingOf } from "./experiment/run.ts";

@@ -20,6 +20,7 @@ const commands = {
   curvature: () => import("./commands/curvature.ts").then((m) => m.curvature as CommandDef),
   certify: () => import("./commands/certify.ts").then((m) => m.certify as CommandDef),
   attack: () => import("./commands/attack.ts").then((m) => m.attack as CommandDef),
+  rank: () => import("./commands/rank.ts").then((m) => m.rank as CommandDef),
   check: () => import("./commands/check.ts").then((m) => m.check as CommandDef),
   verify: () => import("./commands/verify.ts").then((m) => m.verify as CommandDef),
   report: () => import("./commands/report.ts").then((m) => m.report as CommandDef),

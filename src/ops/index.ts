@@ -22,6 +22,7 @@ export {
   sub,
   where,
 } from "./arith.ts";
+export { bilinear } from "./bilinear.ts";
 export { broadcastTo, sum } from "./broadcast.ts";
 export { centeredSoftplus } from "./centeredSoftplus.ts";
 export { conv, convTranspose } from "./conv.ts";

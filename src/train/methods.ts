@@ -91,8 +91,14 @@ const table = {
   ),
   adversarial: entry(
     {
-      radius: numberSetting("Of the l2 ball that samples are moved in", 0.1, { min: 0 }),
-      steps: numberSetting("Steps of the attack", 3, { min: 1, whole: true }),
+      radius: numberSetting("Of the l2 ball that samples are moved in", "0.1, or 0 beside a transformation", {
+        min: 0,
+      }),
+      steps: numberSetting("Steps of the attack in the ball", 3, { min: 1, whole: true }),
+      rotation: numberSetting("Turn images by angles up to so many degrees", 0, { min: 0, max: 180 }),
+      translation: numberSetting("Shift images by up to so many pixels along each axis", 0, { min: 0 }),
+      scaling: numberSetting("Grow and shrink images by up to this part", 0, { min: 0, max: 0.9 }),
+      tries: numberSetting("Transformations drawn, of which the worst counts", 4, { min: 1, whole: true }),
     },
     adversarialTraining,
   ),

@@ -73,22 +73,32 @@ describe("help", () => {
       "certify",
       "verify",
       "attack",
+      "rank",
       "report",
       "data",
     ])
       expect(stdout).toContain(word);
   });
 
-  it.each(["compare", "train", "run", "bound", "curvature", "certify", "verify", "attack", "report", "data fetch"])(
-    "of %s ends with an example",
-    (words) => {
-      const { status, stdout } = lipschitz(...words.split(" "), "--help");
-      expect(status).toBe(0);
-      expect(stdout).toMatch(/EXAMPLE\n\n {2}lipschitz /);
-      const [lists] = stdout.split("EXAMPLE");
-      for (const line of lists.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
-    },
-  );
+  it.each([
+    "compare",
+    "train",
+    "run",
+    "bound",
+    "curvature",
+    "certify",
+    "verify",
+    "attack",
+    "rank",
+    "report",
+    "data fetch",
+  ])("of %s ends with an example", (words) => {
+    const { status, stdout } = lipschitz(...words.split(" "), "--help");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/EXAMPLE\n\n {2}lipschitz /);
+    const [lists] = stdout.split("EXAMPLE");
+    for (const line of lists.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+  });
 
   it("has no colours when piped", () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape is what is looked for

@@ -10,6 +10,7 @@ import { certify } from "../../src/cli/commands/certify.ts";
 import { check } from "../../src/cli/commands/check.ts";
 import { curvature } from "../../src/cli/commands/curvature.ts";
 import { gain } from "../../src/cli/commands/gain.ts";
+import { rank } from "../../src/cli/commands/rank.ts";
 import { report } from "../../src/cli/commands/report.ts";
 import { verify } from "../../src/cli/commands/verify.ts";
 import { describeFailure } from "../../src/cli/errors.ts";
@@ -67,7 +68,7 @@ const numbers = ["0", "1", "3", "-1", "1e999", "NaN", "0.5", "1e-320", "2,0.1", 
 const words = ["2", "inf", "1", "3", "all", "autolip,jacobian", "frobenius", "nothing", "pgd", "loss", "logit", "off"];
 const boxes = ["-1,1", "0", "1,-1", "0,0,0:1,1,1", ",,", "[0,1]", "nan,nan"];
 
-const commands = { bound, gain, certify, attack, curvature, check, verify, report } as const;
+const commands = { bound, gain, certify, attack, rank, curvature, check, verify, report } as const;
 const options: readonly (readonly [string, readonly string[]])[] = [
   ["--seconds", ["0.05", ...numbers]],
   ["--norm", words],
@@ -98,6 +99,9 @@ const options: readonly (readonly [string, readonly string[]])[] = [
   ["--witness", [join(folder, "w.json"), join(folder, "w.npy"), join(folder, "w.txt"), ""]],
   ["--certificate", files],
   ["--certify", [""]],
+  ["--transform", ["rotation", "roll", "affine,rotation", ""]],
+  ["--limit", ["rotation=3", "rotation", "dx=-1", "=", ""]],
+  ["--top", numbers],
   ["--\u001b[31m", ["1"]],
 ];
 const flags = ["--json", "--quiet", "--no-check", "--no-data", "--ignore-range", "--no-json", "--"];
@@ -112,7 +116,8 @@ function drawn(r: Random): readonly [keyof typeof commands, readonly string[]] {
   else if (name === "report") said.push(pick(files));
   else said.push(files1);
   // What is asked of a whole data set takes long: three samples do.
-  if (["certify", "attack"].includes(name) && r.integer(8) > 0) said.push("--data", samples, "--target", "label");
+  if (["certify", "attack", "rank"].includes(name) && r.integer(8) > 0)
+    said.push("--data", samples, "--target", "label");
   for (let n = r.integer(4); n > 0; n--) {
     const [option, values] = pick(options);
     said.push(

@@ -28,6 +28,7 @@ import {
 } from "../options.ts";
 import { openFile, writeJson, writeWhole } from "../output.ts";
 import { redisOption, workersOption } from "../pooled.ts";
+import { attackByTransforms, refuseBeside, transformOptions } from "../transforms.ts";
 
 export const attack = command({
   name: "attack",
@@ -47,8 +48,14 @@ export const attack = command({
       valueHint: "NAMES",
     },
     ...radiiOption,
-    steps: { type: "string", description: "Steps of pgd and dlr. Default: 40", valueHint: "N" },
-    restarts: { type: "string", description: "Runs of pgd and dlr. Default: 1", valueHint: "N" },
+    ...transformOptions,
+    tries: { type: "string", description: "Transformations in a grid, and drawn. Default: 64", valueHint: "N" },
+    steps: {
+      type: "string",
+      description: "Steps of pgd and dlr. Default: 40; of a walk over transformations. Default: 20",
+      valueHint: "N",
+    },
+    restarts: { type: "string", description: "Runs of pgd and dlr. Default: 1; walks. Default: 3", valueHint: "N" },
     samples: { type: "string", description: "Attack only the first so many samples", valueHint: "N" },
     "ignore-range": { type: "boolean", description: "Let perturbed samples leave the range of the data" },
     certificate: {
@@ -63,9 +70,22 @@ export const attack = command({
     ...redisOption,
     out: { type: "string", description: "Write the result to this file", valueHint: "FILE" },
     examples: { type: "string", description: "Write the perturbed samples to this .npy file", valueHint: "FILE" },
+    report: {
+      type: "string",
+      description: "With --transform, draw what was found to this HTML file",
+      valueHint: "FILE",
+    },
   },
-  async run(args, { progress, signal, result }) {
+  async run(args, surroundings) {
+    const { progress, signal, result } = surroundings;
     if (args.data === undefined) throw new CliError("attack: missing --data D, the samples to attack");
+    if (args.transform !== undefined) {
+      refuseBeside(args, ["norm", "ignore-range", "workers", "redis"]);
+      await attackByTransforms({ ...args, data: args.data, transform: args.transform }, surroundings);
+      return;
+    }
+    const strange = (["limit", "tries", "report"] as const).find((name) => args[name] !== undefined);
+    if (strange !== undefined) throw new CliError(`--${strange}: is an option of --transform`);
     const seed = parseWhole("--seed", args.seed);
     const radii = parseRadii(args.radii);
     const attacks = attacksOf(args);

@@ -32,6 +32,7 @@ import {
 import { openFile, writeJson } from "../output.ts";
 import { redisOption, workersOption } from "../pooled.ts";
 import type { Progress } from "../progress.ts";
+import { certifyByTransforms, refuseBeside, transformOptions } from "../transforms.ts";
 
 export const certify = command({
   name: "certify",
@@ -45,6 +46,14 @@ export const certify = command({
     ...preprocessingOptions,
     ...normOption,
     ...radiiOption,
+    ...transformOptions,
+    parts: {
+      type: "string",
+      description:
+        "With --transform, cut the box of all parameters into at most so many for each sample. Default: 0, ranges one by one",
+      valueHint: "N",
+    },
+    samples: { type: "string", description: "With --transform, only the first so many samples", valueHint: "N" },
     local: {
       type: "enum",
       options: ["on", "off", "complete"],
@@ -63,8 +72,21 @@ export const certify = command({
     ...redisOption,
     out: { type: "string", description: "Write the certificate to this file", valueHint: "FILE" },
   },
-  async run(args, { progress, signal, result }) {
+  async run(args, surroundings) {
+    const { progress, signal, result } = surroundings;
     if (args.data === undefined) throw new CliError("certify: missing --data D, the samples to certify");
+    if (args.transform !== undefined) {
+      refuseBeside({ ...args, norm: args.norm === "2" ? undefined : args.norm }, [
+        "norm",
+        "seconds",
+        "workers",
+        "redis",
+      ]);
+      await certifyByTransforms({ ...args, data: args.data, transform: args.transform }, surroundings);
+      return;
+    }
+    const strange = (["limit", "parts", "samples"] as const).find((name) => args[name] !== undefined);
+    if (strange !== undefined) throw new CliError(`--${strange}: is an option of --transform`);
     const norm = normOf(args.norm);
     const radii = parseRadii(args.radii);
     if (args.out !== undefined) await openFile(args.out);

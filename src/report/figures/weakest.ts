@@ -4,6 +4,7 @@ import type { SampleRecord, WeakSample } from "../../experiment/samples.ts";
 import { type Html, html, table } from "../html.ts";
 import { showNorm, showNumber } from "../number.ts";
 import type { Pen } from "../plot.ts";
+import { type ImageForm, isImage, nameOf, picture, pixels, signed } from "./pictures.ts";
 
 /** The weakest samples with their smallest attacks; null where nothing was attacked or nothing found. */
 export function weakestFigure(
@@ -13,7 +14,7 @@ export function weakestFigure(
 ): Html | null {
   if (weakest.length === 0) return null;
   const title = "Weakest samples";
-  const isImage = shape.length === 3 && (shape[0] === 1 || shape[0] === 3) && shape[1] >= 4 && shape[2] >= 4;
+  const drawn = isImage(shape);
   const numbers = table(
     title,
     [
@@ -33,10 +34,10 @@ export function weakestFigure(
   );
   return html`<figure class="wide"><figcaption><h3>${title}</h3></figcaption>
 <p class="note">Right decisions that the smallest perturbations found change, lengths in ${showNorm(norm)}.${
-    isImage ? " Each: the sample, the perturbation (blue takes away, orange adds; amplified), the sample with it." : ""
+    drawn ? " Each: the sample, the perturbation (blue takes away, orange adds; amplified), the sample with it." : ""
   }</p>
 ${
-  isImage
+  drawn
     ? html`<div class="weakest">${weakest.map((w) => card(pen, w, { shape, range: range ?? [0, 1], classNames }))}</div>
 <details><summary>The numbers: ${title}</summary>${numbers}</details>`
     : numbers
@@ -46,12 +47,8 @@ ${
 
 // --- internal ---
 
-const nameOf = (names: readonly string[] | undefined, label: number): string => names?.[label] ?? String(label);
-
-interface Image {
+interface Image extends ImageForm {
   readonly classNames?: readonly string[] | undefined;
-  readonly shape: readonly number[];
-  readonly range: readonly [number, number];
 }
 
 function card(pen: Pen, w: WeakSample, image: Image): Html {
@@ -69,42 +66,3 @@ function card(pen: Pen, w: WeakSample, image: Image): Html {
 <p><b>${label} → ${becomes}</b> at ${showNumber(w.distance)}<br><small>certified to ${showNumber(radius)}; ${which}</small></p></div>
 `;
 }
-
-interface Pixels {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-  readonly channels: number;
-}
-
-const picture = (pen: Pen, image: Pixels, words: string): Html =>
-  html`<img alt="${words}" title="${words}" width="${image.width}" height="${image.height}" src="${`data:image/png;base64,${base64(pen.png(image))}`}">`;
-
-/** Numbers of [channels, height, width] in a range as grey or colour. */
-function pixels(values: readonly number[], { shape: [channels, height, width], range: [low, high] }: Image): Pixels {
-  const data = new Uint8Array(values.length);
-  const size = height * width;
-  values.forEach((v, at) => {
-    const part = Math.min(1, Math.max(0, (v - low) / (high - low)));
-    data[(at % size) * channels + Math.trunc(at / size)] = Math.round(255 * part);
-  });
-  return { width, height, channels, data };
-}
-
-/** Changes, over channels together: blue below 0, orange above, and the paper's own colour at 0. */
-function signed(values: readonly number[], most: number, { shape: [channels, height, width] }: Image): Pixels {
-  const size = height * width;
-  const data = new Uint8Array(4 * size);
-  for (let at = 0; at < size; at++) {
-    let largest = 0;
-    for (let c = 0; c < channels; c++) {
-      const v = values[c * size + at];
-      if (Math.abs(v) > Math.abs(largest)) largest = v;
-    }
-    const color = largest < 0 ? [0, 114, 178] : [213, 94, 0];
-    data.set([...color, Math.round((255 * Math.abs(largest)) / most)], 4 * at);
-  }
-  return { width, height, channels: 4, data };
-}
-
-const base64 = (bytes: Uint8Array): string => btoa(Array.from(bytes, (b) => String.fromCharCode(b)).join(""));
