@@ -63,6 +63,7 @@ export { type ConvnetOptions, convnet } from "./models/convnet.ts";
 export { decisionNetwork } from "./models/decision.ts";
 export { freeze } from "./models/freeze.ts";
 export { asOneInput, withFixed } from "./models/inputs.ts";
+export { minus } from "./models/minus.ts";
 export { mlp } from "./models/mlp.ts";
 export { withPreprocessing } from "./models/preprocess.ts";
 export { type ResnetOptions, resnet } from "./models/resnet.ts";
@@ -102,6 +103,13 @@ export {
   type Trend,
 } from "./bounds/gain/gains.ts";
 export { lipschitz } from "./bounds/index.ts";
+export {
+  type Difference,
+  type DifferenceOptions,
+  difference,
+  type SlopeDifference,
+} from "./bounds/values/difference.ts";
+export { type Extreme, type Extremes, type ExtremesOptions, extremes } from "./bounds/values/extremes.ts";
 
 export { type CheckOptions, checkModel, type ModelCheck } from "./check/model.ts";
 
@@ -169,6 +177,8 @@ export {
   softplusDecay,
 } from "./train/penalty.ts";
 export { plain, weightDecay } from "./train/plain.ts";
+export { type SobolevOptions, sobolev, type Target } from "./train/sobolev.ts";
+export { targetOf, teacherOf } from "./train/teacher.ts";
 export { type WeightPenaltyOptions, weightPenalty } from "./train/weightPenalty.ts";
 export { type Projected, type ProjectOptions, projected } from "./train/project.ts";
 export { originKey, type Retrofit, type RetrofitOptions, retrofit } from "./train/retrofit.ts";
@@ -202,6 +212,7 @@ export {
 export { checkRecords, type RunRecord } from "./experiment/record.ts";
 export type { Measured } from "./experiment/measure.ts";
 export { type RunEvent, run, trainingOf } from "./experiment/run.ts";
+export { taught } from "./experiment/taught.ts";
 export type { SampleRecord } from "./experiment/samples.ts";
 export { defaultSpec, defaultsFor, type RunSpec } from "./experiment/spec.ts";
 

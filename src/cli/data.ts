@@ -2,7 +2,7 @@
 import type { ArgsDef } from "citty";
 import { labelledBy } from "../certify/evaluate.ts";
 import { type Dataset, type Samples, take, type Unlabelled } from "../data/dataset.ts";
-import { DATASET_NAMES, loadDataset, loadSamples } from "../data/files.ts";
+import { DATASET_NAMES, loadDataset, loadParts, loadSamples } from "../data/files.ts";
 import { parseReading, type Reading, type ReadingOption, readingFields } from "../data/reading.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { RunSpec } from "../experiment/spec.ts";
@@ -61,6 +61,12 @@ export const answered = async (
 /** The two parts of the data of a run. */
 export const partsOf = ({ data, reading, seed }: Pick<RunSpec, "data" | "reading" | "seed">, dataDir?: string) =>
   loadDataset(data, { ...reading, dataDir, seed });
+
+/** The same of samples that a teacher answers, and that need no labels. */
+export const unansweredParts = (
+  { data, reading, seed }: Pick<RunSpec, "data" | "reading" | "seed">,
+  dataDir?: string,
+) => loadParts(data, { ...reading, dataDir, seed });
 
 /** The first samples, where a certificate speaks of fewer than all; that they are the same is checked by their hash. */
 export function firstOf<D extends Dataset | Unlabelled>(data: D, samples: unknown): D {

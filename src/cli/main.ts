@@ -17,6 +17,7 @@ const commands = {
   status: () => import("./commands/status.ts").then((m) => m.status as CommandDef),
   bound: () => import("./commands/bound.ts").then((m) => m.bound as CommandDef),
   gain: () => import("./commands/gain.ts").then((m) => m.gain as CommandDef),
+  difference: () => import("./commands/difference.ts").then((m) => m.difference as CommandDef),
   curvature: () => import("./commands/curvature.ts").then((m) => m.curvature as CommandDef),
   certify: () => import("./commands/certify.ts").then((m) => m.certify as CommandDef),
   attack: () => import("./commands/attack.ts").then((m) => m.attack as CommandDef),

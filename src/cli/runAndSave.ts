@@ -30,6 +30,8 @@ export interface RunAndSaveOptions {
   readonly resume?: Saved;
   /** The file of a model that is there. */
   readonly source?: ModelSource;
+  /** The file of the teacher. */
+  readonly teacher?: ModelSource;
   /** Parameters to start from, of a run of the same model; what is resumed has them already. */
   readonly start?: Named<Tensor>;
   /** After the method's name, beside the bar. */
@@ -44,7 +46,7 @@ export interface SavedRun {
 
 /** Run a spec to the end, keeping `folder` complete: a checkpoint after every epoch, then model.onnx, samples.json, record.json and, for decisions, certificate.json. */
 export async function runAndSave(spec: RunSpec, options: RunAndSaveOptions): Promise<SavedRun> {
-  const { engine, folder, progress, signal, resume, start, source } = options;
+  const { engine, folder, progress, signal, resume, start, source, teacher } = options;
   const data = fitted(spec, options.data, source);
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
   // One bar a run: measuring counts as much as training.
@@ -55,7 +57,8 @@ export async function runAndSave(spec: RunSpec, options: RunAndSaveOptions): Pro
   const onMeasure = (what: Stage, fraction: number) =>
     bar.at(spec.epochs + stage * (stages.indexOf(what) + fraction), `${words}  ${what}`);
   const measured = resume ? await loadMeasured(folder, spec) : undefined;
-  const asked = { engine, data, signal, resume, start, ...(source && { source }), machine: machine(), onMeasure };
+  const files = { ...(source && { source }), ...(teacher && { teacher }) };
+  const asked = { engine, data, signal, resume, start, ...files, machine: machine(), onMeasure };
   for await (const event of run(spec, measured ? { ...asked, measured } : asked)) {
     if (event.kind === "measured") {
       await saveMeasured(folder, spec, event.measured);

@@ -10,6 +10,8 @@ export interface Batch {
   readonly x: Tensor;
   /** float32: one-hot `[batch, classes]` for a classification, targets `[batch, outputs]` for a regression. */
   readonly y: Tensor;
+  /** Where the data set has them: `[batch, outputs, ...shape]`. */
+  readonly slopes?: Tensor;
   /** `[batch]` for a classification, empty for a regression. */
   readonly labels: Int32Array;
 }
@@ -28,19 +30,21 @@ export function* trainingBatches(dataset: Dataset, size: number, random: Random)
 }
 
 /** The batches of an evaluation, as indices: every sample once, in order; the last batch may be smaller. */
-export function* evaluationBatches(dataset: Dataset, size: number): Generator<Uint32Array> {
+export function* evaluationBatches({ count }: Pick<Dataset, "count">, size: number): Generator<Uint32Array> {
   checkSize("evaluationBatches", size);
-  for (let at = 0; at < dataset.count; at += size) {
-    yield Uint32Array.from({ length: Math.min(size, dataset.count - at) }, (_, i) => at + i);
+  for (let at = 0; at < count; at += size) {
+    yield Uint32Array.from({ length: Math.min(size, count - at) }, (_, i) => at + i);
   }
 }
 
 /** The tensors of some samples; copies. */
 export function gatherBatch(dataset: Dataset, indices: ArrayLike<number>): Batch {
-  const { x, shape, targets, classes, count } = dataset;
+  const { x, shape, targets, classes, count, slopes } = dataset;
   const size = sizeOf(shape);
   const inputs = new Float32Array(indices.length * size);
   const y = new Float32Array(indices.length * classes);
+  const each = classes * size;
+  const rates = new Float32Array(slopes ? indices.length * each : 0);
   const labels = new Int32Array(dataset.task === "classification" ? indices.length : 0);
   for (let i = 0; i < indices.length; i++) {
     const from = indices[i];
@@ -49,13 +53,19 @@ export function gatherBatch(dataset: Dataset, indices: ArrayLike<number>): Batch
       throw new UsageError(`gatherBatch: an index into ${dataset.name} must be 0..${count - 1}, got ${from}`);
     }
     inputs.set(x.subarray(from * size, (from + 1) * size), i * size);
+    if (slopes) rates.set(slopes.subarray(from * each, (from + 1) * each), i * each);
     if (dataset.task === "regression") y.set(targets.subarray(from * classes, (from + 1) * classes), i * classes);
     else {
       labels[i] = dataset.labels[from];
       y[i * classes + labels[i]] = 1;
     }
   }
-  return { x: tensor(inputs, [indices.length, ...shape]), y: tensor(y, [indices.length, classes]), labels };
+  return {
+    x: tensor(inputs, [indices.length, ...shape]),
+    y: tensor(y, [indices.length, classes]),
+    labels,
+    ...(slopes && { slopes: tensor(rates, [indices.length, classes, ...shape]) }),
+  };
 }
 
 // --- internal ---

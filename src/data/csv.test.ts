@@ -20,6 +20,21 @@ describe("parseCsv()", () => {
     expect([data.task, data.classes, data.count, data.ids]).toEqual(["classification", 2, 2, ["row 0", "row 1"]]);
   });
 
+  it("takes columns of derivatives, output by output, and then a regression", () => {
+    const text = "a,b,u,v,ua,ub,va,vb\n1,2,3,4,5,6,7,8\n1,2,3,4,9,10,11,12\n";
+    const data = parse(text, { label: ["u", "v"], slopes: ["ua", "ub", "va", "vb"] });
+    expect([data.task, data.classes, data.shape, [...data.x]]).toEqual(["regression", 2, [2], [1, 2, 1, 2]]);
+    expect([...(data.slopes ?? [])]).toEqual([5, 6, 7, 8, 9, 10, 11, 12]);
+    expect(() => parse(text, { label: ["u"], slopes: ["ua", "ub", "va"] })).toThrow(
+      "f: slopes must be 4 columns, one for each of 4 features and 1 answers, got 3; say with label what is predicted",
+    );
+    const classes = { label: ["u"], slopes: ["ua", "ub"], ignore: ["v", "va", "vb"], task: "classification" } as const;
+    expect(() => parse(text, classes)).toThrow("slopes are of numbers to predict, and the task is a classification");
+    expect(() => parse(text.replace("12", "x"), { label: ["u", "v"], slopes: ["ua", "ub", "va", "vb"] })).toThrow(
+      ReadError,
+    );
+  });
+
   it("reads the same through a header, CRLF, a byte order mark, blank lines and spaces", () => {
     const others = [
       `a,b,label\n${plain}`,

@@ -118,6 +118,23 @@ describe("splitDataset()", () => {
   });
 });
 
+describe("slopes of a regression", () => {
+  const sloped = { ...regression, slopes: Float32Array.from({ length: regression.count * 2 }, (_, i) => i) };
+  const each = sloped.slopes.length / sloped.count;
+
+  it("go with their samples, and count in the hash", async () => {
+    expect(checkDataset(sloped)).toBe(sloped);
+    expect([...(subset(sloped, [2, 0]).slopes ?? [])]).toEqual([
+      ...sloped.slopes.subarray(2 * each, 3 * each),
+      ...sloped.slopes.subarray(0, each),
+    ]);
+    expect(take(sloped, 2)).toEqual(subset(sloped, [0, 1]));
+    expect(await hashDataset(sloped)).not.toBe(await hashDataset(regression));
+    const short = { ...sloped, slopes: sloped.slopes.subarray(1) };
+    expect(() => checkDataset(short)).toThrow(`slopes must hold ${sloped.slopes.length} numbers`);
+  });
+});
+
 describe("hashDataset()", () => {
   it("is the sha256 of x, labels and targets", async () => {
     const expected = createHash("sha256")

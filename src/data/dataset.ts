@@ -33,6 +33,8 @@ export interface Dataset extends Samples {
   readonly labels: Int32Array;
   /** Regression: `[count, classes]`; classification: empty. */
   readonly targets: Float32Array;
+  /** Regression, where they are known: the derivatives of every target by every input, `[count, classes, ...shape]`. */
+  readonly slopes?: Float32Array;
   /** Classification: the number of classes; regression: the width of a target. */
   readonly classes: number;
   /** The names of the classes, in their order. */
@@ -62,6 +64,11 @@ export function checkDataset(dataset: Dataset): Dataset {
     throw new ReadError(`${name}: labels must be 0..${classes - 1}, got ${labels[strange]} for sample ${strange}`);
   }
   checkNumbers(dataset, "targets", targets, classes);
+  if (dataset.slopes) {
+    const each = classes * sizeOf(dataset.shape);
+    checkLength(name, "slopes", dataset.slopes, regression ? count * each : 0);
+    checkNumbers(dataset, "slopes", dataset.slopes, each);
+  }
   if (classNames !== undefined && !regression) checkLength(name, "classNames", classNames, classes);
   return dataset;
 }
@@ -108,12 +115,13 @@ export function subset<D extends Dataset | Unlabelled>(data: D, indices: ArrayLi
     ...(ids && { ids: Array.from(indices, (i) => ids[i]) }),
   };
   if (data.task === "none") return own;
-  const { task, labels, targets, classes } = data as Dataset;
+  const { task, labels, targets, classes, slopes } = data as Dataset;
   const regression = task === "regression";
   return {
     ...own,
     labels: regression ? new Int32Array(0) : Int32Array.from(indices, (i) => labels[i]),
     targets: regression ? rowsOf(targets, indices, classes) : new Float32Array(0),
+    ...(slopes && { slopes: rowsOf(slopes, indices, classes * sizeOf(shape)) }),
   };
 }
 
@@ -125,11 +133,12 @@ export function take<D extends Dataset | Unlabelled>(data: D, n: number): D {
   }
   const own = { ...data, x: x.subarray(0, n * sizeOf(shape)), count: n, ...(ids && { ids: ids.slice(0, n) }) };
   if (data.task === "none") return own;
-  const { task, labels, targets, classes } = data as Dataset;
+  const { task, labels, targets, classes, slopes } = data as Dataset;
   return {
     ...own,
     labels: labels.subarray(0, n),
     targets: targets.subarray(0, task === "regression" ? n * classes : 0),
+    ...(slopes && { slopes: slopes.subarray(0, n * classes * sizeOf(shape)) }),
   };
 }
 
@@ -152,9 +161,10 @@ export function splitDataset<D extends Dataset | Unlabelled>(
   };
 }
 
-/** The sha256, in hexadecimal, of the bytes of x (float32), labels (int32) and targets (float32), little-endian, one after another. */
+/** The sha256, in hexadecimal, of the bytes of x (float32), labels (int32), targets (float32) and slopes (float32), if there are any, little-endian, one after another. */
 export async function hashDataset(dataset: Dataset): Promise<string> {
-  const parts = [dataset.x, dataset.labels, dataset.targets];
+  const { x, labels, targets, slopes } = dataset;
+  const parts = [x, labels, targets, ...(slopes ? [slopes] : [])];
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
   let at = 0;
   for (const part of parts) {

@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { ReadError, UsageError } from "../tensor/errors.ts";
 import { checkDataset } from "./dataset.ts";
-import { dataFolders, loadDataset } from "./files.ts";
+import { dataFolders, loadDataset, loadParts, loadSamples } from "./files.ts";
 
 const SHARED = "../shared/data";
 const missing = !existsSync(`${SHARED}/mnist`);
@@ -217,5 +217,25 @@ describe("loadDataset() by path", () => {
     await expect(loadDataset(join(folder, "empty"))).rejects.toThrow(
       "a folder must hold images (.png, .jpg), the four IDX files of MNIST",
     );
+  });
+});
+
+describe("points of a box", () => {
+  it("lie in it, are drawn by the seed and have no labels", async () => {
+    const { train, test } = await loadParts("box:-1:1,2:5", { seed: 3 });
+    expect([train.task, train.shape, train.count, test.count]).toEqual(["none", [2], 4096, 1024]);
+    expect(train.x.every((v, i) => (i % 2 === 0 ? Math.abs(v) <= 1 : v >= 2 && v <= 5))).toBe(true);
+    const mean = train.x.reduce((sum, v, i) => sum + (i % 2 === 1 ? v : 0), 0) / train.count;
+    expect(mean).toBeCloseTo(3.5, 1);
+    expect((await loadSamples("box:-1:1,2:5", { seed: 3 })).x).toEqual(test.x);
+    expect((await loadParts("box:-1:1,2:5", { seed: 4 })).train.x).not.toEqual(train.x);
+    await expect(loadDataset("box:-1:1")).rejects.toThrow(
+      "box:-1:1: training needs labels. No labels. Name them by labels",
+    );
+    for (const name of ["box:", "box:1", "box:1:0", "box:0:1,a:2", "box:0:1:2"]) {
+      await expect(loadParts(name)).rejects.toThrow(
+        `data: a box must be box:LO:HI,LO:HI,..., with LO <= HI for each input, got "${name}"`,
+      );
+    }
   });
 });

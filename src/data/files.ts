@@ -1,6 +1,7 @@
 /** @file Data sets by name or path, from memory or from disk; Node only. What is handed in to be tested on is tested on whole; what is handed in to be trained on is divided. */
 import { UsageError } from "../tensor/errors.ts";
 import { random } from "../tensor/random.ts";
+import { boxPoints, boxPrefix } from "./boxPoints.ts";
 import { type Dataset, type Split, splitDataset, type Unlabelled } from "./dataset.ts";
 import { digits } from "./digits.ts";
 import { kindOf } from "./files/disk.ts";
@@ -46,13 +47,21 @@ export const TEST_PART = 0.2;
  * Throws `UsageError` for what is not there, or has no labels, and `ReadError` for what is damaged.
  */
 export async function loadDataset(name: string, options: LoadOptions = {}): Promise<Split> {
-  const found = await load(name, options);
-  if (isSplit(found)) return undivided(name, found, options);
-  if (found.task === "none") {
-    const why = found.notes?.join(" ") ?? "No labels.";
+  const { train, test } = await loadParts(name, options);
+  if (train.task === "none" || test.task === "none") {
+    const why = train.notes?.find((note) => note.startsWith("No labels")) ?? "No labels.";
     throw new UsageError(`${name}: training needs labels. ${why} Name them by labels`);
   }
-  return divide(found, options);
+  return { train, test };
+}
+
+/** Both parts of samples, with labels or without. */
+export type Parts = Split | { readonly train: Unlabelled; readonly test: Unlabelled };
+
+/** The same of samples that may have no labels: a teacher gives them. `box:LO:HI,...` are points of a box. */
+export async function loadParts(name: string, options: LoadOptions = {}): Promise<Parts> {
+  const found = await load(name, options);
+  return isParts(found) ? undivided(name, found, options) : divide(found, options);
 }
 
 /**
@@ -61,15 +70,15 @@ export async function loadDataset(name: string, options: LoadOptions = {}): Prom
  */
 export async function loadSamples(name: string, options: LoadOptions = {}): Promise<Dataset | Unlabelled> {
   const found = await load(name, options);
-  if (isSplit(found)) return undivided(name, found, options).test;
+  if (isParts(found)) return undivided(name, found, options).test;
   return options.test === undefined ? found : divide(found, options).test;
 }
 
 // --- internal ---
 
-const isSplit = (found: Dataset | Unlabelled | Split): found is Split => "train" in found;
+const isParts = (found: Dataset | Unlabelled | Parts): found is Parts => "train" in found;
 
-async function load(name: string, options: LoadOptions): Promise<Dataset | Unlabelled | Split> {
+async function load(name: string, options: LoadOptions): Promise<Dataset | Unlabelled | Parts> {
   const { seed = 0, dataDir } = options;
   const known = DATASET_NAMES.find((own) => own === name);
   switch (known) {
@@ -86,6 +95,7 @@ async function load(name: string, options: LoadOptions): Promise<Dataset | Unlab
     case "cifar10":
       return fromFolders(known, dataDir);
     case undefined:
+      if (name.startsWith(boxPrefix)) return boxPoints(name, seed);
       if ((await kindOf(name)) !== "none") return fromPath(name, options);
       throw new UsageError(
         `data: must be one of ${DATASET_NAMES.join(", ")} or a path, got "${name}", which does not exist`,
@@ -95,14 +105,14 @@ async function load(name: string, options: LoadOptions): Promise<Dataset | Unlab
   }
 }
 
-function divide<D extends Dataset | Unlabelled>(all: D, { test = TEST_PART, seed = 0 }: LoadOptions) {
+function divide(all: Dataset | Unlabelled, { test = TEST_PART, seed = 0 }: LoadOptions): Parts {
   const parts = splitDataset(all, 1 - test, random(seed).fork("split"));
   const how = `${parts.test.count} of its ${all.count} samples are for tests, drawn by seed ${seed} (test=${test}).`;
   const notes = [...(all.notes ?? []), how];
-  return { train: { ...parts.train, notes }, test: { ...parts.test, notes } };
+  return { train: { ...parts.train, notes }, test: { ...parts.test, notes } } as Parts;
 }
 
-function undivided(name: string, split: Split, { test }: LoadOptions): Split {
-  if (test === undefined) return split;
+function undivided(name: string, parts: Parts, { test }: LoadOptions): Parts {
+  if (test === undefined) return parts;
   throw new UsageError(`${name}: says itself which samples are for tests; leave the split out`);
 }

@@ -12,6 +12,8 @@ export interface Reading {
   readonly labels?: string | undefined;
   /** The column of the label, or those of the numbers to predict, by name or place from 0; "none" for a table without. Default: the last one. */
   readonly label?: readonly string[] | "none" | undefined;
+  /** The columns of the derivatives of what is predicted by every feature, in the order of the features, output by output. */
+  readonly slopes?: readonly string[] | undefined;
   /** The column that names the samples. */
   readonly id?: string | undefined;
   /** Columns to leave out. */
@@ -32,6 +34,7 @@ export type ReadingOption =
   | "task"
   | "labels"
   | "label"
+  | "slopes"
   | "id"
   | "ignore"
   | "classes"
@@ -104,6 +107,16 @@ export const readingFields: readonly ReadingField[] = [
     parse: (word) => (word === "none" ? word : listOf(word)),
     print: (value) => (typeof value === "string" ? value : value.join(",")),
     fits: (v) => v === "none" || isList(v),
+  }),
+  field({
+    key: "slopes",
+    option: "slopes",
+    description: "Columns of the derivatives of what is predicted by every feature, by commas, output by output",
+    hint: "NAMES",
+    schema: listSchema,
+    parse: listOf,
+    print: (value) => value.join(","),
+    fits: isList,
   }),
   field({
     key: "id",

@@ -16,6 +16,8 @@ export interface Table {
 export interface TableOptions extends AnswerOptions {
   /** The column of the label, or the columns to predict; "none" for a table without. Default: the last one. */
   readonly label?: readonly string[] | "none" | undefined;
+  /** The columns of the derivatives of the answers by every feature, in their order, answer by answer: a regression then. Default: none. */
+  readonly slopes?: readonly string[] | undefined;
   /** The column that names the samples. Default: one whose name says so, or the only one of text. */
   readonly id?: string | undefined;
   /** Columns to leave out. */
@@ -29,7 +31,8 @@ export function datasetFromTable(who: string, table: Table, options: TableOption
   const place = (option: string, word: string) => placeOf(who, table, option, word);
   const unlabelled = options.label === "none";
   const ignored = (options.ignore ?? []).map((word) => place("ignore", word));
-  const left = Array.from({ length: width }, (_, i) => i).filter((i) => !ignored.includes(i));
+  const rates = (options.slopes ?? []).map((word) => place("slopes", word));
+  const left = Array.from({ length: width }, (_, i) => i).filter((i) => !ignored.includes(i) && !rates.includes(i));
   const answers =
     options.label === undefined || options.label === "none"
       ? left.slice(unlabelled ? left.length : -1)
@@ -41,12 +44,13 @@ export function datasetFromTable(who: string, table: Table, options: TableOption
     const what = unlabelled ? "features" : "features and a label";
     throw new ReadError(`${who}: ${at(0)} must have ${what}, got ${width} column${width === 1 ? "" : "s"}`);
   }
-  const x = new Float32Array(rows.length * features.length);
-  rows.forEach((row, r) => {
-    features.forEach((column, k) => {
-      x[r * features.length + k] = numberIn(who, table, r, column, row[column]);
+  const numbers = (columns: readonly number[]) =>
+    Float32Array.from({ length: rows.length * columns.length }, (_, i) => {
+      const [r, column] = [Math.floor(i / columns.length), columns[i % columns.length]];
+      return numberIn(who, table, r, column, rows[r][column]);
     });
-  });
+  if (rates.length > 0) checkSlopes(who, rates.length, answers.length, features.length);
+  const x = numbers(features);
   const notes = id !== undefined && options.id === undefined ? [`Samples are named by ${nameOf(table, id)}.`] : [];
   const base = {
     name: who,
@@ -65,8 +69,11 @@ export function datasetFromTable(who: string, table: Table, options: TableOption
       : "float";
   // An empty cell or a "nan" among numbers is damage, not a class.
   if (stored === "text") refuseHoles(who, table, answers);
-  const found = answersOf(who, { values: cells, width: answers.length, stored, at }, options);
-  return checkDataset({ ...base, ...found });
+  if (rates.length > 0 && options.task === "classification")
+    throw new UsageError(`${who}: slopes are of numbers to predict, and the task is a classification; leave one out`);
+  const task = rates.length > 0 ? { task: "regression" as const } : {};
+  const found = answersOf(who, { values: cells, width: answers.length, stored, at }, { ...options, ...task });
+  return checkDataset({ ...base, ...found, ...(rates.length > 0 && { slopes: numbers(rates) }) });
 }
 
 // --- internal ---
@@ -101,6 +108,12 @@ function numberIn(who: string, table: Table, row: number, column: number, cell: 
   const isText = typeof cell === "string" && !isHole(cell);
   const remedy = isText ? ` in ${nameOf(table, column)}; where it is no feature, say so by id, label or ignore` : "";
   throw new ReadError(`${who}: ${table.at(row)} must hold finite numbers, got ${got}${remedy}`);
+}
+
+function checkSlopes(who: string, columns: number, answers: number, features: number): void {
+  if (columns === answers * features) return;
+  const want = `${answers * features} columns, one for each of ${features} features and ${answers} answers`;
+  throw new UsageError(`${who}: slopes must be ${want}, got ${columns}; say with label what is predicted`);
 }
 
 /** What stands for no value. */

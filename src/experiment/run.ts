@@ -25,7 +25,15 @@ import { fitted } from "./fit.ts";
 import { type Measured, measure, type Stage } from "./measure.ts";
 import type { Machine, ModelRecord, RunRecord } from "./record.ts";
 import { type SampleRecord, sampleRecord } from "./samples.ts";
-import { buildLoss, buildOptimizer, buildRunModel, buildSchedule, fileModel, type RunSpec } from "./spec.ts";
+import {
+  buildLoss,
+  buildOptimizer,
+  buildRunModel,
+  buildSchedule,
+  buildTeacher,
+  fileModel,
+  type RunSpec,
+} from "./spec.ts";
 import { tool } from "./tool.ts";
 
 const exportOpset = 17;
@@ -46,6 +54,8 @@ export interface RunOptions {
   readonly data: Split;
   /** The file of a model that is there. */
   readonly source?: ModelSource;
+  /** The file of the teacher. */
+  readonly teacher?: ModelSource;
   /** Go on from here; `epochs` are the metrics of the epochs that are done. */
   readonly resume?: { readonly checkpoint: Checkpoint; readonly epochs: readonly EpochMetrics[] };
   /** Of an earlier begin of this run; it counts where the model is the same. */
@@ -62,10 +72,10 @@ export interface RunOptions {
 /** Carry out one run. Equal specs, data and engine give equal networks. */
 export async function* run(
   spec: RunSpec,
-  { engine, data: whole, source, resume, start, measured: before, signal, machine, onMeasure }: RunOptions,
+  { engine, data: whole, source, teacher, resume, start, measured: before, signal, machine, onMeasure }: RunOptions,
 ): AsyncGenerator<RunEvent> {
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
-  const training = trainingOf(spec, engine, whole, source);
+  const training = trainingOf(spec, engine, whole, source, teacher);
   const { data, method } = training;
   let trained: Extract<TrainEvent, { kind: "end" }> | undefined;
   let parameters = 0;
@@ -149,14 +159,14 @@ export async function* run(
   yield { kind: "done", record, model, certification, samples };
 }
 
-/** The training that a spec asks for: what `run` hands to `train`, and with a checkpoint of it to `networkAt`. `data` as `run` takes it, and `source` where the model is a file. */
-export function trainingOf(spec: RunSpec, engine: Engine, data: Split, source?: ModelSource) {
+/** The training that a spec asks for: what `run` hands to `train`, and with a checkpoint of it to `networkAt`. `data` as `run` takes it, `source` where the model is a file, and `teacher` where there is one. */
+export function trainingOf(spec: RunSpec, engine: Engine, data: Split, source?: ModelSource, teacher?: ModelSource) {
   const part = fitted(spec, data, source);
   return {
     engine,
     data: part,
     model: buildRunModel(spec, part, source),
-    method: buildMethod(spec.method),
+    method: buildMethod(spec.method, buildTeacher(spec, part.train, teacher)),
     optimizer: buildOptimizer(spec),
     schedule: buildSchedule(spec),
     loss: buildLoss(spec),

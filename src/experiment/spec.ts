@@ -11,10 +11,12 @@ import type { ModelSource } from "../onnx/file.ts";
 import { SpecError, UsageError } from "../tensor/errors.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "../train/loss.ts";
-import { buildMethod, type MethodName, type MethodSpec, methodNames } from "../train/methods.ts";
+import { buildMethod, type MethodName, type MethodSpec, methodNames, takesTeacher } from "../train/methods.ts";
 import { adam, type Optimizer, sgd } from "../train/optimizer.ts";
 import { type Retrofit, retrofit } from "../train/retrofit.ts";
 import { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "../train/schedule.ts";
+import type { Target } from "../train/sobolev.ts";
+import { teacherOf } from "../train/teacher.ts";
 
 export const optimizerNames = ["adam", "sgd", "nesterov"] as const;
 export const scheduleNames = ["constant", "cosine", "step", "piecewise"] as const;
@@ -30,6 +32,8 @@ export interface RunSpec {
   readonly samples?: { readonly train?: number; readonly test?: number };
   readonly model: ModelSpec | FileModel;
   readonly method: MethodSpec;
+  /** The network that a method learns from: its file where it was when the run began, and the sha256 of its bytes. */
+  readonly teacher?: { readonly file: string; readonly sha256: string };
   readonly epochs: number;
   readonly batch: number;
   readonly seed: number;
@@ -98,6 +102,7 @@ export const comparedMethods = [
 const methodDefaults: { readonly [name in MethodName]?: Partial<RunSpec> } = {
   clip: { method: { name: "clip", goal: 0.95, weight: 0.05, increment: 0.02, pairs: 32, worst: 32 } },
   lmt: { method: { name: "lmt", c: 0.5, ramp: 4 } },
+  sobolev: { method: { name: "sobolev", match: "log-probabilities" } },
   lbdn: { method: { name: "lbdn", gamma: 2 }, loss: "multi-margin", schedule: "piecewise", rate: 1e-2 },
 };
 
@@ -105,7 +110,7 @@ const methodDefaults: { readonly [name in MethodName]?: Partial<RunSpec> } = {
 export function defaultsFor(name: MethodName, task: Task = "classification"): RunSpec {
   const spec: RunSpec = { ...defaultSpec, method: { name }, ...methodDefaults[name] };
   if (task === "classification") return spec;
-  const { goal: _, ...settings } = spec.method;
+  const { goal: _, match: __, ...settings } = spec.method;
   return { ...spec, loss: "squared-error", method: { ...settings, name } };
 }
 
@@ -116,7 +121,15 @@ export function methodSpec(optimizer: RunSpec["optimizer"], method: MethodSpec):
 }
 
 /** What a run may leave out without a default of its own. */
-const optionalKeys: readonly string[] = ["reading", "preprocessing", "samples", "offset", "temperature", "seconds"];
+const optionalKeys: readonly string[] = [
+  "reading",
+  "preprocessing",
+  "samples",
+  "teacher",
+  "offset",
+  "temperature",
+  "seconds",
+];
 
 /** Check a value that came from outside (a checkpoint, a file); throws SpecError with the JSON path. */
 export function checkSpec(value: unknown, at = "$"): RunSpec {
@@ -131,6 +144,10 @@ export function checkSpec(value: unknown, at = "$"): RunSpec {
   }
   oneOf(`${at}.method.name`, method.name, methodNames);
   checkMethod(`${at}.method`, method as MethodSpec);
+  if (spec.teacher !== undefined) {
+    if (!takesTeacher(method.name as MethodName)) fail(`${at}.teacher`, "left out but with sobolev", spec.teacher);
+    checkFile(`${at}.teacher`, record(`${at}.teacher`, spec.teacher), []);
+  }
   oneOf(`${at}.optimizer`, spec.optimizer, optimizerNames);
   oneOf(`${at}.schedule`, spec.schedule, scheduleNames);
   oneOf(`${at}.loss`, spec.loss, lossNames);
@@ -206,6 +223,17 @@ export function fileModel(
   });
 }
 
+/** The function that the teacher of a run is; undefined where it has none. Throws UsageError where its file is not there. */
+export function buildTeacher(
+  { teacher }: Pick<RunSpec, "teacher">,
+  { shape, task }: Pick<Dataset, "shape" | "task">,
+  source?: ModelSource,
+): Target | undefined {
+  if (teacher === undefined) return undefined;
+  if (!source) throw new UsageError(`teacher: ${teacher.file} is a file; lipschitz train --teacher learns from it`);
+  return teacherOf(source, { sample: shape, task });
+}
+
 export function buildOptimizer(spec: RunSpec): Optimizer {
   switch (spec.optimizer) {
     case "adam":
@@ -258,10 +286,7 @@ function record(path: string, value: unknown): Record<string, unknown> {
 
 /** A network that is there. What is not said of it here, its file says. */
 function checkFileModel(path: string, model: Record<string, unknown>, spec: Record<string, unknown>): void {
-  onlyKnown(path, model, ["kind", "file", "sha256", "freeze", "shapes", "layout"]);
-  if (typeof model.file !== "string") fail(`${path}.file`, "a string", model.file);
-  if (!(typeof model.sha256 === "string" && /^[0-9a-f]{64}$/.test(model.sha256)))
-    fail(`${path}.sha256`, "64 hexadecimal digits", model.sha256);
+  checkFile(path, model, ["kind", "freeze", "shapes", "layout"]);
   const { freeze, shapes, layout } = model;
   if (freeze !== undefined && !(Array.isArray(freeze) && freeze.every((f) => typeof f === "string" && f !== "")))
     fail(`${path}.freeze`, "a list of names", freeze);
@@ -274,6 +299,14 @@ function checkFileModel(path: string, model: Record<string, unknown>, spec: Reco
   }
   if (layout !== undefined) oneOf(`${path}.layout`, layout, ["nchw", "nhwc"]);
   if (spec.preprocessing === "normalize") fail("$.preprocessing", "numbers for a network that is there", "normalize");
+}
+
+/** A file and the hash of its bytes. */
+function checkFile(path: string, value: Record<string, unknown>, more: readonly string[]): void {
+  onlyKnown(path, value, ["file", "sha256", ...more]);
+  if (typeof value.file !== "string") fail(`${path}.file`, "a string", value.file);
+  if (!(typeof value.sha256 === "string" && /^[0-9a-f]{64}$/.test(value.sha256)))
+    fail(`${path}.sha256`, "64 hexadecimal digits", value.sha256);
 }
 
 /** The settings of a method, by its own rules. */

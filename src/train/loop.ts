@@ -102,7 +102,8 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
   checkResume(resumed, initial, epochs, stepsPerEpoch);
   const sample = trainData.shape;
   const target = trainData.classes;
-  const graph = stepGraph({ model, method, optimizer, loss, initial, batch, sample, target, classification });
+  const slopes = trainData.slopes !== undefined;
+  const graph = stepGraph({ model, method, optimizer, loss, initial, batch, sample, target, classification, slopes });
   const changing = Object.keys(within("next", graph.outputs));
   const noises = Object.entries(graph.noise);
   const parameters = Object.values(within("params", initial)).reduce((n, p) => n + p.data.length, 0);
@@ -124,12 +125,13 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
       for (const indices of trainingBatches(trainData, batch, root.fork(`shuffle ${epoch}`))) {
         signal?.throwIfAborted();
         const started = performance.now();
-        const { x, y } = gatherBatch(trainData, indices);
+        const { x, y, slopes } = gatherBatch(trainData, indices);
         const at = epoch + done / stepsPerEpoch;
         const rate = schedule.rate(at, epochs);
         step++;
         done++;
         const all: Record<string, Tensor> = { x, y, rate: scalar(rate), step: scalar(step), epoch: scalar(at) };
+        if (slopes) all.slopes = slopes;
         for (const [name, shape] of noises) all[name] = uniformTensor(root.fork(`${name} ${step}`), shape);
         const feeds: Record<string, Tensor> = {};
         for (const name of fedState) feeds[name] = state[name];

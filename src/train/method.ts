@@ -14,6 +14,8 @@ export interface Step {
   /** [batch, ...sample] and [batch, classes or outputs]. */
   readonly x: Node;
   readonly y: Node;
+  /** Derivatives of the targets by the inputs, where the data have them: [batch, outputs, ...sample]. */
+  readonly slopes?: Node;
   /** The model in training mode on a batch; with batch-norm, state is updated by the first call. */
   forward(x: Node): Node;
   /**

@@ -10,6 +10,7 @@ import { pairStarts } from "./pairSet.ts";
 import { cure, gradReg, softplusDecay } from "./penalty.ts";
 import { plain, weightDecay } from "./plain.ts";
 import { numberSetting, type Setting, wordSetting } from "./setting.ts";
+import { matchKinds, sobolev, type Target } from "./sobolev.ts";
 import { weightPenalty } from "./weightPenalty.ts";
 
 type Rules = Readonly<Record<string, Setting>>;
@@ -19,7 +20,7 @@ type Values<R extends Rules> = { readonly [K in keyof R]?: R[K] extends Setting<
 interface Entry {
   /** What may be set, by name. */
   readonly settings: Rules;
-  build(values: Readonly<Record<string, number | string>>): Method;
+  build(values: Readonly<Record<string, number | string>>, target?: Target): Method;
 }
 
 /** Settings of a penalty whose weight follows the discrepancy rule. */
@@ -82,6 +83,23 @@ const table = {
     },
     cure,
   ),
+  sobolev: entry(
+    {
+      order: numberSetting("The highest derivative that is matched", 1, { min: 0, max: 2, whole: true }),
+      derivativeWeight: numberSetting("Weight of every derivative's term", 1, { min: 0 }),
+      directions: numberSetting("Random directions of a sample in a step; 0 for all of every derivative", 0, {
+        min: 0,
+        whole: true,
+      }),
+      match: wordSetting("what is compared", "outputs", matchKinds),
+    },
+    ({ derivativeWeight, ...values }, target) =>
+      sobolev({
+        ...values,
+        ...(derivativeWeight !== undefined && { weight: derivativeWeight }),
+        ...(target && { target }),
+      }),
+  ),
   "softplus-decay": entry(
     {
       beta: numberSetting("Of the softplus that stands for every activation", 10, { above: 1e-3 }),
@@ -126,19 +144,23 @@ export interface MethodSpec {
 /** The settings of a method, by name. */
 export const settingsOf = (name: MethodName): Rules => table[name].settings;
 
-/** Build the method of a spec. Throws UsageError on an unknown name or setting, or a value against its rule. */
-export function buildMethod({ name, ...values }: MethodSpec): Method {
+/** Does a method learn from a teacher? */
+export const takesTeacher = (name: MethodName): boolean => name === "sobolev";
+
+/** Build the method of a spec, with the function that a teacher is. Throws UsageError on an unknown name or setting, a value against its rule, or a teacher that it does not take. */
+export function buildMethod({ name, ...values }: MethodSpec, target?: Target): Method {
   const found: Entry | undefined = Object.hasOwn(table, name) ? table[name] : undefined;
   if (!found) throw new UsageError(`method: unknown name "${name}"; known: ${methodNames.join(", ")}`);
-  return found.build(values);
+  if (target && !takesTeacher(name)) throw new UsageError(`method: ${name} takes no teacher; sobolev does`);
+  return found.build(values, target);
 }
 
 // --- internal ---
 
-function entry<R extends Rules>(settings: R, build: (values: Values<R>) => Method): Entry {
+function entry<R extends Rules>(settings: R, build: (values: Values<R>, target?: Target) => Method): Entry {
   return {
     settings,
-    build(values) {
+    build(values, target) {
       for (const [name, value] of Object.entries(values)) {
         const rule = Object.hasOwn(settings, name) ? settings[name] : undefined;
         if (!rule) {
@@ -147,7 +169,7 @@ function entry<R extends Rules>(settings: R, build: (values: Values<R>) => Metho
         }
         rule.check(name, value);
       }
-      return build(values as Values<R>);
+      return build(values as Values<R>, target);
     },
   };
 }

@@ -34,9 +34,11 @@ export interface StepOptions {
   readonly sample: Shape;
   readonly target: number;
   readonly classification: boolean;
+  /** Do the data have derivatives of their targets? Default: no. */
+  readonly slopes?: boolean;
 }
 
-/** Build the graph of a step. Inputs: "x", "y", "rate", "step", "epoch", every name of the state, and the noise. */
+/** Build the graph of a step. Inputs: "x", "y", "slopes", "rate", "step", "epoch", every name of the state, and the noise. */
 export function stepGraph(options: StepOptions): StepGraph {
   const { model, method, optimizer, initial, batch, sample, target } = options;
   const nodes = mapNamed(initial, (t, name) => input(name, t.shape, t.dtype));
@@ -50,6 +52,7 @@ export function stepGraph(options: StepOptions): StepGraph {
   const objective = (method.objective ?? dataTerm)({
     x,
     y,
+    ...(options.slopes && { slopes: input("slopes", [batch, target, ...sample]) }),
     forward: (batchOf) => model.forward(batchOf, weights, run),
     evaluated: (batchOf) =>
       model.forward(batchOf, model.weights({ ...params, ...state, ...Object.fromEntries(used) }, "eval"), evalRun),

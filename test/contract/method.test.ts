@@ -7,8 +7,9 @@ import { dense } from "../../src/layers/dense.ts";
 import { dropout } from "../../src/layers/dropout.ts";
 import { sequential } from "../../src/layers/sequential.ts";
 import { mlp } from "../../src/models/mlp.ts";
+import { mul } from "../../src/ops/arith.ts";
 import { type TrainEvent, type TrainOptions, train } from "../../src/train/loop.ts";
-import { buildMethod, methodNames } from "../../src/train/methods.ts";
+import { buildMethod, methodNames, takesTeacher } from "../../src/train/methods.ts";
 import { sgd } from "../../src/train/optimizer.ts";
 import { constantRate } from "../../src/train/schedule.ts";
 
@@ -24,7 +25,8 @@ async function eventsOf(options: Omit<TrainOptions, "engine" | "data">) {
 }
 
 describe.each(methodNames)("method contract: %s", (name) => {
-  const method = buildMethod({ name });
+  const built = () => buildMethod({ name }, takesTeacher(name) ? (x) => mul(x, 2) : undefined);
+  const method = built();
 
   it("goes by its name", () => {
     expect(method.name).toBe(name);
@@ -48,7 +50,7 @@ describe.each(methodNames)("method contract: %s", (name) => {
     const model = method.family ? mlp([2, 8, 8, 2]) : sequential([dense(8), batchNorm(), dropout(0.2), dense(2)]);
     const options = { model, method, epochs: 3, batch: 40, seed: 2 };
     const whole = await eventsOf(options);
-    const rest = await eventsOf({ ...options, method: buildMethod({ name }), resume: whole.epochs[0].checkpoint });
+    const rest = await eventsOf({ ...options, method: built(), resume: whole.epochs[0].checkpoint });
     expect(rest.end).toMatchObject({ variables: whole.end.variables });
     expect(rest.losses).toEqual(whole.losses.slice(4));
     expect(rest.epochs[1].checkpoint).toEqual(whole.epochs[2].checkpoint);

@@ -1,5 +1,6 @@
 /** @file The models of every method, of every family of layers and with every activation have certificates that the checker accepts. */
 import { describe, expect, it } from "vitest";
+import type { Node } from "../../src/graph/graph.ts";
 import { activationNames } from "../../src/layers/activation.ts";
 import { batchNorm } from "../../src/layers/batchNorm.ts";
 import { centeredSoftplus } from "../../src/layers/centeredSoftplus.ts";
@@ -12,9 +13,10 @@ import { convnet } from "../../src/models/convnet.ts";
 import { mlp } from "../../src/models/mlp.ts";
 import { resnet } from "../../src/models/resnet.ts";
 import { writeNetwork } from "../../src/onnx/network.ts";
+import { reshape, sliceAxis } from "../../src/ops/movement.ts";
 import { layerKinds, lbdn } from "../../src/train/lbdn.ts";
 import { train } from "../../src/train/loop.ts";
-import { buildMethod, methodNames } from "../../src/train/methods.ts";
+import { buildMethod, methodNames, takesTeacher } from "../../src/train/methods.ts";
 import { verify } from "../../src/verify/verify.ts";
 import { bytesOf, certificateOf, engine, points } from "../certificates.ts";
 
@@ -38,6 +40,8 @@ async function checked(bytes: Uint8Array) {
   return certificate;
 }
 
+const teacher = (x: Node) => sliceAxis(reshape(x, [x.shape[0], 36]), 1, 0, 3);
+
 describe.each(methodNames)("a certificate of a model trained by %s", (name) => {
   it("is accepted", async () => {
     const split = { train: data, test: data };
@@ -46,7 +50,7 @@ describe.each(methodNames)("a certificate of a model trained by %s", (name) => {
       engine,
       data: split,
       model: plain(),
-      method: buildMethod({ name }),
+      method: buildMethod({ name }, takesTeacher(name) ? teacher : undefined),
       epochs: 1,
       batch: 6,
     })) {

@@ -29,7 +29,7 @@ import { optionOf, settingLine } from "../../train/setting.ts";
 import { kept, sound } from "../alarm.ts";
 import { loadCheckpoint, type Saved } from "../checkpoint.ts";
 import { command } from "../command.ts";
-import { dataOptions, partsOf, readingOf, readingOptions } from "../data.ts";
+import { dataOptions, readingOf, readingOptions } from "../data.ts";
 import { CliError } from "../errors.ts";
 import { checkGiven, fromOptions, type Given, openFrom } from "../from.ts";
 import {
@@ -46,6 +46,7 @@ import {
 import { openFolder, writeWhole } from "../output.ts";
 import { project } from "../project.ts";
 import { runAndSave } from "../runAndSave.ts";
+import { answeredParts, openTeacher, teacherOptions } from "../teacher.ts";
 
 /** What a method's own options are on the command line. */
 const optionsOf = (method: MethodName): ArgsDef =>
@@ -73,6 +74,7 @@ const common = {
     description: "Bring every channel, or every feature, of the training part to mean 0 and deviation 1",
   },
   ...fromOptions,
+  ...teacherOptions,
   model: { type: "string", description: `${modelKinds.join(" | ")}. Default: mlp`, valueHint: "KIND" },
   widths: {
     type: "string",
@@ -135,13 +137,14 @@ export const train = command({
     if (args.project !== undefined) return await project(args, { progress, signal, result });
     const resume = args.resume === undefined ? undefined : await loadCheckpoint(args.resume);
     const given = await openFrom(args, resume?.spec.model);
-    const words = { ...args, reading: await readingOf(args), given };
+    const teacher = await openTeacher(args.teacher, args.method, resume?.spec);
+    const words = { ...args, reading: await readingOf(args), given, teacher: teacher?.spec };
     const asked = resume ? resumedSpec(resume, args) : specOf(words);
     const folder = args.out ?? args.resume;
     if (folder === undefined) throw new CliError("train: missing --out DIR, where the model shall go");
-    const data = await partsOf(asked, args["data-dir"]);
-    const spec = resume ? asked : specOf(words, data.train.task);
     const engine = nodeEngine();
+    const data = await answeredParts(asked, args["data-dir"], engine, teacher);
+    const spec = resume ? asked : specOf(words, data.train.task);
     const { train: sample } = fitted(spec, data, given?.source);
     if (given)
       await checkGiven(fileModel(spec, sample, given.source), given.source, { engine, seed: spec.seed, signal });
@@ -150,6 +153,7 @@ export const train = command({
       engine,
       data,
       ...(given && { source: given.source }),
+      ...(teacher && { teacher: teacher.source }),
       folder,
       progress,
       signal,
@@ -178,7 +182,11 @@ export const train = command({
 type Words = Readonly<Record<string, unknown>>;
 
 function specOf(
-  args: Words & { readonly reading: Reading; readonly given: Given | undefined },
+  args: Words & {
+    readonly reading: Reading;
+    readonly given: Given | undefined;
+    readonly teacher: RunSpec["teacher"];
+  },
   task: Task = "classification",
 ): RunSpec {
   const word = (name: string): string | undefined => (args[name] === undefined ? undefined : String(args[name]));
@@ -214,6 +222,7 @@ function specOf(
       activation: read("activation", oneOf(activationNames), "relu" as const),
     },
     method: methodSpec(optimizer, { ...defaults.method, name, ...givenSettings(name, word) }),
+    ...(args.teacher && { teacher: args.teacher }),
     epochs: read<number>("epochs", (o, w) => parseWhole(o, w, 1), defaults.epochs),
     batch: read<number>("batch", (o, w) => parseWhole(o, w, 1), defaults.batch),
     seed: read<number>("seed", (o, w) => parseWhole(o, w), defaults.seed),
