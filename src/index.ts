@@ -29,6 +29,7 @@ export { retype } from "./ops/retype.ts";
 
 export { type ModelSource, modelAt, readOnnx, writeOnnx } from "./onnx/file.ts";
 export { writeNetwork } from "./onnx/network.ts";
+export { type NeuralnetOptions, readNeuralnet } from "./onnx/neuralnet.ts";
 export { modelHash, parseOnnx, type ReadOptions } from "./onnx/read.ts";
 export { type WriteOptions, writeModel } from "./onnx/write.ts";
 
@@ -168,7 +169,8 @@ export {
 } from "./train/loop.ts";
 export { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "./train/loss.ts";
 export type { Beginning, EpochSummary, Method, Objective, Step } from "./train/method.ts";
-export { adam, type Optimizer, sgd } from "./train/optimizer.ts";
+export { type GaussNewtonOptions, gaussNewton } from "./train/gaussNewton.ts";
+export { adam, type Optimizer, sgd, type Update } from "./train/optimizer.ts";
 export {
   type CureOptions,
   cure,
@@ -182,6 +184,7 @@ export { targetOf, teacherOf } from "./train/teacher.ts";
 export { type WeightPenaltyOptions, weightPenalty } from "./train/weightPenalty.ts";
 export { type Projected, type ProjectOptions, projected } from "./train/project.ts";
 export { originKey, type Retrofit, type RetrofitOptions, retrofit } from "./train/retrofit.ts";
+export { type RpropOptions, rprop } from "./train/rprop.ts";
 export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "./train/schedule.ts";
 
 export { type BandOptions, type Bands, errorBands } from "./certify/bands.ts";

@@ -120,10 +120,10 @@ function scaled(name: string): Target {
   return (x) => div(sub(raw(x), mean), deviation);
 }
 
-const pointsOf = (count: number, size: number, seed: number) => ({
+const pointsOf = (count: number, size: number, seed: number, half = 1) => ({
   name: "points",
   task: "none" as const,
-  x: uniformTensor(random(seed), [count, size], -1, 1).data as Float32Array,
+  x: uniformTensor(random(seed), [count, size], -half, half).data as Float32Array,
   shape: [size],
   count,
 });
@@ -187,20 +187,22 @@ const equal = (name: string, samples: number): string => {
 };
 
 const teachers = [
-  { name: "policy.onnx (3-8-8-2, tanh)", url: new URL("../../examples/policy.onnx", import.meta.url), seconds: 60 },
+  { name: "policy.onnx (3-8-8-2, tanh)", url: new URL("../../examples/policy.onnx", import.meta.url), seconds: 100 },
   {
     name: "reach_vdp.onnx (3-32-32-3, ReLU)",
     url: new URL("../../../shared/data/onnx/control/reach_vdp.onnx", import.meta.url),
     seconds: 20,
   },
 ];
+/** Half a side of the box of states. */
+const side = 0.5;
 const distilled = [];
 for (const { name, url, seconds } of teachers) {
   const teacher = await readOnnx(url);
   const target = targetOf(teacher);
   const [train, test] = [
-    await taught(pointsOf(200, 3, 1), target, engine),
-    await taught(pointsOf(1000, 3, 2), target, engine),
+    await taught(pointsOf(200, 3, 1, side), target, engine),
+    await taught(pointsOf(1000, 3, 2, side), target, engine),
   ];
   const bounded: Method = {
     ...sobolev({ target }),
@@ -226,8 +228,8 @@ for (const { name, url, seconds } of teachers) {
     });
     const found = await difference(network, teacher, {
       engine,
-      domain: { kind: "box", low: [-1, -1, -1], high: [1, 1, 1] },
-      gap: 0.1,
+      domain: { kind: "box", low: [-side, -side, -side], high: [side, side, side] },
+      gap: 0.2,
       seconds,
     });
     const row = {
@@ -284,7 +286,7 @@ await writeStudy("sobolev", { seeds, steps, fits, distilled }, [
   "",
   "## A controller, distilled",
   "",
-  "200 states of [-1, 1]^3, a student 3-12-12-k (tanh), 3,000 steps. Error: at 1,000 other states, root of the mean squared length. The other columns hold for every state of the box and are proved by",
+  "200 states of [-0.5, 0.5]^3, a student 3-12-12-k (tanh), 3,000 steps. Error: at 1,000 other states, root of the mean squared length. The other columns hold for every state of the box and are proved by",
   "branch and bound on the graph student - teacher (found to proved): the largest difference of an action, the largest of a partial slope, and the Lipschitz constant of the difference in l2.",
   "",
   table(

@@ -2,7 +2,7 @@
 import { SpecError } from "../tensor/errors.ts";
 import { methodNames } from "../train/methods.ts";
 import type { RunRecord } from "./record.ts";
-import { checkSpec, defaultsFor, methodSpec, type RunSpec } from "./spec.ts";
+import { checkSpec, defaultsFor, methodSpec, optimizerDefaults, optimizerNames, type RunSpec } from "./spec.ts";
 
 export interface Contestant {
   /** Of the row and the folder; unlike any other. */
@@ -153,7 +153,8 @@ function complete(path: string, value: Readonly<Record<string, unknown>>): RunSp
   const { name } = object(`${path}.method`, value.method);
   const known = methodNames.find((method) => method === name);
   if (known === undefined) fail(`${path}.method.name`, `one of ${methodNames.join(", ")}`, name);
-  const defaults = defaultsFor(known);
+  const optimizer = optimizerNames.find((own) => own === value.optimizer);
+  const defaults = { ...defaultsFor(known), ...(optimizer && optimizerDefaults[optimizer]) };
   const merged = { ...defaults, ...value };
   const method = methodSpec(merged.optimizer as RunSpec["optimizer"], { ...(merged.method as RunSpec["method"]) });
   return checkSpec({ ...merged, method }, path);

@@ -4,7 +4,7 @@ import { activationNames } from "../layers/activation.ts";
 import { modelKinds } from "../models/spec.ts";
 import { methodNames, settingsOf } from "../train/methods.ts";
 import { measures, radiusMeasure } from "./comparison.ts";
-import { lossNames, optimizerNames, scheduleNames } from "./spec.ts";
+import { gaussNewtonSettings, lossNames, optimizerNames, scheduleNames } from "./spec.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -99,6 +99,7 @@ const runProperties = {
     description: "With the loss offset-cross-entropy: the margin between logits that it asks for",
   },
   temperature: { type: "number", exclusiveMinimum: 0, description: "With the loss offset-cross-entropy" },
+  ...Object.fromEntries(Object.entries(gaussNewtonSettings).map(([key, { schema }]) => [key, schema])),
   norm: { enum: [1, 2, "inf"] },
   radii: { type: "array", items: { type: "number", minimum: 0 } },
   seconds: { type: "number", exclusiveMinimum: 0, description: "Time for each bound. Default: until it is done" },

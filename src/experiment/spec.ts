@@ -10,15 +10,18 @@ import { buildModel, type ModelSpec, modelKinds } from "../models/spec.ts";
 import type { ModelSource } from "../onnx/file.ts";
 import { SpecError, UsageError } from "../tensor/errors.ts";
 import type { Shape } from "../tensor/shape.ts";
+import { gaussNewton } from "../train/gaussNewton.ts";
 import { crossEntropy, type Loss, multiMargin, offsetCrossEntropy, squaredError } from "../train/loss.ts";
 import { buildMethod, type MethodName, type MethodSpec, methodNames, takesTeacher } from "../train/methods.ts";
 import { adam, type Optimizer, sgd } from "../train/optimizer.ts";
 import { type Retrofit, retrofit } from "../train/retrofit.ts";
+import { rprop } from "../train/rprop.ts";
 import { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "../train/schedule.ts";
+import { numberSetting, type Setting } from "../train/setting.ts";
 import type { Target } from "../train/sobolev.ts";
 import { teacherOf } from "../train/teacher.ts";
 
-export const optimizerNames = ["adam", "sgd", "nesterov"] as const;
+export const optimizerNames = ["adam", "sgd", "nesterov", "gauss-newton", "rprop"] as const;
 export const scheduleNames = ["constant", "cosine", "step", "piecewise"] as const;
 export const lossNames = ["cross-entropy", "multi-margin", "offset-cross-entropy", "squared-error"] as const;
 
@@ -45,6 +48,11 @@ export interface RunSpec {
   /** Of "offset-cross-entropy": the margin between logits that it asks for, and its temperature. Default: `offsetCrossEntropy`'s own. */
   readonly offset?: number;
   readonly temperature?: number;
+  /** Of "gauss-newton". Default: `gaussNewton`'s own. */
+  readonly iterations?: number;
+  readonly damping?: number;
+  readonly tikhonov?: number;
+  readonly noise?: number;
   /** Norm of inputs and outputs for constants and radii. */
   readonly norm: Norm;
   readonly radii: readonly number[];
@@ -88,6 +96,26 @@ export const defaultSpec = {
 /** The defaults where a network that is there is trained on: little, and slowly, so that it stays what it is. */
 export const retrofitDefaults = { epochs: 5, rate: 5e-4 } as const satisfies Partial<RunSpec>;
 
+/** What goes with an optimiser by default: those of full batches move by themselves. */
+export const optimizerDefaults: { readonly [name in RunSpec["optimizer"]]?: Pick<RunSpec, "rate" | "schedule"> } = {
+  "gauss-newton": { rate: 1, schedule: "constant" },
+  rprop: { rate: 0.1, schedule: "constant" },
+};
+
+/** The settings of Gauss-Newton, which other optimisers have not. */
+export const gaussNewtonSettings = {
+  iterations: numberSetting("With gauss-newton: steps of conjugate gradients in a step", 20, { min: 1, whole: true }),
+  damping: numberSetting("With gauss-newton: first damping mu, which moves by Levenberg and Marquardt", 0.01, {
+    above: 0,
+  }),
+  tikhonov: numberSetting("With gauss-newton: weight of the squared distance from the first weights", 0, { min: 0 }),
+  noise: numberSetting(
+    "With gauss-newton: error of the targets, root mean square, that --tikhonov moves to by the discrepancy rule",
+    "none, and it stays",
+    { above: 0 },
+  ),
+} as const;
+
 /** The methods that are compared by default. */
 export const comparedMethods = [
   "plain",
@@ -128,6 +156,7 @@ const optionalKeys: readonly string[] = [
   "teacher",
   "offset",
   "temperature",
+  ...Object.keys(gaussNewtonSettings),
   "seconds",
 ];
 
@@ -158,6 +187,16 @@ export function checkSpec(value: unknown, at = "$"): RunSpec {
       fail(`${at}.${key}`, "left out but with the loss offset-cross-entropy", own);
     if (!(typeof own === "number" && Number.isFinite(own) && (key === "offset" || own > 0)))
       fail(`${at}.${key}`, key === "offset" ? "a number" : "a number above 0", own);
+  }
+  for (const [key, setting] of Object.entries(gaussNewtonSettings)) {
+    const own = spec[key as keyof typeof spec];
+    if (own === undefined) continue;
+    if (spec.optimizer !== "gauss-newton") fail(`${at}.${key}`, "left out but with the optimizer gauss-newton", own);
+    checkSetting(at, key, setting, own);
+    if (key === "noise" && spec.loss !== "squared-error")
+      fail(`${at}.noise`, "left out but with the loss squared-error", own);
+    if (key === "noise" && !(typeof spec.tikhonov === "number" && spec.tikhonov > 0))
+      fail(`${at}.tikhonov`, "above 0 where noise is given", spec.tikhonov);
   }
   oneOf(`${at}.norm`, spec.norm, [1, 2, "inf"]);
   for (const key of ["epochs", "batch"] as const) {
@@ -242,6 +281,12 @@ export function buildOptimizer(spec: RunSpec): Optimizer {
       return sgd({ momentum: 0.9 });
     case "nesterov":
       return sgd({ momentum: 0.9, nesterov: true });
+    case "gauss-newton": {
+      const { iterations, damping, tikhonov, noise } = spec;
+      return gaussNewton({ iterations, damping, tikhonov, noise });
+    }
+    case "rprop":
+      return rprop();
   }
 }
 
@@ -307,6 +352,15 @@ function checkFile(path: string, value: Record<string, unknown>, more: readonly 
   if (typeof value.file !== "string") fail(`${path}.file`, "a string", value.file);
   if (!(typeof value.sha256 === "string" && /^[0-9a-f]{64}$/.test(value.sha256)))
     fail(`${path}.sha256`, "64 hexadecimal digits", value.sha256);
+}
+
+function checkSetting(at: string, key: string, setting: Setting, value: unknown): void {
+  try {
+    setting.check(key, value);
+  } catch (error) {
+    if (error instanceof UsageError) throw new SpecError(`${at}.${error.message}`);
+    throw error;
+  }
 }
 
 /** The settings of a method, by its own rules. */

@@ -27,12 +27,21 @@ export function commandOf({
     ...(samples.train ? { "train-samples": samples.train } : {}),
     ...(samples.test ? { "test-samples": samples.test } : {}),
     ...modelOptions(model),
+    ...(rest.teacher && { teacher: rest.teacher.file }),
     epochs: rest.epochs,
     batch: rest.batch,
     rate: rest.rate,
     optimizer: rest.optimizer,
     schedule: rest.schedule,
     loss: rest.loss,
+    ...(rest.offset !== undefined && { offset: rest.offset }),
+    ...(rest.temperature !== undefined && { temperature: rest.temperature }),
+    ...Object.fromEntries(
+      (["iterations", "damping", "tikhonov", "noise"] as const).flatMap((key) => {
+        const value = rest[key];
+        return value === undefined ? [] : [[key, value]];
+      }),
+    ),
     ...Object.fromEntries(Object.entries(settings).map(([key, value]) => [optionOf(key), value])),
     ...(radii.length > 0 ? { radii: radii.join(",") } : {}),
     norm,
@@ -68,7 +77,7 @@ export function reproduction(runs: readonly RunRecord[]): Html {
 <p>${tool.name} ${tool.version} on ${engine}${
     machine ? `, ${machine.runtime}, ${machine.platform}, ${machine.cores} cores of ${machine.cpu}` : ""
   }. Equal specs, data and engine give equal networks; times are those of the machine.</p>
-<p>Each command below carries out a run${runs.some(({ spec }) => spec.model.kind === "onnx") ? "" : html`; so does <code>lipschitz run spec.json</code> with its spec as the file`}.</p>
+<p>Each command below carries out a run${runs.some(({ spec }) => spec.model.kind === "onnx" || spec.teacher) ? "" : html`; so does <code>lipschitz run spec.json</code> with its spec as the file`}.</p>
 <dl>
 ${[...new Map(runs.map((r) => [r.data.sha256.train + r.data.sha256.test, r])).values()].map(
   ({ data, spec }, _, all) =>

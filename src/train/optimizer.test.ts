@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { evaluate } from "../engine/reference.ts";
 import { input } from "../graph/leaf.ts";
-import { mul } from "../ops/arith.ts";
+import { add, mul } from "../ops/arith.ts";
+import { sum } from "../ops/broadcast.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { mapNamed, type Named, under, within } from "../tensor/named.ts";
 import { cast, scalar, type Tensor, tensor } from "../tensor/tensor.ts";
@@ -25,10 +26,14 @@ function byGraph(optimizer: Optimizer, decay: (name: string) => number, pace = (
       input(name, v.shape, v.dtype),
     );
     const p = within("params", nodes);
+    const fourths = Object.values(p).map((v) => mul(sum(mul(mul(v, v), mul(v, v))), 0.25));
+    const loss = fourths.reduce((a, b) => add(a, b));
     const next = optimizer.update({
       params: p,
       gradients: mapNamed(p, (v) => mul(v, mul(v, v))),
       state: within("state", nodes),
+      loss,
+      outputs: loss,
       rate: input("rate", [], "float64"),
       step: input("step", [], "float64"),
       decay,

@@ -10,6 +10,9 @@ export interface Update {
   readonly params: Named<Node>;
   readonly gradients: Named<Node>;
   readonly state: Named<Node>;
+  /** The loss of the batch, a scalar, and the outputs that it is of, both of the parameters: for optimisers that differentiate themselves. */
+  readonly loss: Node;
+  readonly outputs: Node;
   /** Learning rate, a scalar. */
   readonly rate: Node;
   /** Number of this step, from 1, a scalar. */

@@ -72,6 +72,8 @@ export function stepGraph(options: StepOptions): StepGraph {
     params,
     gradients: Object.fromEntries(names.map((name, i) => [name, gradients[i]])),
     state: within("optimizer", nodes),
+    loss: objective.loss,
+    outputs: objective.outputs,
     rate: input("rate", []),
     step: input("step", []),
     decay: (name) => method.decay?.(name) ?? 0,

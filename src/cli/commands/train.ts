@@ -11,8 +11,10 @@ import {
   defaultSpec,
   defaultsFor,
   fileModel,
+  gaussNewtonSettings,
   lossNames,
   methodSpec,
+  optimizerDefaults,
   optimizerNames,
   type RunSpec,
   retrofitDefaults,
@@ -64,6 +66,14 @@ const optionsOf = (method: MethodName): ArgsDef =>
 /** Those of all methods; a name that several use is one option. */
 const methodOptions: ArgsDef = Object.assign({}, ...methodNames.map(optionsOf));
 
+/** Options of Gauss-Newton. */
+const optimizerOptions: ArgsDef = Object.fromEntries(
+  Object.entries(gaussNewtonSettings).map(([name, setting]) => [
+    name,
+    { type: "string", description: settingLine(setting), valueHint: "X" },
+  ]),
+);
+
 const common = {
   method: { type: "positional", required: false, description: methodNames.join(" | ") },
   ...dataOptions,
@@ -87,14 +97,23 @@ const common = {
     description: `Passes over the training data. Default: ${defaultSpec.epochs}, with --from ${retrofitDefaults.epochs}`,
     valueHint: "N",
   },
-  batch: { type: "string", description: `Samples a step. Default: ${defaultSpec.batch}`, valueHint: "N" },
+  batch: {
+    type: "string",
+    description: `Samples a step. Default: ${defaultSpec.batch}, with gauss-newton and rprop all`,
+    valueHint: "N",
+  },
   rate: {
     type: "string",
-    description: `Learning rate. Default: ${defaultSpec.rate}, with --from ${retrofitDefaults.rate}`,
+    description: `Learning rate. Default: ${defaultSpec.rate}, with --from ${retrofitDefaults.rate}, of gauss-newton 1, of rprop 0.1`,
     valueHint: "R",
   },
   optimizer: { type: "string", description: `${optimizerNames.join(" | ")}. Default: adam`, valueHint: "NAME" },
-  schedule: { type: "string", description: `${scheduleNames.join(" | ")}. Default: cosine`, valueHint: "NAME" },
+  ...optimizerOptions,
+  schedule: {
+    type: "string",
+    description: `${scheduleNames.join(" | ")}. Default: cosine, with gauss-newton and rprop constant`,
+    valueHint: "NAME",
+  },
   loss: { type: "string", description: lossNames.join(" | "), valueHint: "NAME" },
   offset: {
     type: "string",
@@ -144,7 +163,7 @@ export const train = command({
     if (folder === undefined) throw new CliError("train: missing --out DIR, where the model shall go");
     const engine = nodeEngine();
     const data = await answeredParts(asked, args["data-dir"], engine, teacher);
-    const spec = resume ? asked : specOf(words, data.train.task);
+    const spec = resume ? asked : specOf(words, data.train.task, data.train.count);
     const { train: sample } = fitted(spec, data, given?.source);
     if (given)
       await checkGiven(fileModel(spec, sample, given.source), given.source, { engine, seed: spec.seed, signal });
@@ -188,13 +207,13 @@ function specOf(
     readonly teacher: RunSpec["teacher"];
   },
   task: Task = "classification",
+  count: number = defaultSpec.batch,
 ): RunSpec {
   const word = (name: string): string | undefined => (args[name] === undefined ? undefined : String(args[name]));
   const method = word("method");
   if (method === undefined) throw new CliError(`train: missing METHOD; known: ${methodNames.join(", ")}`);
   const name = parseWord("METHOD", method, methodNames);
   const { given } = args;
-  const defaults = given ? { ...defaultsFor(name, task), ...retrofitDefaults } : defaultsFor(name, task);
   const read = <T>(option: string, parse: (option: string, text: string) => T, otherwise: T): T => {
     const text = word(option);
     return text === undefined ? otherwise : parse(`--${option}`, text);
@@ -203,6 +222,15 @@ function specOf(
     <T extends string>(known: readonly T[]) =>
     (option: string, text: string): T =>
       parseWord(option, text, known);
+  const asked = read<RunSpec["optimizer"] | undefined>("optimizer", oneOf(optimizerNames), undefined);
+  const defaults: RunSpec = {
+    ...defaultsFor(name, task),
+    ...(given && retrofitDefaults),
+    ...(asked && optimizerDefaults[asked]),
+  };
+  const samples = parseSamples({ "train-samples": word("train-samples"), "test-samples": word("test-samples") });
+  // Those that have defaults of their own take all samples at once.
+  const batch = asked && optimizerDefaults[asked] ? Math.min(count, samples.samples?.train ?? count) : defaults.batch;
   const kind = read("model", oneOf(modelKinds), "mlp" as const);
   const widths = read<readonly number[] | undefined>(
     "widths",
@@ -210,12 +238,12 @@ function specOf(
     kind === "mlp" ? defaultSpec.model.widths : undefined,
   );
   const loss = read<RunSpec["loss"]>("loss", oneOf(lossNames), defaults.loss);
-  const optimizer = read<RunSpec["optimizer"]>("optimizer", oneOf(optimizerNames), defaults.optimizer);
+  const optimizer = asked ?? defaults.optimizer;
   return {
     data: word("data") ?? defaultSpec.data,
     ...(Object.keys(args.reading).length > 0 && { reading: args.reading }),
     ...preprocessingOf(args, word),
-    ...parseSamples({ "train-samples": word("train-samples"), "test-samples": word("test-samples") }),
+    ...samples,
     model: given?.model ?? {
       kind,
       ...(widths ? { widths } : {}),
@@ -224,13 +252,14 @@ function specOf(
     method: methodSpec(optimizer, { ...defaults.method, name, ...givenSettings(name, word) }),
     ...(args.teacher && { teacher: args.teacher }),
     epochs: read<number>("epochs", (o, w) => parseWhole(o, w, 1), defaults.epochs),
-    batch: read<number>("batch", (o, w) => parseWhole(o, w, 1), defaults.batch),
+    batch: read<number>("batch", (o, w) => parseWhole(o, w, 1), batch),
     seed: read<number>("seed", (o, w) => parseWhole(o, w), defaults.seed),
     optimizer,
     rate: read<number>("rate", (o, w) => parseNumber(o, w, { above: 0 }), defaults.rate),
     schedule: read("schedule", oneOf(scheduleNames), defaults.schedule),
     loss,
     ...lossSettings(loss, word),
+    ...optimizerSettings(optimizer, word),
     norm: normOf(word("norm")),
     radii: read<readonly number[]>("radii", (_, w) => parseRadii(w), defaults.radii),
   };
@@ -249,6 +278,21 @@ function lossSettings(
     ...(offset !== undefined && { offset: parseNumber("--offset", offset) }),
     ...(temperature !== undefined && { temperature: parseNumber("--temperature", temperature, { above: 0 }) }),
   };
+}
+
+/** The settings of Gauss-Newton that were given. */
+function optimizerSettings(
+  optimizer: RunSpec["optimizer"],
+  word: (name: string) => string | undefined,
+): Partial<RunSpec> {
+  const given = Object.entries(gaussNewtonSettings).flatMap(([name, setting]) => {
+    const text = word(name);
+    if (text === undefined) return [];
+    if (optimizer !== "gauss-newton")
+      throw new CliError(`--${name}: is an option of the optimizer gauss-newton, not of ${optimizer}`);
+    return [[name, setting.check(`--${name}`, numberOf(text))] as const];
+  });
+  return Object.fromEntries(given);
 }
 
 /** What stands in front of the model. */
@@ -303,6 +347,7 @@ function resumedSpec({ spec }: Saved, args: Words): RunSpec {
     "loss",
     "offset",
     "temperature",
+    ...Object.keys(gaussNewtonSettings),
     ...Object.keys(methodOptions),
     "radii",
     "norm",
