@@ -3,12 +3,13 @@ import type { ArgsDef } from "citty";
 import { checkReading } from "../check/model.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { FileModel, RunSpec } from "../experiment/spec.ts";
-import { type ModelSource, modelAt } from "../onnx/file.ts";
+import type { ModelSource } from "../onnx/file.ts";
 import { modelHash } from "../onnx/read.ts";
 import { ReadError } from "../tensor/errors.ts";
 import type { Retrofit } from "../train/retrofit.ts";
 import { CliError } from "./errors.ts";
 import { shapesOf } from "./network.ts";
+import { sourceAt } from "./source.ts";
 
 export const fromOptions = {
   from: {
@@ -71,7 +72,7 @@ export async function openFrom(words: FromWords, resumed?: RunSpec["model"]): Pr
       "--normalize: the network of --from takes what it was trained on; say --scale, --mean, --std as certify takes them",
     );
   }
-  const source = await modelAt(file);
+  const source = await sourceAt(file);
   const sha256 = await modelHash(source.bytes);
   if (earlier) {
     if (earlier.sha256 === sha256) return { model: earlier, source };

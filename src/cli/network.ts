@@ -11,7 +11,7 @@ import { input } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
 import { asOneInput, withFixed } from "../models/inputs.ts";
 import { withPreprocessing } from "../models/preprocess.ts";
-import { type ModelSource, modelAt } from "../onnx/file.ts";
+import type { ModelSource } from "../onnx/file.ts";
 import { modelHash, type Reading, readingOf } from "../onnx/read.ts";
 import { printable } from "../tensor/printable.ts";
 import { random } from "../tensor/random.ts";
@@ -20,6 +20,7 @@ import { type Tensor, tensor, toFloat64 } from "../tensor/tensor.ts";
 import { CliError } from "./errors.ts";
 import { readBytes } from "./files.ts";
 import { parseMemory, parseNumber, parseWhole, secondsLeft } from "./options.ts";
+import { sourceAt } from "./source.ts";
 
 export interface OpenedModel {
   readonly network: Network;
@@ -61,7 +62,7 @@ export async function openModel(
   sample?: Shape,
 ): Promise<OpenedModel> {
   const preprocessing = parsePreprocessing(words);
-  const found = await modelAt(path);
+  const found = await sourceAt(path);
   const source = words.shape === undefined ? found : { ...found, shapes: shapesOf(words.shape) };
   const { bytes, ...options } = source;
   const reading = readingOf(bytes, { ...options, ...(memory !== undefined && { memory: parseMemory(memory) }) });

@@ -4,12 +4,13 @@ import type { Split } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import { buildTeacher, type RunSpec } from "../experiment/spec.ts";
 import { taught } from "../experiment/taught.ts";
-import { type ModelSource, modelAt } from "../onnx/file.ts";
+import type { ModelSource } from "../onnx/file.ts";
 import { modelHash } from "../onnx/read.ts";
 import { ReadError } from "../tensor/errors.ts";
 import type { MethodName } from "../train/methods.ts";
 import { partsOf, unansweredParts } from "./data.ts";
 import { CliError } from "./errors.ts";
+import { sourceAt } from "./source.ts";
 
 export const teacherOptions = {
   teacher: {
@@ -37,7 +38,7 @@ export async function openTeacher(
     throw new CliError(`--teacher: is an option of sobolev, not of ${method ?? "a run without METHOD"}`);
   const path = file ?? resumed?.teacher?.file;
   if (path === undefined) return undefined;
-  const source = await modelAt(path);
+  const source = await sourceAt(path);
   const sha256 = await modelHash(source.bytes);
   const earlier = resumed?.teacher;
   if (earlier && earlier.sha256 !== sha256) {

@@ -20,10 +20,7 @@ export interface ModelSource extends ReadOptions {
   readonly bytes: Uint8Array;
 }
 
-/**
- * Fetch the bytes of a model from a path (Node) or a URL, for those who need them beside what is read of them. A path may be JSON of the R package neuralnet (`readNeuralnet`), which becomes an ONNX
- * model. Throws ReadError.
- */
+/** Fetch the bytes of a model from a path (Node) or a URL, for those who need them beside what is read of them. Throws ReadError. */
 export async function modelAt(source: string | URL): Promise<ModelSource> {
   if (source instanceof URL && source.protocol !== "file:") return { bytes: await fetched(source), name: source.href };
   const { existsSync, readFileSync, realpathSync, statSync } = ofNode("node:fs", "readOnnx: a path");
@@ -57,9 +54,7 @@ export async function modelAt(source: string | URL): Promise<ModelSource> {
     }
     return read(file, what);
   };
-  const bytes = read(path, "");
-  if (isJson(bytes)) return { bytes: await fromJson(bytes, path), name: path };
-  return { bytes, name: path, external, memory: halfOfMemory() };
+  return { bytes: read(path, ""), name: path, external, memory: halfOfMemory() };
 }
 
 /** Write a network as a plain ONNX model; returns the bytes and, given a path (Node), puts them there whole or not at all. */
@@ -79,17 +74,6 @@ export async function writeOnnx(network: Network, path?: string, options: WriteO
 }
 
 // --- internal ---
-
-/** Does a file begin as JSON does? An ONNX file begins with the key of a field. */
-function isJson(bytes: Uint8Array): boolean {
-  const first = bytes.find((byte) => byte > 32);
-  return first === 0x7b || first === 0x5b;
-}
-
-async function fromJson(bytes: Uint8Array, name: string): Promise<Uint8Array> {
-  const { readNeuralnet } = await import("./neuralnet.ts");
-  return writeNetwork(readNeuralnet(new TextDecoder().decode(bytes), { name }));
-}
 
 /** Of this machine, or of the container that this runs in. */
 function halfOfMemory(): number {
