@@ -19,6 +19,8 @@ export interface DifferenceOptions {
   readonly gap?: number;
   /** For values and slopes together. Default: a fixed amount of work, the same on every machine. */
   readonly seconds?: number;
+  /** Most boxes looked at for values, and as many for slopes. Default: 20,000. */
+  readonly pieces?: number;
   /** Default: 0. */
   readonly seed?: number;
   readonly signal?: AbortSignal;
