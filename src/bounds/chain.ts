@@ -14,6 +14,8 @@ export interface ActivationLayer {
   readonly high: Float64Array;
   /** The range of difference quotients of neuron j between points of [from, to], rounded outward. */
   slopeOn(neuron: number, from: number, to: number): readonly [number, number];
+  /** Between what the second derivative of neuron j is on [from, to], rounded outward; left out where some neuron has kinks, or that is not known. */
+  curvatureOn?(neuron: number, from: number, to: number): readonly [number, number];
   /** The activations of a whole layer, to within `error` (relative, of each). */
   apply(z: Float64Array): Float64Array;
 }

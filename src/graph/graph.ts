@@ -57,13 +57,14 @@ export type Behaviour =
   | { readonly kind: "linear"; readonly of: LinearForm }
   /**
    * Element by element, every difference quotient within `slope`, and within `slopeOn(low, high)` between points of [low, high];
-   * |second derivative| <= `curvature` (Infinity where it has kinks).
+   * |second derivative| <= `curvature` (Infinity where it has kinks). The second derivative on [low, high] lies within `curvatureOn(low, high)`, where that is known.
    */
   | {
       readonly kind: "pointwise";
       readonly slope: readonly [number, number];
       readonly slopeOn: Slopes;
       readonly curvature: number;
+      readonly curvatureOn?: Slopes;
     }
   /** Not element by element, but with a constant per norm; `curvature` bounds the l2 norm of the second derivative. */
   | {

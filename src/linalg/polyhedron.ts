@@ -26,37 +26,38 @@ export function feasible(halfSpaces: readonly HalfSpace[], low: Float64Array, hi
   for (let k = 0; k < low.length; k++) {
     if (halfSpaces.some((h) => h.normal[k] !== 0 || h.normalError[k] !== 0)) kept.push(k);
   }
-  const n = kept.length;
   const take = (v: Float64Array) => Float64Array.from(kept, (k) => v[k]);
   const [l, u] = [take(low), take(high)];
-  const scaled = halfSpaces.map((h) =>
-    normalisedRow({ ...h, normal: take(h.normal), normalError: take(h.normalError) }),
-  );
+  const scaled = halfSpaces.map((h) => normalised({ ...h, normal: take(h.normal), normalError: take(h.normalError) }));
+  const state = feasibleIn(scaled, l, u);
+  if (state.kind !== "inside") return state;
+  const x = low.map((v, k) => Math.min(Math.max(0, v), high[k]));
+  kept.forEach((k, i) => {
+    x[k] = state.x[i];
+  });
+  return { kind: "inside", x };
+}
+
+/** The same of half-spaces whose normals have length 1 (`normalised`), for whoever asks often. */
+export function feasibleIn(rows: readonly HalfSpace[], l: Float64Array, u: Float64Array): Feasibility {
+  const n = l.length;
   const sides: HalfSpace[] = [];
   for (let k = 0; k < n; k++) {
     if (l[k] > Number.NEGATIVE_INFINITY) sides.push(side(n, k, 1, -l[k]));
     if (u[k] < Number.POSITIVE_INFINITY) sides.push(side(n, k, -1, u[k]));
   }
-  const rows = [...scaled, ...sides];
-  const solved = solve(rows, n);
+  const all = [...rows, ...sides];
+  const solved = solve(all, n);
   if (!solved) return { kind: "unknown" };
   const { value, basis, y } = solved;
-  if (value > 1e-10) {
-    const x = low.map((v, k) => Math.min(Math.max(0, v), high[k]));
-    kept.forEach((k, i) => {
-      x[k] = solved.x[i];
-    });
-    return { kind: "inside", x };
-  }
+  if (value > 1e-10) return { kind: "inside", x: solved.x };
   if (value > -1e-13) return { kind: "unknown" };
-  if (refutes(scaled, y, l, u)) return { kind: "empty" };
-  return refutesExactly(rows, basis, n) ? { kind: "empty" } : { kind: "unknown" };
+  if (refutes(rows, y, l, u)) return { kind: "empty" };
+  return refutesExactly(all, basis, n) ? { kind: "empty" } : { kind: "unknown" };
 }
 
-// --- internal ---
-
 /** Divide by the length, whatever it came out as: one more rounding in each number, none in a 0. */
-function normalisedRow({ normal, offset, normalError, offsetError }: HalfSpace): HalfSpace {
+export function normalised({ normal, offset, normalError, offsetError }: HalfSpace): HalfSpace {
   const length = Math.hypot(...normal);
   if (!(length > 0 && Number.isFinite(length))) return { normal, offset, normalError, offsetError };
   const divided = (x: number, error: number) =>
@@ -68,6 +69,8 @@ function normalisedRow({ normal, offset, normalError, offsetError }: HalfSpace):
     offsetError: divided(offset, offsetError),
   };
 }
+
+// --- internal ---
 
 function side(n: number, k: number, sign: number, offset: number): HalfSpace {
   const normal = new Float64Array(n);

@@ -56,7 +56,17 @@ const fixedOp = unary<{ readonly beta: number }>({
   name: "CenteredSoftplus",
   compute: (x, { beta }) => valueAt(x, beta),
   pull: ({ inputs: [x], attrs }, dy) => mul(dy, sigmoid(mul(x, attrs.beta))),
-  behaviour: ({ beta }) => pointwise(0, 1, beta / 4, (low, high) => sigmoidBetween(beta * low, beta * high)),
+  behaviour: ({ beta }) =>
+    pointwise(
+      0,
+      1,
+      beta / 4,
+      (low, high) => sigmoidBetween(beta * low, beta * high),
+      (low, high) => {
+        const [least, most] = bellBetween(beta * low, beta * high);
+        return [beta * least * (1 - 2 ** -50), beta * most * (1 + 2 ** -50)];
+      },
+    ),
   // A Softplus is what other tools understand; ln 2 less ln 2 costs it 6e-8 / beta.
   composite: (x, { beta }) => (beta >= leastSoftplus ? softplusForm(x, beta) : lowered(x, beta)),
 });
@@ -117,3 +127,11 @@ function number(node: Node | undefined): number | null {
 }
 
 const sigmoidBetween = betweenTurns((z) => 1 / (1 + Math.exp(-z)), []);
+
+/** s (1 - s), rounded outward: not below 0. */
+const bellBetween = (low: number, high: number): readonly [number, number] => {
+  const [least, most] = bell(low, high);
+  return [Math.max(0, least), most];
+};
+
+const bell = betweenTurns((z) => Math.exp(-Math.abs(z)) / (1 + Math.exp(-Math.abs(z))) ** 2, [{ at: 0, value: 0.25 }]);

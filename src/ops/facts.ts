@@ -27,8 +27,14 @@ export function channelSums(
   return { kernel: space, strides: space, pads: [...space, ...space].map(() => 0), dilations: ones, low, high };
 }
 
-/** Without `slopes` the range on an interval is that on the whole line. */
-export const pointwise = (low: number, high: number, curvature: number, slopes?: Slopes): Behaviour => ({
+/** Without `slopes` the range on an interval is that on the whole line; `curvatureOn` is that of the second derivative. */
+export const pointwise = (
+  low: number,
+  high: number,
+  curvature: number,
+  slopes?: Slopes,
+  curvatureOn?: Slopes,
+): Behaviour => ({
   kind: "pointwise",
   slope: [low, high],
   slopeOn(from, to) {
@@ -37,6 +43,7 @@ export const pointwise = (low: number, high: number, curvature: number, slopes?:
     return [Math.max(low, least), Math.min(high, most)];
   },
   curvature,
+  ...(curvatureOn && { curvatureOn }),
 });
 
 /** Without a constant on all of space; `local` says what there is on a part of it. */

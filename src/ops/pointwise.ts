@@ -211,11 +211,20 @@ const sigmoidOp = unary<null>({
   compute: sigmoidNumber,
   pull: (y, dy) => mul(dy, mul(y, sub(1, y))),
   // sup |s''| = 1 / (6 sqrt 3).
-  behaviour: () => pointwise(0, 0.25, 0.0962250449, sigmoidSlopes),
+  behaviour: () => pointwise(0, 0.25, 0.0962250449, sigmoidSlopes, sigmoidCurvature),
   native: native("Sigmoid", true),
 });
 
 const sigmoidSlopes = betweenTurns((x) => sigmoidNumber(x) * sigmoidNumber(-x), [{ at: 0, value: 0.25 }]);
+
+/** s (1 - s)(1 - 2 s), with turns at -+ln(2 + sqrt 3). */
+const sigmoidCurvature = betweenTurns(
+  (x) => sigmoidNumber(x) * sigmoidNumber(-x) * (1 - 2 * sigmoidNumber(x)),
+  [
+    { at: -1.3169578969, value: 0.0962250449 },
+    { at: 1.3169578969, value: -0.0962250449 },
+  ],
+);
 
 export const tanh = (x: Node): Node => apply(tanhOp, [x], null);
 
@@ -225,11 +234,21 @@ const tanhOp = unary<null>({
   compute: Math.tanh,
   pull: (y, dy) => mul(dy, sub(1, mul(y, y))),
   // sup |tanh''| = 4 / (3 sqrt 3).
-  behaviour: () => pointwise(0, 1, 0.769800359, tanhSlopes),
+  behaviour: () => pointwise(0, 1, 0.769800359, tanhSlopes, tanhCurvature),
   native: native("Tanh", true),
 });
 
 const tanhSlopes = betweenTurns((x) => 1 - Math.tanh(x) ** 2, [{ at: 0, value: 1 }]);
+
+/** -2 t (1 - t^2), with turns at -+artanh(1 / sqrt 3). */
+const tanhCurvature = betweenTurns(
+  (x) => -2 * Math.tanh(x) * (1 - Math.tanh(x) ** 2),
+  [
+    { at: -0.6584789485, value: 0.769800359 },
+    { at: 0.6584789485, value: -0.769800359 },
+  ],
+  2,
+);
 
 /** x / (1 + |x|). */
 export const softsign = (x: Node): Node => apply(softsignOp, [x], null);
@@ -264,7 +283,7 @@ const softplusOp = unary<null>({
   notNegative: true,
   compute: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
   pull: ({ inputs: [x] }, dy) => mul(dy, sigmoid(x)),
-  behaviour: () => pointwise(0, 1, 0.25, betweenTurns(sigmoidNumber, [])),
+  behaviour: () => pointwise(0, 1, 0.25, betweenTurns(sigmoidNumber, []), sigmoidSlopes),
   native: native("Softplus", false),
   // ln(1 + e^-|x|) = -ln sigmoid(|x|).
   composite: (x) => sub(maximum(x, 0), log(sigmoid(abs(x)))),
@@ -281,7 +300,7 @@ const siluOp = unary<null>({
     return mul(dy, mul(s, add(mul(x, sub(1, s)), 1)));
   },
   // Extreme slopes at x = -+2.39935728; the curvature is greatest at 0, where it is 1/2.
-  behaviour: () => pointwise(-0.0998393202, 1.0998393202, 0.5, siluSlopes),
+  behaviour: () => pointwise(-0.0998393202, 1.0998393202, 0.5, siluSlopes, siluCurvature),
   // ONNX Runtime fuses x sigmoid(x) into an operator that has no float64 kernel, so it must not see that form there.
   composite: (x) => (x.dtype === "float64" ? div(x, add(exp(neg(x)), 1)) : mul(x, sigmoid(x))),
 });
@@ -292,6 +311,17 @@ const siluSlopes = betweenTurns(
     { at: -2.39935728, value: -0.0998393202 },
     { at: 2.39935728, value: 1.0998393202 },
   ],
+);
+
+/** s (1 - s)(2 + x (1 - 2 s)). */
+const siluCurvature = betweenTurns(
+  (x) => sigmoidNumber(x) * sigmoidNumber(-x) * (2 + x * (1 - 2 * sigmoidNumber(x))),
+  [
+    { at: -3.435840993, value: -0.0369143732 },
+    { at: 0, value: 0.5 },
+    { at: 3.435840993, value: -0.0369143732 },
+  ],
+  2,
 );
 
 /** Which function is meant by GELU: x Phi(x) with the exact normal distribution function, or its tanh approximation. */
@@ -316,7 +346,7 @@ const geluOp = unary<{ readonly approximate: Approximation }>({
   // none: extreme slopes at -+sqrt 2; tanh: at -+1.41850401. Both have the greatest curvature at 0: sqrt(2 / pi).
   behaviour: ({ approximate }) =>
     approximate === "none"
-      ? pointwise(-0.1289041452, 1.1289041452, 0.7978845609, geluSlopes)
+      ? pointwise(-0.1289041452, 1.1289041452, 0.7978845609, geluSlopes, geluCurvature)
       : pointwise(-0.1289930687, 1.1289930687, 0.7978845609, tanhGeluSlopes),
   native: { ...native("Gelu", false, 20), attributes: ({ approximate }) => ({ approximate }) },
   composite: (x, { approximate }) => mul(x, approximate === "none" ? phi(x) : tanhPhi(x)),
@@ -328,6 +358,17 @@ const geluSlopes = betweenTurns(
     { at: -Math.SQRT2, value: -0.1289041452 },
     { at: Math.SQRT2, value: 1.1289041452 },
   ],
+);
+
+/** Phi'(x)(2 - x^2), with turns at 0 and -+2. */
+const geluCurvature = betweenTurns(
+  (x) => (Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI)) * (2 - x * x),
+  [
+    { at: -2, value: -0.1079819331 },
+    { at: 0, value: 0.7978845609 },
+    { at: 2, value: -0.1079819331 },
+  ],
+  2,
 );
 
 const tanhGeluSlopes = betweenTurns(
@@ -364,12 +405,22 @@ const erfOp = unary<null>({
   compute: erfNumber,
   pull: ({ inputs: [x] }, dy) => mul(dy, mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI))),
   // sup erf' = 2 / sqrt(pi) at 0; sup |erf''| = sqrt(8 / (pi e)) at 1 / sqrt 2.
-  behaviour: () => pointwise(0, 1.1283791671, 0.9678828981, erfSlopes),
+  behaviour: () => pointwise(0, 1.1283791671, 0.9678828981, erfSlopes, erfCurvature),
   native: native("Erf", false, 9),
   composite: (x) => erfGraph(x, abs, sign, exp),
 });
 
 const erfSlopes = betweenTurns((x) => (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x), [{ at: 0, value: 1.1283791671 }], 2);
+
+/** -2 x erf'(x), with turns at -+1 / sqrt 2. */
+const erfCurvature = betweenTurns(
+  (x) => ((-4 * x) / Math.sqrt(Math.PI)) * Math.exp(-x * x),
+  [
+    { at: -Math.SQRT1_2, value: 0.9678828981 },
+    { at: Math.SQRT1_2, value: -0.9678828981 },
+  ],
+  2,
+);
 
 // --- elementary functions ---
 
@@ -415,7 +466,14 @@ const sinOp = unary<null>({
   name: "Sin",
   compute: Math.sin,
   pull: ({ inputs: [x] }, dy) => mul(dy, cos(x)),
-  behaviour: () => pointwise(-1, 1, 1, waveSlopes(Math.cos, 0)),
+  behaviour: () =>
+    pointwise(
+      -1,
+      1,
+      1,
+      waveSlopes(Math.cos, 0),
+      waveSlopes((x) => -Math.sin(x), 0.5),
+    ),
   native: native("Sin", true, 7),
 });
 
@@ -444,6 +502,7 @@ const cosOp = unary<null>({
       1,
       1,
       waveSlopes((x) => -Math.sin(x), 0.5),
+      waveSlopes((x) => -Math.cos(x), 0),
     ),
   native: native("Cos", true, 7),
 });

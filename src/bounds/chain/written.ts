@@ -325,11 +325,12 @@ function activation(
     node.inputs.map((_, i) => i === at),
   );
   if (behaviour.kind !== "pointwise") throw new TypeError(`${operatorOf(node)} was pointwise before`);
-  const { slope, slopeOn, curvature } = behaviour;
+  const { slope, slopeOn, curvature, curvatureOn } = behaviour;
   const layer: ActivationLayer = {
     low: new Float64Array(width).fill(1).fill(slope[0], 0, own),
     high: new Float64Array(width).fill(1).fill(slope[1], 0, own),
     slopeOn: (neuron, from, to) => (neuron < own ? slopeOn(from, to) : [1, 1]),
+    ...(curvatureOn && { curvatureOn: (neuron, from, to) => (neuron < own ? curvatureOn(from, to) : [0, 0]) }),
     apply(z) {
       const out = Float64Array.from(z);
       const inputs = node.inputs.map((x, i) => (i === at ? z.slice(0, own) : norms.fixed(x).data));

@@ -73,7 +73,7 @@ export function partialsOfGraph(subject: Subject, flow: Flow, free: readonly num
       });
       return found;
     };
-    return { low: side("low"), high: side("high"), turns: null };
+    return { low: side("low"), high: side("high"), turns: null, neurons: null };
   };
   return {
     work,

@@ -9,7 +9,9 @@ import type { Budget } from "../budget.ts";
 import type { Range } from "../domain.ts";
 import { heap } from "../heap.ts";
 import { intervalNorm } from "../local/interval.ts";
+import type { Neurons } from "./neurons.ts";
 import type { Partials } from "./partials.ts";
+import { boxOf, type Cell, pointIn } from "./regions.ts";
 import { type Conversion, scaledRange } from "./units.ts";
 import type { Witnesses } from "./witnesses.ts";
 
@@ -45,6 +47,8 @@ export async function enclose(problem: SearchProblem): Promise<Proved> {
   const { clock, limit, onProgress } = problem;
   const goals = goalsOf(problem);
   const kept: Piece[] = [];
+  // Of many pieces what their parts would begin with is too much to hold.
+  const keep = (piece: Piece) => kept.push({ ...piece, neurons: null });
   let open = heap<Piece>();
   const root = pieceOf(problem, problem.box, null);
   let looked = 1;
@@ -62,7 +66,7 @@ export async function enclose(problem: SearchProblem): Promise<Proved> {
       // What was shown since makes pieces less urgent.
       const now = score(piece);
       if (now <= 1) {
-        kept.push(piece);
+        keep(piece);
         continue;
       }
       if (now < open.top) {
@@ -78,10 +82,9 @@ export async function enclose(problem: SearchProblem): Promise<Proved> {
         open.push(score(tighter), tighter);
         continue;
       }
-      const parts = partsOf(problem, piece, goals.size);
-      if (parts.length === 0) {
-        // Nothing is between its ends: the rest is rounding.
-        kept.push(piece);
+      const parts = cutOf(problem, piece, score);
+      if (parts.length === 1 && parts[0] === piece) {
+        keep(piece);
         continue;
       }
       looked += parts.length;
@@ -116,18 +119,21 @@ interface Goals {
   sign(piece: Piece): number;
 }
 
+/** What holds on a piece. */
+type Bounds = Omit<Proved, "pieces" | "closed">;
+
 /** A box, and what holds there. */
-interface Piece {
+interface Piece extends Bounds {
   readonly box: Range;
-  readonly low: Float64Array;
-  readonly high: Float64Array;
-  readonly rows: Float64Array;
-  readonly whole: number;
   readonly turns: Float64Array | null;
   /** Is a tighter enclosure to be tried before it is cut? */
   readonly tighten: boolean;
   /** Was it tried, and worth its time? */
   readonly tightened: boolean;
+  /** What its parts begin with. */
+  readonly neurons: Neurons | null;
+  /** The part of the box that it is, where it was cut along kinks. */
+  readonly cell: Cell | null;
 }
 
 /** Of an effect, relative to the largest on the same output: what is smaller is not worth cutting for. */
@@ -179,9 +185,9 @@ const nothing = 2 ** -400;
 function pieceOf(problem: SearchProblem, box: Range, before: Piece | null): Piece {
   const { partials, clock } = problem;
   clock.spend(partials.work);
-  const { turns, ...found } = partials.on(box);
+  const { turns, neurons, ...found } = partials.on(box, before?.neurons);
   const tighten = partials.tight !== undefined && (before?.tightened ?? true);
-  return { ...normed(problem, found, before), box, turns, tighten, tightened: false };
+  return { ...normed(problem, found, before), box, turns, neurons, tighten, tightened: false, cell: null };
 }
 
 /** The same piece by the tighter enclosure. Where that helps little, its parts go without. */
@@ -189,19 +195,51 @@ function tightened(problem: SearchProblem, piece: Piece, score: (piece: Piece) =
   const { tight } = problem.partials;
   if (!tight) return { ...piece, tighten: false };
   problem.clock.spend(tight.work);
-  const found = { ...piece, ...normed(problem, tight.on(piece.box), piece), tighten: false };
+  const found = { ...piece, ...normed(problem, tight.on(piece.box, piece.neurons), piece), tighten: false };
   return { ...found, tightened: score(found) < helps * score(piece) };
 }
+
+/** Parts along kinks or halves of the box: of many open neurons whichever brings more, for so many parts. */
+function cutOf(problem: SearchProblem, piece: Piece, score: (piece: Piece) => number): readonly Piece[] {
+  const parts = alongKinks(problem, piece);
+  if (!parts || piece.cell || !piece.neurons || parts.length < 2) return parts ?? partsOf(problem, piece, score);
+  if ((problem.partials.regions?.open(piece.neurons) ?? 0) <= fewOpen) return parts;
+  const halves = partsOf(problem, piece, score);
+  const brought = (all: readonly Piece[]) =>
+    Math.log(score(piece) / Math.max(...all.map(score))) / Math.log(all.length);
+  return halves.length > 1 && brought(halves) > brought(parts) ? halves : parts;
+}
+
+/** Open neurons up to which they are cut without a look at the halves. */
+const fewOpen = 24;
+
+/** Parts along the kinks of neurons; null where too many are open. */
+function alongKinks(problem: SearchProblem, piece: Piece): readonly Piece[] | null {
+  const { regions } = problem.partials;
+  const { neurons, cell, box } = piece;
+  if (!regions || !neurons || !(cell || regions.open(neurons) <= Math.max(fewOpen, mostOpen * regions.neurons)))
+    return null;
+  const parts = regions.parts(box, neurons, cell);
+  // Nothing is left to cut: the rest is rounding.
+  if (!parts) return [piece];
+  return parts.map((part) => {
+    problem.clock.spend(regions.work);
+    return {
+      ...pieceOf(problem, boxOf(part.cell), { ...piece, neurons: part.neurons }),
+      cell: part.cell,
+      tighten: false,
+    };
+  });
+}
+
+/** The part of all neurons that may be open where it is tried to cut along them: of more, each cut closes too little. */
+const mostOpen = 0.4;
 
 /** The part of the score that a tighter enclosure must leave to be worth its time. */
 const helps = 0.8;
 
 /** Norms of what lies between `found`, and no more than held before. */
-function normed(
-  { free, outputs, norm, conversion, box }: SearchProblem,
-  found: Range,
-  before: Piece | null,
-): Pick<Piece, "low" | "high" | "rows" | "whole"> {
+function normed({ free, outputs, norm, conversion, box }: SearchProblem, found: Range, before: Piece | null): Bounds {
   const inputs = box.low.length;
   const known = (v: number, k: number, end: "low" | "high", open: number) => {
     const own = Number.isNaN(v) ? open : v;
@@ -236,8 +274,9 @@ function normed(
 }
 
 /** Look for witnesses in the middle of a piece. */
-async function lookAt({ partials, witnesses, clock }: SearchProblem, { box }: Piece): Promise<void> {
-  const x = box.low.map((l, i) => Math.min(box.high[i], Math.max(l, l / 2 + box.high[i] / 2)));
+async function lookAt({ partials, witnesses, clock }: SearchProblem, { box, cell }: Piece): Promise<void> {
+  const x =
+    (cell && pointIn(cell)) ?? box.low.map((l, i) => Math.min(box.high[i], Math.max(l, l / 2 + box.high[i] / 2)));
   await tryPoint(partials, witnesses, clock, x);
 }
 
@@ -258,7 +297,8 @@ function partsOf(problem: SearchProblem, piece: Piece, score: Goals["size"]): re
   const { box, turns } = piece;
   const width = (i: number) => box.high[i] - box.low[i];
   const cuttable = free.filter((i) => middleOf(box, i) > box.low[i] && middleOf(box, i) < box.high[i]);
-  if (cuttable.length === 0) return [];
+  // Nothing is between its ends: the rest is rounding.
+  if (cuttable.length === 0) return [piece];
   if (turns?.some((v) => v > 0)) {
     const best = cuttable.reduce((a, b) => (width(b) * turns[b] > width(a) * turns[a] ? b : a));
     return halvesOf(problem, piece, best);
@@ -288,7 +328,7 @@ function halvesOf(problem: SearchProblem, piece: Piece, i: number): readonly Pie
 }
 
 /** What all pieces together say. */
-function hullOf({ outputs }: SearchProblem, pieces: readonly Piece[]): Omit<Proved, "pieces" | "closed"> {
+function hullOf({ outputs }: SearchProblem, pieces: readonly Bounds[]): Bounds {
   const low = pieces[0].low.slice();
   const high = pieces[0].high.slice();
   const rows = new Float64Array(outputs);

@@ -14,9 +14,9 @@ export function partialsOf(subject: Subject, free: readonly number[], affords: A
   const flow = fusedFlow(x, y);
   if (flow.varying.length === 0) {
     const zero = new Float64Array(subject.outputs * subject.size);
-    return { work: 0, glance: 0, on: () => ({ low: zero, high: zero, turns: null }), at: () => zero };
+    return { work: 0, glance: 0, on: () => ({ low: zero, high: zero, turns: null, neurons: null }), at: () => zero };
   }
   const written = suffixOf(flow, nodeNorms(flow, subject.norms), flow.input, affords);
   if (typeof written === "string" || written.from !== flow.input) return partialsOfGraph(subject, flow, free);
-  return partialsOfChain(written);
+  return partialsOfChain(written, free);
 }

@@ -88,6 +88,9 @@ export function relaxedRange(
   return { low, high };
 }
 
+/** Of the values of activations (2^-44 of value and argument) and of the few operations that follow. */
+export const lineError = 2 ** -43;
+
 // --- internal ---
 
 /**
@@ -114,9 +117,6 @@ function highest(
   }
   return best;
 }
-
-/** Of the values of activations (2^-44 of value and argument) and of the few operations that follow. */
-const lineError = 2 ** -43;
 
 /**
  * Upper bounds of A a_(i-1) + sign b_i, A = sign W_i. Going back through layer t, C <- C W_t errs by gamma |C||W_t| entry by entry, and what it multiplies is at most
