@@ -35,6 +35,7 @@ export async function certified(
   const norm = ([2, "inf", 1] as const)[r.integer(3)];
   // On networks so small a session takes longer than all runs, but for the linear walk, which is a program for every layer.
   const whole = r.integer(4) === 0;
+  const complete = whole && r.fork("complete").integer(2) === 0;
   const engine = whole ? runtime : plainEngine;
   try {
     const subject = subjectOf(network);
@@ -52,7 +53,7 @@ export async function certified(
       radii: [0.01, 0.1, 1],
       seconds: 0.002,
       limit: 0.1,
-      local: whole ? { steps: 2 } : "off",
+      local: whole ? { steps: 2, ...(complete && { parts: 4 }) } : "off",
       tool: { name: "soak", version: "0" },
     });
     const { certificate, certification } = made;
@@ -67,6 +68,12 @@ export async function certified(
     }
     const samples = certification.samples;
     const radius = (i: number) => samples[i].radius;
+    for (const { index, refuted } of samples) {
+      if (refuted && refuted.radius <= radius(index)) {
+        const breach = `l${norm}: sample ${index} is refuted at ${refuted.radius} and certified to ${radius(index)}`;
+        return { certificates: 0, verified, breach };
+      }
+    }
     const breach = await refute(session, network, data, radius, norm, r, samplesPerRun);
     const certificates = samples.filter((s) => s.radius > 0).length;
     if (breach) return { certificates, verified, breach };

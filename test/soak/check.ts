@@ -8,6 +8,7 @@ import { type Random, random } from "../../src/tensor/random.ts";
 import { type ModelOf, modelOf } from "../model.ts";
 import { agreement, openSession } from "./agree.ts";
 import { bounded } from "./bounds.ts";
+import { onBox } from "./boxed.ts";
 import { certified } from "./certified.ts";
 
 /** What became of one model. */
@@ -24,12 +25,16 @@ export interface Outcome {
   /** Why there is no constant. */
   readonly noConstant?: string;
   readonly certificates: number;
+  /** On a box: partial slopes, and properties that were proved and violated. */
+  readonly slopes: number;
+  readonly held: number;
+  readonly violated: number;
   /** What must not be, and of which kind. */
   readonly breach?: Breach;
 }
 
 export interface Breach {
-  readonly kind: "differs" | "bound" | "certificate" | "throws";
+  readonly kind: "differs" | "bound" | "box" | "certificate" | "throws";
   readonly what: string;
 }
 
@@ -46,7 +51,17 @@ export interface CheckOptions {
 export async function check(model: ModelOf, seed: number, options: CheckOptions): Promise<Outcome> {
   ort.env.logLevel = "fatal";
   const { read = parseOnnx } = options;
-  const nothing = { compared: 0, open: 0, finite: 0, lowers: 0, nearest: 0, certificates: 0 };
+  const nothing = {
+    compared: 0,
+    open: 0,
+    finite: 0,
+    lowers: 0,
+    nearest: 0,
+    certificates: 0,
+    slopes: 0,
+    held: 0,
+    violated: 0,
+  };
   const bytes = modelOf(model);
   let session: ort.InferenceSession;
   try {
@@ -74,14 +89,17 @@ export async function check(model: ModelOf, seed: number, options: CheckOptions)
     }
     const bound = await bounded(session, network, r.fork("bounds"), options.bound);
     const { finite, lowers, nearest } = bound;
+    const { breach: wrong, ...boxed } = await onBox(session, network, r.fork("box"));
     const more = {
       ...counts,
+      ...boxed,
       finite,
       lowers,
       nearest,
       ...(bound.refused === undefined ? {} : { noConstant: bound.refused }),
     };
     if (bound.breach !== undefined) return { ...more, fate: "checked", breach: { kind: "bound", what: bound.breach } };
+    if (wrong !== undefined) return { ...more, fate: "checked", breach: { kind: "box", what: wrong } };
     if (!options.classifier) return { ...more, fate: "checked" };
     const decided = await certified(session, network, bytes, r.fork("certify"));
     const rest = { ...more, certificates: decided.certificates, fate: "checked" } as const;

@@ -27,6 +27,9 @@ export interface Tally {
   upperBounds: number;
   lowerBounds: number;
   radii: number;
+  slopes: number;
+  held: number;
+  violated: number;
   operators: Record<string, OperatorCount>;
   refusals: Record<string, number>;
   noConstant: Record<string, number>;
@@ -45,6 +48,9 @@ export const emptyTally = (): Tally => ({
   upperBounds: 0,
   lowerBounds: 0,
   radii: 0,
+  slopes: 0,
+  held: 0,
+  violated: 0,
   operators: {},
   refusals: {},
   noConstant: {},
@@ -62,6 +68,9 @@ export async function count(tally: Tally, seed: number): Promise<void> {
   tally.upperBounds += outcome.finite;
   tally.lowerBounds += outcome.lowers;
   tally.radii += outcome.certificates;
+  tally.slopes += outcome.slopes;
+  tally.held += outcome.held;
+  tally.violated += outcome.violated;
   if (outcome.finite > 0) tally.bounded++;
   for (const op of operatorsOf(model)) {
     tally.operators[op] ??= { models: 0, checked: 0, bounded: 0 };
@@ -121,6 +130,9 @@ const numbers = [
   "upperBounds",
   "lowerBounds",
   "radii",
+  "slopes",
+  "held",
+  "violated",
 ] as const;
 
 /** Each once; those of ONNX Runtime with their domain. */

@@ -25,6 +25,7 @@ const property = (inputs: number, row: readonly number[], offset: number, size =
     {
       low: new Float64Array(inputs).fill(-size),
       high: new Float64Array(inputs).fill(size),
+      within: { low: new Float64Array(inputs).fill(-size), high: new Float64Array(inputs).fill(size) },
       conditions: [{ row: Float64Array.from(row), offset }],
     },
   ],

@@ -10,6 +10,7 @@ import type { Form } from "../../bounds/linear/program.ts";
 import type { Range } from "../../bounds/linear/rules.ts";
 import { walkerOf } from "../../bounds/linear/walker.ts";
 import { compileWork, runWork } from "../../bounds/lowerBounds/slopes.ts";
+import { exactly, plus, times } from "../../bounds/patterns/enclosure.ts";
 import { subjectOf } from "../../bounds/subject.ts";
 import type { Engine, Program } from "../../engine/engine.ts";
 import { vjp } from "../../graph/gradient.ts";
@@ -360,13 +361,16 @@ async function confirmer(engine: Engine, network: Network) {
   const { x, y } = subject.at(1, "float32");
   const program = await engine.compile({ y });
   return {
-    async at({ low, high, conditions }: Case, point: Float64Array) {
+    async at({ within: { low, high }, conditions }: Case, point: Float64Array) {
       const fed = Float32Array.from(point, (v, i) => inside(v, low[i], high[i]));
-      // The box was widened by a unit in the last place: a violation is one of the box that is written.
-      if (fed.some((v, i) => !(v > low[i] && v < high[i]))) return null;
+      if (fed.some((v, i) => !(v >= low[i] && v <= high[i]))) return null;
       const feeds = subject.input in program.inputs ? { [subject.input]: tensor(fed, x.shape) } : {};
       const outputs = Float64Array.from((await program.run(feeds)).y.data as Float32Array);
-      const holds = conditions.every(({ row, offset }) => row.reduce((sum, v, j) => sum + v * outputs[j], offset) <= 0);
+      // Whatever order they are added in.
+      const holds = conditions.every(({ row, offset }) => {
+        const terms = Array.from(row, (v, j) => times(exactly(v), exactly(outputs[j])));
+        return terms.reduce(plus, exactly(offset))[1] <= 0;
+      });
       return holds ? { point: Array.from(fed), outputs: Array.from(outputs) } : null;
     },
     dispose: () => program.dispose(),
@@ -376,7 +380,7 @@ async function confirmer(engine: Engine, network: Network) {
 /** The float32 number nearest to v that is between two others, where there is one. */
 function inside(v: number, low: number, high: number): number {
   const near = Math.fround(v);
-  if (near > low && near < high) return near;
+  if (near >= low && near <= high) return near;
   const spacing = Math.max(Math.abs(near) * 2 ** -23, 2 ** -149);
-  return Math.fround(near <= low ? near + spacing : near - spacing);
+  return Math.fround(near < low ? near + spacing : near - spacing);
 }

@@ -63,4 +63,21 @@ describe("parseVnnlib()", () => {
     expect(() => parseVnnlib(`${declared}(assert (<= X_0 1))`)).toThrow("X_0 must be bounded below and above");
     expect(() => parseVnnlib("(assert (<= 0 1))")).toThrow("declares no inputs");
   });
+
+  it("knows the box from around and from within where its bound is a quotient", () => {
+    const of = (bound: string) =>
+      parseVnnlib(
+        `(declare-const X_0 Real)(declare-const Y_0 Real)(assert (>= X_0 0))(assert ${bound})(assert (<= Y_0 0))`,
+      ).cases[0];
+    // 3 * 0.3333333333333333 is below 1, and 3 times the next double above it.
+    const third = of("(<= (* 3 X_0) 1)");
+    expect(third.within.high[0]).toBeLessThanOrEqual(1 / 3);
+    expect(third.high[0]).toBeGreaterThan(1 / 3);
+    // 1 / 49 is rounded upwards.
+    expect(49 * (1 / 49)).toBeLessThan(1);
+    const other = of("(<= (* 49 X_0) 1)");
+    expect(other.within.high[0]).toBeLessThan(other.high[0]);
+    const exact = of("(<= (* 4 X_0) 1)");
+    expect(exact.within.high[0]).toBe(0.25);
+  });
 });

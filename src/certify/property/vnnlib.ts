@@ -3,7 +3,7 @@
  * happen. Read are boxes of inputs and linear conditions on outputs, with `and` and `or` around them; anything else is refused with its line.
  */
 
-import { type Enclosure, exactly, plus, times } from "../../bounds/patterns/enclosure.ts";
+import { type Enclosure, exactly, over, plus, times } from "../../bounds/patterns/enclosure.ts";
 import { down, up } from "../../linalg/rounding.ts";
 import { ReadError } from "../../tensor/errors.ts";
 
@@ -15,8 +15,11 @@ export interface Condition {
 
 /** A box of inputs, and conditions of which all hold at an output that must not happen; none means every output. */
 export interface Case {
+  /** Around the box that is written: what is proved of this is true of that. */
   readonly low: Float64Array;
   readonly high: Float64Array;
+  /** Within it: a point of this is one of that. The two differ by units in the last place. */
+  readonly within: { readonly low: Float64Array; readonly high: Float64Array };
   readonly conditions: readonly Condition[];
 }
 
@@ -28,8 +31,8 @@ export interface Property {
 }
 
 /**
- * Parse a .vnnlib file. Decimals are read as doubles, and what is computed of them (sums, products with a number) has to be exact in doubles; the bounds of boxes are widened
- * by a unit in the last place, so that what is proved of the box is true of the one that is written. Throws ReadError.
+ * Parse a .vnnlib file. Decimals are read as doubles, and what is computed of them (sums, products with a number) has to be exact in doubles; the bound of an input may be a
+ * quotient that is not: the box is known from around and from within. Throws ReadError.
  */
 export function parseVnnlib(text: string, name = "property"): Property {
   const fail = (line: number, what: string): never => {
@@ -197,6 +200,7 @@ function caseOf(
 ): Case | null {
   const low = new Float64Array(sizes.X).fill(Number.NEGATIVE_INFINITY);
   const high = new Float64Array(sizes.X).fill(Number.POSITIVE_INFINITY);
+  const within = { low: low.slice(), high: high.slice() };
   const conditions: Condition[] = [];
   for (const { terms, constant, line } of clauses) {
     const own = [...terms].filter(([, value]) => value !== 0);
@@ -209,9 +213,14 @@ function caseOf(
       if (own.length > 1) fail(line, "a condition on an input must be a bound of that input alone");
       const [[name, value]] = inputs;
       const at = Number(name.slice(2));
-      const bound = -constant / value;
-      if (value > 0) high[at] = Math.min(high[at], bound);
-      else low[at] = Math.max(low[at], bound);
+      const [least, most] = over(exactly(-constant), exactly(value));
+      if (value > 0) {
+        high[at] = Math.min(high[at], most);
+        within.high[at] = Math.min(within.high[at], least);
+      } else {
+        low[at] = Math.max(low[at], least);
+        within.low[at] = Math.max(within.low[at], most);
+      }
       continue;
     }
     const row = new Float64Array(sizes.Y);
@@ -224,5 +233,6 @@ function caseOf(
       fail(1, `X_${i} must be bounded below and above in every case`);
     if (low[i] > high[i]) return null;
   }
-  return { low: low.map(down), high: high.map(up), conditions };
+  // A decimal was rounded.
+  return { low: low.map(down), high: high.map(up), within, conditions };
 }
