@@ -1,4 +1,4 @@
-/** @file PGD with 100 steps on 1,000 MNIST images, ours against the same written plainly in PyTorch. Run by itself: `npx tsx bench/attack.ts`. */
+/** @file PGD with 100 steps on 1,000 MNIST images, ours against the same written plainly in PyTorch and JAX. Run by itself: `npx tsx bench/attack.ts`. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { writeNpy } from "../src/data/npy.ts";
 import { nodeEngine } from "../src/engine/node.ts";
 import { freeze } from "../src/models/freeze.ts";
 import { random } from "../src/tensor/random.ts";
-import { startTorch } from "./pytorch.ts";
+import { startPeers } from "./peers.ts";
 import { ratio, takeTurns } from "./rounds.ts";
 import { tasks } from "./step.ts";
 
@@ -20,26 +20,26 @@ const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
 const steps = 100;
 /** So small that no decision changes, and no sample is done before its last step. */
 const radius = 1e-4;
-/** Images at a time in PyTorch: what a user writes, and what we do. The faster one counts. */
-const torchRows = [1000, 128];
+/** Images at a time in a peer: what a user writes, and what we do. The faster one counts. */
+const peerRows = [1000, 128];
 
 const { test } = await digits();
 const folder = mkdtempSync(join(tmpdir(), "lipschitz-bench-"));
 const images = join(folder, "images.npy");
 writeFileSync(images, writeNpy(test.x, [test.count, 1, 28, 28]));
-const torch = await startTorch("attack.py", threads, [images, radius, steps]);
-console.log(`${threads} threads${torch ? `; ${torch.name}` : ""}`);
-for (const name of ["fashion", "convnet"]) await compare(name);
-torch?.close();
+const peers = await startPeers({ torch: "attack.py", jax: "attack_jax.py" }, threads, [images, radius, steps]);
+console.log([`${threads} threads`, ...peers.map((p) => p.title)].join("; "));
+for (const name of ["mlp", "fashion", "convnet"]) await compare(name);
+for (const peer of peers) peer.close();
 rmSync(folder, { recursive: true });
 
 // --- internal ---
 
 async function compare(name: string): Promise<void> {
   const mine = await ours(name);
-  const theirs = torch
-    ? torchRows.map((rows) => [`PyTorch, ${rows} images at a time`, () => torch.ask(name, rows)])
-    : [];
+  const theirs = peers.flatMap((peer) =>
+    peerRows.map((rows) => [`${peer.name}, ${rows} images at a time`, () => peer.ask(name, rows)] as const),
+  );
   const times = await takeTurns(rounds, { ours: mine.seconds, ...Object.fromEntries(theirs) });
   await mine.close();
   console.log(`\n${name}: PGD-${steps} on ${test.count} images`);

@@ -1,4 +1,4 @@
-"""LMT and CLIP written plainly in PyTorch: asked for "<network> <method> <steps>", it answers with the seconds that the steps took."""
+"""Plain steps, LMT and CLIP written plainly in PyTorch: asked for "<network> <method> <batch> <steps>", it answers with the seconds that the steps took."""
 import math
 import time
 
@@ -6,21 +6,22 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from networks import NETWORKS
-from serve import serve
+from networks import NETWORKS, SAMPLES
+from serve import images, made, serve
 
 
 class Trainer:
-    def __init__(self, network):
-        self.model = NETWORKS[network]()
+    def __init__(self, network, batch):
+        self.layers = NETWORKS[network]()
+        self.model = made(self.layers)
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01)
-        self.x = torch.rand(128, 1, 28, 28)
-        self.y = torch.arange(128) % 10
+        self.x = images(batch, *SAMPLES[network])
+        self.y = torch.arange(batch) % 10
         self.vectors = {}
-        self.first = torch.rand(32, 1, 28, 28)
-        self.second = self.first + 0.1 * (torch.rand(32, 1, 28, 28) - 0.5)
+        self.first = images(batch // 4, *SAMPLES[network])
+        self.second = self.first + 0.1 * (torch.rand_like(self.first) - 0.5)
         h = self.x[:1]
-        for layer in self.model:
+        for layer in self.layers:
             if hasattr(layer, "weight"):
                 u = torch.randn_like(h)
                 self.vectors[layer] = u / u.norm()
@@ -29,7 +30,7 @@ class Trainer:
     def constant(self):
         """c times the product of ||A u|| of the layers before the last; one step of the power method on the way."""
         total = torch.ones(())
-        layers = [layer for layer in self.model if hasattr(layer, "weight")]
+        layers = [layer for layer in self.layers if hasattr(layer, "weight")]
         for layer in layers[:-1]:
             u, w = self.vectors[layer], layer.weight
             if isinstance(layer, nn.Conv2d):
@@ -86,10 +87,11 @@ class Trainer:
 trainers = {}
 
 
-def answer(network, method, steps):
-    name = network + method
+def answer(network, method, batch, steps):
+    name = (network, method, batch)
     if name not in trainers:
-        trainers[name] = Trainer(network)
+        trainers[name] = Trainer(network, int(batch))
+        trainers[name].run(2, method)
     return trainers[name].run(int(steps), method)
 
 

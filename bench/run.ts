@@ -1,8 +1,8 @@
-/** @file `npm run bench`: what the library costs, as ratios against PyTorch in the same run where a Python has it. */
+/** @file `npm run bench`: what the library costs, as ratios against PyTorch and JAX in the same run where a Python has them. */
 import { nodeEngine } from "../src/engine/node.ts";
 import { memoryOfStart } from "./memory.ts";
+import { findTorch, type Peer, startPeers } from "./peers.ts";
 import { profile } from "./profile.ts";
-import { findTorch, startTorch, type Torch } from "./pytorch.ts";
 import { medianOf, ratio, takeTurns } from "./rounds.ts";
 import { smooth } from "./smooth.ts";
 import { showSpectral } from "./spectral.ts";
@@ -14,13 +14,13 @@ const stepsARound = 50;
 const threads = Number(process.env.BENCH_THREADS ?? 2);
 
 const engine = nodeEngine({ threads });
-const torch = await startTorch("step.py", threads);
-console.log(`${engine.name}, ${threads} threads${torch ? `; ${torch.name}` : ""}`);
-for (const network of ["mlp", "convnet"]) {
-  await compareSteps(network, torch);
+const peers = await startPeers({ torch: "methods.py", jax: "methods_jax.py" }, threads);
+console.log([`${engine.name}, ${threads} threads`, ...peers.map((p) => p.title)].join("; "));
+for (const network of ["mlp", "convnet", "images"]) {
+  await compareSteps(network, peers);
   await showProfile(network);
 }
-torch?.close();
+for (const peer of peers) peer.close();
 await showSmooth();
 showSpectral(findTorch(), ["one", "small"]);
 showStartup();
@@ -28,11 +28,14 @@ showMemory();
 
 // --- internal ---
 
-async function compareSteps(network: string, other: Torch | null): Promise<void> {
+async function compareSteps(network: string, peers: readonly Peer[]): Promise<void> {
   const own = await stepper(engine, tasks[network]);
-  const { ours, theirs } = await takeTurns(rounds, {
+  const { batch } = tasks[network];
+  const { ours, ...theirs } = await takeTurns(rounds, {
     ours: () => own.steps(stepsARound),
-    ...(other ? { theirs: () => other.ask(network, stepsARound) } : {}),
+    ...Object.fromEntries(
+      peers.map((peer) => [peer.name, () => peer.ask(network, "plain", batch, stepsARound)] as const),
+    ),
   });
   await own.close();
   const step = (seconds: number) => {
@@ -41,9 +44,10 @@ async function compareSteps(network: string, other: Torch | null): Promise<void>
   };
   const both = (times: readonly number[]) => `${step(medianOf(times))} (fastest round: ${step(Math.min(...times))})`;
   console.log(`\n${network}: ${both(ours)}`);
-  if (!theirs) return;
-  console.log(`  PyTorch: ${both(theirs)}`);
-  console.log(`  times as fast as PyTorch: ${ratio(theirs, ours)}`);
+  for (const [name, times] of Object.entries(theirs)) {
+    console.log(`  ${name}: ${both(times)}`);
+    console.log(`  times as fast as ${name}: ${ratio(times, ours)}`);
+  }
 }
 
 async function showProfile(network: string): Promise<void> {

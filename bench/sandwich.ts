@@ -1,4 +1,4 @@
-/** @file A training step of sandwich networks against the authors' method written plainly in PyTorch (sandwich.py), turn by turn in one run. */
+/** @file A training step of sandwich networks against the authors' method written plainly in PyTorch and, the dense one, in JAX (sandwich.py, sandwich_jax.py), turn by turn in one run. */
 import { nodeEngine } from "../src/engine/node.ts";
 import { ofFamily } from "../src/layers/family.ts";
 import { flatten } from "../src/layers/pool.ts";
@@ -8,7 +8,7 @@ import { multiMargin } from "../src/train/loss.ts";
 import type { Method } from "../src/train/method.ts";
 import { adam } from "../src/train/optimizer.ts";
 import { plain } from "../src/train/plain.ts";
-import { startTorch } from "./pytorch.ts";
+import { startPeers } from "./peers.ts";
 import { ratio, takeTurns } from "./rounds.ts";
 import { stepper, type Task } from "./step.ts";
 
@@ -35,19 +35,22 @@ const method: Method = { ...plain(), family: sandwich({ gamma: 1 }) };
 const threads = Number(process.env.BENCH_THREADS ?? 2);
 const engine = nodeEngine({ threads });
 const asked = process.argv.slice(2);
-const torch = await startTorch("sandwich.py", threads);
-console.log(`${engine.name}, ${threads} threads${torch ? `; ${torch.name}` : ""}`);
+const peers = await startPeers({ torch: "sandwich.py", jax: "sandwich_jax.py" }, threads);
+console.log([`${engine.name}, ${threads} threads`, ...peers.map((p) => p.title)].join("; "));
 for (const { name, task, steps, rounds } of cases) {
   const { batch } = task;
   if (asked.length > 0 && !asked.includes(`${name}-${batch}`)) continue;
   const own = await stepper(engine, { ...task, method, optimizer: adam(), loss: multiMargin(0.5) });
-  const { ours, theirs } = await takeTurns(rounds, {
+  const { ours, ...theirs } = await takeTurns(rounds, {
     ours: () => own.steps(steps),
-    ...(torch ? { theirs: () => torch.ask(name, batch, steps) } : {}),
+    ...Object.fromEntries(peers.map((peer) => [peer.name, () => peer.ask(name, batch, steps)] as const)),
   });
   await own.close();
   const least = (times: readonly number[]) => `${((1000 * Math.min(...times)) / steps).toFixed(1)} ms a step`;
   console.log(`${name}, batch ${batch}: ours ${least(ours)}`);
-  if (theirs) console.log(`  PyTorch: ${least(theirs)}; times as fast as PyTorch: ${ratio(theirs, ours)}`);
+  for (const [peer, times] of Object.entries(theirs)) {
+    if (times.some(Number.isNaN)) continue;
+    console.log(`  ${peer}: ${least(times)}; times as fast as ${peer}: ${ratio(times, ours)}`);
+  }
 }
-torch?.close();
+for (const peer of peers) peer.close();

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { convolutionNorm } from "../src/linalg/convolution.ts";
 import { normalTensor, random } from "../src/tensor/random.ts";
-import { findTorch } from "./pytorch.ts";
+import { findTorch } from "./peers.ts";
 
 interface Size {
   readonly inner: number;

@@ -35,11 +35,12 @@ export interface StepProgram {
 const batch = 128;
 const image = [1, 28, 28];
 
-/** The same networks stand in networks.py. */
+/** The same networks stand in networks.py and networks_jax.py. */
 export const tasks: Named<Task> = {
   mlp: { model: mlp([784, 256, 256, 10]), sample: [784], batch },
   fashion: { model: mlp([784, 128, 64, 10]), sample: [784], batch },
   convnet: { model: convnet(10, { channels: [16, 32], hidden: 100 }), sample: image, batch },
+  images: { model: convnet(10, { channels: [32, 64, 64, 128], hidden: 256 }), sample: [3, 32, 32], batch: 64 },
 };
 
 /** The graph of one step on random images of 10 classes, and what it is fed at first. */

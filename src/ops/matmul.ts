@@ -71,6 +71,13 @@ function gemmForm(y: Node, build: OnnxBuilder, ...start: readonly string[]): str
 export const isSampleProduct = (y: Node): boolean =>
   y.op === (matmulOp as Op) && y.shape.length === 2 && isTranspose(y.inputs[0]);
 
+/** factor g, with the factor on the smaller side where g is a product over samples: a weight's gradient is then scaled before it has the size of the weight. */
+export function scaledGradient(g: Node, factor: Node): Node {
+  if (!isSampleProduct(g)) return mul(g, factor);
+  const [a, b] = g.inputs;
+  return sizeOf(b.shape) < sizeOf(g.shape) ? matmul(a, mul(b, factor)) : mul(g, factor);
+}
+
 /** The node `y`, a sum of `product` and a value, written as one Gemm. */
 export function writeAccumulated(product: Node, value: string, build: OnnxBuilder): string {
   return gemmForm(product, build, value);
