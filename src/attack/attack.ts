@@ -1,5 +1,6 @@
 /** @file Attack a network on a data set. What counts is what the network itself decides on a perturbed sample that really exists, never what a search believes. */
 import { checkBatches, likely } from "../bounds/batchRuns.ts";
+import { budget } from "../bounds/budget.ts";
 import { subjectOf } from "../bounds/subject.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type Engine, needEngine } from "../engine/engine.ts";
@@ -10,6 +11,7 @@ import type { AttackNorm } from "./ball.ts";
 import { nothingFound } from "./findings.ts";
 import { type AttackName, type AttackSpec, attackNames, attackOf, type Protocol } from "./protocol.ts";
 import { confirm } from "./refine.ts";
+import { type RelaxedStarts, relaxedStarts } from "./relaxed.ts";
 import { runAttack, type Search } from "./search.ts";
 import { targetOf } from "./target.ts";
 
@@ -85,6 +87,12 @@ export async function attack(network: Network, options: AttackOptions): Promise<
   const target = targetOf(network, engine, data);
   await checkBatches(subjectOf(network), engine, data.x, likely);
   const source = random(seed).fork("attack");
+  const { signal: stop } = options;
+  let starts: Promise<RelaxedStarts> | undefined;
+  const relaxed = () => {
+    starts ??= relaxedStarts(network, engine, data, norm, budget(stop ? { signal: stop } : {}));
+    return starts;
+  };
   try {
     const own = await target.decide(data.x);
     const best = nothingFound(data.x, data.count);
@@ -95,6 +103,7 @@ export async function attack(network: Network, options: AttackOptions): Promise<
     for (const [k, spec] of protocol.attacks.entries()) {
       const search: Search = {
         ...{ target, norm, range, radii, center: data.x, outputs, own, best },
+        relaxed,
         signal,
         onProgress: (part) => onProgress?.((k + part) / protocol.attacks.length),
       };
@@ -124,6 +133,7 @@ export async function attack(network: Network, options: AttackOptions): Promise<
       examples: best.points,
     };
   } finally {
+    await (await starts?.catch(() => undefined))?.dispose();
     await target.dispose();
   }
 }

@@ -7,6 +7,8 @@ export const attackNames = ["fgsm", "pgd", "dlr", "deepfool", "shrink"] as const
 
 export type AttackName = (typeof attackNames)[number];
 
+export const startNames = ["sample", "random", "relaxed"] as const;
+
 /** Projected gradient ascent in balls of given radii. */
 export interface Ascent {
   readonly name: "fgsm" | "pgd" | "dlr";
@@ -18,8 +20,11 @@ export interface Ascent {
   readonly patience: number | null;
   /** m <- momentum m + g / ||g||_1 in place of the gradient; 0 for none. */
   readonly momentum: number;
-  /** Each run starts at the sample, or at a point drawn uniformly from the ball. */
-  readonly start: "sample" | "random";
+  /**
+   * Each run starts at the sample, at a point drawn uniformly from the ball, or where the linear walk's bound of the margin is lowest: run k of that to the class with the k-th largest output beside
+   * the decision.
+   */
+  readonly start: (typeof startNames)[number];
   /** Runs; a sample whose decision has changed takes no part in the next. */
   readonly restarts: number;
 }
@@ -153,7 +158,11 @@ function describe(spec: AttackSpec, norm: "2" | "inf"): string {
     default: {
       const rule = spec.patience === null ? "" : `, halved after ${spec.patience} steps without a lower margin`;
       const momentum = spec.momentum > 0 ? `, momentum ${spec.momentum}` : "";
-      const start = spec.start === "sample" ? "from the sample" : "from a uniform point of the ball";
+      const start = {
+        sample: "from the sample",
+        random: "from a uniform point of the ball",
+        relaxed: "from where the linear walk's bound of the margin to another class is lowest",
+      }[spec.start];
       const direction = norm === "2" ? "normalised gradient" : "sign of the gradient";
       const runs = spec.restarts === 1 ? "1 run" : `${spec.restarts} runs`;
       return `${spec.loss}, ${runs} of ${spec.steps} steps of ${spec.step} x radius along the ${direction} (random where it is 0)${rule}${momentum}, ${start}, projected on the ball after each step, stopped where the decision has changed`;

@@ -13,6 +13,7 @@ import {
   shrinkPatience,
 } from "./protocol.ts";
 import { goBack, hasChanged } from "./refine.ts";
+import type { RelaxedStarts } from "./relaxed.ts";
 import type { Target } from "./target.ts";
 
 export interface Search {
@@ -24,6 +25,8 @@ export interface Search {
   readonly center: Float32Array;
   readonly outputs: Float64Array;
   readonly own: Int32Array;
+  /** Where the linear walk's bounds are lowest; asked for only by attacks that start there. */
+  relaxed(): Promise<RelaxedStarts>;
   /** Of all attacks together. */
   readonly best: Findings;
   readonly signal?: AbortSignal;
@@ -56,7 +59,7 @@ async function ascend(search: Search, spec: Ascent, source: Random, found: Findi
         const ends = await climber.run(
           {
             center: samples,
-            start: spec.start === "sample" ? samples : jumbled(samples, target.size, random, { norm, radius }, range),
+            start: await startsOf(search, spec, open, samples, { norm, radius }, restart, random),
             own: decisionsAt(search, open),
             radius: new Float64Array(open.length).fill(radius),
           },
@@ -182,6 +185,42 @@ function rowsAt(values: Float32Array, indices: readonly number[], size: number):
 
 const decisionsAt = ({ own }: Search, indices: readonly number[]): Int32Array =>
   Int32Array.from(indices, (i) => own[i]);
+
+async function startsOf(
+  search: Search,
+  spec: Ascent,
+  open: readonly number[],
+  samples: Float32Array,
+  ball: { readonly norm: AttackNorm; readonly radius: number },
+  restart: number,
+  random: Random,
+): Promise<Float32Array> {
+  const { target, outputs, own, range } = search;
+  const { size, classes } = target;
+  if (spec.start === "sample" || open.length === 0) return samples;
+  if (spec.start === "random") return jumbled(samples, size, random, ball, range);
+  const rows = open.map((i, k) => {
+    const scores = outputs.subarray(i * classes, (i + 1) * classes);
+    const others = Array.from(scores.keys()).filter((j) => j !== own[i]);
+    others.sort((a, b) => scores[b] - scores[a]);
+    const other = others[restart % others.length];
+    return { center: samples.subarray(k * size, (k + 1) * size), own: own[i], other };
+  });
+  const start = new Float32Array(samples.length);
+  (await (await search.relaxed()).at(rows, ball.radius)).forEach((point, k) => {
+    const x = rows[k].center;
+    start.set(
+      moved(
+        x,
+        point.map((v, i) => v - x[i]),
+        1,
+        range,
+      ),
+      k * size,
+    );
+  });
+  return start;
+}
 
 /** Every row moved to a uniform point of the ball around it. */
 function jumbled(

@@ -1,7 +1,7 @@
 /** @file lipschitz attack MODEL: the smallest perturbations that change decisions, and whether any lies inside a certified radius. */
 import { attack as attackNetwork } from "../../attack/attack.ts";
 import { mergeAttacked } from "../../attack/merge.ts";
-import { type AttackName, type AttackSpec, attackNames, attackOf } from "../../attack/protocol.ts";
+import { type AttackName, type AttackSpec, attackNames, attackOf, startNames } from "../../attack/protocol.ts";
 import { type Certified, consistency } from "../../certify/consistency.ts";
 import { hashDataset, take } from "../../data/dataset.ts";
 import { writeNpy } from "../../data/npy.ts";
@@ -55,6 +55,12 @@ export const attack = command({
       description: "Steps of pgd and dlr. Default: 40; of a walk over transformations. Default: 20",
       valueHint: "N",
     },
+    start: {
+      type: "string",
+      description:
+        "Where runs of pgd and dlr begin: sample, random (default) or relaxed, where a linear bound of the margin is lowest",
+      valueHint: "WHERE",
+    },
     restarts: { type: "string", description: "Runs of pgd and dlr. Default: 1; walks. Default: 3", valueHint: "N" },
     samples: { type: "string", description: "Attack only the first so many samples", valueHint: "N" },
     "ignore-range": { type: "boolean", description: "Let perturbed samples leave the range of the data" },
@@ -80,7 +86,7 @@ export const attack = command({
     const { progress, signal, result } = surroundings;
     if (args.data === undefined) throw new CliError("attack: missing --data D, the samples to attack");
     if (args.transform !== undefined) {
-      refuseBeside(args, ["norm", "ignore-range", "workers", "redis"]);
+      refuseBeside(args, ["norm", "start", "ignore-range", "workers", "redis"]);
       await attackByTransforms({ ...args, data: args.data, transform: args.transform }, surroundings);
       return;
     }
@@ -171,13 +177,15 @@ interface Words {
   readonly attack: string;
   readonly steps?: string;
   readonly restarts?: string;
+  readonly start?: string;
 }
 
-function attacksOf({ attack: names, steps, restarts }: Words): AttackSpec[] {
+function attacksOf({ attack: names, steps, restarts, start }: Words): AttackSpec[] {
   const chosen = parseList("--attack", names, (option, word) => parseWord<AttackName>(option, word, attackNames));
   const changes = {
     ...(steps === undefined ? {} : { steps: parseWhole("--steps", steps, 1) }),
     ...(restarts === undefined ? {} : { restarts: parseWhole("--restarts", restarts, 1) }),
+    ...(start === undefined ? {} : { start: parseWord("--start", start, startNames) }),
   };
   if (Object.keys(changes).length > 0 && !chosen.some((name) => name === "pgd" || name === "dlr")) {
     throw new CliError(`--${Object.keys(changes)[0]}: is an option of pgd and dlr, not of ${chosen.join(", ")}`);
