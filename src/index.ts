@@ -110,6 +110,7 @@ export {
   difference,
   type SlopeDifference,
 } from "./bounds/values/difference.ts";
+export { type ComplexityLayer, type SpectralComplexity, spectralComplexity } from "./bounds/spectralComplexity.ts";
 export { type Extreme, type Extremes, type ExtremesOptions, extremes } from "./bounds/values/extremes.ts";
 
 export { type CheckOptions, checkModel, type ModelCheck } from "./check/model.ts";
@@ -154,6 +155,7 @@ export {
 export { type AdversarialOptions, adversarial, pgdStep } from "./attack/step.ts";
 
 export { type AdversarialTrainingOptions, adversarialTraining } from "./train/adversarial.ts";
+export { afresh, randomLabels } from "./train/afresh.ts";
 export { type ClipOptions, clip } from "./train/clip.ts";
 export { type Trained, trainNetwork } from "./train/trainNetwork.ts";
 export { type LayerKind, type LbdnOptions, lbdn } from "./train/lbdn.ts";
@@ -199,6 +201,11 @@ export {
   type RangeViolation,
   rangeViolations,
 } from "./certify/ranges.ts";
+export {
+  type NormalizedMargins,
+  type NormalizedMarginsOptions,
+  normalizedMargins,
+} from "./certify/normalizedMargins.ts";
 export { type Checked, checkProperty } from "./certify/property/check.ts";
 export { parseVnnlib, type Property } from "./certify/property/vnnlib.ts";
 export type { Certificate } from "./verify/certificate.ts";

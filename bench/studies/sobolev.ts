@@ -12,7 +12,8 @@ import type { Node } from "../../src/graph/graph.ts";
 import { input } from "../../src/graph/leaf.ts";
 import type { Network } from "../../src/graph/network.ts";
 import { mlp } from "../../src/models/mlp.ts";
-import { readOnnx } from "../../src/onnx/file.ts";
+import { modelAt } from "../../src/onnx/file.ts";
+import { parseOnnx } from "../../src/onnx/read.ts";
 import { add, div, mul, sub } from "../../src/ops/arith.ts";
 import { sliceAxis } from "../../src/ops/movement.ts";
 import { abs, cos, exp, sin, sqrt } from "../../src/ops/pointwise.ts";
@@ -23,7 +24,7 @@ import type { Method } from "../../src/train/method.ts";
 import { adam } from "../../src/train/optimizer.ts";
 import { cosine } from "../../src/train/schedule.ts";
 import { sobolev, type Target } from "../../src/train/sobolev.ts";
-import { targetOf } from "../../src/train/teacher.ts";
+import { teacherOf } from "../../src/train/teacher.ts";
 import { trainNetwork } from "../../src/train/trainNetwork.ts";
 import { showSpread, spread, table, writeStudy } from "./study.ts";
 
@@ -187,19 +188,20 @@ const equal = (name: string, samples: number): string => {
 };
 
 const teachers = [
-  { name: "policy.onnx (3-8-8-2, tanh)", url: new URL("../../examples/policy.onnx", import.meta.url), seconds: 100 },
+  { name: "policy.onnx (3-8-8-2, tanh)", url: new URL("../../examples/policy.onnx", import.meta.url), pieces: 1200 },
   {
     name: "reach_vdp.onnx (3-32-32-3, ReLU)",
     url: new URL("../../../shared/data/onnx/control/reach_vdp.onnx", import.meta.url),
-    seconds: 20,
+    pieces: 300,
   },
 ];
 /** Half a side of the box of states. */
 const side = 0.5;
 const distilled = [];
-for (const { name, url, seconds } of teachers) {
-  const teacher = await readOnnx(url);
-  const target = targetOf(teacher);
+for (const { name, url, pieces } of teachers) {
+  const source = await modelAt(url);
+  const teacher = parseOnnx(source.bytes);
+  const target = teacherOf(source, { sample: [3], task: "regression" });
   const [train, test] = [
     await taught(pointsOf(200, 3, 1, side), target, engine),
     await taught(pointsOf(1000, 3, 2, side), target, engine),
@@ -230,7 +232,7 @@ for (const { name, url, seconds } of teachers) {
       engine,
       domain: { kind: "box", low: [-side, -side, -side], high: [side, side, side] },
       gap: 0.2,
-      seconds,
+      pieces,
     });
     const row = {
       teacher: name,

@@ -20,6 +20,7 @@ const commands = {
   difference: () => import("./commands/difference.ts").then((m) => m.difference as CommandDef),
   curvature: () => import("./commands/curvature.ts").then((m) => m.curvature as CommandDef),
   certify: () => import("./commands/certify.ts").then((m) => m.certify as CommandDef),
+  margins: () => import("./commands/margins.ts").then((m) => m.margins as CommandDef),
   attack: () => import("./commands/attack.ts").then((m) => m.attack as CommandDef),
   rank: () => import("./commands/rank.ts").then((m) => m.rank as CommandDef),
   check: () => import("./commands/check.ts").then((m) => m.check as CommandDef),

@@ -3,10 +3,12 @@
 export { blameFigure } from "./figures/blame.ts";
 export { bracketFigure } from "./figures/bracket.ts";
 export { gapsFigure } from "./figures/gaps.ts";
+export { type MarginLine, marginsFigure } from "./figures/margins.ts";
 export { planeFigure } from "./figures/plane.ts";
 export { weakestFigure } from "./figures/weakest.ts";
 export type { Reported } from "./groups.ts";
 export { asHtml, figure, type Html, html, table } from "./html.ts";
+export { type MarginsFound, type MarginsOf, marginsPage } from "./margins.ts";
 export { type NetworkFound, renderNetwork } from "./network.ts";
 export { showAtLeast, showAtMost, showNorm, showNumber, showPercent } from "./number.ts";
 export { type PageParts, page, sheet } from "./page.ts";

@@ -71,6 +71,11 @@ const expected: Readonly<Record<string, readonly Expected[]>> = {
       ([bars, mean]) => bars > 1 && mean > 0.1,
     ),
   ],
+  "11-distil-a-controller.ts": [
+    line("constant of the student: at most #", 1, ([constant]) => ordered(0.5, constant, 3)),
+    line("actions differ by # \\(found\\) to # \\(proved\\)", 1, ([low, high]) => ordered(0, low, high, 0.2)),
+    line("slopes by # \\(seen\\) to # \\(proved\\)", 1, ([low, high]) => ordered(0, low, high, 1)),
+  ],
 };
 
 describe("examples/", () => {
