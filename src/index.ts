@@ -115,6 +115,7 @@ export { type Extreme, type Extremes, type ExtremesOptions, extremes } from "./b
 
 export { type CheckOptions, checkModel, type ModelCheck } from "./check/model.ts";
 
+export { type AttributionName, attributionNames } from "./curvature/attribution.ts";
 export { type CurvatureBound, type CurvatureBoundOptions, curvatureBound } from "./curvature/bound.ts";
 export { type Curvature, type CurvatureOptions, curvature, type SampleCurvature } from "./curvature/measure.ts";
 export type { Scalar } from "./curvature/points.ts";
@@ -192,6 +193,14 @@ export { constantRate, cosine, piecewiseLinear, type Schedule, stepRate } from "
 export { type BandOptions, type Bands, errorBands } from "./certify/bands.ts";
 export { type CertificateOptions, type Certified, makeCertificate, type Unverifiable } from "./certify/certificate.ts";
 export { type Certification, certify, labelledBy, logitsOf } from "./certify/evaluate.ts";
+export {
+  type Explained,
+  type ExplainedSample,
+  type ExplainOptions,
+  type Explanation,
+  explain,
+  type Stability,
+} from "./certify/explain.ts";
 export { type Ranked, type RankedSample, type RankOptions, rankByDistance } from "./certify/rank.ts";
 export {
   certifyRanges,

@@ -107,5 +107,5 @@ await writeStudy("geometric", { samples: tests.count, seed: 1, found }, [
   "| MNIST, rotations of ±30 degrees, certified by linear relaxations (Balunovic et al. 2019, DeepG) | not found | |",
   "| scores of MNIST networks before and after training with ManiFool (Kanbak et al. 2018) | not found | |",
   "",
-  "What is proved here is deterministic, includes the rounding of float64, and holds for every real angle; networks are small and the proof is only the global constant for pairs of classes.",
+  "What is proved here is deterministic, includes the rounding of float64, and holds for every real angle; networks are small and the proof is only the global constant for pairs of classes (`--local on` was not asked for).",
 ]);

@@ -5,10 +5,11 @@ import { transformImage, transformNames, transformsOf } from "../attack/transfor
 import type { Dataset } from "../data/dataset.ts";
 import { nodeEngine } from "../engine/node.ts";
 import { constant } from "../graph/leaf.ts";
-import { sub } from "../ops/arith.ts";
+import { add, sub } from "../ops/arith.ts";
 import { matmul } from "../ops/matmul.ts";
 import { concat, reshape } from "../ops/movement.ts";
-import { random } from "../tensor/random.ts";
+import { relu } from "../ops/pointwise.ts";
+import { normalTensor, random } from "../tensor/random.ts";
 import { cast, tensor } from "../tensor/tensor.ts";
 import { imageMotion } from "./motion.ts";
 import { certifyRanges, rangeViolations } from "./ranges.ts";
@@ -143,6 +144,31 @@ describe("certifyRanges()", () => {
     // Decisions do change, and proofs reach near to where they do, so that the hunt means something.
     expect(caught).toBeGreaterThan(8);
     expect(narrow).toBeGreaterThan(4);
+  });
+
+  it("proves more by the linear walk, where the constant says little", async () => {
+    // Decides by the first moment, through neurons of large weights that cancel.
+    const network = functionOf([...shape], (x) => {
+      const flat = reshape(x, [x.shape[0], size]);
+      const noise = cast(normalTensor(random(4), [size, 40], 0.3), x.dtype);
+      const first = tensor(
+        Array.from({ length: size }, (_, u) => 0.1 * ((u % width) - 5.5)),
+        [size, 1],
+      );
+      const hidden = relu(sub(matmul(flat, constant(noise)), 20));
+      const lost = matmul(hidden, constant(cast(normalTensor(random(5), [40, 1]), x.dtype)));
+      const f = add(matmul(flat, constant(cast(first, x.dtype))), lost);
+      return concat([sub(0, f), f], 1);
+    });
+    const x = new Float32Array(size);
+    for (let i = 3; i < 6; i++) x[i * width + 3] = 1;
+    const options = { engine, data: dataOf(x), transforms: ["rotation"] as const, limits: { rotation: 10 } };
+    const plain = await certifyRanges(network, { ...options, resolution: 16 });
+    const walked = await certifyRanges(network, { ...options, resolution: 16, local: { steps: 0 } });
+    const span = ([low, high]: readonly [number, number]) => high - low;
+    expect(span(walked.samples[0].ranges[0])).toBeGreaterThan(span(plain.samples[0].ranges[0]));
+    const attacked = await attackTransforms(network, options);
+    expect(rangeViolations(walked, attacked)).toEqual([]);
   });
 
   it("says what does not fit", async () => {

@@ -17,6 +17,7 @@ import type { Network } from "../graph/network.ts";
 import { up } from "../linalg/rounding.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { type Certification, certifier } from "./evaluate.ts";
+import type { LocalEffort } from "./local.ts";
 import { type Cell, imageMotion } from "./motion.ts";
 
 export interface RangeOptions {
@@ -32,6 +33,8 @@ export interface RangeOptions {
   readonly parts?: number;
   /** In l2, the work of seeking constants for pairs of classes, in seconds at a nominal speed; default none. */
   readonly seconds?: number;
+  /** Should the linear walk around the image in the middle of each cell enlarge its radius? It takes seconds an image where constants say little. Default "off". */
+  readonly local?: "off" | LocalEffort;
   readonly signal?: AbortSignal;
   /** From 0 to 1. */
   onProgress?(fraction: number): void;
@@ -70,12 +73,12 @@ export interface Ranges {
  *
  *     decision(x(theta)) = y  for all theta of a cell,  if  radius(x(theta_0)) > max over theta of the cell of ||x(theta) - x(theta_0)||_2
  *
- * radius: certified in l2 (`certify`: pair constants, rounding of margins included); the motion: `imageMotion`. Ranges grow from 0 outwards, cell by cell; one that is not proved is
+ * radius: certified in l2 (`certify`: pair constants, with `local` the linear walk too, rounding of margins included); the motion: `imageMotion`. Ranges grow from 0 outwards, cell by cell; one that is not proved is
  * cut in two until its width is limit / resolution. The transformed image is that of exact bilinear interpolation with zeros around, the network that of exact arithmetic.
  * Throws UsageError for samples that are no images, and where the network has no constant.
  */
 export async function certifyRanges(network: Network, options: RangeOptions): Promise<Ranges> {
-  const { data, resolution = 128, parts = 0, seconds, signal, onProgress } = options;
+  const { data, resolution = 128, parts = 0, seconds, local = "off", signal, onProgress } = options;
   const engine = needEngine("certifyRanges", options.engine);
   if (!(Number.isInteger(Math.log2(resolution)) && resolution >= 4))
     throw new UsageError(`certifyRanges: resolution must be a power of 2, >= 4, got ${resolution}`);
@@ -87,7 +90,8 @@ export async function certifyRanges(network: Network, options: RangeOptions): Pr
     engine,
     data,
     norm: 2,
-    local: "off",
+    local,
+    order: "first",
     ...(seconds ? { seconds } : {}),
     signal,
   });

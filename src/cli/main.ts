@@ -23,6 +23,7 @@ const commands = {
   margins: () => import("./commands/margins.ts").then((m) => m.margins as CommandDef),
   attack: () => import("./commands/attack.ts").then((m) => m.attack as CommandDef),
   rank: () => import("./commands/rank.ts").then((m) => m.rank as CommandDef),
+  explain: () => import("./commands/explain.ts").then((m) => m.explain as CommandDef),
   check: () => import("./commands/check.ts").then((m) => m.check as CommandDef),
   verify: () => import("./commands/verify.ts").then((m) => m.verify as CommandDef),
   report: () => import("./commands/report.ts").then((m) => m.report as CommandDef),

@@ -1,13 +1,20 @@
 /** @file The report of a network that is read, on samples of its user: bracketed, certified, attacked, then drawn. */
 import { basename } from "node:path";
-import { hashDataset } from "../data/dataset.ts";
+import type { Norm } from "../bounds/bound.ts";
+import { type Explained, explain } from "../certify/explain.ts";
+import { type Dataset, hashDataset, subset } from "../data/dataset.ts";
 import type { PreprocessingWords } from "../data/preprocess.ts";
+import type { Engine } from "../engine/engine.ts";
 import { nodeEngine } from "../engine/node.ts";
 import { measure, type Stage } from "../experiment/measure.ts";
 import { sampleRecord } from "../experiment/samples.ts";
 import { tool } from "../experiment/tool.ts";
+import type { Network } from "../graph/network.ts";
+import { isImage } from "../report/figures/pictures.ts";
 import { renderNetwork } from "../report/network.ts";
 import { quoted } from "../report/reproduce.ts";
+import { UsageError } from "../tensor/errors.ts";
+import { commandLine } from "./commandLine.ts";
 import { answered, type DataWords, dataOptions, testsOf } from "./data.ts";
 import { checkOpened, type InputWords, inputOptions, openModel } from "./network.ts";
 import { normOf, parseRadii, parseWhole, preprocessingOptions } from "./options.ts";
@@ -72,6 +79,7 @@ export async function reportNetwork(
     curvature: curvature.value?.values ?? [],
     signal,
   });
+  const explained = await explanationsOf(samples.weakest, { network, engine, data, norm, radii, seed, signal });
   const { name, count, notes } = data;
   const text = await renderNetwork({
     tool: { name: tool.name, version: tool.version },
@@ -87,8 +95,9 @@ export async function reportNetwork(
     attacked: attack.value?.record ?? null,
     bracket: bound.value,
     samples,
+    explained,
     checked: checked !== false,
-    command: commandLine(model, path, args),
+    command: `${commandLine("report", model, { ...args }, options)} --out ${quoted(path)}`,
   });
   await writeWhole(path, text);
   return {
@@ -103,20 +112,43 @@ export async function reportNetwork(
 
 // --- internal ---
 
-const options: ReadonlySet<string> = new Set([
+/** Of images, why the weakest are decided as they are. */
+async function explanationsOf(
+  weakest: readonly { readonly index: number }[],
+  { network, engine, data, norm, radii, seed, signal }: ExplainQuestion,
+): Promise<{ readonly found: Explained; readonly data: Dataset } | null> {
+  if (!isImage(data.shape) || weakest.length === 0) return null;
+  const own = subset(
+    data,
+    weakest.map((w) => w.index),
+  );
+  const methods = ["saliency", "integrated"] as const;
+  // Explanations turn within balls of l2.
+  const within = norm === 2 ? radii.filter((r) => r > 0).slice(0, 1) : [];
+  try {
+    return { found: await explain(network, { engine, data: own, methods, radii: within, seed, signal }), data: own };
+  } catch (cause) {
+    // Several samples in one run cannot be told apart.
+    if (cause instanceof UsageError) return null;
+    throw cause;
+  }
+}
+
+interface ExplainQuestion {
+  readonly network: Network;
+  readonly engine: Engine;
+  readonly data: Dataset;
+  readonly norm: Norm;
+  readonly radii: readonly number[];
+  readonly seed: number;
+  readonly signal: AbortSignal;
+}
+
+const options: readonly string[] = [
   ...Object.keys(dataOptions),
   ...Object.keys(inputOptions),
   ...Object.keys(preprocessingOptions),
   "norm",
   "radii",
   "seed",
-]);
-
-/** The options that were given, as they are. */
-function commandLine(model: string, path: string, args: NetworkWords): string {
-  const given = Object.entries(args).flatMap(([name, value]) => {
-    if (typeof value === "string" && options.has(name)) return [`--${name} ${quoted(value)}`];
-    return name === "check" && value === false ? ["--no-check"] : [];
-  });
-  return ["lipschitz report", quoted(model), ...given, `--out ${quoted(path)}`].join(" ");
-}
+];

@@ -8,15 +8,15 @@ import { writeNpy } from "../data/npy.ts";
 import type { PreprocessingWords } from "../data/preprocess.ts";
 import { nodeEngine } from "../engine/node.ts";
 import { tool } from "../experiment/tool.ts";
-import { quoted } from "../report/reproduce.ts";
 import { renderRanges, renderTransformAttack, renderTransformReport } from "../report/transforms.ts";
 import { InternalError, ReadError } from "../tensor/errors.ts";
 import type { Surroundings } from "./command.ts";
-import { aboutData, answered, type DataWords, testsOf } from "./data.ts";
+import { commandLine } from "./commandLine.ts";
+import { aboutData, answered, type DataWords, dataOptions, testsOf } from "./data.ts";
 import { CliError } from "./errors.ts";
 import { readBytes } from "./files.ts";
-import { checkOpened, type InputWords, openModel } from "./network.ts";
-import { parseList, parseNumber, parseWhole, parseWord } from "./options.ts";
+import { checkOpened, type InputWords, inputOptions, openModel } from "./network.ts";
+import { parseList, parseNumber, parseWhole, parseWord, preprocessingOptions } from "./options.ts";
 import { openFile, writeJson, writeWhole } from "./output.ts";
 
 export const transformOptions = {
@@ -95,7 +95,7 @@ export async function attackByTransforms(
   if (args.out !== undefined) await writeJson(args.out, all);
   if (args.examples !== undefined) await writeWhole(args.examples, writeNpy(examples, [data.count, ...data.shape]));
   if (args.report !== undefined) {
-    const command = `lipschitz attack ${quoted(args.model)} --data ${quoted(args.data)} --transform ${transforms.join(",")}${args.limit === undefined ? "" : ` --limit ${quoted(args.limit)}`} --seed ${seed}`;
+    const command = commandLine("attack", args.model, { ...args }, given);
     const named = { name: args.model, sha256: about.sha256, command };
     await writeWhole(args.report, await renderTransformReport(found, data, named));
   }
@@ -110,14 +110,18 @@ export async function attackByTransforms(
 
 /** Prove ranges of parameters. */
 export async function certifyByTransforms(
-  args: Words & { readonly parts?: string },
+  args: Words & { readonly parts?: string; readonly local?: string },
   { progress, signal, result }: Surroundings,
 ): Promise<void> {
+  if (args.local === "complete")
+    throw new CliError("--local complete: is of radii; of transformations --local on is the most there is");
   const { engine, data, network, about, lines, transforms, limits } = await prepare(args, signal);
   const bar = progress.bar("certify", 1);
   const found = await certifyRanges(network, {
     ...{ engine, data, transforms, limits, signal, seconds: 3 },
     ...(args.parts === undefined ? {} : { parts: parseWhole("--parts", args.parts) }),
+    // Untuned: cells are cut where that is too little.
+    ...(args.local === "on" ? { local: { steps: 0, work: Number.POSITIVE_INFINITY } } : {}),
     onProgress: (part) => bar.at(part),
   });
   bar.done();
@@ -127,6 +131,12 @@ export async function certifyByTransforms(
 }
 
 // --- internal ---
+
+/** What a report repeats of its command. */
+const given: readonly string[] = [
+  ...Object.keys({ ...dataOptions, ...inputOptions, ...preprocessingOptions, ...transformOptions }),
+  ...["samples", "tries", "steps", "restarts", "seed"],
+];
 
 async function prepare(args: Words, signal: AbortSignal) {
   const seed = parseWhole("--seed", args.seed);

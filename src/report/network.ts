@@ -1,9 +1,12 @@
 /** @file The report of a network that was read: what was proved and seen of it, on the samples of whoever has it. Pure: findings in, text out. */
+import type { Explained } from "../certify/explain.ts";
+import type { Dataset } from "../data/dataset.ts";
 import type { RunRecord } from "../experiment/record.ts";
 import type { SampleRecord } from "../experiment/samples.ts";
 import { blameFigure } from "./figures/blame.ts";
 import { bracketFigure } from "./figures/bracket.ts";
 import { curveFigure } from "./figures/curves.ts";
+import { explanationsFigure } from "./figures/explanations.ts";
 import { gapsFigure } from "./figures/gaps.ts";
 import { curvatureFigure } from "./figures/histogram.ts";
 import { lineFigure, planeFigure } from "./figures/plane.ts";
@@ -30,6 +33,8 @@ export interface NetworkFound
   /** Whose labels: of the data, or the network's own decisions. */
   readonly labelsFrom?: string;
   readonly samples: SampleRecord;
+  /** Explanations of some samples, with those samples alone; null where there are none. */
+  readonly explained?: { readonly found: Explained; readonly data: Dataset } | null;
   /** The command line that finds this again. */
   readonly command: string;
   /** Was the file held against the runtime? */
@@ -68,6 +73,7 @@ ${alarm ? html`<p class="alarm">${alarm}</p>` : null}<p class="verdict">${what}$
     samples.line ? lineFigure(pen, samples.line) : null,
     curvatureFigure(pen, samples.curvature),
     weakestFigure(pen, samples, norm),
+    found.explained ? explanationsFigure(pen, found.explained.found, found.explained.data) : null,
   ]}</div></section>
 <section id="reproduce"><h2>How to reproduce</h2>
 <dl><dt>Model</dt><dd>${name}, sha256 <code class="hash">${sha256}</code></dd><dt>Data</dt><dd>${data.name}, ${data.count} samples, sha256 <code class="hash">${data.sha256}</code>${(data.notes ?? []).map((note) => html`<br>${note}`)}</dd></dl>

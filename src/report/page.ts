@@ -83,7 +83,7 @@ code{font-family:ui-monospace,SFMono-Regular,Consolas,monospace;font-size:.92em}
 .weakest{display:grid;grid-template-columns:repeat(auto-fill,minmax(248px,1fr));gap:1rem;margin:.6rem 0}
 .card{break-inside:avoid}
 .card p{margin:.3rem 0 0;font-size:.9rem;line-height:1.35}
-.pictures{display:flex;gap:4px}
+.pictures{display:flex;flex-wrap:wrap;gap:4px}
 .pictures img{width:80px;height:auto;aspect-ratio:1;image-rendering:pixelated;background:var(--paper);border:1px solid var(--line)}
 @media (max-width:520px){main{padding:16px 14px 48px}h1{font-size:1.4rem}.verdict{font-size:1.05rem}dl{grid-template-columns:1fr}svg.plot{font-size:15px!important}}
 @media print{main{max-width:none;padding:0}body{font-size:10pt}h2{break-after:avoid}figure,.card,tr{break-inside:avoid}figure.wide{break-inside:auto}details:not([open]),nav{display:none}.scroll{overflow:visible}.figures{grid-template-columns:1fr 1fr;gap:1rem}table{font-size:7.5pt}th,td{padding:.15rem .35rem;white-space:normal}.wide>.scroll tbody :is(th,td){padding:.15rem .3rem;white-space:nowrap}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}

@@ -74,6 +74,7 @@ describe("help", () => {
       "verify",
       "attack",
       "rank",
+      "explain",
       "report",
       "data",
     ])
@@ -90,6 +91,7 @@ describe("help", () => {
     "verify",
     "attack",
     "rank",
+    "explain",
     "report",
     "data fetch",
   ])("of %s ends with an example", (words) => {

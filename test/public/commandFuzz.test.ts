@@ -9,6 +9,7 @@ import { bound } from "../../src/cli/commands/bound.ts";
 import { certify } from "../../src/cli/commands/certify.ts";
 import { check } from "../../src/cli/commands/check.ts";
 import { curvature } from "../../src/cli/commands/curvature.ts";
+import { explain } from "../../src/cli/commands/explain.ts";
 import { gain } from "../../src/cli/commands/gain.ts";
 import { rank } from "../../src/cli/commands/rank.ts";
 import { report } from "../../src/cli/commands/report.ts";
@@ -68,7 +69,7 @@ const numbers = ["0", "1", "3", "-1", "1e999", "NaN", "0.5", "1e-320", "2,0.1", 
 const words = ["2", "inf", "1", "3", "all", "autolip,jacobian", "frobenius", "nothing", "pgd", "loss", "logit", "off"];
 const boxes = ["-1,1", "0", "1,-1", "0,0,0:1,1,1", ",,", "[0,1]", "nan,nan"];
 
-const commands = { bound, gain, certify, attack, rank, curvature, check, verify, report } as const;
+const commands = { bound, gain, certify, attack, rank, curvature, explain, check, verify, report } as const;
 const options: readonly (readonly [string, readonly string[]])[] = [
   ["--seconds", ["0.05", ...numbers]],
   ["--norm", words],
@@ -116,7 +117,7 @@ function drawn(r: Random): readonly [keyof typeof commands, readonly string[]] {
   else if (name === "report") said.push(pick(files));
   else said.push(files1);
   // What is asked of a whole data set takes long: three samples do.
-  if (["certify", "attack", "rank"].includes(name) && r.integer(8) > 0)
+  if (["certify", "attack", "rank", "explain"].includes(name) && r.integer(8) > 0)
     said.push("--data", samples, "--target", "label");
   for (let n = r.integer(4); n > 0; n--) {
     const [option, values] = pick(options);

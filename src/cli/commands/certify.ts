@@ -57,9 +57,8 @@ export const certify = command({
     local: {
       type: "enum",
       options: ["on", "off", "complete"],
-      default: "on",
       description:
-        "Enlarge radii sample by sample by the linear walk, where the constant leaves them short; complete: decide what is open at --radii by branch and bound",
+        "Enlarge radii sample by sample by the linear walk, where the constant leaves them short; complete: decide what is open at --radii by branch and bound. Default: on; with --transform off",
     },
     seconds: {
       type: "string",
@@ -186,7 +185,7 @@ interface Sliced {
 
 type SliceWords = DataWords & {
   readonly model: string;
-  readonly local: string;
+  readonly local?: string;
   readonly out?: string;
   readonly workers?: string;
   readonly redis?: string;

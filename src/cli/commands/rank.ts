@@ -1,6 +1,6 @@
 /** @file lipschitz rank MODEL: samples by their distance to the decision boundary, the nearest first: which to label, to look at, to doubt. */
 import { rankByDistance } from "../../certify/rank.ts";
-import { hashDataset } from "../../data/dataset.ts";
+import { hashDataset, take } from "../../data/dataset.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import { tool } from "../../experiment/tool.ts";
 import { rankedCsv, renderRanked } from "../../report/rank.ts";
@@ -33,6 +33,7 @@ export const rank = command({
       description: "Time for the certified side; default a counted amount of work",
       valueHint: "S",
     },
+    samples: { type: "string", description: "Only the first so many samples", valueHint: "N" },
     top: { type: "string", default: "10", description: "How many samples are printed", valueHint: "N" },
     ...checkOption,
     ...seedOption,
@@ -45,6 +46,7 @@ export const rank = command({
   async run(args, { progress, signal, result }) {
     if (args.data === undefined) throw new CliError("rank: missing --data D, the samples to rank");
     const seed = parseWhole("--seed", args.seed);
+    const samples = args.samples === undefined ? undefined : parseWhole("--samples", args.samples, 1);
     const top = parseWhole("--top", args.top, 1);
     const seconds = args.seconds === undefined ? undefined : parseNumber("--seconds", args.seconds, { above: 0 });
     if (args.out !== undefined) await openFile(args.out);
@@ -54,7 +56,8 @@ export const rank = command({
     const inputs = opened.inputs && { inputs: opened.inputs };
     const engine = nodeEngine();
     const { checked, lines } = await checkOpened(opened, args.check, { engine, data: tests, seed, seconds, signal });
-    const data = await answered(network, engine, tests, seconds === undefined ? undefined : secondsLeft(seconds));
+    const whole = await answered(network, engine, tests, seconds === undefined ? undefined : secondsLeft(seconds));
+    const data = take(whole, Math.min(samples ?? whole.count, whole.count));
     const bar = progress.bar("rank", 1);
     const found = await rankByDistance(network, {
       ...{ engine, data, norm: args.norm === "inf" ? ("inf" as const) : (2 as const), seed, signal, seconds: 3 },
