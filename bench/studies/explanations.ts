@@ -88,6 +88,8 @@ await writeStudy("explanations", { radii, samples: 16, found }, [
     ),
   ),
   "",
+  "Of relu the gradient jumps at kinks, which most of these perturbations do not reach: nothing is proved, and a short way on it may turn by any angle.",
+  "",
   "| claim of others | theirs | here |",
   "| --- | --- | --- |",
   "| Dombrowski et al. 2019, introduction: how far an explanation can be manipulated is bounded by principal curvatures and the geodesic distance; no number | as said | proved beside seen, above |",

@@ -4,9 +4,9 @@
  */
 import { attack } from "../attack/attack.ts";
 import { type Deepfool, deepfool } from "../attack/protocol.ts";
-import { certify, logitsOf } from "../certify/evaluate.ts";
+import { accuracyOf, certify, logitsOf } from "../certify/evaluate.ts";
 import type { Dataset, Split } from "../data/dataset.ts";
-import { subset } from "../data/dataset.ts";
+import { subset, take } from "../data/dataset.ts";
 import { type Engine, needEngine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
 import type { Layer } from "../layers/layer.ts";
@@ -83,11 +83,12 @@ export async function* activeLearning(options: ActiveOptions): AsyncGenerator<Ac
     const train = withCopies(subset(data.train, asked), copies);
     const own = Math.min(batch, train.count);
     const epochs = Math.max(1, Math.ceil(steps / Math.floor(train.count / own)));
-    const { network, epochs: metrics } = await trainNetwork({
-      ...{ engine, data: { train, test: data.test }, model, batch: own, epochs, seed: seed + round, signal },
+    // Of few samples there are many epochs, and only the last is of interest: one test sample is looked at in between.
+    const { network } = await trainNetwork({
+      ...{ engine, data: { train, test: take(data.test, 1) }, model, batch: own, epochs, seed: seed + round, signal },
       ...(method && { method }),
     });
-    const accuracy = metrics.at(-1)?.testAccuracy ?? 0;
+    const accuracy = await accuracyOf(network, engine, data.test, { signal });
     yield { labels: asked.length, trained: train.count, accuracy, network, asked: [...asked] };
     const left = labels - asked.length;
     if (accuracy >= goal || left <= 0 || rest.length === 0) return;
