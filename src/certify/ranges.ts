@@ -74,7 +74,7 @@ export interface Ranges {
  *     decision(x(theta)) = y  for all theta of a cell,  if  radius(x(theta_0)) > max over theta of the cell of ||x(theta) - x(theta_0)||_2
  *
  * radius: certified in l2 (`certify`: pair constants, with `local` the linear walk too, rounding of margins included); the motion: `imageMotion`. Ranges grow from 0 outwards, cell by cell; one that is not proved is
- * cut in two until its width is limit / resolution. The transformed image is that of exact bilinear interpolation with zeros around, the network that of exact arithmetic.
+ * cut in two until its width is limit / resolution. The transformed image is that of exact bilinear interpolation with zeros around, or that rounded to float32; the network is that of exact arithmetic.
  * Throws UsageError for samples that are no images, and where the network has no constant.
  */
 export async function certifyRanges(network: Network, options: RangeOptions): Promise<Ranges> {
@@ -98,6 +98,7 @@ export async function certifyRanges(network: Network, options: RangeOptions): Pr
   const own = await ask({ data, signal });
   const size = data.x.length / data.count;
   const predicted = own.samples.map((s) => s.predicted);
+  const rounding = up(2 ** -23 * Math.sqrt(size) * data.x.reduce((most, v) => Math.max(most, Math.abs(v)), 0));
   const question: Question = {
     transforms,
     async judge(cells) {
@@ -114,7 +115,8 @@ export async function certifyRanges(network: Network, options: RangeOptions): Pr
       });
       return samples.map(({ predicted: there, radius }, k) => ({
         same: there === predicted[cells[k].sample],
-        proved: there === predicted[cells[k].sample] && radius > moves[k].distance,
+        // Also of the image as float32 holds it, and so that float64 sees the same.
+        proved: there === predicted[cells[k].sample] && radius * (1 - 2 ** -20) > up(moves[k].distance + rounding),
         shares: moves[k].shares,
       }));
     },

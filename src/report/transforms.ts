@@ -60,7 +60,7 @@ export function renderRanges(
   });
   return [
     ...dataLines(data),
-    `${accuracyOf(accuracy, data)}constant ${showAtMost(constant.value)} (proved, ${constant.method})`,
+    `${accuracyOf(accuracy, data)}${constant.proved ? `constant ${showAtMost(constant.value)} (proved, ${constant.method})` : "no constant: proved by the linear walk alone"}`,
     rows.toString(),
     ...(box
       ? [`All parameters at once: right and proved ${showPercent(box.proved)}, at most ${showPercent(box.atMost)}`]
