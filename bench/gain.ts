@@ -1,5 +1,5 @@
 /**
- * @file How far `gains` comes on controllers: `npx tsx bench/gain.ts [seconds]`. Times are of the processor, so that other work on the machine does not count; ACAS Xu has all
+ * @file How far `gains` comes on controllers: `npx tsx bench/gain.ts [seconds] [part of a name]`. Times are of the processor, so that other work on the machine does not count; ACAS Xu has all
  * of them, the others a third. What was measured stands in bench/gain.md.
  */
 import { readFileSync } from "node:fs";
@@ -70,7 +70,7 @@ console.log(
   "| network, box | witnessed gain | proved gain | ratio | widest slope ratio | boxes | processor | status |",
 );
 console.log("|---|---:|---:|---:|---:|---:|---:|---|");
-for (const { name, file, box, seconds } of cases) {
+for (const { name, file, box, seconds } of cases.filter((c) => c.name.includes(process.argv[3] ?? ""))) {
   const network = await readOnnx(readFileSync(file));
   const begun = processor.now();
   const domain = { kind: "box", low: box.map(([low]) => low), high: box.map(([, high]) => high) } as const;

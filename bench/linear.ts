@@ -1,6 +1,6 @@
 /**
  * @file The linear walk on networks that nobody here made: images verified at given radii by the global constant, by the walk with its usual lines and tuned, and what
- * attacks leave. `npx tsx bench/linear.ts sdp NAME [IMAGES] | fc [IMAGES] | speed`, with ../shared/data beside the clone. One JSON line per row; bench/linear.md has them.
+ * attacks leave. `npx tsx bench/linear.ts sdp NAME [IMAGES] | fc [IMAGES] | cifar NAME [IMAGES] | speed`, with ../shared/data beside the clone. One JSON line per row; bench/linear.md has them.
  */
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
@@ -191,6 +191,27 @@ async function fc(images: number): Promise<void> {
   });
 }
 
+/** Networks of the field's benchmarks on the CIFAR-10 images of the SDP-CROWN set. */
+const cifarNetworks = {
+  resnet_2b: { mean: [0.4914, 0.4822, 0.4465], std: [0.2471, 0.2435, 0.2616] },
+  oval_cifar_deep_kw: { mean: [0.485, 0.456, 0.406], std: [0.225, 0.225, 0.225] },
+} as const;
+
+async function cifar(name: keyof typeof cifarNetworks, images: number): Promise<void> {
+  const folder = `${sharedData}sdp-crown/`;
+  const x = parseNpy("x", gunzipSync(readFileSync(`${folder}cifar_x.npy.gz`)));
+  const y = parseNpy("y", readFileSync(`${folder}cifar_y.npy`));
+  const size = 3 * 32 * 32;
+  const network = withPreprocessing(await readOnnx(`${sharedData}onnx/cifar/${name}.onnx`), cifarNetworks[name]);
+  const data = classification(
+    name,
+    [3, 32, 32],
+    Float32Array.from({ length: images * size }, (_, i) => Number(x.data[i])),
+    Int32Array.from({ length: images }, (_, i) => Number(y.data[i])),
+  );
+  await verified({ name, network, data, norm: "inf", radii: ["1/255", "2/255"], unit: 1, refine: true, steps: 20 });
+}
+
 /** Images a second of the plain walk, all nine other classes, at a radius where a tenth of the neurons are open. */
 async function speed(): Promise<void> {
   const count = 1000;
@@ -244,5 +265,6 @@ async function speed(): Promise<void> {
 const [what, name = "mnist_mlp", images = "200"] = process.argv.slice(2);
 if (what === "sdp") await sdp(name, Number(images));
 else if (what === "fc") await fc(Number(name === "mnist_mlp" ? 200 : name));
+else if (what === "cifar") await cifar(name === "resnet_2b" ? name : "oval_cifar_deep_kw", Number(images));
 else if (what === "speed") await speed();
-else console.log("usage: npx tsx bench/linear.ts sdp NAME [IMAGES] | fc [IMAGES] | speed");
+else console.log("usage: npx tsx bench/linear.ts sdp NAME [IMAGES] | fc [IMAGES] | cifar NAME [IMAGES] | speed");

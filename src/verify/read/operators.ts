@@ -6,6 +6,7 @@ import { arithmetic } from "./arithmetic.ts";
 import { movements } from "./movement.ts";
 import { scalars } from "./pointwise.ts";
 import { windowed } from "./pooling.ts";
+import { resizings } from "./resizing.ts";
 import { shapes } from "./shapes.ts";
 import { slicings } from "./slicing.ts";
 
@@ -55,5 +56,5 @@ const activations: Operators = Object.fromEntries(
 );
 
 const operators = new Map(
-  Object.entries({ ...movements, ...shapes, ...slicings, ...arithmetic, ...windowed, ...activations }),
+  Object.entries({ ...movements, ...shapes, ...slicings, ...resizings, ...arithmetic, ...windowed, ...activations }),
 );

@@ -109,6 +109,27 @@ export const scalars: Readonly<Record<string, Kind>> = {
       return { slope: [0, Math.max(1, alpha)], error: "elementary", value, ...(alpha === 1 ? smooth : kinked) };
     },
   },
+  Selu: {
+    attributes: ["alpha", "gamma"],
+    most: 1,
+    make(number) {
+      const [alpha, gamma] = [number("alpha", Math.fround(1.6732632)), number("gamma", Math.fround(1.0507010221))];
+      if (!(alpha >= 0 && alpha <= 2 && gamma >= 0 && gamma <= 2 && alpha * gamma <= 2)) return null;
+      const value = (x: number) => gamma * (x < 0 ? alpha * Math.expm1(x) : x);
+      const steepest = Math.max(gamma, alpha * gamma) * (1 + 2 ** -50);
+      return { slope: [0, steepest], error: "elementary", value, ...kinked };
+    },
+  },
+  PRelu: {
+    attributes: [],
+    most: 2,
+    make(_, [alpha]) {
+      if (alpha === undefined || Math.abs(alpha) > 8) return null;
+      const value = (x: number) => (x < 0 ? alpha * x : x);
+      const slope = [Math.min(alpha, 1), Math.max(alpha, 1)] as const;
+      return { slope, halfLines: [alpha, 1], error: "few", value, ...kinked };
+    },
+  },
   HardSigmoid: {
     attributes: ["alpha", "beta"],
     most: 1,

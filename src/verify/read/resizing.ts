@@ -1,0 +1,144 @@
+/** @file Operators that sum over axes, repeat numbers on finer grids, or trade channels for places. */
+import { largestTensor, selection, sparse } from "../algebra/sparse.ts";
+import { type Arguments, axesOf, check, type Made, type Operators } from "./arguments.ts";
+import { count, linear, type Varying } from "./step.ts";
+
+export const resizings: Operators = {
+  ReduceSum: {
+    attributes: ["axes", "keepdims", "noop_with_empty_axes"],
+    inputs: [1, 2],
+    read(a) {
+      const x = a.varying(0);
+      const axes = axesOf(a, x.shape.length);
+      const keep = a.number("keepdims", 1);
+      check(a, axes !== undefined && axes.length > 0 && (keep === 0 || keep === 1), "it must name its axes");
+      const kept = x.shape.map((d, axis) => (axes.includes(axis) ? 1 : d));
+      const members: number[][] = Array.from({ length: count(kept) }, () => []);
+      const strides = stridesOf(kept);
+      for (let k = 0; k < count(x.shape); k++) {
+        const place = placeOf(k, x.shape);
+        members[place.reduce((at, p, axis) => at + (axes.includes(axis) ? 0 : p) * strides[axis], 0)].push(k);
+      }
+      const shape = keep === 1 ? kept : x.shape.filter((_, axis) => !axes.includes(axis));
+      const matrix = sparse(
+        members.length,
+        count(x.shape),
+        (i, put) => {
+          for (const k of members[i]) put(k, 1);
+        },
+        0,
+      );
+      return linear(a.out, shape, x.tensor, matrix);
+    },
+  },
+  GlobalMaxPool: {
+    attributes: [],
+    inputs: [1, 1],
+    read(a) {
+      const x = a.varying(0);
+      check(a, x.shape.length > 2, "it must read samples, channels and places");
+      const inner = count(x.shape.slice(2));
+      const rows = count(x.shape) / inner;
+      return {
+        kind: "largest",
+        tensor: a.out,
+        shape: [...x.shape.slice(0, 2), ...x.shape.slice(2).map(() => 1)],
+        from: x.tensor,
+        start: Int32Array.from({ length: rows + 1 }, (_, i) => i * inner),
+        members: Int32Array.from({ length: count(x.shape) }, (_, k) => k),
+        most: 1,
+      };
+    },
+  },
+  DepthToSpace: {
+    attributes: ["blocksize", "mode"],
+    inputs: [1, 1],
+    read(a) {
+      const [x, n, c, h, w, b] = image(a);
+      const mode = a.node.attributes.get("mode") ?? "DCR";
+      check(a, (mode === "DCR" || mode === "CRD") && c % (b * b) === 0, "its blocks or its mode do not fit");
+      const d = c / (b * b);
+      return moved(a, x, [n, d, h * b, w * b], ([s, k, i, j]) => {
+        const phase = (i % b) * b + (j % b);
+        const channel = mode === "DCR" ? phase * d + k : k * b * b + phase;
+        return [s, channel, Math.floor(i / b), Math.floor(j / b)];
+      });
+    },
+  },
+  SpaceToDepth: {
+    attributes: ["blocksize"],
+    inputs: [1, 1],
+    read(a) {
+      const [x, n, c, h, w, b] = image(a);
+      check(a, h % b === 0 && w % b === 0, "its blocks do not fit");
+      return moved(a, x, [n, c * b * b, h / b, w / b], ([s, k, i, j]) => {
+        const phase = Math.floor(k / c);
+        return [s, k % c, i * b + Math.floor(phase / b), j * b + (phase % b)];
+      });
+    },
+  },
+  Resize: {
+    attributes: ["mode", "coordinate_transformation_mode", "nearest_mode", "cubic_coeff_a", "extrapolation_value"],
+    inputs: [1, 4],
+    read(a) {
+      a.only("mode", "nearest");
+      const x = a.varying(0);
+      const attribute = (key: string, otherwise: string) => String(a.node.attributes.get(key) ?? otherwise);
+      const where = attribute("coordinate_transformation_mode", "half_pixel");
+      const round = attribute("nearest_mode", "round_prefer_floor");
+      // By whole factors both repeat every number.
+      const repeats =
+        (where === "asymmetric" && round === "floor") || (where === "half_pixel" && round === "round_prefer_floor");
+      check(a, repeats, `${where} with ${round} is not known`);
+      const scales = a.has(2) ? Array.from(a.constant(2).data) : [];
+      const factors = scales.length > 0 ? scales : a.has(3) ? a.whole(3).map((d, axis) => d / x.shape[axis]) : [];
+      check(
+        a,
+        factors.length === x.shape.length && factors.every((f) => Number.isInteger(f) && f >= 1),
+        "it must enlarge every axis by a whole factor",
+      );
+      const shape = x.shape.map((d, axis) => d * factors[axis]);
+      return moved(a, x, shape, (place) => place.map((p, axis) => Math.floor(p / factors[axis])));
+    },
+  },
+};
+
+// --- internal ---
+
+function image(a: Arguments): readonly [Varying, number, number, number, number, number] {
+  const x = a.varying(0);
+  const b = a.number("blocksize", 0);
+  check(a, x.shape.length === 4 && Number.isInteger(b) && b >= 1, "it must read images, in blocks of a whole number");
+  const [n, c, h, w] = x.shape;
+  return [x, n, c, h, w, b];
+}
+
+/** Every number of the result is one of x: that at the place that `from` says. */
+function moved(
+  a: Arguments,
+  x: Varying,
+  shape: readonly number[],
+  from: (place: readonly number[]) => readonly number[],
+): Made {
+  const size = count(shape);
+  check(a, size <= largestTensor, "it must not be that large");
+  const strides = stridesOf(x.shape);
+  const places = Int32Array.from({ length: size }, (_, k) =>
+    from(placeOf(k, shape)).reduce((at, p, axis) => at + p * strides[axis], 0),
+  );
+  return linear(a.out, shape, x.tensor, selection(places, count(x.shape)));
+}
+
+function stridesOf(shape: readonly number[]): readonly number[] {
+  return shape.map((_, axis) => shape.slice(axis + 1).reduce((n, d) => n * d, 1));
+}
+
+function placeOf(k: number, shape: readonly number[]): readonly number[] {
+  const place = new Array<number>(shape.length);
+  let rest = k;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    place[axis] = rest % shape[axis];
+    rest = Math.floor(rest / shape[axis]);
+  }
+  return place;
+}
