@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { gates, type Scalar, scalars } from "./pointwise.ts";
 
 const made: [string, Scalar][] = Object.entries(scalars).map(([name, { make }]) => {
-  const scalar = make((_, otherwise) => otherwise, []);
+  // PReLU alone has a slope that no attribute gives.
+  const scalar = make((_, otherwise) => otherwise, name === "PRelu" ? [0.25] : []);
   if (!scalar) throw new Error(`${name} has no defaults`);
   return [name, scalar];
 });
