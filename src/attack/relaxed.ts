@@ -11,7 +11,7 @@ import { checkSample, subjectOf } from "../bounds/subject.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
-import { decisionNetwork } from "../models/decision.ts";
+import { decidingNetwork } from "../models/decision.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import type { AttackNorm } from "./ball.ts";
@@ -37,7 +37,7 @@ export async function relaxedStarts(
   norm: AttackNorm,
   clock: Budget,
 ): Promise<RelaxedStarts> {
-  const subject = subjectOf(decisionNetwork(network, data.shape));
+  const subject = subjectOf(decidingNetwork(network, data.shape));
   checkSample(subject, data.shape);
   if (subject.size !== sizeOf(data.shape)) {
     throw new UsageError(

@@ -6,7 +6,7 @@ import { type Node, topological } from "../graph/graph.ts";
 import { input } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
 import { substitute } from "../graph/rewrite.ts";
-import { decisionNetwork } from "../models/decision.ts";
+import { decidingNetwork } from "../models/decision.ts";
 import { reshape } from "../ops/movement.ts";
 import { scoresOf } from "../ops/softmax.ts";
 import { UsageError } from "../tensor/errors.ts";
@@ -36,7 +36,7 @@ export interface Target {
  * on the batch around it.
  */
 export function targetOf(network: Network, engine: Engine, data: Dataset, most = 128): Target {
-  const subject = subjectOf(decisionNetwork(network, data.shape));
+  const subject = subjectOf(decidingNetwork(network, data.shape));
   checkSample(subject, data.shape);
   const size = sizeOf(data.shape);
   const perRun = subject.size / size;

@@ -5,7 +5,10 @@ import { affine, functionOf } from "../../test/functions.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { evaluate } from "../engine/reference.ts";
 import { input } from "../graph/leaf.ts";
+import { add } from "../ops/arith.ts";
+import { sum } from "../ops/broadcast.ts";
 import { relu, tanh } from "../ops/pointwise.ts";
+import { BatchError } from "../tensor/errors.ts";
 import { random } from "../tensor/random.ts";
 import { tensor } from "../tensor/tensor.ts";
 import { errorBands } from "./bands.ts";
@@ -101,5 +104,18 @@ describe("errorBands()", () => {
       "needs a regression, got the classes of",
     );
     await expect(errorBands(network, { engine, data, radii: [-1] })).rejects.toThrow("radii must be finite and >= 0");
+  });
+
+  it("refuses samples that act on each other", async () => {
+    const rows = draw(2, 3);
+    const mixing = functionOf([3], (x) => add(affine(x, rows), sum(x, [0, 1], true)));
+    await expect(errorBands(mixing, { engine, data })).rejects.toThrow(BatchError);
+  });
+
+  it("runs no more samples once the time is over", async () => {
+    const rows = draw(2, 3);
+    const network = functionOf([3], (x) => affine(x, rows));
+    const many = { ...data, count: 5000, x: new Float32Array(15000), targets: new Float32Array(10000), ids: undefined };
+    await expect(errorBands(network, { engine, data: many, limit: 1e-9 })).rejects.toThrow(/the time ran out when/);
   });
 });

@@ -1,11 +1,12 @@
 /** @file What is proved of a regression: how far every output can move when the input moves by at most r, around each sample and in the worst case. */
 import { propagate } from "../bounds/autoLip.ts";
+import { checkBatches, likely } from "../bounds/batchRuns.ts";
 import { maybeNorm, type Norm, printNorm } from "../bounds/bound.ts";
 import { budget, nominalSpeed } from "../bounds/budget.ts";
 import { marginsOf } from "../bounds/margin.ts";
 import { fusedFlow } from "../bounds/patterns/fuse.ts";
 import { classPairs } from "../bounds/quadratic/pairs.ts";
-import { subjectOf } from "../bounds/subject.ts";
+import { checkAlone, subjectOf } from "../bounds/subject.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type Engine, needEngine } from "../engine/engine.ts";
 import { constant } from "../graph/leaf.ts";
@@ -16,7 +17,7 @@ import { reshape } from "../ops/movement.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { cast, tensor } from "../tensor/tensor.ts";
-import { logitsOf } from "./evaluate.ts";
+import { classesOf, logitsOf } from "./evaluate.ts";
 import { logitError } from "./rounding.ts";
 
 export interface BandOptions {
@@ -67,7 +68,8 @@ export interface Bands {
  *     |f_j(x') - t_j| <= |f_j(x) - t_j| + e + K_j r   for all x' with ||x' - x||_p <= r
  *
  * with K_j the constant of output j (that of the difference of f_j and an output that is always 0, `marginsOf`) and e what float64 may err by.
- * Throws UsageError where there is no proved constant, or no target for every output.
+ * Throws UsageError where there is no proved constant, no target for every output or no time to run the samples, BatchError where a sample's output depends on the
+ * batch around it.
  */
 export async function errorBands(network: Network, options: BandOptions): Promise<Bands> {
   const { data, radii = [], seconds = 0, limit = Number.POSITIVE_INFINITY, signal, onProgress } = options;
@@ -78,9 +80,12 @@ export async function errorBands(network: Network, options: BandOptions): Promis
     throw new UsageError(`errorBands: needs a regression, got the classes of ${data.name}`);
   const wrong = radii.find((r) => !(Number.isFinite(r) && r >= 0));
   if (wrong !== undefined) throw new UsageError(`errorBands: radii must be finite and >= 0, got ${wrong}`);
+  const own = subjectOf(network);
+  checkAlone(own, own.outputs / classesOf(own, data));
   const { data: outputs, classes: width } = await logitsOf(network, engine, data, {
     dtype: "float64",
     signal,
+    clock: whole,
     onProgress: (part) => onProgress?.(0.3 * part),
   });
   if (width !== data.classes) {
@@ -109,6 +114,7 @@ export async function errorBands(network: Network, options: BandOptions): Promis
   const sizes = norm === "inf" ? propagation : await propagate(flow, "inf", clock);
   const inputSize = data.x.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
   const allowance = logitError(sizes, inputSize);
+  await checkBatches(own, engine, data.x, Number.isFinite(allowance) ? () => up(2 * allowance) : likely);
   const errors = outputs.map((v, i) => up(Math.abs(v - data.targets[i]) + allowance));
   const errorOf = (j: number, band: number): ErrorOf => {
     const own = Array.from({ length: data.count }, (_, i) => up(errors[i * width + j] + band));

@@ -26,6 +26,9 @@ export interface CertificateOptions extends Pick<CertifyOptions, "norm" | "radii
   readonly bytes: Uint8Array;
   /** What is in front of the model in `network`. Default: none. */
   readonly preprocessing?: Preprocessing;
+  /** Of a model of several inputs, those that vary and what the others are: said where no second program checks it. */
+  readonly inputs?: readonly string[];
+  readonly fixed?: Readonly<Record<string, number | string>>;
   /** Written into the certificate: where the model is (default "model.onnx"), and who made the certificate. */
   readonly model?: string;
   readonly tool: { readonly name: string; readonly version: string };
@@ -55,6 +58,9 @@ export interface Certified {
 export interface Unverifiable extends Certification {
   readonly model: string;
   readonly sha256: string;
+  readonly preprocessing: Preprocessing;
+  readonly inputs?: readonly string[];
+  readonly fixed?: Readonly<Record<string, number | string>>;
   readonly data: Certificate["data"];
   readonly witness: null;
   readonly unverifiable: string;
@@ -115,8 +121,10 @@ export async function makeCertificate(
     return { certificate: { ...all, digest: await digestOf(all) }, certification, notes };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    const rest = { witness: null, unverifiable: error.message, tool: options.tool };
-    return { certificate: { ...about, ...certification, ...rest }, certification, notes: [] };
+    const { preprocessing = {}, inputs, fixed, tool } = options;
+    const read = { preprocessing, ...(inputs && { inputs }), ...(fixed && { fixed }) };
+    const rest = { witness: null, unverifiable: error.message, tool };
+    return { certificate: { ...about, ...read, ...certification, ...rest }, certification, notes: [] };
   }
 }
 

@@ -13,7 +13,7 @@ import { type Engine, needEngine } from "../engine/engine.ts";
 import type { Node } from "../graph/graph.ts";
 import type { Network } from "../graph/network.ts";
 import { down, up } from "../linalg/rounding.ts";
-import { decisionNetwork } from "../models/decision.ts";
+import { decidesByOutputs, decidingNetwork } from "../models/decision.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { showShape, sizeOf } from "../tensor/shape.ts";
 import { type DType, storage } from "../tensor/tensor.ts";
@@ -37,7 +37,7 @@ export interface CertifyOptions {
   readonly norm?: Norm | "1" | "2";
   /** Finite, >= 0, in the units of the data; default none. */
   readonly radii?: readonly number[];
-  /** A proved bound of the constant in this norm from elsewhere; used where it is smaller. */
+  /** A proved bound of the constant in this norm from elsewhere, everywhere; used where it is smaller. Of what decides: of a network that ends in a softmax it is refused. */
   readonly upper?: UpperBound;
   /** In l2, the work of seeking constants for pairs of classes by the quadratic walk, in seconds at a nominal speed (`classPairs`); default none. */
   readonly seconds?: number;
@@ -98,7 +98,7 @@ export async function logitsOf(
   network: Network,
   engine: Engine,
   dataset: Samples,
-  options: EvaluateOptions = {},
+  options: EvaluateOptions & { readonly clock?: Budget } = {},
 ): Promise<{ readonly data: Float64Array; readonly classes: number }> {
   return logits(subjectOf(network), engine, dataset, options);
 }
@@ -113,7 +113,7 @@ export async function labelledBy(
   samples: Samples,
   { limit, ...options }: EvaluateOptions & { readonly limit?: number | undefined } = {},
 ): Promise<Dataset> {
-  const decides = decisionNetwork(network, samples.shape);
+  const decides = decidingNetwork(network, samples.shape);
   if (limit !== undefined) {
     const subject = subjectOf(decides);
     const work = compileWork(subject) + (2 * samples.count * runWork(subject)) / engineSpeed;
@@ -147,7 +147,7 @@ export async function accuracyOf(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<number> {
-  const { data, classes } = await logitsOf(decisionNetwork(network, dataset.shape), engine, dataset, options);
+  const { data, classes } = await logitsOf(decidingNetwork(network, dataset.shape), engine, dataset, options);
   checkClasses(network.name, dataset, classes);
   let right = 0;
   for (let i = 0; i < dataset.count; i++) {
@@ -183,6 +183,17 @@ export async function certifier(
   return (samples) => certifySamples(known, { ...options, ...samples }, budget({ signal: samples.signal }));
 }
 
+/** Outputs per sample. Throws UsageError where samples do not fit. */
+export function classesOf(subject: Subject, data: Samples): number {
+  checkSample(subject, data.shape);
+  const perRun = subject.size / sizeOf(data.shape);
+  if (!Number.isInteger(subject.outputs / perRun)) {
+    const what = `${perRun} samples ${showShape(data.shape)} in a run must share its outputs`;
+    throw new UsageError(`${subject.name}: ${what}, got ${subject.outputs}`);
+  }
+  return subject.outputs / perRun;
+}
+
 // --- internal ---
 
 async function prepare(
@@ -196,7 +207,12 @@ async function prepare(
     if (!(Number.isFinite(r) && r >= 0)) throw new UsageError(`certify: radii must be finite and >= 0, got ${r}`);
   }
   if (upper && !upper.proved) throw new UsageError(`certify: only a proved upper bound certifies, got ${upper.method}`);
-  const subject = subjectOf(decisionNetwork(network, data.shape));
+  if (upper && !decidesByOutputs(network, data.shape)) {
+    const why =
+      "an upper bound of its outputs is none of the logits that decide, before its softmax, sigmoid or labels";
+    throw new UsageError(`certify: ${network.name}: ${why}; bound decisionNetwork(network, data.shape), or give none`);
+  }
+  const subject = subjectOf(decidingNetwork(network, data.shape));
   const width = classesOf(subject, data);
   checkClasses(subject.name, data, width);
   checkAlone(subject, subject.outputs / width);
@@ -392,17 +408,6 @@ async function logits(
     await program.dispose();
   }
   return { data, classes };
-}
-
-/** Outputs per sample. */
-function classesOf(subject: Subject, data: Samples): number {
-  checkSample(subject, data.shape);
-  const perRun = subject.size / sizeOf(data.shape);
-  if (!Number.isInteger(subject.outputs / perRun)) {
-    const what = `${perRun} samples ${showShape(data.shape)} in a run must share its outputs`;
-    throw new UsageError(`${subject.name}: ${what}, got ${subject.outputs}`);
-  }
-  return subject.outputs / perRun;
 }
 
 function checkClasses(name: string, data: Dataset, classes: number): void {

@@ -9,7 +9,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { type Engine, needEngine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
 import { sumUp, up } from "../linalg/rounding.ts";
-import { decisionNetwork } from "../models/decision.ts";
+import { decidingNetwork } from "../models/decision.ts";
 import { InternalError, UsageError } from "../tensor/errors.ts";
 import { type Certification, type CertifiedSample, type CertifyOptions, certify, logitsOf } from "./evaluate.ts";
 
@@ -166,7 +166,7 @@ async function witnessed(
   signal?: AbortSignal,
 ): Promise<(number | null)[]> {
   const size = data.x.length / data.count;
-  const decides = decisionNetwork(network, data.shape);
+  const decides = decidingNetwork(network, data.shape);
   const found: (number | null)[] = new Array(data.count).fill(null);
   const own = (values: Float32Array, i: number) => values.subarray(i * size, (i + 1) * size);
   // The error of logits is a + b ||x||_inf with a, b >= 0: further out it grows by no more than the length.

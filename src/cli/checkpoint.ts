@@ -13,6 +13,8 @@ import { writeJson, writeWhole } from "./output.ts";
 
 export interface Saved {
   readonly spec: RunSpec;
+  /** sha256 of both parts; checkpoints of earlier versions lack it. */
+  readonly data?: string | undefined;
   readonly checkpoint: Checkpoint;
   readonly epochs: readonly EpochMetrics[];
 }
@@ -27,6 +29,7 @@ interface Entry {
 interface Manifest {
   readonly tool: { readonly name: string; readonly version: string };
   readonly spec: RunSpec;
+  readonly data?: string;
   readonly epoch: number;
   readonly step: number;
   readonly epochs: readonly EpochMetrics[];
@@ -35,7 +38,7 @@ interface Manifest {
 }
 
 /** Save into a folder; weights of older checkpoints there are removed afterwards. */
-export async function saveCheckpoint(folder: string, { spec, checkpoint, epochs }: Saved): Promise<void> {
+export async function saveCheckpoint(folder: string, { spec, data, checkpoint, epochs }: Saved): Promise<void> {
   const { epoch, step, state } = checkpoint;
   let offset = 0;
   const tensors = Object.entries(state).map(([name, t]): Entry => {
@@ -52,6 +55,7 @@ export async function saveCheckpoint(folder: string, { spec, checkpoint, epochs 
   const manifest: Manifest = {
     tool: { name: tool.name, version: tool.version },
     spec,
+    ...(data !== undefined && { data }),
     epoch,
     step,
     epochs,
@@ -89,7 +93,7 @@ export async function loadCheckpoint(folder: string): Promise<Saved> {
     new Uint8Array(data.buffer).set(bytes.subarray(offset, offset + data.byteLength));
     state[name] = { dtype, shape, data };
   }
-  return { spec: checkSpec(manifest.spec), checkpoint: { epoch, step, state }, epochs };
+  return { spec: checkSpec(manifest.spec), data: manifest.data, checkpoint: { epoch, step, state }, epochs };
 }
 
 // --- internal ---

@@ -75,10 +75,8 @@ async function pointOf(file: string): Promise<number[]> {
   const bytes = await readBytes(file);
   if (file.endsWith(".npy")) return Array.from(parseNpy(file, bytes).data, Number);
   const text = new TextDecoder().decode(bytes);
-  const words = text
-    .replace(/[[\],;]/g, " ")
-    .trim()
-    .split(/\s+/);
+  const words = text.replace(/[[\],;]/g, " ").match(/\S+/g) ?? [];
+  if (words.length === 0) throw new ReadError(`${file}: must hold numbers, got none`);
   const numbers = words.map(Number);
   const wrong = numbers.findIndex((n) => !Number.isFinite(n));
   if (wrong >= 0) throw new ReadError(`${file}: must hold numbers, got "${words[wrong]}"`);

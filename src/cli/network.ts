@@ -19,7 +19,7 @@ import { type Shape, sizeOf } from "../tensor/shape.ts";
 import { type Tensor, tensor, toFloat64 } from "../tensor/tensor.ts";
 import { CliError } from "./errors.ts";
 import { readBytes } from "./files.ts";
-import { parseMemory, parseNumber, parseWhole, secondsLeft } from "./options.ts";
+import { checkOnce, parseMemory, parseNumber, parseWhole, secondsLeft } from "./options.ts";
 import { sourceAt } from "./source.ts";
 
 export interface OpenedModel {
@@ -32,7 +32,15 @@ export interface OpenedModel {
   readonly before: Network;
   /** Of a model of several inputs, those that vary, in the order of their numbers. */
   readonly inputs?: readonly string[];
+  /** What the others are: a number, or the sha256 of the values of a file. */
+  readonly fixed?: Readonly<Record<string, number | string>>;
 }
+
+/** How a file was read, where there are several ways: what a result says beside the hash, so that results of different networks are not taken for one. */
+export const aboutInputs = ({ inputs, fixed }: OpenedModel): Pick<OpenedModel, "inputs" | "fixed"> => ({
+  ...(inputs && { inputs }),
+  ...(fixed && { fixed }),
+});
 
 export const inputOptions = {
   shape: {
@@ -67,14 +75,17 @@ export async function openModel(
   const { bytes, ...options } = source;
   const reading = readingOf(bytes, { ...options, ...(memory !== undefined && { memory: parseMemory(memory) }) });
   const read = reading.network;
-  const left = withFixed(read, await valuesOf(words.fix));
+  const values = await valuesOf(words.fix);
+  const left = withFixed(read, values);
   const network = asOneInput(left);
   const plain = Object.keys(preprocessing).length === 0 && sample === undefined;
   const prepared = (own: Network) => (plain ? own : withPreprocessing(own, preprocessing, sample));
   const before = prepared({ ...network, outputs: network.inputs.map((p) => p.name), build: (inputs) => inputs });
   const inputs = read.inputs.length > 1 ? left.inputs.map(({ name }) => name) : undefined;
   const sha256 = await modelHash(bytes);
-  return { network: prepared(network), sha256, source, reading, before, ...(inputs && { inputs }) };
+  const fixed = Object.keys(values).length > 0 ? await namesOfValues(values) : undefined;
+  const about = { ...(inputs && { inputs }), ...(fixed && { fixed }) };
+  return { network: prepared(network), sha256, source, reading, before, ...about };
 }
 
 /** Numbers in one sample. */
@@ -142,11 +153,13 @@ function openLines({ open, batches, whole }: ModelCheck): readonly string[] {
 
 function pairsOf(option: string, words: string | undefined): (readonly [string, string])[] {
   if (words === undefined) return [];
-  return words.split(";").map((pair) => {
+  const pairs = words.split(";").map((pair) => {
     const at = pair.lastIndexOf("=");
     if (at < 1) throw new CliError(`${option}: must be NAME=..., apart by semicolons, got "${pair}"`);
     return [pair.slice(0, at).trim(), pair.slice(at + 1).trim()] as const;
   });
+  checkOnce(option, pairs);
+  return pairs;
 }
 
 export const shapesOf = (words: string): Readonly<Record<string, Shape>> =>
@@ -159,6 +172,15 @@ async function valuesOf(words: string | undefined): Promise<Readonly<Record<stri
     if (!value.endsWith(".npy")) return [name, parseNumber("--fix", value)] as const;
     const { shape, data } = parseNpy(value, await readBytes(value));
     return [name, tensor(Float64Array.from(data as ArrayLike<number>, Number), shape, "float64")] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+async function namesOfValues(values: Readonly<Record<string, number | Tensor>>) {
+  const entries = Object.entries(values).map(async ([name, value]) => {
+    if (typeof value === "number") return [name, value] as const;
+    const { buffer, byteOffset, byteLength } = value.data;
+    return [name, await modelHash(new Uint8Array(buffer, byteOffset, byteLength))] as const;
   });
   return Object.fromEntries(await Promise.all(entries));
 }

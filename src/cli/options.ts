@@ -89,6 +89,13 @@ export function parseWhole(option: string, word: string, min = 0): number {
   return value;
 }
 
+/** Every name stands once; CliError otherwise. */
+export function checkOnce(option: string, pairs: readonly (readonly [name: string, value: unknown])[]): void {
+  const names = pairs.map(([name]) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new CliError(`${option}: gives ${twice} twice`);
+}
+
 /** Numbers from a list by commas, each as `parse` wants it. */
 export function parseList<T>(option: string, words: string, parse: (option: string, word: string) => T): T[] {
   return words.split(",").map((word) => parse(option, word));

@@ -2,6 +2,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { hashSplit } from "../data/dataset.ts";
 import type { RunRecord } from "../experiment/record.ts";
 import type { RunSpec } from "../experiment/spec.ts";
 import { tool } from "../experiment/tool.ts";
@@ -19,7 +20,9 @@ export async function resume(spec: RunSpec, options: Omit<RunAndSaveOptions, "re
   const done = await finishedRun(spec, folder);
   if (done) return done;
   const begun = await attempt(() => loadCheckpoint(folder));
-  const begin = begun && isDeepStrictEqual(begun.spec, spec) ? { resume: begun } : {};
+  const hash = await hashSplit(options.data);
+  const same = begun && isDeepStrictEqual(begun.spec, spec) && (begun.data ?? hash) === hash;
+  const begin = same ? { resume: begun } : {};
   const { record } = await runAndSave(spec, { ...options, ...begin });
   return record;
 }

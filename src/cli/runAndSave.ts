@@ -2,7 +2,7 @@
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { makeCertificate } from "../certify/certificate.ts";
-import type { Split } from "../data/dataset.ts";
+import { hashSplit, type Split } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import { fitted } from "../experiment/fit.ts";
 import { type Stage, stages } from "../experiment/measure.ts";
@@ -17,6 +17,7 @@ import type { Named } from "../tensor/named.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { EpochMetrics } from "../train/loop.ts";
 import { type Saved, saveCheckpoint } from "./checkpoint.ts";
+import { CliError } from "./errors.ts";
 import { loadMeasured, removeMeasured, saveMeasured } from "./measured.ts";
 import { writeJson, writeWhole } from "./output.ts";
 import type { Progress } from "./progress.ts";
@@ -48,6 +49,12 @@ export interface SavedRun {
 export async function runAndSave(spec: RunSpec, options: RunAndSaveOptions): Promise<SavedRun> {
   const { engine, folder, progress, signal, resume, start, source, teacher } = options;
   const data = fitted(spec, options.data, source);
+  const dataHash = await hashSplit(options.data);
+  if (resume?.data !== undefined && resume.data !== dataHash) {
+    throw new CliError(
+      `${folder}: was trained on other data than ${spec.data} holds now; train anew, without --resume`,
+    );
+  }
   const epochs: EpochMetrics[] = [...(resume?.epochs ?? [])];
   // One bar a run: measuring counts as much as training.
   const stage = spec.epochs / stages.length;
@@ -83,7 +90,7 @@ export async function runAndSave(spec: RunSpec, options: RunAndSaveOptions): Pro
       const { kind: _, checkpoint, ...metrics } = step;
       epochs.push(metrics);
       words = `loss ${step.trainLoss.toFixed(3)}  test ${showPercent(step.testAccuracy)}`;
-      await saveCheckpoint(folder, { spec, checkpoint, epochs });
+      await saveCheckpoint(folder, { spec, data: dataHash, checkpoint, epochs });
     }
   }
   throw new Error("runAndSave: the run ended without a record");

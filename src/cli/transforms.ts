@@ -5,7 +5,7 @@ import { type Limits, type TransformName, transformNames, transformsOf } from ".
 import { certifyRanges, type Ranges, rangeViolations } from "../certify/ranges.ts";
 import { hashDataset, take } from "../data/dataset.ts";
 import { writeNpy } from "../data/npy.ts";
-import type { PreprocessingWords } from "../data/preprocess.ts";
+import { type PreprocessingWords, parsePreprocessing } from "../data/preprocess.ts";
 import { nodeEngine } from "../engine/node.ts";
 import { tool } from "../experiment/tool.ts";
 import { renderRanges, renderTransformAttack, renderTransformReport } from "../report/transforms.ts";
@@ -15,9 +15,10 @@ import { commandLine } from "./commandLine.ts";
 import { aboutData, answered, type DataWords, dataOptions, testsOf } from "./data.ts";
 import { CliError } from "./errors.ts";
 import { readBytes } from "./files.ts";
-import { checkOpened, type InputWords, inputOptions, openModel } from "./network.ts";
-import { parseList, parseNumber, parseWhole, parseWord, preprocessingOptions } from "./options.ts";
+import { aboutInputs, checkOpened, type InputWords, inputOptions, openModel } from "./network.ts";
+import { checkOnce, parseList, parseNumber, parseWhole, parseWord, preprocessingOptions } from "./options.ts";
 import { openFile, writeJson, writeWhole } from "./output.ts";
+import { checkSameNetwork, type NetworkWords } from "./sameNetwork.ts";
 
 export const transformOptions = {
   transform: {
@@ -67,8 +68,10 @@ export async function attackByTransforms(
   const question = await prepare(args, signal);
   const { engine, data, network, about, lines, transforms, limits, seed } = question;
   const ranges = args.certificate === undefined ? undefined : await readRanges(args.certificate);
-  if (ranges && ranges.sha256 !== about.sha256)
-    throw new CliError(`--certificate ${args.certificate}: is of another model than ${args.model}`);
+  if (ranges) {
+    const file = args.certificate ?? "";
+    checkSameNetwork({ option: "--certificate", file, model: args.model }, ranges, about);
+  }
   if (ranges && ranges.data.sha256 !== about.data.sha256)
     throw new CliError(`--certificate ${args.certificate}: is on other data than ${data.name}`);
   if (args.examples !== undefined) await openFile(args.examples, "--examples");
@@ -154,9 +157,9 @@ async function prepare(args: Words, signal: AbortSignal) {
   const whole = await answered(network, engine, tests);
   const data = take(whole, Math.min(samples ?? whole.count, whole.count));
   const { checked, lines } = await checkOpened(opened, args.check, { engine, data, seed, signal });
-  const inputs = opened.inputs && { inputs: opened.inputs };
   const read = { ...aboutData(data), sha256: await hashDataset(whole) };
-  const about = { model: args.model, sha256, ...inputs, checked, data: read };
+  const preprocessing = parsePreprocessing(args);
+  const about = { model: args.model, sha256, ...aboutInputs(opened), checked, preprocessing, data: read };
   return { engine, data, network, about, lines, transforms, limits, seed };
 }
 
@@ -168,13 +171,14 @@ function limitsOf(words: string | undefined): Limits {
       throw new CliError(`${option}: must be NAME=X by commas, as rotation=30,translation=3, got "${pair}"`);
     return [name.trim(), parseNumber(option, value, { above: 0 })] as const;
   });
+  checkOnce("--limit", pairs);
   return Object.fromEntries(pairs);
 }
 
-type ReadRanges = Pick<Ranges, "transforms" | "parameters" | "samples"> & {
-  readonly sha256: string;
-  readonly data: { readonly sha256: string };
-};
+type ReadRanges = Pick<Ranges, "transforms" | "parameters" | "samples"> &
+  NetworkWords & {
+    readonly data: { readonly sha256: string };
+  };
 
 /** Read what `certify --transform --out` wrote; ReadError where a part is missing. */
 async function readRanges(path: string): Promise<ReadRanges> {

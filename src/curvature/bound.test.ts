@@ -285,4 +285,11 @@ describe("curvatureBound()", () => {
       } else expect(bound.missing).toBeDefined();
     }
   });
+
+  it("bounds the loss of a single output as that of its sign", async () => {
+    const found = await curvatureBound(functionOf([2], (x) => affine(x, [[3, 4]])));
+    // log(1 + e^-f) has a second derivative of at most 1/4, and f a slope of 5.
+    expect(found.loss).toBeGreaterThanOrEqual(25 / 4);
+    expect(found.loss).toBeLessThan((25 / 4) * (1 + 1e-9));
+  });
 });

@@ -27,7 +27,7 @@ export interface CurvatureBound {
   readonly domain: string;
   /** ||D2 f(x)[u, v]|| <= value ||u|| ||v||, f all outputs as one vector; for a single output its Hessian's norm. */
   readonly value: number;
-  /** Of the Hessian of the cross-entropy of the outputs' softmax, whatever the label. */
+  /** Of the Hessian of the cross-entropy of the outputs' softmax, whatever the label; of a single output f that of (0, f), which it decides by the sign of. */
   readonly loss: number;
   /** Of the Hessian of f_y - f_j, for up to 100 outputs. */
   readonly pairs?: readonly (readonly number[])[];
@@ -150,6 +150,10 @@ async function curvedChain(propagation: Propagation, walked: NodeCurvatures, dom
 }
 
 function lossBound(hessians: PairHessianBounds, propagation: Propagation, outputs: number): number {
+  if (outputs === 1) {
+    const L = propagation.constantOf(propagation.flow.output);
+    return addUp(hessians.value, timesUp(0.25, timesUp(L, L)));
+  }
   if (outputs > 100) {
     const L = propagation.constantOf(propagation.flow.output);
     return addUp(timesUp(up(Math.SQRT2), hessians.value), timesUp(0.5, timesUp(L, L)));

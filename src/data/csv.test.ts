@@ -196,4 +196,12 @@ describe("parseCsv()", () => {
       { numRuns: 500 },
     );
   });
+
+  it("takes numbers from 0 on for names where a word among them is no label", () => {
+    const { count, classNames } = parse("0,1,2,species\n5,3,1,a\n6,2,2,b\n");
+    expect([count, classNames]).toEqual([2, ["a", "b"]]);
+    // A sample, since others are called so too.
+    const sample = parse("0,1,2,a\n5,3,1,a\n6,2,2,b\n");
+    expect(sample.count).toBe(3);
+  });
 });

@@ -20,7 +20,10 @@ export function csvTable(who: string, bytes: Uint8Array): { readonly table: Tabl
     .map((cells, i) => ({ cells, line: i + 1 }))
     .filter(({ cells }) => cells.length > 1 || cells[0]?.trim() !== "");
   if (lines.length === 0) throw new ReadError(`${who}: a CSV file must hold at least one line, got none`);
-  const head = header(lines[0].cells);
+  const head = header(
+    lines[0].cells,
+    lines.slice(1).map(({ cells }) => cells),
+  );
   const rows = head === undefined ? lines : lines.slice(1);
   if (rows.length === 0) throw new ReadError(`${who}: a data set must hold at least one sample, got only a header`);
   const width = rows[0].cells.length;
@@ -66,9 +69,16 @@ function separatorOf(text: string): string {
   return [";", "\t"].find((mark) => open.includes(mark)) ?? ",";
 }
 
-/** Only a line without a single number is a line of names: otherwise a damaged first sample would be skipped in silence. */
-function header(cells: readonly string[]): Header | undefined {
+/**
+ * Only a line without a single number is a line of names: otherwise a damaged first sample would be skipped in silence. But columns that pandas numbered, 0, 1, 2, ..., are
+ * names where others are words that no line after has in their place.
+ */
+function header(cells: readonly string[], rest: readonly (readonly string[])[]): Header | undefined {
   if (!cells.some((cell) => isWord(cell))) return undefined;
+  const numbered = cells.every((cell, at) =>
+    isWord(cell) ? rest.every((line) => line[at]?.trim() !== cell.trim()) : cell.trim() === String(at),
+  );
+  if (numbered && rest.length > 0) return { kind: "names", columns: cells.length };
   if (cells.every((cell) => isWord(cell) || cell.trim() === "")) return { kind: "names", columns: cells.length };
   const [samples, features, ...names] = cells;
   const counts = [samples, features].every((cell) => /^\d+$/.test(cell?.trim() ?? ""));

@@ -161,6 +161,11 @@ export function splitDataset<D extends Dataset | Unlabelled>(
   };
 }
 
+/** One hash of both parts. */
+export async function hashSplit({ train, test }: Split): Promise<string> {
+  return `${await hashDataset(train)}${await hashDataset(test)}`;
+}
+
 /** The sha256, in hexadecimal, of the bytes of x (float32), labels (int32), targets (float32) and slopes (float32), if there are any, little-endian, one after another. */
 export async function hashDataset(dataset: Dataset): Promise<string> {
   const { x, labels, targets, slopes } = dataset;

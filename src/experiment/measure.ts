@@ -9,6 +9,7 @@ import { curvature } from "../curvature/measure.ts";
 import { type Dataset, take } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
+import { decidesByOutputs } from "../models/decision.ts";
 import { type Effort, effortFor, localEffort } from "./effort.ts";
 import type { AttackRecord, CurvatureRecord } from "./record.ts";
 import type { RunSpec } from "./spec.ts";
@@ -75,7 +76,7 @@ export async function* measure(
     ));
   yield { ...before, bound };
 
-  const upper = provedUpper(bound.value);
+  const upper = decidesByOutputs(network, data.shape) ? provedUpper(bound.value) : undefined;
   const classifies = data.task === "classification";
   const proved = {
     norm,

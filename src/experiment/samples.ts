@@ -4,6 +4,7 @@ import { type Certification, type CertifiedSample, logitsOf } from "../certify/e
 import type { Dataset } from "../data/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
+import { decidingNetwork } from "../models/decision.ts";
 import { SpecError } from "../tensor/errors.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { sizeOf } from "../tensor/shape.ts";
@@ -183,7 +184,8 @@ async function planeMap(network: Network, { engine, data, signal }: SampleOption
     return at % 2 === 0 ? centre(x, cell % size[0], size[0]) : centre(y, Math.trunc(cell / size[0]), size[1]);
   });
   const asked = { ...data, x: grid, count: size[0] * size[1], labels: new Int32Array(size[0] * size[1]) };
-  const { data: logits, classes } = await logitsOf(network, engine, asked, signal ? { signal } : {});
+  const decides = decidingNetwork(network, data.shape);
+  const { data: logits, classes } = await logitsOf(decides, engine, asked, signal ? { signal } : {});
   const margins = Array.from({ length: classes }, (_, k) =>
     Array.from({ length: asked.count }, (__, i) => {
       const others = Array.from(logits.subarray(i * classes, (i + 1) * classes)).filter((___, j) => j !== k);

@@ -6,9 +6,12 @@ import { certificateOf, engine } from "../../test/certificates.ts";
 import { affine, functionOf } from "../../test/functions.ts";
 import { hasShared, sharedData } from "../../test/shared.ts";
 import { attack } from "../attack/attack.ts";
+import { type Bracket, provedUpper } from "../bounds/bound.ts";
+import { lipschitz } from "../bounds/index.ts";
 import { certify, labelledBy } from "../certify/evaluate.ts";
 import type { Unlabelled } from "../data/dataset.ts";
 import { evaluate } from "../engine/reference.ts";
+import { measure } from "../experiment/measure.ts";
 import type { Node } from "../graph/graph.ts";
 import { constant, input } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
@@ -186,5 +189,52 @@ describe("what ends in a softmax", () => {
     const { text } = await certificateOf(bytes, data);
     expect(await verify(text, bytes, { data })).toMatchObject({ holds: true });
     await expect(certificateOf(writeNetwork(wrong), data)).rejects.toThrow("it must be over all outputs, got axis 0");
+  });
+
+  it("puts logits in the order of labels that are classes in another order", () => {
+    const labels = constant(tensor(BigInt64Array.of(2n, 0n, 1n), [3], "int64"));
+    const named = functionOf([4], (x) => gather(labels, argMax(body(x), 1)));
+    const [values] = outputsOf(decisionNetwork(named, [4]));
+    // Label 0 is the second number, 1 the third, 2 the first.
+    expect(values).toEqual(logits.map((_, i) => logits[3 * Math.floor(i / 3) + [1, 2, 0][i % 3]]));
+  });
+
+  it("refuses a constant of outputs that do not decide, and several outputs that none of which is a label", async () => {
+    const data = await labelledBy(free, engine, samples);
+    const soft = functionOf([4], (x) => softmax(body(x)));
+    const { bounds } = await lipschitz(soft, { engine, methods: ["autolip"] });
+    const upper = provedUpper({ bounds, domain: "global" } as Bracket);
+    await expect(certify(soft, { engine, data, upper })).rejects.toThrow(/none of the logits that decide/);
+    const own = await lipschitz(free, { engine, methods: ["autolip"] });
+    const { samples: as } = await certify(free, { engine, data, local: "off", upper: provedUpper(own) });
+    const { samples: behind } = await certify(soft, { engine, data, local: "off" });
+    as.forEach(({ radius }, i) => {
+      expect(behind[i].radius).toBeCloseTo(radius, 9);
+    });
+    const two: Network = {
+      ...free,
+      outputs: ["logits", "features"],
+      build: (inputs) => [...free.build(inputs), inputs[0]],
+    };
+    await expect(certify(two, { engine, data })).rejects.toThrow(
+      /a decision needs one output, got "logits", "features"/,
+    );
+  });
+
+  it("is what a measurement certifies: no radius by the constant of a softmax", async () => {
+    const soft = functionOf([2], (x) => softmax(x));
+    const points: Unlabelled = { name: "points", task: "none", x: Float32Array.of(3, 1, 0, 4), shape: [2], count: 2 };
+    const data = await labelledBy(soft, engine, points);
+    for (const norm of [1, 2, "inf"] as const) {
+      const steps = measure(soft, { norm, radii: [], seed: 1 }, { engine, data, before: { sha256: "" } });
+      let step = await steps.next();
+      while (!step.done) step = await steps.next();
+      const radii = step.value.certify.value?.samples.map(({ radius }) => radius) ?? [];
+      // The difference of the two numbers, over the largest that a change of length 1 makes of it.
+      const each = { 1: 1, 2: Math.SQRT2, inf: 2 }[norm];
+      expect(radii[0]).toBeLessThanOrEqual(2 / each);
+      expect(radii[1]).toBeLessThanOrEqual(4 / each);
+      expect(radii[0]).toBeGreaterThan(1.99 / each);
+    }
   });
 });

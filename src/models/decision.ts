@@ -1,10 +1,15 @@
 /** @file What a network decides by: the logits before a softmax, a sigmoid, a position of the largest and whatever becomes of that position. Decisions are the same, but a constant of the logits is not cut by the slope of what follows. */
+import { evaluate } from "../engine/reference.ts";
 import type { Node } from "../graph/graph.ts";
 import { constant, input, isConstant } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
-import { isBroadcast } from "../ops/broadcast.ts";
+import { substitute } from "../graph/rewrite.ts";
+import { broadcastTo, isBroadcast } from "../ops/broadcast.ts";
+import { gather } from "../ops/gather.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/movement.ts";
+import { UsageError } from "../tensor/errors.ts";
+import { printable } from "../tensor/printable.ts";
 import { type Shape, sizeOf } from "../tensor/shape.ts";
 import { cast, isFloat, tensor, toFloat64 } from "../tensor/tensor.ts";
 
@@ -18,7 +23,8 @@ export interface DecisionOptions {
  *
  * - Softmax and LogSoftmax over the classes keep the order of their inputs, and so does Sigmoid, element by element: they are left out.
  * - A division of all numbers of a sample by one that is above 0 (what sums of probabilities are brought to 1 by) keeps it too.
- * - ArgMax over the classes, and what is computed of its result (the names of labels), say no more than its input. Where a label is given, it decides, and nothing else.
+ * - ArgMax over the classes, and what is computed of its result (the names of labels), say no more than its input. Where a label is given, it decides, and nothing else;
+ *   where labels are the numbers of the classes in another order, the logits stand in the order of the labels.
  * - One output a sample, f, decides by its sign: it becomes (0, f), so that a decision lasts for |f| / L.
  *
  * The network itself where nothing of that is there. Outputs that are no logits and no function of them stay.
@@ -51,15 +57,53 @@ export function decisionNetwork(network: Network, sample: Shape, { sign = true }
   };
 }
 
+/** Does a network decide by its outputs themselves, or by the sign of its only one? Then a constant of those is one of what decides (`decisionNetwork`). */
+export const decidesByOutputs = (network: Network, sample: Shape): boolean =>
+  decisionNetwork(network, sample, { sign: false }) === network;
+
+/** The same, and a decision is one output: UsageError where there are several and none of them says the label. */
+export function decidingNetwork(network: Network, sample: Shape): Network {
+  const decides = decisionNetwork(network, sample);
+  if (decides.outputs.length > 1) {
+    const got = network.outputs.map((name) => `"${printable(name)}"`).join(", ");
+    throw new UsageError(
+      `${network.name}: a decision needs one output, got ${got}; keep the one that decides in the file`,
+    );
+  }
+  return decides;
+}
+
 // --- internal ---
 
 /** The node that decides: behind the tail of an output; none for a number that no decision hangs on. */
 function logitsOf(y: Node, x: Node, rows: number): readonly Node[] {
-  const chosen = [...positions(y, x, rows)].map((z) => withoutTail(z, rows));
+  const chosen = [...positions(y, x, rows)].map((place) => {
+    const z = withoutTail(place.inputs[0], rows);
+    const order = isFloat(y.dtype) ? null : orderOf(y, place);
+    return order ? gather(z, constant(tensor(BigInt64Array.from(order), [order.length], "int64")), axisOf(place)) : z;
+  });
   return chosen.length > 0 || !isFloat(y.dtype) ? chosen : [withoutTail(y, rows)];
 }
 
-/** What ArgMax sees, where a node depends on the input through ArgMax alone; none otherwise. */
+/** Of each label 0, 1, ... its place among the classes, where a node `y` gives the labels in another order than that; null otherwise. */
+function orderOf(y: Node, place: Node): readonly bigint[] | null {
+  const classes = place.inputs[0].shape[axisOf(place)];
+  if (classes > mostLabels) return null;
+  const order = new Array<bigint>(classes).fill(-1n);
+  for (let k = 0; k < classes; k++) {
+    const at = broadcastTo(constant(tensor(BigInt64Array.of(BigInt(k)), [], "int64")), place.shape);
+    const [named] = substitute([y], new Map([[place, at]]));
+    const label = toFloat64(evaluate({ named }, {}).named)[0];
+    if (!(label >= 0 && label < classes) || !Number.isInteger(label) || order[label] !== -1n) return null;
+    order[label] = BigInt(k);
+  }
+  return order.every((k, label) => k === BigInt(label)) ? null : order;
+}
+
+/** Classes of which each is asked what its label is. */
+const mostLabels = 1024;
+
+/** The ArgMax over classes, where a node depends on the input through ArgMax alone; none otherwise. */
 function positions(y: Node, x: Node, rows: number): ReadonlySet<Node> {
   const found = new Set<Node>();
   const seen = new Set<Node>();
@@ -67,7 +111,7 @@ function positions(y: Node, x: Node, rows: number): ReadonlySet<Node> {
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
     if (seen.has(node)) continue;
     seen.add(node);
-    if (node.op.name === "ArgMax" && overClasses(node.inputs[0].shape, axisOf(node), rows)) found.add(node.inputs[0]);
+    if (node.op.name === "ArgMax" && overClasses(node.inputs[0].shape, axisOf(node), rows)) found.add(node);
     else if (node === x) return new Set();
     else stack.push(...node.inputs);
   }

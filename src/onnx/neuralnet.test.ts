@@ -67,4 +67,9 @@ describe("readNeuralnet()", () => {
     );
     expect(refused({ weights, "linear.output": "yes" })).toThrow('linear.output must be true or false, got "yes"');
   });
+
+  it("refuses rows of different lengths, also where their numbers are as many as they should be", () => {
+    const ragged = [[[[1, 2], [3, 4, 5], [6]]]];
+    expect(() => readNeuralnet(JSON.stringify(ragged))).toThrow(/rows of as many numbers/);
+  });
 });

@@ -100,7 +100,7 @@ function matrixOf(value: unknown, who: string, fail: (rule: string, got: unknown
   const numbers = table.flat();
   const wrong = numbers.find((v) => !(typeof v === "number" && Number.isFinite(v)));
   if (wrong !== undefined) fail(`${who} must hold finite numbers; neuralnet leaves NA for excluded weights`, wrong);
-  if (columns === 0 || numbers.length !== columns * table.length)
+  if (columns === 0 || table.some((row) => row.length !== columns))
     fail(
       `${who} must have rows of as many numbers`,
       table.map((row) => row.length),

@@ -17,7 +17,7 @@ export interface Scaling {
 /**
  * Spread a factor evenly over the affine layers of a chain whose other operators are positively homogeneous, g(a x) = a g(x) for a > 0 (ReLU, leaky
  * ReLU, pooling, moves): a weight takes one root of it, a bias as many as there are layers up to it. Any other network takes all of it in its last affine layer;
- * what follows there (a softmax, say) sees its input multiplied. Throws UsageError where no such layer is found.
+ * what follows there (a softmax, say) sees its input multiplied, and has to keep the order of numbers. Throws UsageError where no such layer is found.
  */
 export function scalingOf(reading: Reading): Scaling {
   const chain = chainOf(reading);
@@ -40,6 +40,9 @@ const homogeneous = new Set(
   `Relu LeakyRelu PRelu Abs Neg Identity Dropout MaxPool AveragePool GlobalMaxPool GlobalAveragePool ReduceSum ReduceMean ReduceMax ReduceMin
   Reshape Flatten Squeeze Unsqueeze Transpose Slice Gather Tile Expand DepthToSpace SpaceToDepth`.split(/\s+/),
 );
+
+/** Behind the last layer: they keep the order of the numbers of a sample, however its input is scaled, and numbers that are equal were equal before. */
+const order = new Set(["Softmax", "LogSoftmax", "Sigmoid", "Tanh", "ArgMax", "Cast", "ZipMap", "Softplus", "Softsign"]);
 
 /** In all their inputs together. */
 const sums = new Set(["Add", "Sub", "Sum", "Concat", "Max", "Min"]);
@@ -151,7 +154,9 @@ function lastOf(reading: Reading): readonly string[] {
       for (const name of inputs)
         if (varies.has(name)) scale(name, false);
         else take(name, step.name);
-    } else if (moving.length === 1) scale(moving[0], false);
+    } else if (moving.length === 1 && (isHomogeneous(step) || order.has(operator))) scale(moving[0], false);
+    else if (moving.length === 1)
+      throw refusal(network.name, `behind it "${step.name}" (${operator}) need not keep decisions when it is scaled`);
     else throw refusal(network.name, `node "${step.name}" (${operator}) reads several values that vary`);
   };
   for (const output of network.outputs) scale(output, true);

@@ -4,7 +4,7 @@ import { describeProtocol } from "../attack/protocol.ts";
 import type { Violation } from "../certify/consistency.ts";
 import { type Dataset, type Samples, sampleName } from "../data/dataset.ts";
 import { accuracyOf, dataLines, weakestLine } from "./data.ts";
-import { showNumber, showPercent } from "./number.ts";
+import { showAtMost, showNumber, showPercent } from "./number.ts";
 import { textTable } from "./textTable.ts";
 
 /** Robust accuracy per radius, by all attacks and by each; the exact protocol; the alarm where there is a certificate. */
@@ -23,7 +23,13 @@ export function renderAttack(
     ...dataLines(data),
     `${accuracyOf(accuracy, data)}decisions changed ${found} of ${samples.length}, median smallest perturbation ${showNumber(medianDistance)}`,
     ...(robust.length > 0 ? [table.toString()] : []),
-    ...weakestLine("Changed most easily", samples, data, ({ distance, becomes }) => ({ value: distance, becomes })),
+    ...weakestLine(
+      "Changed most easily",
+      samples,
+      data,
+      ({ distance, becomes }) => ({ value: distance, becomes }),
+      showAtMost,
+    ),
     ...describeProtocol(protocol),
     ...(violations ? [renderViolations(violations, data)] : []),
   ].join("\n");

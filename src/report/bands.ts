@@ -3,7 +3,7 @@ import Table from "cli-table3";
 import type { Bands } from "../certify/bands.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { dataLines } from "./data.ts";
-import { showAtMost, showNorm, showNumber } from "./number.ts";
+import { showAtMost, showNorm } from "./number.ts";
 
 /** For each output its constant and errors, at the samples and within each radius; most outputs are shown, not all of hundreds. */
 export function renderBands({ norm, outputs, bands }: Bands, data: Dataset): string {
@@ -20,7 +20,7 @@ export function renderBands({ norm, outputs, bands }: Bands, data: Dataset): str
     }
   });
   const rest = outputs.length > most ? [`... and ${outputs.length - most} more outputs, in --json`] : [];
-  const constants = shown.map(({ constant }) => showNumber(constant)).join(", ");
+  const constants = shown.map(({ constant }) => showAtMost(constant)).join(", ");
   return [
     ...dataLines(data),
     `Constants of the outputs, ${showNorm(norm)}, proved: ${constants}`,

@@ -12,7 +12,15 @@ import {
   spreadOf,
 } from "../experiment/comparison.ts";
 import { printable } from "../tensor/printable.ts";
-import { showAtLeast, showAtMost, showNorm, showRange, showShort } from "./number.ts";
+import {
+  showAtLeast,
+  showAtMost,
+  showNorm,
+  showPercentAtLeast,
+  showPercentAtMost,
+  showRange,
+  showShort,
+} from "./number.ts";
 import { type TextTable, textTable } from "./textTable.ts";
 
 /** One column: how a row reads in it, with its spread below where there are several seeds. */
@@ -96,6 +104,9 @@ function columnsFor(rows: readonly Row[]): readonly Column[] {
   const plain = rows.find((row) => row.records.every((r) => r.spec.method.name === "plain"));
   const base = plain && spreadOf(plain, measures.seconds);
   const percent = (v: number) => (100 * v).toFixed(1);
+  const bare = (text: string) => text.replace(" %", "");
+  const atLeast = (v: number) => bare(showPercentAtLeast(v));
+  const atMost = (v: number) => bare(showPercentAtMost(v));
   const shows = (head: string, measure: Measure, show: (v: number) => string): Column => ({
     head,
     marks: measure,
@@ -109,9 +120,10 @@ function columnsFor(rows: readonly Row[]): readonly Column[] {
   const radius = (r: number, i: number): Column => ({
     head: `at ${r}`,
     marks: certifiedAt(i),
-    show: percent,
+    show: atLeast,
     cell(row) {
-      const [low, high] = [certifiedAt(i), attackedAt(i)].map((m) => both(spreadOf(row, m), percent));
+      const low = both(spreadOf(row, certifiedAt(i)), atLeast);
+      const high = both(spreadOf(row, attackedAt(i)), atMost);
       return { value: `${low.value}-${high.value}`, spread: low.spread };
     },
   });

@@ -5,7 +5,7 @@ import type { RadiusStability } from "../curvature/stability.ts";
 import type { Summary } from "../curvature/summary.ts";
 import { type Samples, sampleName } from "../data/dataset.ts";
 import { printable } from "../tensor/printable.ts";
-import { showNumber } from "./number.ts";
+import { showAtMost, showNumber } from "./number.ts";
 import { textTable } from "./textTable.ts";
 
 /** The measured numbers with their spread, what smoothness says of them, gradient stability, and the proved bounds. */
@@ -69,9 +69,9 @@ function proved({ value, loss, pairs, method, missing, domain }: CurvatureBound)
   if (missing) return `No proved bound of the curvature: ${printable(`${missing.why} at node ${missing.node}`)}.`;
   const margin = pairs ? Math.max(...pairs.flat()) : null;
   const parts = [
-    `outputs ${showNumber(value)}`,
-    ...(margin === null ? [] : [`margins ${showNumber(margin)}`]),
-    `loss ${showNumber(loss)}`,
+    `outputs ${showAtMost(value)}`,
+    ...(margin === null ? [] : [`margins ${showAtMost(margin)}`]),
+    `loss ${showAtMost(loss)}`,
   ];
   const where = domain === "global" ? "everywhere" : `on the ${domain}`;
   return `Proved, ${where} (${method}): Hessian norms at most ${parts.join(", ")}.`;

@@ -1,7 +1,7 @@
 /** @file What a text for a terminal says of the data: how many samples of which file, and which of them are weakest, by their own names. */
 import { type Dataset, type Samples, sampleName } from "../data/dataset.ts";
 import type { RunRecord } from "../experiment/record.ts";
-import { showNumber, showPercent } from "./number.ts";
+import { showPercent } from "./number.ts";
 
 /** How many samples of what, and what was guessed in reading them. */
 export const dataLines = ({ name, count, notes = [] }: Pick<Samples, "name" | "count" | "notes">): string[] => [
@@ -31,6 +31,7 @@ export function weakestLine<S extends { readonly index: number; readonly label: 
   samples: readonly S[],
   data: Dataset,
   measured: (sample: S) => { readonly value: number | null; readonly becomes?: number | null },
+  show: (value: number) => string,
 ): string[] {
   if (data.ids === undefined) return [];
   const found = samples.flatMap((sample) => {
@@ -42,7 +43,7 @@ export function weakestLine<S extends { readonly index: number; readonly label: 
   const className = (label: number) => data.classNames?.[label] ?? `class ${label}`;
   const words = least.map(({ sample: { index, label }, value, becomes }) => {
     const turn = becomes === undefined || becomes === null ? "" : ` becomes ${className(becomes)}`;
-    return `${sampleName(data, index)} (${className(label)}${turn}) ${showNumber(value)}`;
+    return `${sampleName(data, index)} (${className(label)}${turn}) ${show(value)}`;
   });
   return [`${what}: ${words.join(", ")}`];
 }

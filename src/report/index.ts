@@ -10,7 +10,15 @@ export type { Reported } from "./groups.ts";
 export { asHtml, figure, type Html, html, table } from "./html.ts";
 export { type MarginsFound, type MarginsOf, marginsPage } from "./margins.ts";
 export { type NetworkFound, renderNetwork } from "./network.ts";
-export { showAtLeast, showAtMost, showNorm, showNumber, showPercent } from "./number.ts";
+export {
+  showAtLeast,
+  showAtMost,
+  showNorm,
+  showNumber,
+  showPercent,
+  showPercentAtLeast,
+  showPercentAtMost,
+} from "./number.ts";
 export { type PageParts, page, sheet } from "./page.ts";
 export { openPen, type Pen } from "./plot.ts";
 export { renderReport } from "./report.ts";

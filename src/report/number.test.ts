@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { showAtLeast, showAtMost, showNumber, showShort } from "./number.ts";
+import { showAtLeast, showAtMost, showNumber, showPercentAtLeast, showPercentAtMost, showShort } from "./number.ts";
 
 describe("showAtMost() and showAtLeast()", () => {
   it("are on their sides of every number, and near it", () => {
@@ -37,4 +37,22 @@ describe("showNumber()", () => {
     [1.5e7, "1.50e+7"],
     [0.00012, "1.20e-4"],
   ])("shows %d as %s", (value, text) => expect(showNumber(value)).toBe(text));
+
+  it("rounds parts that are proved down, and parts that were found up", () => {
+    expect([0.64251, 0.642, 1, 0, 2 / 3].map(showPercentAtLeast)).toEqual([
+      "64.2 %",
+      "64.2 %",
+      "100.0 %",
+      "0.0 %",
+      "66.6 %",
+    ]);
+    expect([0.64251, 0.642, 1, 0, 2 / 3].map(showPercentAtMost)).toEqual([
+      "64.3 %",
+      "64.2 %",
+      "100.0 %",
+      "0.0 %",
+      "66.7 %",
+    ]);
+    expect(showPercentAtLeast(null)).toBe("-");
+  });
 });

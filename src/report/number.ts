@@ -45,6 +45,12 @@ export const showBound = ({
 export const showPercent = (part: number | null | undefined): string =>
   part === null || part === undefined ? "-" : `${(100 * part).toFixed(1)} %`;
 
+/** Never more than the part itself, for what is proved of at least so many. */
+export const showPercentAtLeast = (part: number | null | undefined): string => percentBy(part, -1);
+
+/** Never less than the part itself, for what was found of at most so many. */
+export const showPercentAtMost = (part: number | null | undefined): string => percentBy(part, 1);
+
 /** From the smallest to the largest of some whole numbers. */
 export function showRange(values: readonly number[]): string {
   const [low, high] = [Math.min(...values), Math.max(...values)];
@@ -55,6 +61,14 @@ export function showRange(values: readonly number[]): string {
 export const showNorm = (norm: Norm | "1" | "2"): string => (norm === "inf" ? "l-inf" : `l${norm}`);
 
 // --- internal ---
+
+/** Per cent with one decimal, the next one where rounding went the wrong way by more than arithmetic does. */
+function percentBy(part: number | null | undefined, way: 1 | -1): string {
+  if (part === null || part === undefined) return showPercent(part);
+  const shown = Number((100 * part).toFixed(1));
+  const wrong = way * (100 * part - shown) > 1e-9;
+  return `${(wrong ? shown + 0.1 * way : shown).toFixed(1)} %`;
+}
 
 type Show = (value: number) => string;
 

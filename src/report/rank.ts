@@ -3,7 +3,7 @@ import type { Ranked } from "../certify/rank.ts";
 import { type Dataset, sampleName } from "../data/dataset.ts";
 import { dataLines } from "./data.ts";
 import { nameOf } from "./figures/pictures.ts";
-import { showAtLeast, showAtMost, showNorm, showPercent } from "./number.ts";
+import { showAtLeast, showAtMost, showNorm, showPercentAtLeast } from "./number.ts";
 import { textTable } from "./textTable.ts";
 
 /** The nearest samples with brackets and proved ranks. */
@@ -25,7 +25,7 @@ export function renderRanked({ norm, samples, proved }: Ranked, data: Dataset, t
     ...dataLines(data),
     `Nearest to the decision boundary, ${showNorm(norm)}: distances proved from below and witnessed from above`,
     rows.toString(),
-    `The order of ${showPercent(proved)} of all pairs of samples is proved.${missed > 0 ? ` Of ${missed} no change of decision was found.` : ""}`,
+    `The order of ${showPercentAtLeast(proved)} of all pairs of samples is proved.${missed > 0 ? ` Of ${missed} no change of decision was found.` : ""}`,
   ].join("\n");
 }
 

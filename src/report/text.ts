@@ -8,7 +8,17 @@ import type { RunRecord } from "../experiment/record.ts";
 import { printable } from "../tensor/printable.ts";
 import type { Verdict } from "../verify/verify.ts";
 import { accuracyOf, dataLines, weakestLine } from "./data.ts";
-import { showAtLeast, showAtMost, showBound, showNorm, showNumber, showPercent, showRange } from "./number.ts";
+import {
+  showAtLeast,
+  showAtMost,
+  showBound,
+  showNorm,
+  showNumber,
+  showPercent,
+  showPercentAtLeast,
+  showPercentAtMost,
+  showRange,
+} from "./number.ts";
 import { textTable } from "./textTable.ts";
 
 /** One line that says that attacks and certificates agree, or those that say where they do not. */
@@ -59,7 +69,7 @@ export function renderBracket(bracket: Bracket): string {
     const advice = bracket.domain === "global" ? "try --box, or --center and --radius" : "try a smaller one";
     lines.push(`No ${where}: ${printable(`${why} at node ${node}`)}${local ? `; ${advice}` : ""}.`);
     if (lower && lower.value > 0)
-      lines.push(`Slopes up to ${showNumber(lower.value)} were seen (witnessed, ${lower.method}).`);
+      lines.push(`Slopes up to ${showAtLeast(lower.value)} were seen (witnessed, ${lower.method}).`);
   } else {
     // Nothing is witnessed where no two points show anything; 0 is true of every network.
     const searches = bracket.bounds.filter((b) => b.side === "lower");
@@ -90,8 +100,8 @@ export function renderBracket(bracket: Bracket): string {
     const table = textTable(["node", "op", "shape", "upper", "lower", "share of log L"]);
     for (const l of layers) {
       const share = l.shareOfLog === null ? "-" : showPercent(l.shareOfLog);
-      const lower = l.lower === null ? "not computed" : showNumber(l.lower);
-      const upper = l.crude ? `${showNumber(l.upper)} (crude)` : showNumber(l.upper);
+      const lower = l.lower === null ? "not computed" : showAtLeast(l.lower);
+      const upper = l.crude ? `${showAtMost(l.upper)} (crude)` : showAtMost(l.upper);
       table.push([l.node, l.op, `[${l.shape.join(",")}]`, upper, lower, share]);
     }
     lines.push(table.toString());
@@ -116,7 +126,11 @@ export function renderCertification(result: CertifiedText, data: Dataset): strin
   const complete = result.certified.some(({ atMost }) => atMost !== undefined);
   const table = textTable(["radius", "certified accuracy", ...(complete ? ["not refuted"] : [])]);
   for (const { radius, accuracy, atMost } of result.certified) {
-    table.push([String(radius), showPercent(accuracy), ...(atMost === undefined ? [] : [showPercent(atMost)])]);
+    table.push([
+      String(radius),
+      showPercentAtLeast(accuracy),
+      ...(atMost === undefined ? [] : [showPercentAtMost(atMost)]),
+    ]);
   }
   const { samples = [], local } = result;
   const ways = {
@@ -141,9 +155,9 @@ export function renderCertification(result: CertifiedText, data: Dataset): strin
       : "";
   return [
     ...dataLines(data),
-    `${accuracyOf(result.accuracy, data)}average certified radius ${showNumber(result.averageRadius)}`,
+    `${accuracyOf(result.accuracy, data)}average certified radius ${showAtLeast(result.averageRadius)}`,
     `${table.toString()}${legend}${left}`,
-    ...weakestLine("Smallest radii", samples, data, ({ radius }) => ({ value: radius })),
+    ...weakestLine("Smallest radii", samples, data, ({ radius }) => ({ value: radius }), showAtLeast),
   ].join("\n");
 }
 
@@ -159,14 +173,15 @@ export function renderCertified(
   }
   const table = textTable(["radius", "certified accuracy", `in ${file}`]);
   library.certified.forEach(({ radius, accuracy }, i) => {
-    table.push([String(radius), showPercent(accuracy), showPercent(certificate.certified[i].accuracy)]);
+    const written = certificate.certified[i].accuracy;
+    table.push([String(radius), showPercentAtLeast(accuracy), showPercentAtLeast(written)]);
   });
-  table.push(["average", showNumber(library.averageRadius), showNumber(certificate.averageRadius)]);
+  table.push(["average", showAtLeast(library.averageRadius), showAtLeast(certificate.averageRadius)]);
   return [
     ...dataLines(data),
-    `${accuracyOf(library.accuracy, data)}average certified radius ${showNumber(library.averageRadius)}`,
+    `${accuracyOf(library.accuracy, data)}average certified radius ${showAtLeast(library.averageRadius)}`,
     table.toString(),
-    ...weakestLine("Smallest radii", library.samples ?? [], data, ({ radius }) => ({ value: radius })),
+    ...weakestLine("Smallest radii", library.samples ?? [], data, ({ radius }) => ({ value: radius }), showAtLeast),
     `The last column is what lipschitz verify can check: never more, and less what float32 may round.`,
     ...notes.map((note) => printable(`In ${file}, larger than it need be: ${note}.`)),
   ].join("\n");

@@ -7,7 +7,7 @@ import { sizeOf } from "../tensor/shape.ts";
 import { accuracyOf, dataLines } from "./data.ts";
 import { isImage, nameOf, picture, pixels } from "./figures/pictures.ts";
 import { type Html, html, table } from "./html.ts";
-import { showAtMost, showNumber, showPercent } from "./number.ts";
+import { showAtMost, showNumber, showPercent, showPercentAtLeast, showPercentAtMost } from "./number.ts";
 import { page } from "./page.ts";
 import { openPen, type Pen } from "./plot.ts";
 import { textTable } from "./textTable.ts";
@@ -48,7 +48,7 @@ export function renderRanges(
     rows.push([
       name,
       `${span(parameters[k])}`,
-      showPercent(whole),
+      showPercentAtLeast(whole),
       `${showNumber(meanWidth)} ${parameters[k].unit}`.trim(),
     ]);
   });
@@ -63,7 +63,9 @@ export function renderRanges(
     `${accuracyOf(accuracy, data)}${constant.proved ? `constant ${showAtMost(constant.value)} (proved, ${constant.method})` : "no constant: proved by the linear walk alone"}`,
     rows.toString(),
     ...(box
-      ? [`All parameters at once: right and proved ${showPercent(box.proved)}, at most ${showPercent(box.atMost)}`]
+      ? [
+          `All parameters at once: right and proved ${showPercentAtLeast(box.proved)}, at most ${showPercentAtMost(box.atMost)}`,
+        ]
       : []),
     ...narrowest,
   ].join("\n");

@@ -1,7 +1,7 @@
 /** @file The verdict in one sentence: what was proved, what was seen, and the alarm before both. */
 import type { RunRecord } from "../experiment/record.ts";
 import { type Group, type Spread, spreadOf } from "./groups.ts";
-import { showAtLeast, showAtMost, showNorm, showNumber, showPercent, showRange } from "./number.ts";
+import { showAtLeast, showAtMost, showNorm, showNumber, showPercent, showPercentAtLeast, showRange } from "./number.ts";
 
 /** Of one run. */
 export function verdictOf({ spec, data, accuracy, testLoss, bracket, certified, attacked }: RunRecord): string {
@@ -23,7 +23,7 @@ export function measuredWords({
   const left = last && attacked?.robust.find((r) => r.radius === last.radius)?.accuracy;
   const some = attacked && attacked.samples < count ? ` of the first ${attacked.samples}` : "";
   const proof = last
-    ? `; under every move of length at most ${last.radius} it is proved to stay right on ${showPercent(last.accuracy)}${
+    ? `; under every move of length at most ${last.radius} it is proved to stay right on ${showPercentAtLeast(last.accuracy)}${
         left === undefined ? "" : `, and attacks leave ${showPercent(left)}${some}`
       }`
     : "";
@@ -68,11 +68,11 @@ export function comparisonVerdict(groups: readonly Group[]): string {
   );
   const radius = certified?.[at]?.radius;
   const words = ({ group, value }: (typeof scored)[number]) =>
-    [value, right(group), ...(radius === undefined ? [] : [showPercent(part(group, at))])].join("; ");
+    [value, right(group), ...(radius === undefined ? [] : [showPercentAtLeast(part(group, at))])].join("; ");
   const proved =
     radius === undefined
       ? ""
-      : `, ${showPercent(part(best.group, at))} proved to stay right under every move of length at most ${radius}`;
+      : `, ${showPercentAtLeast(part(best.group, at))} proved to stay right under every move of length at most ${radius}`;
   const { upper } = best.group.runs[0].record.bracket;
   const by = upper?.proved ? ` by ${upper.method}` : "";
   const largest = `${where} largest average certified radius, ${best.value} in ${showNorm(norm)}${by}`;

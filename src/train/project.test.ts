@@ -147,4 +147,20 @@ describe("projected()", () => {
       /^s\.onnx: a network that is rescaled must have a proved constant, got none: node square: /,
     );
   });
+
+  it("does not scale in front of what need not keep decisions", () => {
+    const model = (op: string) =>
+      modelOf({
+        inputs: { x: ["N", 2] },
+        tensors: { A: tensor([1, 2, 3, 4], [2, 2]) },
+        nodes: [
+          { op: "MatMul", in: ["x", "A"], out: ["h"] },
+          { op, in: ["h"] },
+        ],
+      });
+    expect(scalingOf(readingOf(model("Softmax"))).kind).toBe("last");
+    for (const op of ["Clip", "Sin", "HardSigmoid"]) {
+      expect(() => scalingOf(readingOf(model(op))), op).toThrow(/need not keep decisions when it is scaled/);
+    }
+  });
 });

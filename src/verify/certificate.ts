@@ -67,6 +67,10 @@ export async function readCertificate(text: string): Promise<Certificate> {
     text.replace(/("(?:[^"\\]|\\.)*")|[ \t\r\n]+/g, "$1") === JSON.stringify(json),
     () => "the certificate: it is not written as JSON writes what it says",
   );
+  if (isOther(json)) {
+    const what = "it holds what is proved of a regression or of transformations, for which there is no second program";
+    throw new NoWitness(`it is no certificate: ${what}`);
+  }
   if (isUnverifiable(json)) throw new NoWitness(`it has no witness: ${String(json.unverifiable)}`);
   const whole = fields("$", json, Object.keys(shape));
   for (const [key, check] of Object.entries(shape)) check(`$.${key}`, whole[key]);
@@ -89,6 +93,10 @@ export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
 
 const isUnverifiable = (json: unknown): json is { readonly unverifiable: unknown } =>
   typeof json === "object" && json !== null && "unverifiable" in json;
+
+/** Is it what `certify` writes of a regression (error bands) or of transformations (ranges)? */
+const isOther = (json: unknown): boolean =>
+  typeof json === "object" && json !== null && !("witness" in json) && ("bands" in json || "transforms" in json);
 
 type Check = (path: string, value: unknown) => void;
 

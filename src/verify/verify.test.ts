@@ -114,4 +114,17 @@ describe("verify()", () => {
       });
     }
   });
+
+  it("says of bands and of ranges that they are no certificates, and nothing against them", async () => {
+    for (const other of [
+      { sha256: "", bands: [] },
+      { sha256: "", transforms: [], samples: [] },
+    ]) {
+      const { outcome, checks } = await verify(JSON.stringify(other), new Uint8Array(0));
+      expect([outcome, checks[0].detail]).toEqual([
+        "cannot be checked",
+        expect.stringContaining("it is no certificate"),
+      ]);
+    }
+  });
 });

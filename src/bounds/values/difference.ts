@@ -4,6 +4,7 @@ import type { Network } from "../../graph/network.ts";
 import { minus } from "../../models/minus.ts";
 import { InternalError, UsageError } from "../../tensor/errors.ts";
 import { maybeNorm, type Norm, printNorm, type Witness } from "../bound.ts";
+import { budget } from "../budget.ts";
 import type { Domain } from "../domain.ts";
 import { gains } from "../gain/gains.ts";
 import { lipschitz } from "../index.ts";
@@ -64,11 +65,13 @@ export async function difference(first: Network, second: Network, options: Diffe
   const { gap = 0.05, seconds, onProgress, ...common } = options;
   const norm = maybeNorm(options.norm ?? 2);
   const network = minus(first, second);
-  const half = seconds === undefined ? {} : { seconds: seconds / 2 };
+  const clock = budget(seconds === undefined ? {} : { seconds });
+  const share = (part: number) =>
+    seconds === undefined ? {} : { seconds: Math.max(0, part * (seconds - clock.elapsed())) };
   const part = (from: number) => (_: number, worst: number) => onProgress?.(from + 0.5 * Math.min(1, 1 / worst));
-  const values = await extremes(network, { ...common, ...half, gap, onProgress: part(0) });
-  const slopes = await slopesOf(network, { ...common, ...half, gap, norm, onProgress: part(0.5) });
-  const { lower } = await lipschitz(network, { ...common, ...half, norm, methods: ["pairs"] });
+  const values = await extremes(network, { ...common, ...share(0.4), gap, onProgress: part(0) });
+  const slopes = await slopesOf(network, { ...common, ...share(0.7), gap, norm, onProgress: part(0.5) });
+  const { lower } = await lipschitz(network, { ...common, ...share(1), norm, methods: ["pairs"] });
   const ends = values.outputs.flatMap(({ smallest, largest }) => [
     { upper: -smallest.proved, lower: -smallest.found, point: smallest.point },
     { upper: largest.proved, lower: largest.found, point: largest.point },

@@ -14,6 +14,7 @@ import { constantsOf } from "../linear/constants.ts";
 import { planOf } from "../linear/plan.ts";
 import type { Form } from "../linear/program.ts";
 import { type Centers, type Walker, walkerOf } from "../linear/walker.ts";
+import { compileWork, runWork } from "../lowerBounds/slopes.ts";
 import { type Subject, subjectOf } from "../subject.ts";
 
 export interface ExtremesOptions {
@@ -77,6 +78,10 @@ export async function extremes(network: Network, options: ExtremesOptions): Prom
   checkDomain(domain, subject.size);
   const box: Range = { low: Float64Array.from(domain.low), high: Float64Array.from(domain.high) };
   const clock = budget({ ...(seconds !== undefined && { seconds }), ...(signal && { signal }) });
+  // The graph is read in plain loops, and a walk is some graphs to compile: what has no time for that says so.
+  if (seconds !== undefined && !clock.fits(6 * runWork(subject) + 4 * compileWork(subject))) {
+    throw new UsageError(`extremes: ${subject.name}: there is no time for one bound; give more seconds`);
+  }
   const plan = planOf(subject);
   const numbers = plan.nonlinearities.reduce((n, b) => n + b.size, subject.size);
   const samples = plan.many ? Math.max(1, Math.min(64, Math.floor(1e6 / numbers))) : 1;
@@ -86,6 +91,7 @@ export async function extremes(network: Network, options: ExtremesOptions): Prom
     kind: "box",
     samples,
     constantOf: await constantsOf(plan, "inf", clock),
+    ...(seconds !== undefined && { clock }),
   });
   const goals = goalsOf(subject);
   try {
@@ -99,7 +105,7 @@ export async function extremes(network: Network, options: ExtremesOptions): Prom
     let stopped = false;
     while (open.size > 0) {
       await clock.pause();
-      if (pieces > 0 && (clock.expired || walker.spent() > work || pieces >= most)) {
+      if (clock.expired || (pieces > 0 && (walker.spent() > work || pieces >= most))) {
         stopped = goals.excess(worstOf(open, goals)) > gap;
         break;
       }

@@ -193,4 +193,18 @@ describe("difference()", () => {
       "must take one sample or any number of them, got 4",
     );
   });
+
+  it("begins no bound that there is no time for", async () => {
+    const network = networkOf(2, (x) =>
+      tanh(
+        matrix(x, [
+          [1, 2],
+          [3, 4],
+        ]),
+      ),
+    );
+    await expect(extremes(network, { engine, domain: box([-1, 1], [-1, 1]), seconds: 1e-9 })).rejects.toThrow(
+      /there is no time for one bound; give more seconds/,
+    );
+  });
 });

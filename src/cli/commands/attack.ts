@@ -5,6 +5,7 @@ import { type AttackName, type AttackSpec, attackNames, attackOf, startNames } f
 import { type Certified, consistency } from "../../certify/consistency.ts";
 import { hashDataset, take } from "../../data/dataset.ts";
 import { writeNpy } from "../../data/npy.ts";
+import { parsePreprocessing } from "../../data/preprocess.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import { tool } from "../../experiment/tool.ts";
 import { renderAttack } from "../../report/attack.ts";
@@ -16,7 +17,7 @@ import { aboutData, answered, dataOptions, firstOf, readingOf, testsOf } from ".
 import { CliError } from "../errors.ts";
 import { readBytes } from "../files.ts";
 import { dataOf, inJobs, modelPart, valuesOf, withJobs } from "../jobs.ts";
-import { checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
+import { aboutInputs, checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
 import {
   parseList,
   parseRadii,
@@ -28,6 +29,7 @@ import {
 } from "../options.ts";
 import { openFile, writeJson, writeWhole } from "../output.ts";
 import { redisOption, workersOption } from "../pooled.ts";
+import { checkSameNetwork, type NetworkWords } from "../sameNetwork.ts";
 import { attackByTransforms, refuseBeside, transformOptions } from "../transforms.ts";
 
 export const attack = command({
@@ -101,14 +103,20 @@ export const attack = command({
     const tests = firstOf(loaded, certificate?.data.samples);
     const opened = await openModel(args.model, args, tests.shape);
     const { network, sha256 } = opened;
-    const inputs = opened.inputs && { inputs: opened.inputs };
+    const inputs = aboutInputs(opened);
     const engine = nodeEngine();
     const whole = await answered(network, engine, tests);
     const samples = args.samples === undefined ? whole.count : parseWhole("--samples", args.samples, 1);
     const data = take(whole, Math.min(samples, whole.count));
     const dataHash = await hashDataset(whole);
-    if (certificate && certificate.sha256 !== sha256) {
-      throw new CliError(`--certificate ${args.certificate}: is of another model than ${args.model}`);
+    const preprocessing = parsePreprocessing(args);
+    if (certificate) {
+      const file = args.certificate ?? "";
+      checkSameNetwork({ option: "--certificate", file, model: args.model }, certificate, {
+        sha256,
+        preprocessing,
+        ...inputs,
+      });
     }
     if (certificate && certificate.data.sha256 !== dataHash) {
       throw new CliError(`--certificate ${args.certificate}: is on other data than the test part of ${whole.name}`);
@@ -157,6 +165,7 @@ export const attack = command({
       sha256,
       ...inputs,
       checked,
+      preprocessing,
       data: { ...aboutData(data), sha256: dataHash },
       ...attacked,
       ...(violations ? { certificate: args.certificate, violations } : {}),
@@ -196,8 +205,7 @@ function attacksOf({ attack: names, steps, restarts, start }: Words): AttackSpec
   });
 }
 
-interface Certificate extends Certified {
-  readonly sha256: string;
+interface Certificate extends Certified, NetworkWords {
   readonly data: { readonly sha256: string; readonly samples?: number };
 }
 

@@ -17,7 +17,7 @@ import { command } from "../command.ts";
 import { aboutData, answered, type DataWords, dataOptions, readingOf, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
 import { dataOf, inJobs, modelPart, valuesOf, withJobs } from "../jobs.ts";
-import { checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
+import { aboutInputs, checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
 import {
   normOf,
   normOption,
@@ -93,7 +93,7 @@ export const certify = command({
     const tests = await testsOf({ ...args, data: args.data }, seed);
     const opened = await openModel(args.model, args, tests.shape);
     const { network, sha256 } = opened;
-    const inputs = opened.inputs && { inputs: opened.inputs };
+    const inputs = aboutInputs(opened);
     const engine = nodeEngine();
     const seconds = args.seconds === undefined ? undefined : parseNumber("--seconds", args.seconds, { above: 0 });
     const { checked, lines } = await checkOpened(opened, args.check, { engine, data: tests, seed, seconds, signal });
@@ -150,6 +150,7 @@ export const certify = command({
       within: left,
       certification,
       ...about,
+      ...inputs,
       bytes: opened.source.bytes,
       preprocessing,
       onProgress,

@@ -1,13 +1,14 @@
 /** @file lipschitz curvature MODEL: the curvature of a network at samples, and a proved bound of its Hessian. */
 import { curvatureBound } from "../../curvature/bound.ts";
 import { curvature as measure } from "../../curvature/measure.ts";
+import { decisive } from "../../curvature/points.ts";
 import { gradientStability } from "../../curvature/stability.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import { renderCurvature } from "../../report/curvature.ts";
 import { command } from "../command.ts";
 import { aboutData, answered, dataOptions, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
-import { checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
+import { aboutInputs, checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
 import { parseList, parseNumber, parseWhole, parseWord, preprocessingOptions, seedOption } from "../options.ts";
 
 export const curvature = command({
@@ -64,7 +65,7 @@ export const curvature = command({
     }
     const opened = await openModel(args.model, args, tests?.shape);
     const { network, sha256 } = opened;
-    const inputs = opened.inputs && { inputs: opened.inputs };
+    const inputs = aboutInputs(opened);
     const engine = nodeEngine();
     const { checked, lines } = await checkOpened(opened, args.check, { engine, data: tests, seed, signal });
     const data = tests && (await answered(network, engine, tests));
@@ -81,7 +82,8 @@ export const curvature = command({
       radii.length > 0
         ? await gradientStability(network, { ...common, radii, onProgress: (f: number) => bar.at(0.5 + 0.4 * f) })
         : [];
-    const bound = await curvatureBound(network, { signal });
+    // Of what is measured: of classes the logits, and of one output its sign.
+    const bound = await curvatureBound(decisive(network, { data }), { signal });
     bar.done();
     const found = { ...measured, ...(stability.length > 0 ? { stability } : {}), bound };
     result({ model: args.model, sha256, ...inputs, checked, data: data ? aboutData(data) : null, ...found }, () =>

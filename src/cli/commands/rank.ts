@@ -7,7 +7,7 @@ import { rankedCsv, renderRanked } from "../../report/rank.ts";
 import { command } from "../command.ts";
 import { aboutData, answered, dataOptions, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
-import { checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
+import { aboutInputs, checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
 import { parseNumber, parseWhole, preprocessingOptions, secondsLeft, seedOption } from "../options.ts";
 import { openFile, writeJson, writeWhole } from "../output.ts";
 
@@ -53,7 +53,7 @@ export const rank = command({
     const tests = await testsOf({ ...args, data: args.data }, seed);
     const opened = await openModel(args.model, args, tests.shape);
     const { network, sha256 } = opened;
-    const inputs = opened.inputs && { inputs: opened.inputs };
+    const inputs = aboutInputs(opened);
     const engine = nodeEngine();
     const { checked, lines } = await checkOpened(opened, args.check, { engine, data: tests, seed, seconds, signal });
     const whole = await answered(network, engine, tests, seconds === undefined ? undefined : secondsLeft(seconds));

@@ -29,7 +29,10 @@ export async function fromPath(path: string, options: Reading): Promise<Dataset 
     const beside = `${images[1]}labels${images[2]}idx1-ubyte`;
     return withLabels(path, parseIdx(path, await read(path)), beside, options);
   }
-  switch (/\.[^.]*$/.exec(name)?.[0].toLowerCase()) {
+  const form = /\.[^.]*$/.exec(name)?.[0].toLowerCase();
+  if (options.labels !== undefined && form !== undefined && withOwnLabels.has(form))
+    throw new UsageError(`${path}: has its labels in it, so that --labels is not read; name their column by --label`);
+  switch (form) {
     case ".csv":
     case ".tsv":
       return parseCsv(path, await read(path), options);
@@ -57,6 +60,9 @@ export async function fromPath(path: string, options: Reading): Promise<Dataset 
 }
 
 // --- internal ---
+
+/** Files that hold samples and labels. */
+const withOwnLabels: ReadonlySet<string> = new Set([".csv", ".tsv", ".parquet", ".npz"]);
 
 async function withLabels(
   path: string,
