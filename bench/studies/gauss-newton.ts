@@ -237,5 +237,5 @@ await writeStudy("gauss-newton", { times, noise, rows }, [
       "",
     ];
   }),
-  `On CLIP's regression the targets have an error of ${noise}, a loss of ${(noise * noise) / 2}: what is lower has learnt the noise. The discrepancy rule stops there.`,
+  `On CLIP's regression the targets have an error of ${noise}, a loss of ${((noise * noise) / 2).toPrecision(1)}: what is lower has learnt the noise. The discrepancy rule stops there.`,
 ]);
