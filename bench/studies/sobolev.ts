@@ -285,6 +285,8 @@ await writeStudy("sobolev", { seeds, steps, fits, distilled }, [
   ),
   "",
   "A sample with slopes says three numbers of the function, one of values says one: what is above a factor of 3 in the last column is more than their count.",
+  "All have the same steps, and those, not the samples, hold values back at 500. Ackley's waves and Bukin's kink are too fine for so few points: there slopes say nothing of the neighbourhood, and",
+  "learning them costs.",
   "",
   "## A controller, distilled",
   "",
