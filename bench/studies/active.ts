@@ -1,6 +1,6 @@
 /**
  * @file Labels that a digit network needs when it asks for the samples nearest to its decision boundary, beside what it asks for by doubt and by chance.
- * Embedded digits (MNIST, a pool of 5,000), mlp 784-64-10, two seeds: `npx tsx bench/studies/active.ts`.
+ * Embedded digits (MNIST, a pool of 5,000), mlp 784-64-10, one seed: `npx tsx bench/studies/active.ts`.
  */
 import { digits } from "../../src/data/digits.ts";
 import { nodeEngine } from "../../src/engine/node.ts";
@@ -11,8 +11,8 @@ import { table, writeStudy } from "./study.ts";
 const engine = nodeEngine();
 const data = await digits();
 const strategies: readonly Strategy[] = ["dfal", "bracket", "uncertainty", "random"];
-const seeds = [1, 2];
-const goals = [0.9, 0.93, 0.95];
+const seeds = [1];
+const goals = [0.9, 0.92, 0.95];
 const setting = { first: 100, ask: 200, candidates: 600, labels: 1500, goal: 0.955, steps: 250, batch: 64 };
 interface Point {
   readonly labels: number;
@@ -59,7 +59,7 @@ async function write(done: readonly number[]): Promise<void> {
     "# Labels by distance to the boundary",
     "",
     `\`npx tsx bench/studies/active.ts\`: embedded digits, a pool of 5,000 with 1,000 to test on, mlp 784-64-10, ${setting.first} labels drawn to begin with, ${setting.ask} more in each round out of ${setting.candidates} that are looked at,`,
-    `every training from the start, ${setting.steps} steps. Labels that were asked for when the test accuracy was first reached, for seeds ${done.join(", ")}:`,
+    `every training from the start, ${setting.steps} steps. Labels that were asked for when the test accuracy was first reached, for seed ${done.join(", ")}:`,
     "",
     table(
       ["asked for by", ...goals.map((g) => `${100 * g} %`), "accuracy at 500 labels", "at 1100"],
@@ -67,6 +67,7 @@ async function write(done: readonly number[]): Promise<void> {
     ),
     "",
     "`dfal` adds each asked sample with its perturbed copy; `bracket` asks by the certified radius of the constant alone.",
+    "One network, one seed and a network of dense layers: enough to see that each way of asking needs about half the labels of chance, not which of them is best; 95 % was not reached by 1,500 labels.",
     "",
     "| claim of Ducoffe and Precioso 2018 | theirs |",
     "| --- | --- |",

@@ -50,7 +50,7 @@ export function searchBy(
 
 // --- internal ---
 
-/** As many points as there may be, equally far apart along every parameter, without 0. */
+/** As many points as there may be, but at least two along every parameter (256 for projective maps), equally far apart, without 0. */
 function gridOf({ transforms: { parameters }, tries }: Hunt): readonly (readonly number[])[] {
   const side = Math.max(2, Math.floor(tries ** (1 / parameters.length) + 1e-9));
   return Array.from({ length: side ** parameters.length }, (_, at) =>
