@@ -247,7 +247,7 @@ describe("regressions", () => {
     });
     expect(found.bands[0].outputs[1].error.largest).toBeCloseTo(0.5, 5);
     expect(found.samples[4]).toMatchObject({ id: "p4", errors: [expect.closeTo(0.5, 6), expect.closeTo(0, 6)] });
-    expect(lipschitz(...words).stdout).toContain("Constants of the outputs, l2, proved: 1.000, 1.000");
+    expect(lipschitz(...words).stdout).toMatch(/Constants of the outputs, l2, proved: 1\.00[01], 1\.00[01]/);
     expect(lipschitz("attack", "sign.onnx", "--data", "doses.csv", "--label", "up,down").stderr).toContain(
       "needs an output",
     );
