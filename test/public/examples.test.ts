@@ -79,9 +79,9 @@ const expected: Readonly<Record<string, readonly Expected[]>> = {
 };
 
 describe("examples/", () => {
-  it("are ten programs, and a test knows each", () => {
+  it("are eleven programs, and a test knows each", () => {
     expect(programs).toEqual(Object.keys(expected));
-    expect(programs).toHaveLength(10);
+    expect(programs).toHaveLength(11);
   });
 
   it.each(programs)("%s is under 30 lines, says how to run it, and prints what it promises", (file) => {
