@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { systemChromium } from "./test/chromium.ts";
 
 // Only against what hangs: a machine may be ten times slower than another.
@@ -36,8 +37,33 @@ const browser = {
   },
 };
 
+/** What takes a minute and more begins first, so that no core waits for it at the end; Vitest itself goes by the size of a file. */
+const longest = [
+  "cli",
+  "docs",
+  "models",
+  "page",
+  "boundSides",
+  "gridCuts",
+  "ownData",
+  "mutations",
+  "lipsdp",
+  "evaluate",
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => {
+      const at = longest.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
+      return at < 0 ? longest.length : at;
+    };
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     // One for each core of the smallest machine that is reckoned with; Vitest would leave one of two idle.
     maxWorkers: 2,
     projects: [
