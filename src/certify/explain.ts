@@ -17,7 +17,7 @@ import { type Dataset, take } from "../data/dataset.ts";
 import { type Engine, needEngine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
 import { up } from "../linalg/rounding.ts";
-import { decisionNetwork } from "../models/decision.ts";
+import { decidingNetwork } from "../models/decision.ts";
 import { InternalError, UsageError } from "../tensor/errors.ts";
 import { random } from "../tensor/random.ts";
 import { labelledBy } from "./evaluate.ts";
@@ -114,7 +114,7 @@ export async function explain(network: Network, options: ExplainOptions): Promis
   checkOptions({ of, methods, radii, steps, draws, deviation, top, baseline });
   const some = take(options.data, Math.min(options.samples ?? options.data.count, options.data.count));
   const data = await labelledBy(network, engine, some, { signal });
-  const subject = subjectOf(decisionNetwork(network, data.shape));
+  const subject = subjectOf(decidingNetwork(network, data.shape));
   const points = await openPoints(subject, { engine, data, of, signal });
   const { layout } = points.programs;
   if (layout.perRun !== 1) {

@@ -5,7 +5,7 @@ import { type SpectralComplexity, spectralComplexity } from "../bounds/spectralC
 import type { Dataset } from "../data/dataset.ts";
 import { type Engine, needEngine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
-import { decisionNetwork } from "../models/decision.ts";
+import { decidingNetwork } from "../models/decision.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { logitsOf } from "./evaluate.ts";
 
@@ -63,7 +63,7 @@ export async function normalizedMargins(
   const engine = needEngine("normalizedMargins", options.engine);
   if (data.task !== "classification")
     throw new UsageError(`normalizedMargins: needs classes, and ${data.name} is a regression`);
-  const own = decisionNetwork(network, data.shape);
+  const own = decidingNetwork(network, data.shape);
   const { data: logits, classes } = await logitsOf(own, engine, data, { dtype: "float64", ...(signal && { signal }) });
   onProgress?.(0.2);
   const margins = Array.from({ length: data.count }, (_, k) => {
@@ -74,7 +74,7 @@ export async function normalizedMargins(
     });
     return row[data.labels[k]] - other;
   });
-  const complexity = await spectralComplexity(own, reference && decisionNetwork(reference, data.shape));
+  const complexity = await spectralComplexity(own, reference && decidingNetwork(reference, data.shape));
   onProgress?.(0.5);
   const bracket = await lipschitz(own, {
     engine,
