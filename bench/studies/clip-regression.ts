@@ -3,7 +3,6 @@
  * where data are missing, with too much of it it cannot follow the data. Writes results/clip-regression.json and .md beside itself.
  */
 
-import type { Dataset } from "../../src/data/dataset.ts";
 import { nodeEngine } from "../../src/engine/node.ts";
 import { constant } from "../../src/graph/leaf.ts";
 import type { Network } from "../../src/graph/network.ts";
@@ -18,6 +17,7 @@ import { clip } from "../../src/train/clip.ts";
 import { train } from "../../src/train/loop.ts";
 import { adam } from "../../src/train/optimizer.ts";
 import { constantRate } from "../../src/train/schedule.ts";
+import { islands, truth } from "./islands.ts";
 import { showSpread, spread, table, writeStudy } from "./study.ts";
 
 const engine = nodeEngine();
@@ -29,34 +29,6 @@ const seeds = [1, 2, 3];
 const noise = 0.1;
 
 const penalty = { pairs: 50, start: "box", respawn: 0.02 } as const;
-
-const truth = (x: number) => Math.max(Math.abs(x) - 3, 0) / 2;
-
-/** 100 noisy samples on three islands. */
-function islands(seed: number): Dataset {
-  const r = random(seed);
-  const parts = [
-    [-4, -3],
-    [-0.3, 0.3],
-    [3, 4],
-  ];
-  const x = Float32Array.from({ length: 100 }, (_, i) => {
-    const [low, high] = parts[i % 3];
-    return low + (high - low) * r.uniform();
-  });
-  const targets = x.map((v) => truth(v) + noise * r.normal());
-  const repeated = (values: Float32Array) => Float32Array.from({ length: copies * 100 }, (_, k) => values[k % 100]);
-  return {
-    name: "islands",
-    task: "regression",
-    x: repeated(x),
-    shape: [1],
-    count: copies * 100,
-    labels: new Int32Array(),
-    targets: repeated(targets),
-    classes: 1,
-  };
-}
 
 const grid = Float64Array.from({ length: 801 }, (_, i) => -4 + i / 100);
 
@@ -87,7 +59,7 @@ interface Result {
 
 const results: Result[] = [];
 for (const seed of seeds) {
-  const data = islands(seed);
+  const data = islands(seed, noise, copies);
   // The first layer begins with turns all over [-4, 4]: with Glorot's weights and biases of 0 all are at 0, and the network is a slow curve;
   // the others are 4 times as large as Glorot's, so that what the data do not hold down stays as it began.
   const wide: Initializer = (random, shape) => uniformTensor(random, shape, -8, 8);

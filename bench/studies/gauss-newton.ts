@@ -27,6 +27,7 @@ import { rprop } from "../../src/train/rprop.ts";
 import { constantRate } from "../../src/train/schedule.ts";
 import type { Target } from "../../src/train/sobolev.ts";
 import { targetOf } from "../../src/train/teacher.ts";
+import { islands } from "./islands.ts";
 import { table, writeStudy } from "./study.ts";
 
 const engine = nodeEngine({ threads: 1 });
@@ -48,30 +49,6 @@ const vanDerPol: Target = (x) => {
   const [a, b, u] = [0, 1, 2].map((i) => sliceAxis(x, 1, i, i + 1));
   return concat([b, add(sub(mul(sub(1, mul(a, a)), b), a), u)], 1);
 };
-
-/** The regression of CLIP (clip-regression.ts): 100 noisy samples on three islands. */
-function islands(seed: number): Dataset {
-  const r = random(seed);
-  const parts = [
-    [-4, -3],
-    [-0.3, 0.3],
-    [3, 4],
-  ];
-  const x = Float32Array.from({ length: 100 }, (_, i) => {
-    const [low, high] = parts[i % 3];
-    return low + (high - low) * r.uniform();
-  });
-  return {
-    name: "islands",
-    task: "regression",
-    x,
-    shape: [1],
-    count: 100,
-    labels: new Int32Array(),
-    targets: x.map((v) => Math.max(Math.abs(v) - 3, 0) / 2 + noise * r.normal()),
-    classes: 1,
-  };
-}
 
 const wide: Initializer = (source, shape) => uniformTensor(source, shape, -8, 8);
 const large: Initializer = (source, shape, fanIn, fanOut) => {
@@ -119,7 +96,7 @@ const problems: readonly Problem[] = [
   },
   {
     name: "CLIP's regression, 100 noisy samples, 1-500-200-100-1 (sigmoid)",
-    data: islands(1),
+    data: islands(1, noise),
     model: clipModel,
     optimizers: [
       ["gauss-newton", gaussNewton(), 1],

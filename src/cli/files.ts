@@ -22,3 +22,13 @@ export async function readJson(path: string): Promise<unknown> {
     throw new SpecError(`${path}: is not JSON: ${(cause as Error).message}`);
   }
 }
+
+/** Read what a command wrote: ReadError where a file is not JSON. */
+export async function readResult(path: string): Promise<unknown> {
+  const bytes = await readBytes(path);
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new ReadError(`${path}: must be JSON, got: ${(cause as Error).message}`);
+  }
+}

@@ -14,7 +14,7 @@ import type { Surroundings } from "./command.ts";
 import { commandLine } from "./commandLine.ts";
 import { aboutData, answered, type DataWords, dataOptions, testsOf } from "./data.ts";
 import { CliError } from "./errors.ts";
-import { readBytes } from "./files.ts";
+import { readResult } from "./files.ts";
 import { aboutInputs, checkOpened, type InputWords, inputOptions, openModel } from "./network.ts";
 import { checkOnce, parseList, parseNumber, parseWhole, parseWord, preprocessingOptions } from "./options.ts";
 import { openFile, writeJson, writeWhole } from "./output.ts";
@@ -182,13 +182,7 @@ type ReadRanges = Pick<Ranges, "transforms" | "parameters" | "samples"> &
 
 /** Read what `certify --transform --out` wrote; ReadError where a part is missing. */
 async function readRanges(path: string): Promise<ReadRanges> {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder().decode(await readBytes(path)));
-  } catch (cause) {
-    if (cause instanceof SyntaxError) throw new ReadError(`${path}: must be JSON, got: ${cause.message}`);
-    throw cause;
-  }
+  const value = await readResult(path);
   const { sha256, data, transforms, parameters, samples } = (value ?? {}) as Readonly<Record<string, unknown>>;
   const count = Array.isArray(parameters) ? parameters.length : -1;
   const whole =

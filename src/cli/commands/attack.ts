@@ -15,7 +15,7 @@ import { sound } from "../alarm.ts";
 import { command } from "../command.ts";
 import { aboutData, answered, dataOptions, firstOf, readingOf, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
-import { readBytes } from "../files.ts";
+import { readResult } from "../files.ts";
 import { dataOf, inJobs, modelPart, valuesOf, withJobs } from "../jobs.ts";
 import { aboutInputs, checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
 import {
@@ -221,13 +221,7 @@ function normOf(word: string | undefined, certificate: Certificate | undefined):
 
 /** Read what `certify --out` wrote; ReadError where a part is missing. */
 async function readCertificate(path: string): Promise<Certificate> {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder().decode(await readBytes(path)));
-  } catch (cause) {
-    if (cause instanceof SyntaxError) throw new ReadError(`${path}: must be JSON, got: ${cause.message}`);
-    throw cause;
-  }
+  const value = await readResult(path);
   const wrong = firstWrong(value);
   if (wrong) throw new ReadError(`${path}: ${wrong}; is it what certify --out wrote?`);
   return value as Certificate;

@@ -3,6 +3,7 @@ import { explain as explainNetwork } from "../../certify/explain.ts";
 import { type AttributionName, attributionNames } from "../../curvature/attribution.ts";
 import { hashDataset } from "../../data/dataset.ts";
 import { writeNpy } from "../../data/npy.ts";
+import { parsePreprocessing } from "../../data/preprocess.ts";
 import { nodeEngine } from "../../engine/node.ts";
 import { tool } from "../../experiment/tool.ts";
 import { renderExplained, renderExplainReport } from "../../report/explain.ts";
@@ -10,7 +11,7 @@ import { command } from "../command.ts";
 import { commandLine } from "../commandLine.ts";
 import { aboutData, answered, dataOptions, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
-import { checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
+import { aboutInputs, checkOpened, checkOption, inputOptions, openModel } from "../network.ts";
 import { parseList, parseNumber, parseWhole, parseWord, preprocessingOptions, seedOption } from "../options.ts";
 import { openFile, writeJson, writeWhole } from "../output.ts";
 
@@ -92,7 +93,6 @@ export const explain = command({
       throw new CliError(`explain: decisions are explained, and ${tests.name} is a regression`);
     const opened = await openModel(args.model, args, tests.shape);
     const { network, sha256 } = opened;
-    const inputs = opened.inputs && { inputs: opened.inputs };
     const engine = nodeEngine();
     const { checked, lines } = await checkOpened(opened, args.check, { engine, data: tests, seed, signal });
     const data = await answered(network, engine, tests);
@@ -108,7 +108,7 @@ export const explain = command({
       explanations: explanations.map(({ values: _, ...own }) => own),
     }));
     const all = {
-      ...{ model: args.model, sha256, ...inputs, checked },
+      ...{ model: args.model, sha256, ...aboutInputs(opened), checked, preprocessing: parsePreprocessing(args) },
       data: { ...aboutData(data), sha256: await hashDataset(data) },
       ...{ ...found, samples, tool: { name: tool.name, version: tool.version } },
     };

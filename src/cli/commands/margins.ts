@@ -12,14 +12,14 @@ import { tool } from "../../experiment/tool.ts";
 import type { Network } from "../../graph/network.ts";
 import { type MarginsOf, marginsPage } from "../../report/margins.ts";
 import { renderMargins } from "../../report/marginsText.ts";
-import { quoted } from "../../report/reproduce.ts";
 import { random } from "../../tensor/random.ts";
 import { afresh, randomLabels } from "../../train/afresh.ts";
 import { retrofit } from "../../train/retrofit.ts";
 import { cosine } from "../../train/schedule.ts";
 import { trainNetwork } from "../../train/trainNetwork.ts";
 import { command } from "../command.ts";
-import { aboutData, dataOptions, partsOf, readingOf, readingOptions, testsOf } from "../data.ts";
+import { commandLine } from "../commandLine.ts";
+import { aboutData, dataOptions, partsOf, readingOf, testsOf } from "../data.ts";
 import { CliError } from "../errors.ts";
 import { checkOpened, checkOption, openModel } from "../network.ts";
 import {
@@ -136,7 +136,9 @@ export const margins = command({
     bar.done();
     const about = { model: args.model, data: train.name, networks: found };
     if (args.out !== undefined) {
-      await writeWhole(args.out, await marginsPage({ ...about, tool: tool.name, command: commandOf(args) }));
+      const line = commandLine("margins", args.model, args, given);
+      const command = args.control ? `${line} --control` : line;
+      await writeWhole(args.out, await marginsPage({ ...about, tool: tool.name, command }));
     }
     const { sha256 } = opened;
     result({ ...about, sha256, checked, data: aboutData(train) }, () =>
@@ -147,25 +149,11 @@ export const margins = command({
 
 // --- internal ---
 
-/** The command line that finds this again. */
-function commandOf(args: Readonly<Record<string, unknown>>): string {
-  const options = [
-    "data",
-    ...Object.keys(readingOptions),
-    ...Object.keys(sampleOptions),
-    ...Object.keys(preprocessingOptions),
-  ];
-  const more = ["reference", "epochs", "rate", "batch", "seconds", "seed"];
-  const words = [...options, ...more].flatMap((name) =>
-    args[name] === undefined ? [] : [`--${name} ${quoted(String(args[name]))}`],
-  );
-  return [
-    "lipschitz margins",
-    quoted(String(args.model)),
-    ...words,
-    ...(args.control === true ? ["--control"] : []),
-  ].join(" ");
-}
+/** What a page repeats of its command. */
+const given: readonly string[] = [
+  ...Object.keys({ ...dataOptions, ...sampleOptions, ...preprocessingOptions }),
+  ...["reference", "epochs", "rate", "batch", "seconds", "seed"],
+];
 
 /** The samples to look at, and those that nothing was trained on: of a file that is not divided there are none. */
 async function samplesOf(

@@ -128,6 +128,19 @@ export function axesOf(a: Arguments, rank: number): readonly number[] | undefine
   return axes;
 }
 
+/** What a reduction reads, its axes, which must be named, and whether they stay as axes of length 1. */
+export function reductionOf(a: Arguments): {
+  readonly x: Varying;
+  readonly axes: readonly number[];
+  readonly keep: number;
+} {
+  const x = a.varying(0);
+  const axes = axesOf(a, x.shape.length);
+  const keep = a.number("keepdims", 1);
+  check(a, axes !== undefined && axes.length > 0 && (keep === 0 || keep === 1), "it must name its axes");
+  return { x, axes, keep };
+}
+
 /** Parts that read the same tensor as one. */
 export function joined(parts: Affine["parts"]): Affine["parts"] {
   const by = new Map<string, Sparse>();

@@ -1,7 +1,7 @@
 /** @file Operators with windows: convolutions, means and maxima over one or two axes. */
 
 import { largestTensor, sparse } from "../algebra/sparse.ts";
-import { type Arguments, affine, axesOf, check, type Operators } from "./arguments.ts";
+import { type Arguments, affine, check, type Operators, reductionOf } from "./arguments.ts";
 import { count, linear, type Step, type Varying } from "./step.ts";
 import { convolutionMatrix, geometry, meanMatrix, windowsOf } from "./windows.ts";
 
@@ -69,10 +69,7 @@ export const windowed: Operators = {
     attributes: ["axes", "keepdims", "noop_with_empty_axes"],
     inputs: [1, 2],
     read(a) {
-      const x = a.varying(0);
-      const axes = axesOf(a, x.shape.length);
-      const keep = a.number("keepdims", 1);
-      check(a, axes !== undefined && axes.length > 0 && (keep === 0 || keep === 1), "it must name its axes");
+      const { x, axes, keep } = reductionOf(a);
       const first = x.shape.length - axes.length;
       check(
         a,

@@ -1,6 +1,6 @@
 /** @file Operators that sum over axes, repeat numbers on finer grids, or trade channels for places. */
 import { largestTensor, selection, sparse } from "../algebra/sparse.ts";
-import { type Arguments, axesOf, check, type Made, type Operators } from "./arguments.ts";
+import { type Arguments, check, type Made, type Operators, reductionOf } from "./arguments.ts";
 import { count, linear, type Varying } from "./step.ts";
 
 export const resizings: Operators = {
@@ -8,10 +8,7 @@ export const resizings: Operators = {
     attributes: ["axes", "keepdims", "noop_with_empty_axes"],
     inputs: [1, 2],
     read(a) {
-      const x = a.varying(0);
-      const axes = axesOf(a, x.shape.length);
-      const keep = a.number("keepdims", 1);
-      check(a, axes !== undefined && axes.length > 0 && (keep === 0 || keep === 1), "it must name its axes");
+      const { x, axes, keep } = reductionOf(a);
       const kept = x.shape.map((d, axis) => (axes.includes(axis) ? 1 : d));
       const members: number[][] = Array.from({ length: count(kept) }, () => []);
       const strides = stridesOf(kept);
