@@ -1,6 +1,6 @@
 /** @file The check that every engine makes of what it is fed. */
 import { EngineError } from "../tensor/errors.ts";
-import type { Named } from "../tensor/named.ts";
+import { mapNamed, type Named } from "../tensor/named.ts";
 import { sameShape, showShape } from "../tensor/shape.ts";
 import type { Tensor, Type } from "../tensor/tensor.ts";
 
@@ -24,3 +24,13 @@ export function checkFeeds(inputs: Named<Type | null>, feeds: Named<Tensor>): vo
 /** Of some feeds those that a program asks for: what its outputs do not depend on it does not take. */
 export const usedFeeds = (inputs: Named<Type | null>, feeds: Named<Tensor>): Named<Tensor> =>
   Object.fromEntries(Object.entries(feeds).filter(([name]) => name in inputs));
+
+/** The types of what so many turns are fed: `each` of it stacked. Throws EngineError where there is no turn. */
+export function stackedTypes(inputs: Named<Type>, each: readonly string[], turns: number): Named<Type> {
+  if (!Number.isInteger(turns) || turns < 1)
+    throw new EngineError(`run: turns must be a whole number >= 1, got ${turns}`);
+  return mapNamed(inputs, ({ dtype, shape }, name) => ({
+    dtype,
+    shape: each.includes(name) ? [turns, ...shape] : shape,
+  }));
+}

@@ -2,12 +2,13 @@
 import type * as Ort from "onnxruntime-common";
 import { type Node, topological } from "../graph/graph.ts";
 import { inputsOf } from "../graph/leaf.ts";
+import { counter, writeIteration } from "../onnx/iterate.ts";
 import { writeModel } from "../onnx/write.ts";
 import { EngineError } from "../tensor/errors.ts";
 import { mapNamed, type Named } from "../tensor/named.ts";
-import type { Tensor, Type } from "../tensor/tensor.ts";
+import { type Tensor, type Type, tensor } from "../tensor/tensor.ts";
 import type { Engine, Program } from "./engine.ts";
-import { checkFeeds } from "./feeds.ts";
+import { checkFeeds, stackedTypes } from "./feeds.ts";
 import { narrowed, widened } from "./narrow.ts";
 
 /** The part of onnxruntime-node and of onnxruntime-web that an engine uses. */
@@ -29,6 +30,9 @@ const refused = ["QuickGeluFusion", "FuseReluClip"];
 
 /** Rewritings that put numbers of a float64 program into float32 attributes: a scalar beside a product becomes its alpha, so that x / 3 W is off by 2e-8. */
 const rounding = ["MatMulScaleFusion"];
+
+/** Operator set of programs. */
+const opset = 21;
 
 const without = (names: readonly string[]) => ({
   extra: { optimization: { disable_specified_optimizers: names.join(";") } },
@@ -86,21 +90,36 @@ export function sessionEngine({
     };
   };
 
-  const toRuntime = (tensor: Tensor, declared?: string): Ort.Tensor => {
-    const [type, data] = narrowed(tensor, declared);
-    return new runtime.Tensor(type as "float32", data as Float32Array, tensor.shape);
+  const toRuntime = (value: Tensor, declared?: string): Ort.Tensor => {
+    const [type, data] = narrowed(value, declared);
+    return new runtime.Tensor(type as "float32", data as Float32Array, value.shape);
   };
+
+  const optionsFor = (outputs: Named<Node>) =>
+    topological(Object.values(outputs)).some(({ dtype }) => dtype === "float64") ? exact : options;
 
   return {
     name,
     compile(outputs: Named<Node>) {
-      const nodes = topological(Object.values(outputs));
-      const inputs = inputsOf(nodes);
+      const inputs = inputsOf(topological(Object.values(outputs)));
       return open(
-        writeModel(outputs, { opset: 21 }),
+        writeModel(outputs, { opset }),
         mapNamed(Object.fromEntries(inputs), ({ dtype, shape }) => ({ dtype, shape })),
-        nodes.some(({ dtype }) => dtype === "float64") ? exact : options,
+        optionsFor(outputs),
       );
+    },
+    async iterate(iteration) {
+      const { bytes, inputs, each } = writeIteration(iteration, opset);
+      const program = await open(bytes, undefined, optionsFor(iteration.outputs));
+      return {
+        inputs,
+        async run(feeds, turns) {
+          checkFeeds(stackedTypes(inputs, each, turns), feeds);
+          const counted = { [counter]: tensor(new BigInt64Array(turns), [turns], "int64") };
+          return program.run(each.length > 0 ? feeds : { ...feeds, ...counted });
+        },
+        dispose: () => program.dispose(),
+      };
     },
     load: (model) => open(model),
   };

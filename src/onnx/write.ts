@@ -15,6 +15,8 @@ import {
   type AttributeProto,
   AttributeProto_AttributeType,
   AttributeProtoSchema,
+  type GraphProto,
+  GraphProtoSchema,
   ModelProtoSchema,
   type NodeProto,
   NodeProtoSchema,
@@ -41,6 +43,38 @@ export function writeModel(outputs: Named<Node>, options: WriteOptions = {}): Ui
   if (!Number.isInteger(opset) || opset < oldestOpset || opset > newestOpset) {
     throw new UsageError(`writeModel: opset must be ${oldestOpset} to ${newestOpset}, got ${opset}`);
   }
+  const { nodes, initialisers, domains, inputs } = graphParts(outputs, { opset, freeBatch: batch !== undefined });
+  const ir = irVersionOf(opset);
+  const declared = Object.entries(inputs).map(([input, type]) => valueInfo(input, type, batch));
+  // Before IR 4 an initialiser had to be listed among the inputs.
+  if (ir < 4)
+    for (const t of initialisers) declared.push(valueInfo(t.name, { dtype: dtypeOf(t), shape: t.dims.map(Number) }));
+  const results = Object.entries(outputs).map(([output, node]) => valueInfo(output, node, batch));
+  const graph = create(GraphProtoSchema, {
+    ...{ name, node: [...nodes], initializer: [...initialisers], input: declared, output: results },
+  });
+  return modelBytes(graph, { opset, domains, metadata });
+}
+
+/** A graph as ONNX has it: what a model or the body of a loop is made of. */
+export interface GraphParts {
+  readonly nodes: readonly NodeProto[];
+  readonly initialisers: readonly TensorProto[];
+  /** Of operators outside the default one. */
+  readonly domains: readonly string[];
+  /** What must be fed, by the names that the graph's inputs have by themselves. */
+  readonly inputs: Named<Type>;
+}
+
+/** Write the nodes of named outputs; `called` says what the value of an input is called, where that is not its name. */
+export function graphParts(
+  outputs: Named<Node>,
+  {
+    opset,
+    freeBatch = false,
+    called = (input) => input,
+  }: { readonly opset: number; readonly freeBatch?: boolean; called?(input: string): string },
+): GraphParts {
   const order = topological(Object.values(outputs));
   const inputs = inputsOf(order);
   for (const [output, node] of Object.entries(outputs)) {
@@ -48,28 +82,42 @@ export function writeModel(outputs: Named<Node>, options: WriteOptions = {}): Ui
     if (fed && fed !== node)
       throw new UsageError(`writeModel: "${output}" names both an input and an output; rename one`);
   }
-  const taken = new Set([...inputs.keys(), ...Object.keys(outputs)]);
+  const taken = new Set([...[...inputs.keys()].map(called), ...Object.keys(outputs)]);
   const addends = opset >= 11 ? addendsOf(order, new Set(Object.values(outputs))) : new Map<Node, Node>();
-  const writer = new GraphWriter(opset, batch !== undefined, taken, addends);
+  const writer = new GraphWriter(opset, freeBatch, taken, addends, called);
   for (const node of order) if (!writer.isLazy(node)) writer.value(node);
-  const results = Object.entries(outputs).map(([output, node]) => {
-    writer.nameOutput(node, output);
-    return valueInfo(output, node, batch);
-  });
-  const { nodes, initialisers, domains } = writer.finish();
-  const ir = irVersionOf(opset);
-  const declared = [...inputs].map(([input, node]) => valueInfo(input, node, batch));
-  // Before IR 4 an initialiser had to be listed among the inputs.
-  if (ir < 4)
-    for (const t of initialisers) declared.push(valueInfo(t.name, { dtype: dtypeOf(t), shape: t.dims.map(Number) }));
+  for (const [output, node] of Object.entries(outputs)) writer.nameOutput(node, output);
+  return { ...writer.finish(), inputs: Object.fromEntries(inputs) };
+}
+
+/** The bytes of a model of one graph. */
+export function modelBytes(
+  graph: GraphProto,
+  {
+    opset,
+    domains,
+    metadata = {},
+  }: { readonly opset: number; readonly domains: readonly string[]; readonly metadata?: Named<string> },
+): Uint8Array {
   const model = create(ModelProtoSchema, {
-    irVersion: BigInt(ir),
+    irVersion: BigInt(irVersionOf(opset)),
     producerName: "lipschitz",
     opsetImport: [{ domain: "", version: BigInt(opset) }, ...domains.map((domain) => ({ domain, version: 1n }))],
-    graph: { name, node: nodes, initializer: initialisers, input: declared, output: results },
+    graph,
     metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
   });
   return toBinary(ModelProtoSchema, model);
+}
+
+/** A value with its type; `first` leaves its first dimension free under this name. */
+export function valueInfo(name: string, type: Type, first?: string): ValueInfoProto {
+  const dim = type.shape.map((d, i) =>
+    i === 0 && first !== undefined
+      ? { value: { case: "dimParam" as const, value: first } }
+      : { value: { case: "dimValue" as const, value: BigInt(d) } },
+  );
+  const value = { elemType: onnxType[type.dtype], shape: { dim } };
+  return create(ValueInfoProtoSchema, { name, type: { value: { case: "tensorType", value } } });
 }
 
 // --- internal ---
@@ -80,6 +128,7 @@ class GraphWriter {
   readonly #taken: Set<string>;
   /** A sum's product over samples, written as one with the sum. */
   readonly #addends: ReadonlyMap<Node, Node>;
+  readonly #called: (input: string) => string;
   readonly #joined: ReadonlySet<Node>;
   readonly #names = new Map<Node, string>();
   readonly #nodes: NodeProto[] = [];
@@ -89,8 +138,15 @@ class GraphWriter {
   readonly #renamed = new Map<string, string>();
   #count = 0;
 
-  constructor(opset: number, freeBatch: boolean, taken: Set<string>, addends: ReadonlyMap<Node, Node>) {
+  constructor(
+    opset: number,
+    freeBatch: boolean,
+    taken: Set<string>,
+    addends: ReadonlyMap<Node, Node>,
+    called: (input: string) => string,
+  ) {
     this.#opset = opset;
+    this.#called = called;
     this.#freeBatch = freeBatch;
     this.#taken = taken;
     this.#addends = addends;
@@ -105,7 +161,7 @@ class GraphWriter {
   value(node: Node): string {
     const have = this.#names.get(node);
     if (have !== undefined) return have;
-    const name = isInput(node) ? node.attrs.name : this.#written(node);
+    const name = isInput(node) ? this.#called(node.attrs.name) : this.#written(node);
     this.#names.set(node, name);
     return name;
   }
@@ -232,16 +288,6 @@ function tensorProto(name: string, t: Tensor): TensorProto {
 function dtypeOf(t: TensorProto): Type["dtype"] {
   const found = Object.entries(onnxType).find(([, code]) => code === t.dataType);
   return found?.[0] as Type["dtype"];
-}
-
-function valueInfo(name: string, type: Type, batch?: string): ValueInfoProto {
-  const dim = type.shape.map((d, i) =>
-    i === 0 && batch !== undefined
-      ? { value: { case: "dimParam" as const, value: batch } }
-      : { value: { case: "dimValue" as const, value: BigInt(d) } },
-  );
-  const value = { elemType: onnxType[type.dtype], shape: { dim } };
-  return create(ValueInfoProtoSchema, { name, type: { value: { case: "tensorType", value } } });
 }
 
 function attribute(name: string, value: OnnxAttributes[string]): AttributeProto {

@@ -41,22 +41,23 @@ const only = <K extends TrainEvent["kind"]>(events: readonly TrainEvent[], kind:
 /** An engine that counts the programs that are open. */
 function countingEngine(): { engine: Engine; counts: { made: number; open: number } } {
   const counts = { made: 0, open: 0 };
+  const counted = <P extends { dispose(): Promise<void> }>(program: P): P => {
+    counts.made++;
+    counts.open++;
+    return {
+      ...program,
+      async dispose() {
+        counts.open--;
+        await program.dispose();
+      },
+    };
+  };
   return {
     counts,
     engine: {
       ...engine,
-      async compile(outputs) {
-        const program = await engine.compile(outputs);
-        counts.made++;
-        counts.open++;
-        return {
-          ...program,
-          async dispose() {
-            counts.open--;
-            await program.dispose();
-          },
-        };
-      },
+      compile: async (outputs) => counted(await engine.compile(outputs)),
+      iterate: async (iteration) => counted(await engine.iterate(iteration)),
     },
   };
 }
