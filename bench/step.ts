@@ -1,4 +1,4 @@
-/** @file The training steps that are timed: the library's own step graph, its state fed back as the training loop does. */
+/** @file The training steps that are timed: the library's own step graph, gone through by the block as the training loop does. */
 import type { Dataset } from "../src/data/dataset.ts";
 import type { Engine } from "../src/engine/engine.ts";
 import type { Node } from "../src/graph/graph.ts";
@@ -6,10 +6,11 @@ import { inFamily } from "../src/layers/family.ts";
 import type { Layer } from "../src/layers/layer.ts";
 import { convnet } from "../src/models/convnet.ts";
 import { mlp } from "../src/models/mlp.ts";
-import type { Named } from "../src/tensor/named.ts";
+import { mapNamed, type Named, within } from "../src/tensor/named.ts";
 import { random, uniformTensor } from "../src/tensor/random.ts";
-import type { Shape } from "../src/tensor/shape.ts";
+import { type Shape, sizeOf } from "../src/tensor/shape.ts";
 import { scalar, type Tensor, tensor } from "../src/tensor/tensor.ts";
+import { blockLength, stepInputs } from "../src/train/block.ts";
 import { freshState } from "../src/train/checkpoint.ts";
 import { crossEntropy, type Loss } from "../src/train/loss.ts";
 import type { Method } from "../src/train/method.ts";
@@ -69,23 +70,42 @@ export interface Stepper {
   close(): Promise<void>;
 }
 
+/** Steps as the training loop takes them: some at a time, by the same batch in memory of each step's own. */
 export async function stepper(engine: Engine, task: Task): Promise<Stepper> {
   const { outputs, feeds } = stepProgram(task);
-  const program = await engine.compile(outputs);
-  const fed: Record<string, Tensor> = Object.fromEntries(
-    Object.keys(program.inputs).map((name) => [name, feeds[name]]),
+  const carried = Object.fromEntries(Object.keys(within("next", outputs)).map((name) => [name, `next/${name}`]));
+  const program = await engine.iterate({ outputs, carried, each: stepInputs });
+  const own = (name: string) => (stepInputs as readonly string[]).includes(name);
+  const each = Object.fromEntries(Object.entries(program.inputs).filter(([name]) => own(name)));
+  const block = blockLength(outputs, each);
+  const repeated = mapNamed(each, (_, name) => repeat(feeds[name], block));
+  let state = Object.fromEntries(
+    Object.keys(program.inputs)
+      .filter((name) => !own(name))
+      .map((name) => [name, feeds[name]]),
   );
-  // What a method only watches is fed back to nobody.
-  const kept = Object.keys(fed).filter((name) => `next/${name}` in outputs);
   return {
     async steps(count) {
       const start = performance.now();
-      for (let i = 0; i < count; i++) {
-        const results = await program.run(fed);
-        for (const name of kept) fed[name] = results[`next/${name}`];
+      for (let done = 0; done < count; done += block) {
+        const turns = Math.min(block, count - done);
+        const results = await program.run({ ...state, ...mapNamed(repeated, (t) => first(t, turns)) }, turns);
+        state = mapNamed(state, (t, name) => results[carried[name]] ?? t);
       }
       return (performance.now() - start) / 1000;
     },
     close: () => program.dispose(),
   };
+}
+
+// --- internal ---
+
+function repeat({ dtype, shape, data }: Tensor, times: number): Tensor {
+  const all = new Float32Array(times * data.length);
+  for (let k = 0; k < times; k++) all.set(data as Float32Array, k * data.length);
+  return { dtype, shape: [times, ...shape], data: all };
+}
+
+function first({ dtype, shape: [, ...shape], data }: Tensor, count: number): Tensor {
+  return { dtype, shape: [count, ...shape], data: data.subarray(0, count * sizeOf(shape)) };
 }

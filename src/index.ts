@@ -33,7 +33,7 @@ export { type NeuralnetOptions, readNeuralnet } from "./onnx/neuralnet.ts";
 export { modelHash, parseOnnx, type ReadOptions } from "./onnx/read.ts";
 export { type WriteOptions, writeModel } from "./onnx/write.ts";
 
-export type { Engine, Program, Provider } from "./engine/engine.ts";
+export type { Engine, IteratedProgram, Iteration, Program, Provider } from "./engine/engine.ts";
 export { evaluate } from "./engine/reference.ts";
 
 export { type Activation, activation, activationNames } from "./layers/activation.ts";

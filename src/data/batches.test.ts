@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../tensor/errors.ts";
 import { random } from "../tensor/random.ts";
-import { evaluationBatches, gatherBatch, trainingBatches } from "./batches.ts";
+import { evaluationBatches, gatherBatch, roomFor, trainingBatches } from "./batches.ts";
 import { take } from "./dataset.ts";
 import { iris } from "./iris.ts";
 import { squareWave } from "./toy.ts";
@@ -15,6 +15,13 @@ describe("trainingBatches()", () => {
     expect(batches.map((b) => b.length)).toEqual([32, 32, 32]);
     expect(new Set(batches.flatMap((b) => [...b])).size).toBe(96);
     expect(new Set([...trainingBatches(train, 40, random(1))].flatMap((b) => [...b])).size).toBe(120);
+  });
+
+  it("gives several together, the same in the same order", () => {
+    const alone = [...trainingBatches(train, 16, random(2))];
+    const together = [...trainingBatches(train, 16, random(2), 3)];
+    expect(together.map((b) => b.length)).toEqual([48, 48, 16]);
+    expect(together.flatMap((b) => [...b])).toEqual(alone.flatMap((b) => [...b]));
   });
 
   it("is a function of the stream", () => {
@@ -55,6 +62,18 @@ describe("gatherBatch()", () => {
     const { x, y, labels } = gatherBatch(wave, [0, 60]);
     expect([x.shape, y.shape, labels.length]).toEqual([[2, 1], [2, 1], 0]);
     expect([...y.data]).toEqual([wave.targets[0], wave.targets[60]]);
+  });
+
+  it("fills the same room again, with what fresh room would hold", () => {
+    const room = roomFor(train, 3);
+    gatherBatch(train, [110, 60, 1], room);
+    const again = gatherBatch(train, [2, 70], room);
+    expect(again).toEqual(gatherBatch(train, [2, 70]));
+    expect(again.x.data.buffer).toBe(room.x.buffer);
+    const wave = squareWave(0).train;
+    const other = roomFor(wave, 2);
+    gatherBatch(wave, [5, 6], other);
+    expect(gatherBatch(wave, [7], other)).toEqual(gatherBatch(wave, [7]));
   });
 
   it("refuses an index out of range", () => {

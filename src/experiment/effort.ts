@@ -2,10 +2,10 @@
  * @file How much is measured of a trained network: what it can afford by its multiply-adds. No clock has a say, so that equal specs measure
  * the same on every machine.
  */
-import { type Node, topological } from "../graph/graph.ts";
+import { topological } from "../graph/graph.ts";
 import { input } from "../graph/leaf.ts";
 import type { Network } from "../graph/network.ts";
-import { sizeOf } from "../tensor/shape.ts";
+import { multiplyAddsOf } from "../ops/work.ts";
 
 export interface Effort {
   /** Of one sample on its way through the network. */
@@ -34,7 +34,7 @@ export function effortFor(network: Network, samples: number): Effort {
 export function multiplyAdds(network: Network): number {
   const [port] = network.inputs;
   const x = input(port.name, [1, ...port.shape.slice(1).map(Number)], port.dtype);
-  return topological(network.build([x])).reduce((sum, node) => sum + productsOf(node), 1);
+  return topological(network.build([x])).reduce((sum, node) => sum + multiplyAddsOf(node), 1);
 }
 
 /** What radii by the linear walk are worth in a run: about a second on two cores, counted. */
@@ -58,16 +58,3 @@ const shares = {
   curved: { most: 200, least: 16, budget: 3e8 },
   rounds: { most: 40, least: 5, budget: 7.5e7 },
 } as const satisfies Readonly<Record<string, Share>>;
-
-function productsOf({ op, shape, inputs }: Node): number {
-  switch (op.name) {
-    case "MatMul":
-      return sizeOf(shape) * inputs[0].shape[inputs[0].shape.length - 1];
-    case "Conv":
-      return (sizeOf(shape) * sizeOf(inputs[1].shape)) / inputs[1].shape[0];
-    case "ConvTranspose":
-      return (sizeOf(inputs[0].shape) * sizeOf(inputs[1].shape)) / inputs[1].shape[0];
-    default:
-      return 0;
-  }
-}

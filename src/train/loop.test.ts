@@ -223,6 +223,40 @@ describe("train(), repeated", () => {
     }
   });
 
+  it("gives equal bits however many steps go through the engine at once, with a short last block too", async () => {
+    const turns: number[] = [];
+    const watched: Engine = {
+      ...engine,
+      async iterate(iteration) {
+        const program = await engine.iterate(iteration);
+        return {
+          ...program,
+          run(feeds, count) {
+            turns.push(count);
+            return program.run(feeds, count);
+          },
+        };
+      },
+    };
+    const withoutTime = (events: readonly TrainEvent[]) =>
+      events.flatMap(({ kind, ...rest }) => (kind === "end" ? [] : [{ kind, ...rest, seconds: 0 }]));
+    const run = async (block?: number) => {
+      turns.length = 0;
+      const events = await eventsOf({ ...options, engine: watched, ...(block === undefined ? {} : { block }) });
+      return { events: withoutTime(events), turns: [...turns], variables: only(events, "end")[0].variables };
+    };
+    // 120 samples make 4 batches of 25 an epoch, and 4 epochs.
+    const [one, three, all] = [await run(1), await run(3), await run()];
+    expect(one.turns).toEqual(new Array(16).fill(1));
+    expect(three.turns).toEqual([3, 1, 3, 1, 3, 1, 3, 1]);
+    expect(all.turns).toEqual([4, 4, 4, 4]);
+    for (const other of [three, all]) {
+      expect(other.events).toEqual(one.events);
+      expect(other.variables).toEqual(one.variables);
+    }
+    expect(one.events.length).toBe(1 + 4 * 5);
+  });
+
   it("leaves a checkpoint as it is while training goes on", async () => {
     let first: Checkpoint | undefined;
     let copy: unknown;
@@ -343,6 +377,7 @@ describe("train(), misused", () => {
       [{ data: squareWave(1), model: mlp([1, 2]) }, "train: square-wave has 1 outputs, the model gives [2] a sample"],
       [{ batch: 161 }, "train: batch must not be larger than the data set, got 161 for 160 samples of two-moons"],
       [{ batch: 0 }, "train: batch must be a whole number >= 1, got 0"],
+      [{ block: 0 }, "train: block must be a whole number >= 1, got 0"],
       [{ epochs: 1.5 }, "train: epochs must be a whole number >= 1, got 1.5"],
       [{ seed: -1 }, "random: seed must be a whole number from 0 to 2^53 - 1, got -1"],
       [{ model: sequential([batchNorm(), dense(2)]), batch: 1 }, "batchNorm: training needs at least 2 values"],
@@ -358,6 +393,21 @@ describe("train(), misused", () => {
     const wild = { optimizer: sgd(), schedule: constantRate(1e30) };
     const counts = await refused(wild, "train: the loss must stay finite, got NaN at step");
     expect(counts.open).toBe(0);
+    const steps = async (block: number) => {
+      const seen: number[] = [];
+      const reading = async () => {
+        for await (const e of train({ ...small, ...wild, block })) if (e.kind === "step") seen.push(e.loss);
+      };
+      const message = await reading().catch((error: Error) => error.message);
+      expect(message).toBe(
+        `train: the loss must stay finite, got NaN at step ${seen.length + 1}; use a smaller learning rate`,
+      );
+      return seen;
+    };
+    const alone = await steps(1);
+    expect(alone.length).toBeGreaterThan(0);
+    expect(alone.length).toBeLessThan(5);
+    expect(await steps(5)).toEqual(alone);
     // A single step: only the test sees what it has done.
     const one = { train: subset(moons.train, [0, 1]), test: moons.test };
     await refused({ ...wild, data: one, batch: 2, epochs: 1 }, "train: the test loss must stay finite, got");

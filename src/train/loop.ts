@@ -2,7 +2,7 @@
  * @file The training loop: an async iterator of events. It draws no randomness of its own, prints nothing and writes nothing; a
  * checkpoint is a value, and a run resumed from one goes through the same numbers as a run that was never stopped.
  */
-import { gatherBatch, trainingBatches } from "../data/batches.ts";
+import { roomFor, trainingBatches } from "../data/batches.ts";
 import type { Dataset, Split } from "../data/dataset.ts";
 import { type Engine, needEngine } from "../engine/engine.ts";
 import type { Network } from "../graph/network.ts";
@@ -13,7 +13,8 @@ import { UsageError } from "../tensor/errors.ts";
 import { type Named, under, within } from "../tensor/named.ts";
 import { random, uniformTensor } from "../tensor/random.ts";
 import { sameShape, showShape } from "../tensor/shape.ts";
-import { scalar, type Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { blockFeeds, blockLength, stepInputs } from "./block.ts";
 import { type Checkpoint, checkResume, freshState, startedFrom } from "./checkpoint.ts";
 import { evaluator } from "./evaluator.ts";
 import { crossEntropy, type Loss, squaredError } from "./loss.ts";
@@ -54,6 +55,8 @@ export interface TrainOptions {
    * anew. `resume` goes before it.
    */
   readonly start?: Named<Tensor>;
+  /** Steps that go through the engine in one run; what is yielded does not depend on it, only when. Default: as many as take some 20 ms, counted. */
+  readonly block?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -79,8 +82,8 @@ export type TrainEvent =
   | { readonly kind: "end"; readonly variables: Variables; readonly network: Network };
 
 /**
- * Train a model. Yields "start", a "step" after each batch, an "epoch" after each epoch (with a checkpoint) and "end" with the
- * frozen network. Equal options give equal bits. Whoever stops reading early stops the training, and its memory is freed.
+ * Train a model. Yields "start", a "step" for each batch, an "epoch" after each epoch (with a checkpoint) and "end" with the
+ * frozen network. Steps are computed some at a time (`block`) and yielded one by one. Equal options give equal bits. Whoever stops reading early stops the training, and its memory is freed.
  * Throws the signal's reason once it is aborted, ShapeError or UsageError where model, data and checkpoint do not fit each
  * other, and UsageError where the loss is no longer finite.
  */
@@ -90,6 +93,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
   const { epochs = 5, batch = 128, seed = 0, signal } = options;
   checkWhole("epochs", epochs);
   checkWhole("batch", batch);
+  if (options.block !== undefined) checkWhole("block", options.block);
   const model = method.family ? inFamily(options.model, method.family) : options.model;
   checkData(data, model, batch);
   const { train: trainData, test: testData } = data;
@@ -105,13 +109,22 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
   const slopes = trainData.slopes !== undefined;
   const graph = stepGraph({ model, method, optimizer, loss, initial, batch, sample, target, classification, slopes });
   const changing = Object.keys(within("next", graph.outputs));
-  const noises = Object.entries(graph.noise);
   const parameters = Object.values(within("params", initial)).reduce((n, p) => n + p.data.length, 0);
 
   signal?.throwIfAborted();
-  const program = await engine.compile(graph.outputs);
+  const carried = Object.fromEntries(changing.map((name) => [name, `next/${name}`]));
+  const each = [...stepInputs, ...Object.keys(graph.noise)];
+  const program = await engine.iterate({ outputs: graph.outputs, carried, each });
   // What nothing in the step reads is not an input of the program.
+  const isInput = ([name]: readonly [string, unknown]) => name in program.inputs;
   const fedState = Object.keys(initial).filter((name) => name in program.inputs);
+  const fedByStep = Object.entries(program.inputs).filter(([name]) => each.includes(name));
+  const block = Math.min(stepsPerEpoch, options.block ?? blockLength(graph.outputs, Object.fromEntries(fedByStep)));
+  const room = roomFor(trainData, batch * block);
+  const noise = {
+    shapes: graph.noise,
+    at: (name: string, step: number) => uniformTensor(root.fork(`${name} ${step}`), graph.noise[name]),
+  };
   const testing = evaluator({ engine, model, loss, data: testData });
   try {
     yield { kind: "start", epochs, stepsPerEpoch, parameters };
@@ -122,28 +135,28 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
       let lossSum = 0;
       let accuracySum = 0;
       let done = 0;
-      for (const indices of trainingBatches(trainData, batch, root.fork(`shuffle ${epoch}`))) {
+      for (const indices of trainingBatches(trainData, batch, root.fork(`shuffle ${epoch}`), block)) {
         signal?.throwIfAborted();
         const started = performance.now();
-        const { x, y, slopes } = gatherBatch(trainData, indices);
-        const at = epoch + done / stepsPerEpoch;
-        const rate = schedule.rate(at, epochs);
-        step++;
-        done++;
-        const all: Record<string, Tensor> = { x, y, rate: scalar(rate), step: scalar(step), epoch: scalar(at) };
-        if (slopes) all.slopes = slopes;
-        for (const [name, shape] of noises) all[name] = uniformTensor(root.fork(`${name} ${step}`), shape);
-        const feeds: Record<string, Tensor> = {};
-        for (const name of fedState) feeds[name] = state[name];
-        for (const name in all) if (name in program.inputs) feeds[name] = all[name];
-        const results = await program.run(feeds);
+        const paces = Array.from({ length: indices.length / batch }, (_, k) => {
+          const at = epoch + (done + k) / stepsPerEpoch;
+          return { rate: schedule.rate(at, epochs), step: step + k + 1, epoch: at };
+        });
+        const feeds = Object.entries(blockFeeds(trainData, indices, paces, noise, room)).filter(isInput);
+        const before = fedState.map((name) => [name, state[name]] as const);
+        const results = await program.run(Object.fromEntries([...before, ...feeds]), paces.length);
         for (const name of changing) state[name] = results[`next/${name}`];
-        const value = Number(results.loss.data[0]);
-        checkFinite("loss", value, `step ${step}`);
-        lossSum += value;
-        if (results.accuracy) accuracySum += Number(results.accuracy.data[0]);
         seconds += (performance.now() - started) / 1000;
-        yield { kind: "step", epoch: epoch + 1, step, loss: value };
+        for (let k = 0; k < paces.length; k++) {
+          if (k > 0) signal?.throwIfAborted();
+          step++;
+          done++;
+          const value = Number(results.loss.data[k]);
+          checkFinite("loss", value, `step ${step}`);
+          lossSum += value;
+          if (results.accuracy) accuracySum += Number(results.accuracy.data[k]);
+          yield { kind: "step", epoch: epoch + 1, step, loss: value };
+        }
       }
       const trainLoss = lossSum / done;
       const trainAccuracy = classification ? accuracySum / done : null;
