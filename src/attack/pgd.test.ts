@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { affine, functionOf } from "../../test/functions.ts";
+import { turnByTurn } from "../../test/plainEngine.ts";
 import type { Dataset } from "../data/dataset.ts";
+import type { Engine } from "../engine/engine.ts";
 import { nodeEngine } from "../engine/node.ts";
 import { tanh } from "../ops/pointwise.ts";
 import { normalTensor, random } from "../tensor/random.ts";
@@ -22,9 +24,9 @@ const rows = [0, 1, 2].map((k) => Array.from({ length: size }, (_, i) => Number(
 const network = functionOf([size], (node) => tanh(affine(node, rows)));
 
 /** Where ascents of every radius end, more rows than fit in one run. */
-async function ends(options: Partial<AscentOptions>, radii: Float64Array) {
+async function ends(options: Partial<AscentOptions>, radii: Float64Array, by: Engine = engine) {
   // 8 rows at a time: four runs, the last with rows to spare.
-  const target = targetOf(network, engine, data, 8);
+  const target = targetOf(network, by, data, 8);
   const own = await target.decide(x);
   const climber = await ascender(target, {
     ...{ norm: 2, range: null, loss: "margin", steps: 12, step: 0.3, patience: null, momentum: 0 },
@@ -67,13 +69,30 @@ describe("ascender()", () => {
     expect(counts[2]).toBeGreaterThan(counts[0] + 10);
   });
 
-  it("is the same however many steps are one graph", async () => {
-    const radii = new Float64Array(count).fill(0.3);
-    // 12 steps in runs of 4; patience 7 leaves 1 step a run, and is never needed here.
-    const [together, single] = [await ends({ steps: 6 }, radii), await ends({ steps: 6, patience: 7 }, radii)];
-    together.found.forEach((v, i) => {
-      expect(single.found[i]).toBeCloseTo(v, 5);
-    });
+  it.each([
+    ["to the end", { steps: 24 }, [10, 10, 4]],
+    ["as patience lasts", { steps: 24, patience: 7 }, [7, 7, 7, 3]],
+    ["with momentum", { steps: 5, momentum: 0.8, norm: "inf" }, [5]],
+  ] as const)("goes step by step where it goes many at once, %s", async (_, options, turns) => {
+    const radii = new Float64Array(count).fill(0.1);
+    const counts: number[] = [];
+    const watched: Engine = {
+      ...engine,
+      async iterate(iteration) {
+        const program = turnByTurn(iteration, await engine.compile(iteration.outputs));
+        return {
+          ...program,
+          run(feeds, own) {
+            counts.push(own);
+            return program.run(feeds, own);
+          },
+        };
+      },
+    };
+    const [together, single] = [await ends(options, radii), await ends(options, radii, watched)];
+    expect(single.found).toEqual(together.found);
+    expect(together.changed).toContain(0);
+    expect(counts.slice(0, turns.length)).toEqual(turns);
   });
 
   it("halves steps that do not help", async () => {

@@ -1,13 +1,14 @@
-/** @file Projected gradient ascent over many samples. Several steps are one compiled graph whose results are fed back; between runs, steps of samples that make no headway are halved. */
-import type { Program } from "../engine/engine.ts";
+/** @file Projected gradient ascent over many samples. The engine takes several steps in one run; between runs, steps of samples that make no headway are halved. */
+import type { IteratedProgram } from "../engine/engine.ts";
 import { usedFeeds } from "../engine/feeds.ts";
 import { vjp } from "../graph/gradient.ts";
 import type { Node } from "../graph/graph.ts";
 import { constant, input } from "../graph/leaf.ts";
-import { add, div, less, maximum, minimum, mul, stopGradient, where } from "../ops/arith.ts";
+import { add, div, less, maximum, mul, stopGradient, where } from "../ops/arith.ts";
 import { broadcastTo, sum } from "../ops/broadcast.ts";
 import { abs } from "../ops/pointwise.ts";
 import { reduceMax } from "../ops/reduce.ts";
+import { mapNamed, within } from "../tensor/named.ts";
 import type { Random } from "../tensor/random.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import { type AttackNorm, type Range, unitDirection } from "./ball.ts";
@@ -44,16 +45,16 @@ export interface Ascender {
 
 /** Compile an ascent on a target. */
 export async function ascender(target: Target, options: AscentOptions): Promise<Ascender> {
-  const { steps, patience } = options;
-  const unrolled = stepsARun(steps, patience);
-  const program = await target.engine.compile(ascentGraph(target, options, unrolled));
+  const outputs = ascentGraph(target, options);
+  const carried = mapNamed(within("next", outputs), (_, name) => `next/${name}`);
+  const program = await target.engine.iterate({ outputs, carried, each: [] });
   return {
     async run(rows, random, signal) {
       const { size, rows: width } = target;
       const found = Float32Array.from(rows.start);
       for (let from = 0; from < rows.own.length; from += width) {
         const count = Math.min(width, rows.own.length - from);
-        const ends = await climb(program, target, options, unrolled, rows, from, count, random, signal);
+        const ends = await climb(program, target, options, rows, from, count, random, signal);
         found.set(ends.subarray(0, count * size), from * size);
       }
       return found;
@@ -63,10 +64,10 @@ export async function ascender(target: Target, options: AscentOptions): Promise<
 }
 
 /**
- * The graph of some steps: inputs center, x, stuck [rows, size], own [rows, classes], radius and step [rows, 1], and with momentum
- * its vector; outputs next/x (and next/momentum) and the lowest margin [rows, 1] that the steps started from.
+ * The graph of a step: inputs center, x, stuck [rows, size], own [rows, classes], radius and step [rows, 1], and with momentum its vector; outputs next/x (and
+ * next/momentum) and the margin [rows, 1] that the step started from. Where all that depends on the input jumps there is no gradient, and x stays.
  */
-export function ascentGraph(target: Target, options: AscentOptions, steps: number): Record<string, Node> {
+export function ascentGraph(target: Target, options: AscentOptions): Record<string, Node> {
   const { rows, size, classes } = target;
   const { norm, range, loss, momentum } = options;
   const center = input("center", [rows, size]);
@@ -74,51 +75,34 @@ export function ascentGraph(target: Target, options: AscentOptions, steps: numbe
   const own = input("own", [rows, classes], "bool");
   const radius = input("radius", [rows, 1]);
   const step = input("step", [rows, 1]);
-  let x = input("x", [rows, size]);
-  let inertia = momentum > 0 ? input("momentum", [rows, size]) : null;
-  let lowest: Node | null = null;
-  for (let k = 0; k < steps; k++) {
-    const at = k === 0 ? x : stopGradient(x);
-    const scores = target.scores(at);
-    const margin = marginOf(scores, own);
-    const risk = lossToRaise(loss, scores, own);
-    // The direction is all that counts: small scores shall not make small gradients, whose squares are 0 in float32.
-    const size = maximum(reduceMax(abs(scores), [1], true), 1e-30);
-    const [gradient] = vjp([risk], [div(broadcastTo(constant(1), risk.shape), stopGradient(size))], [at]);
-    lowest = lowest ? minimum(lowest, margin) : margin;
-    if (!gradient) continue;
-    let direction = gradient;
-    if (inertia) {
-      const total = maximum(sum(abs(gradient), [1], true), 1e-30);
-      inertia = add(mul(inertia, momentum), div(gradient, total));
-      direction = inertia;
-    }
-    const length = where(less(margin, 0), 0, step);
-    x = pgdStep(at, center, direction, { norm, radius, step: length, range, stuck });
-  }
-  return { "next/x": x, margin: lowest as Node, ...(inertia ? { "next/momentum": inertia } : {}) };
+  const x = input("x", [rows, size]);
+  const scores = target.scores(x);
+  const margin = marginOf(scores, own);
+  const risk = lossToRaise(loss, scores, own);
+  // The direction is all that counts: small scores shall not make small gradients, whose squares are 0 in float32.
+  const scale = maximum(reduceMax(abs(scores), [1], true), 1e-30);
+  const [gradient] = vjp([risk], [div(broadcastTo(constant(1), risk.shape), stopGradient(scale))], [x]);
+  if (!gradient) return { "next/x": x, margin };
+  const length = where(less(margin, 0), 0, step);
+  const ball = { norm, radius, step: length, range, stuck };
+  if (momentum === 0) return { "next/x": pgdStep(x, center, gradient, ball), margin };
+  const total = maximum(sum(abs(gradient), [1], true), 1e-30);
+  const inertia = add(mul(input("momentum", [rows, size]), momentum), div(gradient, total));
+  return { "next/x": pgdStep(x, center, inertia, ball), "next/momentum": inertia, margin };
 }
 
 // --- internal ---
 
-/** Steps in one run of the program: so many that runs cost little beside them, and that patience ends with a run. */
-const mostUnrolled = 5;
-
-function stepsARun(steps: number, patience: number | null): number {
-  for (let n = Math.min(mostUnrolled, steps); n > 1; n--) {
-    if (steps % n === 0 && (patience === null || patience % n === 0)) return n;
-  }
-  return 1;
-}
+/** Steps in one run: so many that runs cost little beside them, and so few that ascents of which nothing is left to climb end soon. */
+const stepsARun = 10;
 
 /** A radius just below, so that float32 rounding of the projection does not leave the ball. */
-const within = 1 - 2 ** -20;
+const inside = 1 - 2 ** -20;
 
 async function climb(
-  program: Program,
+  program: IteratedProgram,
   { rows: width, size, classes, varies }: Target,
   { steps, step, patience, momentum }: AscentOptions,
-  unrolled: number,
   rows: Rows,
   from: number,
   count: number,
@@ -146,7 +130,7 @@ async function climb(
     center: spread(rows.center),
     x: spread(rows.start),
     own: { dtype: "bool", shape: [width, classes], data: own },
-    radius: column((row) => rows.radius[row] * within),
+    radius: column((row) => rows.radius[row] * inside),
     stuck: tensor(stuck, [width, size]),
     step: lengths,
     ...(momentum > 0 ? { momentum: tensor(new Float32Array(width * size), [width, size]) } : {}),
@@ -154,12 +138,14 @@ async function climb(
   if (!varies) return feeds.x.data as Float32Array;
   const before = new Float32Array(width).fill(Number.POSITIVE_INFINITY);
   const lowest = new Float32Array(width).fill(Number.POSITIVE_INFINITY);
-  for (let done = unrolled; done <= steps; done += unrolled) {
+  for (let done = 0; done < steps; ) {
     signal?.throwIfAborted();
-    // Where all that depends on the input jumps there is no gradient, and the program has no step.
-    const results = await program.run(usedFeeds(program.inputs, feeds));
+    // Patience ends with a run.
+    const turns = Math.min(stepsARun, steps - done, patience === null ? steps : patience - (done % patience));
+    const results = await program.run(usedFeeds(program.inputs, feeds), turns);
+    done += turns;
     for (const name in results) if (name.startsWith("next/")) feeds[name.slice(5)] = results[name];
-    const margins = results.margin.data as Float32Array;
+    const margins = lowestOf(results.margin.data as Float32Array, width);
     for (let r = 0; r < width; r++) lowest[r] = Math.min(lowest[r], margins[r]);
     if (margins.every((m) => m < 0)) break;
     if (patience !== null && done % patience === 0) {
@@ -169,4 +155,11 @@ async function climb(
     }
   }
   return feeds.x.data as Float32Array;
+}
+
+/** Of each row the lowest of several turns, [turns, rows] -> [rows]. */
+function lowestOf(margins: Float32Array, width: number): Float32Array {
+  const lowest = margins.slice(0, width);
+  for (let i = width; i < margins.length; i++) lowest[i % width] = Math.min(lowest[i % width], margins[i]);
+  return lowest;
 }
