@@ -173,6 +173,15 @@ describe("tables", () => {
     await rm(folder, { recursive: true });
   });
 
+  it("Parquet: columns in the file's order, whatever they are called, and no two of one name", async () => {
+    const data = await load("descending.parquet");
+    expect([[...data.x.subarray(0, 6)], [...data.labels]]).toEqual([
+      [1, -2, -3, -1, 2, 3],
+      [0, 1, 0, 1],
+    ]);
+    await expect(load("twice.parquet")).rejects.toThrow('columns must have names of their own, got "a" twice');
+  });
+
   it("CSV as Europe writes it: semicolons, decimal commas, words for labels, an id column", async () => {
     const data = await load("european.csv");
     expect([[...data.x], data.classNames, [...data.labels], data.ids]).toEqual([

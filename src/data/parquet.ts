@@ -10,30 +10,39 @@ export async function parseParquet(
   options: TableOptions = {},
 ): Promise<Dataset | Unlabelled> {
   // Loaded only where a file asks for it.
-  const [{ parquetReadObjects }, { compressors }] = await Promise.all([
+  const [{ parquetMetadata, parquetRead, parquetSchema }, { compressors }] = await Promise.all([
     import("hyparquet"),
     import("hyparquet-compressors"),
   ]);
-  let records: readonly Readonly<Record<string, unknown>>[];
+  const file = new Uint8Array(bytes).buffer;
+  let names: readonly string[] = [];
+  let records: readonly (readonly unknown[])[] = [];
   try {
-    records = await parquetReadObjects({ file: new Uint8Array(bytes).buffer, compressors });
+    const metadata = parquetMetadata(file);
+    names = parquetSchema(metadata).children.map(({ element }) => element.name);
+    // By place: an object's keys have an order of their own where they are whole numbers.
+    const onComplete = (rows: readonly (readonly unknown[])[]): void => {
+      records = rows;
+    };
+    await parquetRead({ file, metadata, compressors, columns: [...names], rowFormat: "array", onComplete });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new ReadError(`${who}: must be a whole Parquet file, got: ${why}`, { cause });
   }
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) throw new ReadError(`${who}: columns must have names of their own, got "${twice}" twice`);
   if (records.length === 0) throw new ReadError(`${who}: a data set must hold at least one sample, got none`);
-  const columns = Object.entries(records[0]).flatMap(([name, value]): Column[] =>
-    isList(value)
-      ? Array.from(value, (_, k) => ({ name: `${name}[${k}]`, of: name, k }))
-      : [{ name, of: name, k: null }],
-  );
+  const columns = names.flatMap((name, of): Column[] => {
+    const value = records[0][of];
+    return isList(value) ? Array.from(value, (_, k) => ({ name: `${name}[${k}]`, of, k })) : [{ name, of, k: null }];
+  });
   const rows = records.map((record, row) =>
-    columns.map(({ of, k, name }) => {
+    columns.map(({ of, k }) => {
       const value = record[of];
       if (k === null) return cell(value);
       const length = columns.filter((column) => column.of === of).length;
       if (isList(value) && value.length === length) return cell(value[k]);
-      throw new ReadError(`${who}: row ${row} must have ${length} numbers in ${name.replace(/\[.*/, "")}`);
+      throw new ReadError(`${who}: row ${row} must have ${length} numbers in ${names[of]}`);
     }),
   );
   const table = { columns: columns.map((c) => c.name), rows, at: (row: number) => `row ${row}` };
@@ -44,7 +53,8 @@ export async function parseParquet(
 
 interface Column {
   readonly name: string;
-  readonly of: string;
+  /** Which column of the file it is, or is a part of. */
+  readonly of: number;
   /** The place in a list. */
   readonly k: number | null;
 }
