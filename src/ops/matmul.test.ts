@@ -2,15 +2,54 @@
 import { describe, expect, it } from "vitest";
 import { nodeEngine } from "../engine/node.ts";
 import { evaluate } from "../engine/reference.ts";
-import { constant, input } from "../graph/leaf.ts";
+import { topological } from "../graph/graph.ts";
+import { constant, input, inputsOf } from "../graph/leaf.ts";
 import { ShapeError } from "../tensor/errors.ts";
+import { mapNamed } from "../tensor/named.ts";
 import { random, uniformTensor } from "../tensor/random.ts";
-import { tensor } from "../tensor/tensor.ts";
+import { scalar, tensor } from "../tensor/tensor.ts";
+import { add, mul } from "./arith.ts";
 import { broadcastTo } from "./broadcast.ts";
 import { inverse } from "./inverse.ts";
-import { gemm, matmul } from "./matmul.ts";
-import { reshape } from "./movement.ts";
+import { addScaled, gemm, matmul } from "./matmul.ts";
+import { concat, reshape, transpose } from "./movement.ts";
 import { batchNorm } from "./normalize.ts";
+
+describe("addScaled()", () => {
+  const r = random(7);
+  const [x, d, u, v] = [input("x", [3, 6]), input("d", [3, 5]), input("u", [2, 6]), input("v", [2, 5])];
+  const [p, rate] = [input("p", [6, 5]), input("rate", [])];
+  const fed = {
+    ...mapNamed({ x, d, u, v, p }, ({ shape }, name) => uniformTensor(r.fork(name), shape)),
+    rate: scalar(-0.5),
+  };
+  const [first, second] = [matmul(transpose(x), d), matmul(transpose(u), v)];
+  const other = mul(p, 0.25);
+
+  it.each([
+    ["a product over samples", first],
+    ["two of them", add(first, second)],
+    ["products and something else", add(add(other, first), second)],
+    ["a product of more samples than that spares", matmul(transpose(concat([x, x, x], 0)), concat([d, d, d], 0))],
+    ["something else", add(other, other)],
+  ])("is p + factor g where g is %s", async (_, g) => {
+    const plain = { y: add(p, mul(g, rate)) };
+    const named = inputsOf(topological([plain.y]));
+    const own = Object.fromEntries(Object.entries(fed).filter(([name]) => named.has(name)));
+    const want = evaluate(plain, own).y.data;
+    const program = await nodeEngine({ threads: 1 }).compile({ y: addScaled(p, g, rate) });
+    const { y } = await program.run(own);
+    await program.dispose();
+    y.data.forEach((value: number | bigint, i: number) => {
+      expect(Number(value)).toBeCloseTo(Number(want[i]), 5);
+    });
+  });
+
+  it("makes nothing of the parameter's size but the sums themselves", () => {
+    const made = topological([addScaled(p, add(first, second), rate)]).filter((n) => n.shape.join() === "6,5");
+    expect(made.map((n) => n.op.name)).toEqual(["Input", "MatMul", "Add", "MatMul", "Add"]);
+  });
+});
 
 describe("matmul()", () => {
   it("broadcasts leading axes and takes vectors as rows or columns", () => {

@@ -1,4 +1,5 @@
 /** @file Matrix product, batched over leading axes. With one side fixed it is linear; of two varying sides it has no constant. */
+import { isSum } from "../graph/accumulate.ts";
 import { apply, type Node, type OnnxBuilder, type Op, shapesOf } from "../graph/graph.ts";
 import { ShapeError } from "../tensor/errors.ts";
 import { broadcastShapes, sameShape, sizeOf } from "../tensor/shape.ts";
@@ -71,11 +72,18 @@ function gemmForm(y: Node, build: OnnxBuilder, ...start: readonly string[]): str
 export const isSampleProduct = (y: Node): boolean =>
   y.op === (matmulOp as Op) && y.shape.length === 2 && isTranspose(y.inputs[0]);
 
-/** factor g, with the factor on the smaller side where g is a product over samples: a weight's gradient is then scaled before it has the size of the weight. */
-export function scaledGradient(g: Node, factor: Node): Node {
-  if (!isSampleProduct(g)) return mul(g, factor);
+/**
+ * p + factor g for a parameter and its gradient. Every product over samples that g is the sum of starts from p, and is scaled on its smaller side, so that no value
+ * of the size of the parameter is made on the way.
+ */
+export function addScaled(p: Node, g: Node, factor: Node): Node {
+  if (isSum(g) && g.inputs.some(isSampleProduct)) {
+    const [a, b] = g.inputs;
+    return addScaled(addScaled(p, a, factor), b, factor);
+  }
+  if (!isSampleProduct(g)) return add(p, mul(g, factor));
   const [a, b] = g.inputs;
-  return sizeOf(b.shape) < sizeOf(g.shape) ? matmul(a, mul(b, factor)) : mul(g, factor);
+  return add(p, sizeOf(b.shape) < sizeOf(g.shape) ? matmul(a, mul(b, factor)) : mul(g, factor));
 }
 
 /** The node `y`, a sum of `product` and a value, written as one Gemm. */

@@ -1,7 +1,7 @@
 /** @file Optimisers as graph: from parameters, gradients and state to the next parameters and state, inside the training step. */
 import type { Node } from "../graph/graph.ts";
 import { add, div, mul, neg, pow, sub } from "../ops/arith.ts";
-import { scaledGradient } from "../ops/matmul.ts";
+import { addScaled } from "../ops/matmul.ts";
 import { sqrt } from "../ops/pointwise.ts";
 import { UsageError } from "../tensor/errors.ts";
 import { mapNamed, type Named, under, within } from "../tensor/named.ts";
@@ -54,8 +54,7 @@ export function sgd({ momentum = 0, nesterov = false }: SgdOptions = {}): Optimi
         const rule = decay(name);
         const own = paced(rate, pace(name));
         const g = rule === 0 ? gradients[name] : add(gradients[name], mul(p, rule));
-        // One product that starts from the parameter, where the gradient is a product.
-        if (momentum === 0) return add(p, scaledGradient(g, neg(own)));
+        if (momentum === 0) return addScaled(p, g, neg(own));
         const v = add(mul(state[name], momentum), g);
         velocity[name] = v;
         return sub(p, mul(nesterov ? add(g, mul(v, momentum)) : v, own));
