@@ -11,6 +11,8 @@ export function multiplyAddsOf({ op, shape, inputs }: Node): number {
       return (sizeOf(shape) * sizeOf(inputs[1].shape)) / inputs[1].shape[0];
     case "ConvTranspose":
       return (sizeOf(inputs[0].shape) * sizeOf(inputs[1].shape)) / inputs[1].shape[0];
+    case "ConvKernel":
+      return (sizeOf(inputs[1].shape) * sizeOf(shape)) / shape[0];
     default:
       return 0;
   }

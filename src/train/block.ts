@@ -53,7 +53,7 @@ export function blockFeeds(
 
 // --- internal ---
 
-/** In multiply-adds: 20 ms on two cores, up to a quarter of a second in a browser. */
+/** In multiply-adds: a few hundredths of a second on two cores, up to a quarter of a second in a browser. */
 const workOfBlock = 2 ** 31;
 /** 16 MB of float32. */
 const numbersOfBlock = 2 ** 22;

@@ -55,7 +55,7 @@ export interface TrainOptions {
    * anew. `resume` goes before it.
    */
   readonly start?: Named<Tensor>;
-  /** Steps that go through the engine in one run; what is yielded does not depend on it, only when. Default: as many as take some 20 ms, counted. */
+  /** Steps that go through the engine in one run; what is yielded does not depend on it, only when. Default: as many as take a few hundredths of a second, counted, not timed. */
   readonly block?: number;
   readonly signal?: AbortSignal;
 }
