@@ -77,17 +77,15 @@ export function quotientRange(node: Node, a: Range, b: Range): Range {
 
 /** Sums of products of two operands, from their middles. */
 export function productRange(node: Node, inputs: readonly Range[]): Range {
-  const [a, b] = inputs.map(middleOf);
+  const [a, b] = inputs.map(factorOf);
   const at = (x: Float64Array, y: Float64Array) => node.op.evaluate(node, [x, y]);
   const g = gamma(inputs.reduce((n, r) => n + r.low.length, 8));
-  const most = (m: Float64Array, r: Float64Array) => m.map((v, i) => up(Math.abs(v) + r[i]));
-  const A = most(a.mid, a.radius);
   // The second sum stands for the rounding of the value in the middle too.
   const moved = at(
-    A.map((v, i) => up(a.radius[i] + 2 * g * v)),
-    b.mid.map(Math.abs),
+    a.most.map((v, i) => up(a.radius[i] + 2 * g * v)),
+    b.size,
   );
-  const rest = b.radius.some((r) => r !== 0) ? at(A, b.radius) : null;
+  const rest = b.still ? null : at(a.most, b.radius);
   const spread = moved.map((v, i) => up((v + (rest?.[i] ?? 0)) * (1 + 4 * g) + tiny));
   const middle = at(a.mid, b.mid);
   return { low: middle.map((v, i) => down(v - spread[i])), high: middle.map((v, i) => up(v + spread[i])) };
@@ -113,4 +111,31 @@ export function pointwiseRange(
     high: left.high.map((v, i) => Math.max(v, right.high[i])),
   };
   return both(whole, hull);
+}
+
+// --- internal ---
+
+/** What a product reads of a factor. */
+interface Factor {
+  readonly mid: Float64Array;
+  readonly radius: Float64Array;
+  /** |mid|, and |mid| + radius. */
+  readonly size: Float64Array;
+  readonly most: Float64Array;
+  /** Is it one point? */
+  readonly still: boolean;
+}
+
+/** Of weights, which go into a product for every input of a gain: made once. Nobody writes into a range. */
+const stillFactors = new WeakMap<Range, Factor>();
+
+function factorOf(range: Range): Factor {
+  const kept = stillFactors.get(range);
+  if (kept) return kept;
+  const { mid, radius } = middleOf(range);
+  const size = mid.map(Math.abs);
+  const still = radius.every((r) => r === 0);
+  const made = { mid, radius, size, most: size.map((v, i) => up(v + radius[i])), still };
+  if (still) stillFactors.set(range, made);
+  return made;
 }
