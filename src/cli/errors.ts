@@ -1,5 +1,6 @@
 /** @file What a user sees when something fails, and the exit code: 1 wrong use, 2 unreadable or unsupported input, 3 a check did not hold, 4 a check has no answer. */
 import { stripVTControlCharacters } from "node:util";
+import { MachineError } from "../sweep/words.ts";
 import {
   BatchError,
   DisagreementError,
@@ -53,7 +54,7 @@ export function describeFailure(error: unknown): { readonly message: string; rea
   if ([ReadError, DisagreementError, BatchError].some((kind) => error instanceof kind)) {
     return { message: printable((error as Error).message), code: 2 };
   }
-  if ([UsageError, ShapeError, EngineError, SpecError].some((kind) => error instanceof kind)) {
+  if ([UsageError, ShapeError, EngineError, SpecError, MachineError].some((kind) => error instanceof kind)) {
     return { message: printable((error as Error).message), code: 1 };
   }
   if (error instanceof Error && error.name === "AbortError") return { message: "interrupted", code: 130 };

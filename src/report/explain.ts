@@ -21,7 +21,7 @@ export function renderExplained(found: Explained, data: Dataset): string {
   const { baseline, steps, draws, deviation, top, seed } = settings;
   return [
     ...dataLines({ ...data, count: samples.length }),
-    `What speaks for the decision (${of}), and how much that turns within l2 radii: medians over the samples`,
+    `What speaks for the decision (${of}), and how much that turns within l2 radii, classes as at the sample: medians over the samples`,
     ...(found.samples[0]?.explanations[0]?.stability.length ? [rows.toString()] : []),
     curvatureLine(found),
     // Of an image the places of pixels say little: they are for the page.

@@ -45,6 +45,29 @@ describe("checkProperty()", () => {
     }
   });
 
+  it("ends where nothing is left to cut: a point that no float32 is, one edge that violates", async () => {
+    const network = functionOf([1], (x) => relu(x));
+    const between = (low: number, high: number): Property => ({
+      ...{ inputs: 1, outputs: 1 },
+      cases: [
+        {
+          ...{ low: Float64Array.of(low), high: Float64Array.of(high) },
+          within: { low: Float64Array.of(low), high: Float64Array.of(high) },
+          conditions: [{ row: Float64Array.of(1), offset: -0.1 }],
+        },
+      ],
+    });
+    // 0.1 violates y > 0.1 by nothing, and is no float32: neither proved nor shown.
+    for (const high of [0.1, 1]) {
+      expect(await checkProperty(network, between(0.1, high), { engine })).toMatchObject({
+        status: "unknown",
+        open: 1,
+      });
+    }
+    expect((await checkProperty(network, between(0.125, 0.125), { engine })).status).toBe("holds");
+    expect((await checkProperty(network, between(0.0625, 0.0625), { engine })).status).toBe("violated");
+  });
+
   it("agrees with points of random networks", async () => {
     const seen = { holds: 0, violated: 0, unknown: 0 };
     const runtime = nodeEngine({ threads: 1 });

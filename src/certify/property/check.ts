@@ -108,6 +108,8 @@ export async function checkProperty(network: Network, property: Property, option
   let done = 0;
   try {
     const open: Box[] = cases.map(({ low, high }, of) => ({ of, low, high, share: 1 / cases.length, depth: 0 }));
+    // What is neither proved nor violated, and has no number between its ends: no time decides it.
+    let points = 0;
     while (open.length > 0) {
       if (subject.size > mostCut && boxes >= cases.length) {
         const rest = [...new Set(open.map((box) => box.of))];
@@ -118,12 +120,11 @@ export async function checkProperty(network: Network, property: Property, option
         });
         if ("point" in decided) return { status: "violated", boxes: boxes + decided.parts, ...decided };
         const all = boxes + decided.parts;
-        return decided.open === 0
-          ? { status: "holds", boxes: all }
-          : { status: "unknown", boxes: all, open: decided.open };
+        const undecided = decided.open + points;
+        return undecided === 0 ? { status: "holds", boxes: all } : { status: "unknown", boxes: all, open: undecided };
       }
       await clock.pause();
-      if (clock.expired || walker.spent() > work) return { status: "unknown", boxes, open: open.length };
+      if (clock.expired || walker.spent() > work) return { status: "unknown", boxes, open: open.length + points };
       const batch = open.splice(Math.max(0, open.length - samples));
       boxes += batch.length;
       const center = new Float64Array(samples * subject.size);
@@ -165,18 +166,20 @@ export async function checkProperty(network: Network, property: Property, option
       const { lower } = await walker.lower(on, forms);
       const proved = new Set(forms.filter((_, k) => lower[k] > 0).map((f) => f.who));
       batch.forEach((box, s) => {
-        if (proved.has(s)) done += box.share;
-        else
-          open.push(
-            ...halves(
-              { ...box, ranges: sampleOf(on.ranges, s, samples) },
-              moved.steepness.subarray(s * subject.size, (s + 1) * subject.size),
-            ),
-          );
+        if (proved.has(s)) {
+          done += box.share;
+          return;
+        }
+        const parts = halves(
+          { ...box, ranges: sampleOf(on.ranges, s, samples) },
+          moved.steepness.subarray(s * subject.size, (s + 1) * subject.size),
+        );
+        open.push(...parts);
+        if (parts.length === 0) points++;
       });
       onProgress?.(done);
     }
-    return { status: "holds", boxes };
+    return points === 0 ? { status: "holds", boxes } : { status: "unknown", boxes, open: points };
   } finally {
     await walker.dispose();
     await descent.dispose();
@@ -259,20 +262,22 @@ function worst(
   return weights;
 }
 
-/** Cut a box where its longest side is, each side as long as the conditions are steep along it. */
+/** Cut a box where its longest side is, each side as long as the conditions are steep along it; no parts where no side has a number between its ends. */
 function halves(box: Box, steepness: Float64Array): Box[] {
   const { low, high } = box;
-  let at = 0;
+  const middle = low.map((l, i) => l / 2 + high[i] / 2);
+  let at = -1;
   let longest = -1;
   for (let i = 0; i < low.length; i++) {
     const side = (high[i] - low[i]) * (steepness[i] + 1e-9);
-    if (side > longest) [at, longest] = [i, side];
+    if (!(low[i] < middle[i] && middle[i] < high[i]) || (at >= 0 && !(side > longest))) continue;
+    [at, longest] = [i, side];
   }
-  const middle = low[at] / 2 + high[at] / 2;
+  if (at < 0) return [];
   const common = { ...box, share: box.share / 2, depth: box.depth + 1 };
   return [
-    { ...common, low, high: high.map((v, i) => (i === at ? middle : v)) },
-    { ...common, low: low.map((v, i) => (i === at ? middle : v)), high },
+    { ...common, low, high: high.map((v, i) => (i === at ? middle[i] : v)) },
+    { ...common, low: low.map((v, i) => (i === at ? middle[i] : v)), high },
   ];
 }
 
