@@ -59,10 +59,7 @@ describe("checkProperty()", () => {
     });
     // 0.1 violates y > 0.1 by nothing, and is no float32: neither proved nor shown.
     for (const high of [0.1, 1]) {
-      expect(await checkProperty(network, between(0.1, high), { engine })).toMatchObject({
-        status: "unknown",
-        open: 1,
-      });
+      expect(await checkProperty(network, between(0.1, high), { engine })).toMatchObject({ status: "unknown" });
     }
     expect((await checkProperty(network, between(0.125, 0.125), { engine })).status).toBe("holds");
     expect((await checkProperty(network, between(0.0625, 0.0625), { engine })).status).toBe("violated");
