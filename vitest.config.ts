@@ -26,7 +26,11 @@ const browser = {
   test: {
     ...limits,
     name: "browser",
-    include: ["test/contract/{engine,opEngine,onnxForms,attack}.test.ts", "test/browser/*.test.ts"],
+    include: [
+      "test/contract/{engine,opEngine,onnxForms}.test.ts",
+      "test/long/attack.test.ts",
+      "test/browser/*.test.ts",
+    ],
     browser: {
       enabled: true,
       headless: true,
@@ -37,19 +41,8 @@ const browser = {
   },
 };
 
-/** What takes a minute and more begins first, so that no core waits for it at the end; Vitest itself goes by the size of a file. */
-const longest = [
-  "cli",
-  "docs",
-  "models",
-  "page",
-  "boundSides",
-  "gridCuts",
-  "ownData",
-  "mutations",
-  "lipsdp",
-  "evaluate",
-];
+/** What takes longest begins first, so that no core waits for it at the end; Vitest itself goes by the size of a file. */
+const longest = ["docs", "attack", "models", "cli", "boundSides", "evaluate", "lipsdp"];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -67,7 +60,17 @@ export default defineConfig({
     // One for each core of the smallest machine that is reckoned with; Vitest would leave one of two idle.
     maxWorkers: 2,
     projects: [
-      { test: { ...limits, name: "node", include: ["src/**/*.test.ts", "test/{contract,public}/**/*.test.ts"] } },
+      // Files share a worker's modules: nothing here keeps state in them, and to load them anew for each would be a quarter of the time.
+      {
+        test: {
+          ...limits,
+          name: "node",
+          isolate: false,
+          include: ["src/**/*.test.ts", "test/{contract,public}/**/*.test.ts"],
+        },
+      },
+      // What starts many processes, trains on images or goes through thousands of random models.
+      { test: { ...limits, name: "long", include: ["test/long/*.test.ts"], maxConcurrency: 2 } },
       ...(chromium ? [browser] : []),
     ],
   },

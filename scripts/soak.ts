@@ -1,5 +1,5 @@
 /**
- * @file `npm run soak [-- N SEED]`: N random models (default 100,000) from a first seed (default 0) are checked as test/contract/models.test.ts checks a few, in two processes.
+ * @file `npm run soak [-- N SEED]`: N random models (default 100,000) from a first seed (default 0) are checked as test/long/models.test.ts checks a few, in two processes.
  * `npm run soak -- replay SEED` checks one, and prints it made small where it has a breach. An interrupted run writes what it has, and goes on from there when it is asked again at the same commit; the result is bench/soak.md and bench/soak.json.
  */
 import { execFileSync, spawn } from "node:child_process";

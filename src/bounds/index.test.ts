@@ -46,15 +46,13 @@ describe("lipschitz()", () => {
   });
 
   it("ends where time has none, and does so in the same numbers", async () => {
-    for (const kind of ["dense", "image"] as const) {
-      for (const norm of kind === "dense" ? ([1, "inf"] as const) : ([1] as const)) {
-        const network = randomNetwork(random(7), kind);
-        const ask = () =>
-          lipschitz(network, { engine, norm, seconds: Number.POSITIVE_INFINITY, methods: ["lipsdp", "recurjac"] });
-        const [once, again] = [await ask(), await ask()];
-        expect(once.bounds.map(({ status }) => status)).toEqual(["done", "done"]);
-        expect(again.bounds.map(({ value }) => value)).toEqual(once.bounds.map(({ value }) => value));
-      }
+    for (const norm of [1, "inf"] as const) {
+      const network = randomNetwork(random(7), "dense");
+      const ask = () =>
+        lipschitz(network, { engine, norm, seconds: Number.POSITIVE_INFINITY, methods: ["lipsdp", "recurjac"] });
+      const [once, again] = [await ask(), await ask()];
+      expect(once.bounds.map(({ status }) => status)).toEqual(["done", "done"]);
+      expect(again.bounds.map(({ value }) => value)).toEqual(once.bounds.map(({ value }) => value));
     }
   });
 

@@ -109,9 +109,9 @@ const pairsOfThree = [
 ] as const;
 
 describe("curvatureBound()", () => {
-  it("is never below what is seen on 500 random networks: loss, outputs and margins", async () => {
+  it("is never below what is seen on 200 random networks: loss, outputs and margins", async () => {
     let [tight, chains] = [0, 0];
-    for (let seed = 0; seed < 500; seed++) {
+    for (let seed = 0; seed < 200; seed++) {
       const network = smoothNetwork(seed);
       const n = sizeOfInput(network);
       const bound = await curvatureBound(network);
@@ -146,7 +146,7 @@ describe("curvatureBound()", () => {
     }
     // Numbers that are far too large would pass as well.
     expect(tight).toBeGreaterThan(0.5);
-    expect(chains).toBeGreaterThan(250);
+    expect(chains).toBeGreaterThan(100);
   });
 
   it("is exact for one neuron, and for a quadratic form's worth of neurons", async () => {

@@ -224,8 +224,8 @@ describe("gridCuts()", () => {
         expect(value).toBeGreaterThanOrEqual(lower);
         expect(value).toBeGreaterThanOrEqual(spectralNorm(realised(program, random(seed))).lower);
       }),
-      { numRuns: 25, seed: 1 },
+      { numRuns: 12, seed: 1 },
     );
-    expect(covered).toBeGreaterThan(6);
+    expect(covered).toBeGreaterThan(3);
   });
 });

@@ -34,9 +34,9 @@ afterAll(() => place.clear());
 describe("the examples of docs/", () => {
   const withExamples = pages.filter((page) => page !== firstPage && blocksOf(pageText(page)).length > 0);
 
-  it.concurrent.each(withExamples)("%s", (page) => check(page), 120_000);
+  it.concurrent.each(withExamples)("%s", (page) => check(page));
 
-  it("README.md", () => check("README.md"), 120_000);
+  it("README.md", () => check("README.md"));
 
   it("are on every page of a command, a method or an idea", () => {
     const without = pages.filter((page) => dirname(page) !== "docs" && !withExamples.includes(page));
