@@ -22,7 +22,7 @@ import { mapNamed, type Named } from "../../src/tensor/named.ts";
 import { normalTensor, type Random, random } from "../../src/tensor/random.ts";
 import { type Shape, sizeOf } from "../../src/tensor/shape.ts";
 import { cast, type Tensor, tensor, toFloat64 } from "../../src/tensor/tensor.ts";
-import { norm, steepest } from "./steepest.ts";
+import { norm, steepest } from "../contract/steepest.ts";
 
 interface Row {
   readonly name: string;
