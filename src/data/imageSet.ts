@@ -56,11 +56,29 @@ export function labelsByFile(
   if (rows[0].length < 2) throw new ReadError(`${who}: ${at(0)} must have a file and its label, got one column`);
   const column = label === undefined ? rows[0].length - 1 : (columns ?? []).indexOf(label);
   if (column < 0) throw new UsageError(`${who}: label must be a column (${columns?.join(", ") ?? "it has no names"})`);
-  const found = new Map(rows.map((row) => [String(row[0]).replaceAll("\\", "/").replace(/^\.\//, ""), row[column]]));
+  const found = new Map<string, number | string>();
+  rows.forEach((row, i) => {
+    const name = String(row[0]).replaceAll("\\", "/").replace(/^\.\//, "");
+    if (found.has(name) && found.get(name) !== row[column]) {
+      throw new ReadError(
+        `${who}: ${at(i)}: an image must have one label, got "${found.get(name)}" and "${row[column]}" for ${name}`,
+      );
+    }
+    found.set(name, row[column]);
+  });
+  const asked = new Map<string, string>();
   return (id) => {
     const base = id.slice(id.lastIndexOf("/") + 1);
-    const value = [id, base, base.replace(/\.[^.]*$/, "")].map((key) => found.get(key)).find((v) => v !== undefined);
-    if (value === undefined) throw new ReadError(`${who}: there must be a label of every image, got none of ${id}`);
+    const key = [id, base, base.replace(/\.[^.]*$/, "")].find((key) => found.has(key));
+    const value = key === undefined ? undefined : found.get(key);
+    if (key === undefined || value === undefined) {
+      throw new ReadError(`${who}: there must be a label of every image, got none of ${id}`);
+    }
+    const other = asked.get(key);
+    if (other !== undefined && other !== id) {
+      throw new ReadError(`${who}: "${key}" must name one image, got ${other} and ${id}; write their folders, too`);
+    }
+    asked.set(key, id);
     return value;
   };
 }

@@ -1,6 +1,6 @@
 /** @file Own files of every form, as NumPy, pyarrow and Pillow write them (test/fixtures/data/make.py), against what the same libraries say is in them. */
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -276,6 +276,27 @@ describe("images", () => {
     await expect(loadSamples(at("pictures"), { labels: at("flat/labels.csv") })).rejects.toThrow(
       "there must be a label of every image, got none of cat/one.png",
     );
+  });
+
+  it("have one label each, and a name of a label's row is that of one image", async () => {
+    const own = await mkdtemp(join(tmpdir(), "labels-"));
+    for (const part of ["a", "b"]) {
+      await mkdir(join(own, part));
+      await writeFile(join(own, part, "x.png"), readFileSync(at("grey.png")));
+    }
+    const labelled = async (table: string) => {
+      await writeFile(join(own, "labels.csv"), `file,label\n${table}`);
+      return loadSamples(own, { labels: join(own, "labels.csv") });
+    };
+    await expect(labelled("x.png,ill\nx.png,well\n")).rejects.toThrow(
+      'line 3: an image must have one label, got "ill" and "well" for x.png',
+    );
+    await expect(labelled("x.png,ill\n")).rejects.toThrow(
+      '"x.png" must name one image, got a/x.png and b/x.png; write their folders, too',
+    );
+    const data = await labelled("a/x.png,ill\nb/x.png,well\n");
+    expect(data.task === "classification" && [...data.labels]).toEqual([0, 1]);
+    await rm(own, { recursive: true });
   });
 
   it("say what is wrong: sizes, colours, damage, no images", async () => {
