@@ -88,6 +88,43 @@ const crossing: Readonly<Record<string, readonly [ModelOf, string]>> = {
     model([...sizeOfBatch, { op: "Min", name: "least", in: ["x", "c"], out: ["h"] }, last], zero),
     "least",
   ],
+  "another way for more than one": [
+    model(
+      [
+        ...sizeOfBatch,
+        { op: "Greater", in: ["c", "one"], out: ["many"] },
+        { op: "MatMul", in: ["x", "w"], out: ["h"] },
+        { op: "Mul", in: ["h", "fifty"], out: ["far"] },
+        { op: "Where", name: "choice", in: ["many", "far", "h"] },
+      ],
+      { ...zero, one: tensor([1], [1]), fifty: tensor([50], [1]) },
+    ),
+    "choice",
+  ],
+  "a factor for more than one": [
+    model(
+      [
+        ...sizeOfBatch,
+        { op: "Equal", in: ["c", "one"], out: ["alone"] },
+        { op: "Where", in: ["alone", "one", "fifty"], out: ["factor"] },
+        { op: "Mul", name: "times", in: ["x", "factor"] },
+      ],
+      { ...zero, one: tensor([1], [1]), fifty: tensor([50], [1]) },
+    ),
+    "times",
+  ],
+  "another factor from four on": [
+    model(
+      [
+        ...sizeOfBatch,
+        { op: "Max", in: ["c", "three"], out: ["factor"] },
+        { op: "MatMul", in: ["x", "w"], out: ["h"] },
+        { op: "Mul", name: "times", in: ["h", "factor"] },
+      ],
+      { ...zero, three: tensor([3], [1]) },
+    ),
+    "times",
+  ],
   "the first sample for all": [
     model(
       [

@@ -5,9 +5,11 @@
 import { type Node, topological } from "../graph/graph.ts";
 import { isConstant } from "../graph/leaf.ts";
 import { labelOf } from "../graph/origin.ts";
+import { isBroadcast } from "../ops/broadcast.ts";
 import { random } from "../tensor/random.ts";
 import { type Shape, sameShape, sizeOf } from "../tensor/shape.ts";
 import { isFloat, type Tensor } from "../tensor/tensor.ts";
+import { asFunction } from "./fixed.ts";
 
 /** Where samples of one batch act on each other, or where their number does. */
 export interface Crossing {
@@ -37,14 +39,15 @@ export function samplesMeet({ x, y }: Batched, samples: number, parts = true): C
 
 /** The node that reads a constant, or has a setting, that is another one for another number of samples, from the same graph on two numbers of them. */
 export function countMatters(few: Batched, more: Batched, counts: readonly [number, number]): Crossing | null {
-  const [a, b] = [topological([few.y]), topological([more.y])];
+  // One sample is stretched to no more of them.
+  const [a, b] = [few.y, more.y].map((y) => topological([y]).filter((node) => !isBroadcast(node)));
   for (const [k, node] of a.entries()) {
     const other = b[k];
     if (!other || other.op !== node.op || other.inputs.length !== node.inputs.length) {
       return { node: labelOf(node), why: `the graph from there on depends on the number of samples` };
     }
-    for (const [i, constant] of node.inputs.entries()) {
-      const twin = other.inputs[i];
+    for (const [i, own] of node.inputs.entries()) {
+      const [constant, twin] = [own, other.inputs[i]].map((x) => (isBroadcast(x) ? x.inputs[0] : x));
       if (!isConstant(constant) || !isConstant(twin)) continue;
       const at = firstOther(constant.attrs, twin.attrs, counts);
       if (at === null) continue;
@@ -56,6 +59,23 @@ export function countMatters(few: Batched, more: Batched, counts: readonly [numb
     if (pointwise && JSON.stringify(node.attrs) !== JSON.stringify(other.attrs)) {
       return { node: labelOf(node), why: "its settings depend on the number of samples" };
     }
+  }
+  if (b.length > a.length) return { node: labelOf(more.y), why: "what is computed depends on the number of samples" };
+  return null;
+}
+
+/** An output of a sample that is another one alone than beside a second one, at drawn points: for graphs that do not compare node by node. */
+export function aloneIsOther(alone: Batched, two: Batched): Crossing | null {
+  const [one, both] = [alone, two].map(({ x, y }) => asFunction(y, x));
+  const size = sizeOf(alone.x.shape);
+  const source = random(0);
+  for (const far of [1, 100]) {
+    const points = Float64Array.from({ length: 2 * size }, () => far * source.normal());
+    const beside = both(points);
+    const apart = [0, 1].flatMap((k) => [...one(points.subarray(k * size, (k + 1) * size))]);
+    const same = (v: number, w: number) => Object.is(v, w) || Math.abs(v - w) <= 2 ** -20 * Math.max(1, Math.abs(v));
+    if (apart.every((v, i) => same(v, beside[i]))) continue;
+    return { node: labelOf(two.y), why: "a sample gives something else alone than in a batch of 2" };
   }
   return null;
 }

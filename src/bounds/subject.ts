@@ -6,7 +6,7 @@ import { concat, reshape } from "../ops/movement.ts";
 import { BatchError, ShapeError, UsageError } from "../tensor/errors.ts";
 import { type Shape, sameShape, showShape, sizeOf } from "../tensor/shape.ts";
 import { type DType, isFloat } from "../tensor/tensor.ts";
-import { type Batched, type Crossing, countMatters, samplesMeet } from "./batch.ts";
+import { aloneIsOther, type Batched, type Crossing, countMatters, samplesMeet } from "./batch.ts";
 import type { NormStore } from "./norm/node.ts";
 
 export interface Subject {
@@ -116,9 +116,12 @@ function make(network: Network): Subject {
   };
 }
 
+/** Numbers of samples whose graphs must read the same constants as that of two. */
+const counts = [3, 4, 5, 8, 17, 100];
+
 /**
- * Do samples go through side by side, each as if it were alone? A model may declare a free batch and then reshape to a batch of 1, or let samples act on each other.
- * Seen on two and on three of them.
+ * Do samples go through side by side, each as if it were alone? A model may declare a free batch and then reshape to a batch of 1, let samples act on each other, or
+ * take another way where there are many. Seen on two samples, on a few other numbers of them, and on one.
  */
 function batchOf(
   build: (count: number) => { readonly x: Node; readonly outputs: readonly Node[] },
@@ -137,7 +140,14 @@ function batchOf(
     };
     const two = rows(2);
     if (!two.carried) return samplesMeet(two, 2, false) ?? "fixed";
-    return samplesMeet(two, 2) ?? countMatters(two, rows(3), [2, 3]) ?? "free";
+    const beside = samplesMeet(two, 2);
+    if (beside) return beside;
+    for (const count of counts) {
+      const found = countMatters(two, rows(count), [2, count]);
+      if (found) return found;
+    }
+    const one = rows(1);
+    return (countMatters(one, two, [1, 2]) && aloneIsOther(one, two)) ?? "free";
   } catch (cause) {
     if (cause instanceof ShapeError) return "fixed";
     throw cause;
