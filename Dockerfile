@@ -4,11 +4,11 @@
 FROM node:22-slim AS build
 WORKDIR /build
 COPY . .
-RUN npm ci --onnxruntime-node-install=skip && npm pack --ignore-scripts && mv lipschitz-*.tgz /lipschitz.tgz
+RUN npm ci && npm run build && npm pack --ignore-scripts && mv lipschitz-*.tgz /lipschitz.tgz
 
 FROM node:22-slim
 COPY --from=build /lipschitz.tgz /tmp/
-RUN npm install -g /tmp/lipschitz.tgz bullmq@6 ioredis@5 onnxruntime-node@1.30 --onnxruntime-node-install=skip \
+RUN npm install -g /tmp/lipschitz.tgz bullmq@6 ioredis@5 onnxruntime-node@1.30 --ignore-scripts \
   && npm cache clean --force && rm /tmp/lipschitz.tgz
 USER node
 WORKDIR /work

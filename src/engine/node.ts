@@ -38,7 +38,7 @@ function installed(): { readonly runtime: typeof import("onnxruntime-node"); rea
     return { runtime: require("onnxruntime-node"), version: require("onnxruntime-node/package.json").version };
   } catch (cause) {
     if ((cause as { readonly code?: string }).code !== "MODULE_NOT_FOUND") throw cause;
-    const remedy = "npm install onnxruntime-node --onnxruntime-node-install=skip";
+    const remedy = "npm install onnxruntime-node --ignore-scripts";
     throw new EngineError(`nodeEngine: the package onnxruntime-node is not installed; install it: ${remedy}`, {
       cause,
     });

@@ -117,7 +117,7 @@ export const wrong = lipschitz({}, {});
     expect(lipschitz("--version").stdout).toBe(`${version}\n`);
     const { status, stderr } = lipschitz("bound", "policy.onnx");
     expect(stderr.trimEnd()).toBe(
-      "lipschitz: nodeEngine: the package onnxruntime-node is not installed; install it: npm install onnxruntime-node --onnxruntime-node-install=skip",
+      "lipschitz: nodeEngine: the package onnxruntime-node is not installed; install it: npm install onnxruntime-node --ignore-scripts",
     );
     expect(status).toBe(1);
   });
