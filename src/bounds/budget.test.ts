@@ -72,20 +72,16 @@ describe("lipschitz() without seconds", () => {
     ["2", undefined],
     ["inf", undefined],
     ["2", box],
-  ] as const)(
-    "gives the same answer on a machine a thousand times as slow, in l%s",
-    async (norm, domain) => {
-      const network = dense([12, 40, 40, 40, 5]);
-      const ask = () => lipschitz(network, { engine, norm, ...(domain && { domain }) });
-      const quiet = await ask();
-      const real = performance.now.bind(performance);
-      vi.spyOn(performance, "now").mockImplementation(() => 1000 * real());
-      const busy = await ask();
-      expect(timeless(busy)).toBe(timeless(quiet));
-      expect(quiet.bounds.every(({ status }) => status !== "stopped")).toBe(true);
-    },
-    120_000,
-  );
+  ] as const)("gives the same answer on a machine a thousand times as slow, in l%s", async (norm, domain) => {
+    const network = dense([12, 24, 24, 5]);
+    const ask = () => lipschitz(network, { engine, norm, ...(domain && { domain }) });
+    const quiet = await ask();
+    const real = performance.now.bind(performance);
+    vi.spyOn(performance, "now").mockImplementation(() => 1000 * real());
+    const busy = await ask();
+    expect(timeless(busy)).toBe(timeless(quiet));
+    expect(quiet.bounds.every(({ status }) => status !== "stopped")).toBe(true);
+  });
 });
 
 describe("lipschitz() with seconds", () => {

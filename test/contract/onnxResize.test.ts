@@ -70,7 +70,7 @@ describe("Resize", () => {
       for (const nearest_mode of roundings) {
         const attributes = { mode: "nearest", coordinate_transformation_mode, nearest_mode };
         for (let d = 1; d <= 12; d++) {
-          for (let k = 1; k <= 24; k++) {
+          for (let k = 1 + (d % 2); k <= 24; k += 2) {
             const tensors = scalesOf(1, 1, k / 10);
             if (Math.floor(Math.fround(Math.fround(k / 10) * d)) > 0) {
               cases.push({ opset: 13, shape: [1, 1, d], attributes, tensors });
