@@ -172,6 +172,6 @@ function slopes({ scalar, shape }: Pointwise & Step, width: number) {
     low: new Float64Array(width).fill(1).fill(low, 0, own),
     high: new Float64Array(width).fill(1).fill(high, 0, own),
     slopeOn: (neuron: number): readonly [number, number] => (neuron < own ? [low, high] : [1, 1]),
-    apply: (z: Float64Array) => z.map((v, k) => (k < own ? scalar.value(v) : v)),
+    apply: (z: Float64Array) => z.map((v, k) => (k < own ? scalar.value(v, k) : v)),
   };
 }

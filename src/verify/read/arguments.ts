@@ -3,7 +3,7 @@
 import { plus } from "../algebra/compose.ts";
 import type { Sparse } from "../algebra/sparse.ts";
 import { must } from "../refusal.ts";
-import type { Constant } from "./constant.ts";
+import type { Bits, Constant } from "./constant.ts";
 import type { Attribute, OnnxNode } from "./onnx.ts";
 import { type Affine, linear, type Step, type Varying } from "./step.ts";
 
@@ -13,8 +13,17 @@ export type Operand = Varying | Constant | undefined;
 /** What a node makes of its operands: a step after others that only it needs, a constant, or one of its operands as it is. */
 export type Made = (Step & { readonly before?: readonly Step[] }) | Constant | Varying;
 
-export interface Reading {
+/** Of the model that a node is in. */
+export interface Model {
+  readonly opset: number;
+  /** Of all floating-point numbers that it calculates with. */
+  readonly bits: Bits;
+}
+
+export interface Reading extends Model {
   readonly node: OnnxNode;
+  /** Which of its outputs is asked for. */
+  readonly output: number;
   readonly operands: readonly Operand[];
   stepOf(tensor: string): Step | undefined;
 }
@@ -23,7 +32,10 @@ export interface Operator {
   readonly attributes: readonly string[];
   /** Fewest and most. */
   readonly inputs: readonly [number, number];
-  read(a: Arguments): Made;
+  /** Most outputs, default 1. */
+  readonly outputs?: number;
+  /** What it makes for the output that is asked for; null where nothing may read that. */
+  read(a: Arguments): Made | null;
 }
 
 /** The operands and attributes of a node, asked for with their kind. */
@@ -32,13 +44,17 @@ export class Arguments {
   readonly operands: readonly Operand[];
   /** The step that makes a tensor; undefined for the sample. */
   readonly stepOf: (tensor: string) => Step | undefined;
-  constructor({ node, operands, stepOf }: Reading) {
+  readonly output: number;
+  readonly model: Model;
+  constructor({ node, output, operands, stepOf, ...model }: Reading) {
     this.node = node;
+    this.output = output;
     this.operands = operands;
     this.stepOf = stepOf;
+    this.model = model;
   }
   get out(): string {
-    return this.node.outputs[0];
+    return this.node.outputs[this.output];
   }
   varying(i: number): Varying {
     const operand = this.operands[i];
@@ -73,8 +89,21 @@ export class Arguments {
   }
   list(key: string): readonly number[] | undefined {
     const value = this.node.attributes.get(key);
-    must(value === undefined || Array.isArray(value), () => `${naming(this.node)}: ${key} must be a list`);
+    must(
+      value === undefined || (Array.isArray(value) && value.every((v) => typeof v === "number")),
+      () => `${naming(this.node)}: ${key} must be a list of numbers`,
+    );
     return value as readonly number[] | undefined;
+  }
+  word(key: string, otherwise: string): string {
+    const value = this.node.attributes.get(key) ?? otherwise;
+    must(typeof value === "string", () => `${naming(this.node)}: ${key} must be a word`);
+    return value;
+  }
+  flag(key: string, otherwise: 0 | 1): boolean {
+    const value = this.number(key, otherwise);
+    must(value === 0 || value === 1, () => `${naming(this.node)}: ${key} must be 0 or 1, got ${value}`);
+    return value === 1;
   }
   only(key: string, allowed: Attribute): void {
     const value = this.node.attributes.get(key) ?? allowed;
@@ -128,17 +157,18 @@ export function axesOf(a: Arguments, rank: number): readonly number[] | undefine
   return axes;
 }
 
-/** What a reduction reads, its axes, which must be named, and whether they stay as axes of length 1. */
+/** What a reduction reads, its axes, and whether they stay as axes of length 1. Where none is named it reduces all, or, if it is told so, nothing. */
 export function reductionOf(a: Arguments): {
   readonly x: Varying;
   readonly axes: readonly number[];
-  readonly keep: number;
+  readonly keep: boolean;
 } {
   const x = a.varying(0);
   const axes = axesOf(a, x.shape.length);
-  const keep = a.number("keepdims", 1);
-  check(a, axes !== undefined && axes.length > 0 && (keep === 0 || keep === 1), "it must name its axes");
-  return { x, axes, keep };
+  const keep = a.flag("keepdims", 1);
+  if (axes !== undefined && axes.length > 0) return { x, axes, keep };
+  check(a, !a.flag("noop_with_empty_axes", 0), "it must name its axes, or reduce all");
+  return { x, axes: x.shape.map((_, axis) => axis), keep };
 }
 
 /** Parts that read the same tensor as one. */

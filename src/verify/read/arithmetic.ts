@@ -1,10 +1,11 @@
-/** @file Operators of arithmetic: matrices, sums, products with constants, and the larger or smaller of two tensors. */
+/** @file Operators of arithmetic: sums, products with constants, and the larger or smaller of tensors. */
 
 import { type Sparse, sparse } from "../algebra/sparse.ts";
-import { type Arguments, affine, check, isVarying, joined, type Made, type Operators } from "./arguments.ts";
+import { type Arguments, check, isVarying, joined, type Made, type Operators } from "./arguments.ts";
 import type { Constant } from "./constant.ts";
 import { gated } from "./gates.ts";
 import type { Attribute } from "./onnx.ts";
+import { broadcastNumbers, broadcastShape } from "./places.ts";
 import { gates } from "./pointwise.ts";
 import { wholes } from "./shapes.ts";
 import { extreme } from "./sorting.ts";
@@ -24,68 +25,23 @@ export const arithmetic: Operators = {
       return value;
     },
   },
-  Gemm: {
-    attributes: ["alpha", "beta", "transA", "transB"],
-    inputs: [2, 3],
-    read(a) {
-      a.only("transA", 0);
-      const [x, W] = [a.varying(0), a.constant(1)];
-      const turned = a.number("transB", 0);
-      check(
-        a,
-        (turned === 0 || turned === 1) && W.shape.length === 2 && x.shape.length === 2 && x.shape[0] === 1,
-        "it must be one row times a matrix",
-      );
-      const [k, n] = turned === 1 ? [W.shape[1], W.shape[0]] : W.shape;
-      check(a, x.shape[1] === k, `the row must have ${k} numbers`);
-      const [alpha, beta] = [a.number("alpha", 1), a.number("beta", 1)];
-      const at = (i: number, j: number) => W.data[turned === 1 ? j * k + i : i * n + j];
-      const matrix = sparse(
-        n,
-        k,
-        (j, put) => {
-          for (let i = 0; i < k; i++) put(i, alpha * at(i, j));
-        },
-        alpha === 1 ? 0 : 1,
-      );
-      check(a, isMild(alpha) && (isMild(beta) || beta === 0), "alpha and beta must be near 1");
-      const C = a.has(2) ? a.constant(2) : null;
-      const bias = (C ? spread(a, C, [1, n]) : new Float64Array(n)).map((b) => b * beta);
-      return affine(a, [1, n], x.tensor, matrix, bias, beta === 1 ? 0 : 1);
-    },
-  },
-  MatMul: {
-    attributes: [],
-    inputs: [2, 2],
-    read(a) {
-      const [x, W] = [a.varying(0), a.constant(1)];
-      check(a, W.shape.length === 2 && x.shape.length >= 1, "its matrix must have two axes");
-      const [k, n] = W.shape;
-      const rows = count(x.shape.slice(0, -1));
-      check(a, x.shape[x.shape.length - 1] === k, `a row must have ${k} numbers`);
-      const matrix = sparse(rows * n, rows * k, (r, put) => {
-        const row = Math.floor(r / n);
-        for (let i = 0; i < k; i++) put(row * k + i, W.data[i * n + (r % n)]);
-      });
-      return linear(a.out, [...x.shape.slice(0, -1), n], x.tensor, matrix);
-    },
-  },
-  Add: { attributes: [], inputs: [2, 2], read: (a) => wholes(a, (x, y) => x + y) ?? sum(a, 1) },
-  Sub: { attributes: [], inputs: [2, 2], read: (a) => wholes(a, (x, y) => x - y) ?? sum(a, -1) },
+  Add: { attributes: [], inputs: [2, 2], read: (a) => wholes(a, (x, y) => x + y) ?? sum(a, [1, 1]) },
+  Sub: { attributes: [], inputs: [2, 2], read: (a) => wholes(a, (x, y) => x - y) ?? sum(a, [1, -1]) },
   Gelu: {
     attributes: ["approximate"],
     inputs: [1, 1],
     read(a) {
-      a.only("approximate", "none");
       const x = a.varying(0);
-      const scalar = gates.gelu(Math.SQRT1_2, 0.5);
+      const how = a.word("approximate", "none");
+      check(a, how === "none" || how === "tanh", `approximate must be none or tanh, got ${how}`);
+      const scalar = how === "tanh" ? gates.tanhGelu : gates.gelu(Math.SQRT1_2, 0.5);
       return { kind: "pointwise", tensor: a.out, shape: x.shape, from: x.tensor, scalar };
     },
   },
   Neg: {
     attributes: [],
     inputs: [1, 1],
-    read: (a) => diagonal(a, a.varying(0), new Float64Array(count(a.varying(0).shape)).fill(-1), 0),
+    read: (a) => scaled(a, a.varying(0), { type: "float", shape: [], data: Float64Array.of(-1) }, 0),
   },
   Mul: {
     attributes: [],
@@ -95,7 +51,7 @@ export const arithmetic: Operators = {
       if (whole) return whole;
       if (isVarying(a.operands[0]) && isVarying(a.operands[1])) return gated(a, a.varying(0), a.varying(1));
       const [x, c] = isVarying(a.operands[0]) ? [a.varying(0), a.constant(1)] : [a.varying(1), a.constant(0)];
-      return diagonal(a, x, spread(a, c, x.shape), 0);
+      return scaled(a, x, c, 0);
     },
   },
   Div: {
@@ -105,9 +61,9 @@ export const arithmetic: Operators = {
       const whole = wholes(a, (x, y) => Math.trunc(x / y));
       if (whole) return whole;
       const x = a.varying(0);
-      const factors = spread(a, a.constant(1), x.shape).map((c) => 1 / c);
-      check(a, factors.every(isModest), "what it divides by must not be near 0, or far from it");
-      return diagonal(a, x, factors, 2);
+      const c = a.constant(1);
+      check(a, c.data.every(isModest), "what it divides by must not be near 0, or far from it");
+      return scaled(a, x, { ...c, data: c.data.map((v) => 1 / v) }, 2);
     },
   },
   BatchNormalization: {
@@ -151,76 +107,80 @@ export const arithmetic: Operators = {
       };
     },
   },
-  Max: { attributes: [], inputs: [2, 2], read: (a) => extreme(a, "Max") },
-  Min: { attributes: [], inputs: [2, 2], read: (a) => extreme(a, "Min") },
+  Sum: {
+    attributes: [],
+    inputs: [1, 64],
+    read: (a) =>
+      sum(
+        a,
+        a.operands.map(() => 1),
+      ),
+  },
+  Mean: {
+    attributes: [],
+    inputs: [1, 64],
+    read: (a) =>
+      sum(
+        a,
+        a.operands.map(() => 1),
+        1 / a.operands.length,
+      ),
+  },
+  Max: { attributes: [], inputs: [1, 64], read: (a) => extreme(a, "Max") },
+  Min: { attributes: [], inputs: [1, 64], read: (a) => extreme(a, "Min") },
 };
 
 // --- internal ---
-
-/** A factor in front of a sum, which does not change by much what can overflow or be lost. */
-const isMild = (v: number): boolean => Math.abs(v) >= 2 ** -10 && Math.abs(v) <= 2 ** 10;
 
 /** What a float32 runtime can divide by, or multiply with its reciprocal. */
 const isModest = (v: number): boolean => Math.abs(v) >= 2 ** -32 && Math.abs(v) <= 2 ** 32;
 
 const isList = (value: Attribute): value is readonly number[] => Array.isArray(value);
 
-/** A constant as it is added to or multiplied with a tensor of a shape, which it must not widen. */
-function spread(a: Arguments, { shape, data }: Constant, to: readonly number[]): Float64Array {
-  const own = [...to.map(() => 1).slice(shape.length), ...shape];
-  check(a, own.length === to.length && own.every((d, i) => d === 1 || d === to[i]), `[${shape}] must fit [${to}]`);
-  return Float64Array.from({ length: count(to) }, (_, i) => {
-    let rest = i;
-    let from = 0;
-    let stride = 1;
-    for (let axis = to.length - 1; axis >= 0; axis--) {
-      if (own[axis] !== 1) from += (rest % to[axis]) * stride;
-      rest = Math.floor(rest / to[axis]);
-      stride *= own[axis];
-    }
-    return data[from];
-  });
+/** factors x, number by number. */
+function scaled(a: Arguments, x: Varying, factors: Constant, roundings: number): Step {
+  const shape = broadcastShape(a, x.shape, factors.shape);
+  const [numbers, own] = [broadcastNumbers(a, x.shape, shape), broadcastNumbers(a, factors.shape, shape)];
+  const put = (i: number, to: (column: number, value: number) => void) => to(numbers[i], factors.data[own[i]]);
+  return linear(a.out, shape, x.tensor, sparse(numbers.length, count(x.shape), put, roundings));
 }
 
-function diagonal(a: Arguments, x: Varying, factors: Float64Array, roundings: number): Step {
-  return linear(
-    a.out,
-    x.shape,
-    x.tensor,
-    sparse(factors.length, factors.length, (i, put) => put(i, factors[i]), roundings),
-  );
-}
-
-/** x + y or x - y; either may be constant. */
-function sum(a: Arguments, sign: 1 | -1): Made {
-  const operands = a.operands.map((operand, i) => ({
-    operand: operand as Varying | Constant,
-    sign: i === 0 ? 1 : sign,
-  }));
-  const shapes = operands.flatMap(({ operand }) => (isVarying(operand) ? [operand.shape] : []));
-  check(a, shapes.length > 0, "it must depend on the data");
-  const [shape] = shapes;
-  check(
-    a,
-    shapes.every((s) => s.join() === shape.join()),
-    "what varies must have one shape",
-  );
+/** weight (sum of signed operands), any of which may be constant, but not all. */
+function sum(a: Arguments, signs: readonly number[], weight = 1): Made {
+  const operands = a.operands.map((_, i) => a.any(i));
+  check(a, operands.some(isVarying), "it must depend on the data");
+  const shape = operands.reduce<readonly number[]>((s, { shape }) => broadcastShape(a, s, shape), []);
   const size = count(shape);
-  let bias = new Float64Array(size);
+  const bias = new Float64Array(size);
+  const biasSize = new Float64Array(size);
   const parts: { readonly from: string; readonly matrix: Sparse }[] = [];
-  for (const { operand, sign: factor } of operands) {
-    if (isVarying(operand))
-      parts.push({ from: operand.tensor, matrix: sparse(size, size, (i, put) => put(i, factor)) });
-    else bias = spread(a, operand, shape).map((b) => b * factor);
+  const rounded = weight === 1 ? 0 : 2;
+  let constants = 0;
+  for (const [k, operand] of operands.entries()) {
+    const numbers = broadcastNumbers(a, operand.shape, shape);
+    const factor = signs[k] * weight;
+    if (isVarying(operand)) {
+      const matrix = sparse(size, count(operand.shape), (i, put) => put(numbers[i], factor), rounded);
+      parts.push({ from: operand.tensor, matrix });
+    } else {
+      const { data } = a.constant(k);
+      for (let i = 0; i < size; i++) {
+        bias[i] += factor * data[numbers[i]];
+        biasSize[i] += Math.abs(factor * data[numbers[i]]);
+      }
+      constants++;
+    }
   }
   const own = joined(parts);
+  const before = Math.max(...own.map((p) => p.matrix.roundings));
   return {
     kind: "affine",
     tensor: a.out,
     shape,
     parts: own,
     bias,
-    biasSize: bias.map(Math.abs),
-    roundings: Math.max(...own.map((p) => p.matrix.roundings)),
+    biasSize,
+    // The sum of several constants is rounded here too.
+    roundings: Math.max(before, rounded) + (constants > 1 ? 2 * constants : 0),
   };
 }

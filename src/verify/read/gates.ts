@@ -1,10 +1,10 @@
 /** @file Products of a tensor with a gate of itself, x g(b x): the forms in which SiLU and GELU are written. They are recognised, or refused. */
 import { type Arguments, check, type Made } from "./arguments.ts";
-import { gates } from "./pointwise.ts";
+import { gates, type Scalar } from "./pointwise.ts";
 import type { Step, Varying } from "./step.ts";
 
 /**
- * x y, where y is c sigmoid(b x) or c (1 + erf(b x)), c a power of two up to 1, b > 0 by at most three factors. Between the function and
+ * x y, where y is c sigmoid(b x) or c (1 + erf(b x)), c a power of two up to 1, b > 0 by at most three factors; tanh(softplus(x)); or c clip(alpha x + beta, 0, 1). Between the function and
  * the product nothing may grow or cancel: what is inside a gate is not looked at again, and its rounding must be that of the function.
  */
 export function gated(a: Arguments, x: Varying, y: Varying): Made {
@@ -14,17 +14,15 @@ export function gated(a: Arguments, x: Varying, y: Varying): Made {
     found !== null,
     "it must multiply with a constant, or a tensor with a sigmoid or a normal distribution of it",
   );
-  const { from, name, b, c } = found;
-  return { kind: "pointwise", tensor: a.out, shape: from.shape, from: from.tensor, scalar: gates[name](b, c) };
+  const { from, scalar } = found;
+  return { kind: "pointwise", tensor: a.out, shape: from.shape, from: from.tensor, scalar };
 }
 
 // --- internal ---
 
 interface Gate {
   readonly from: Varying;
-  readonly name: keyof typeof gates;
-  readonly b: number;
-  readonly c: number;
+  readonly scalar: Scalar;
 }
 
 /** factor x + shift, the same for every number. */
@@ -43,16 +41,26 @@ function gateOf(a: Arguments, x: Varying, y: Varying): Gate | null {
   const step = a.stepOf(outer.from);
   // It must be what the operator alone would be, not a gate that was recognised.
   if (step?.kind !== "pointwise" || step.scalar.name === undefined) return null;
+  const outside = whole(outer.steps);
+  if (outside === null) return null;
+  const { factor: c, shift } = outside;
+  const { name, ramp } = step.scalar;
+  // Forms that are known without a factor inside.
+  if (ramp !== undefined)
+    return step.from === x.tensor && shift === 0 ? { from: x, scalar: gates.ramp(...ramp, c) } : null;
+  if (name === "Tanh") {
+    const soft = a.stepOf(step.from);
+    const own = soft?.kind === "pointwise" && soft.scalar.name === "Softplus" && soft.from === x.tensor;
+    return own && c === 1 && shift === 0 ? { from: x, scalar: gates.mish } : null;
+  }
+  if (name !== "Sigmoid" && name !== "Erf") return null;
   const inner = scalings(a, step.from, x.tensor);
   if (inner.from !== x.tensor || inner.steps.length > 3) return null;
   // A shift that comes out as 0 of numbers that are not 0 may be one of them in truth.
   if (!inner.steps.every(({ factor, still }) => still && factor >= 2 ** -10 && factor <= 2 ** 10)) return null;
   const b = inner.steps.reduce((product, { factor }) => product * factor, 1);
-  const outside = whole(outer.steps);
-  if (outside === null) return null;
-  const { factor: c, shift } = outside;
-  if (step.scalar.name === "Sigmoid") return shift === 0 ? { from: x, name: "silu", b, c } : null;
-  return shift === c ? { from: x, name: "gelu", b, c } : null;
+  if (name === "Sigmoid") return shift === 0 ? { from: x, scalar: gates.silu(b, c) } : null;
+  return shift === c ? { from: x, scalar: gates.gelu(b, c) } : null;
 }
 
 /** What follows the function, as one: at most one factor, a power of two, and one shift, in either order. */

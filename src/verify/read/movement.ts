@@ -10,18 +10,22 @@ export const movements: Operators = {
   Dropout: {
     attributes: ["ratio", "seed"],
     inputs: [1, 3],
+    outputs: 2,
     read(a) {
+      // In inference it passes on what it reads; nothing may read which numbers it kept.
       check(a, !a.has(2), "whether it is training must be left out");
-      return a.varying(0);
+      return a.output === 0 ? a.any(0) : null;
     },
   },
   Reshape: {
     attributes: ["allowzero"],
     inputs: [2, 2],
     read(a) {
-      a.only("allowzero", 0);
       const x = a.any(0);
-      const shape = a.whole(1).map((d, i) => (d === 0 ? (x.shape[i] ?? 0) : d));
+      const given = a.whole(1);
+      // Without a 0 in it a shape is the same, whatever a 0 would mean.
+      check(a, !a.flag("allowzero", 0) || !given.includes(0), "with allowzero its shape must have no 0");
+      const shape = given.map((d, i) => (d === 0 ? (x.shape[i] ?? 0) : d));
       return reshaped(a, x, resolved(a, shape, count(x.shape)));
     },
   },
@@ -29,8 +33,11 @@ export const movements: Operators = {
     attributes: ["axis"],
     inputs: [1, 1],
     read(a) {
-      const x = a.varying(0);
-      const axis = axisOf(a, a.number("axis", 1), x.shape.length + 1);
+      const x = a.any(0);
+      const rank = x.shape.length;
+      // It may be the rank itself; below 0 it counts from the rank, as every axis does.
+      const given = a.number("axis", 1);
+      const axis = given === rank ? rank : axisOf(a, given, rank);
       return reshaped(a, x, [count(x.shape.slice(0, axis)), count(x.shape.slice(axis))]);
     },
   },
@@ -98,6 +105,7 @@ function resolved(a: Arguments, shape: readonly number[], size: number): readonl
   const free = shape.filter((d) => d === -1).length;
   check(a, free <= 1 && shape.every((d) => d === -1 || (Number.isInteger(d) && d > 0)), `[${shape}] is no shape`);
   const known = shape.reduce((n, d) => (d === -1 ? n : n * d), 1);
+  check(a, free === 0 || size % known === 0, `${size} numbers must fit [${shape}]`);
   return shape.map((d) => (d === -1 ? size / known : d));
 }
 

@@ -72,7 +72,7 @@ export function programOf(
   let entries = 0;
   for (const node of graph.nodes) {
     if (tail.nodes.has(node)) {
-      read.set(node.outputs[0], new Set(node.inputs));
+      for (const out of node.outputs) read.set(out, new Set(node.inputs));
       continue;
     }
     const given = node.inputs.map((name): Operand => {
@@ -80,21 +80,28 @@ export function programOf(
       must(operands.has(name) && name !== sampleName, () => `${naming(node)}: its input "${name}" is not there`);
       return operands.get(name);
     });
-    const result = named(node, () => readNode({ node, operands: given, stepOf: (tensor) => made.get(tensor) }));
-    if (result) numbers += count(result.shape);
-    must(numbers <= most.numbers, () => `${naming(node)}: with it the tensors of the model are too large`);
-    const [out] = node.outputs;
-    must(!out.startsWith("("), () => `${naming(node)}: the name "${out}" is kept for the checker`);
-    must(!operands.has(out), () => `${naming(node)}: the tensor "${out}" is there already`);
-    operands.set(out, result);
-    read.set(out, new Set(node.inputs.filter((name) => name !== "")));
-    // An operand that is passed on has its step already.
-    if (!isVarying(result) || result.tensor !== out) continue;
-    const { before = [], ...step } = result as Step & { readonly before?: readonly Step[] };
-    for (const own of [...before, step as Step]) entries += entriesOf(own);
-    must(entries <= most.entries, () => `${naming(node)}: with it the maps of the model, written out, are too large`);
-    for (const own of before) made.set(own.tensor, own);
-    made.set(out, step);
+    for (const [output, out] of node.outputs.entries()) {
+      const { opset, bits } = graph;
+      const result = named(node, () =>
+        readNode({ node, output, opset, bits, operands: given, stepOf: (tensor) => made.get(tensor) }),
+      );
+      if (out === "") continue;
+      if (result) numbers += count(result.shape);
+      must(numbers <= most.numbers, () => `${naming(node)}: with it the tensors of the model are too large`);
+      must(!out.startsWith("("), () => `${naming(node)}: the name "${out}" is kept for the checker`);
+      must(!operands.has(out) && !read.has(out), () => `${naming(node)}: the tensor "${out}" is there already`);
+      read.set(out, new Set(node.inputs.filter((name) => name !== "")));
+      // What nothing may read is not there for anything to read.
+      if (result === null) continue;
+      operands.set(out, result);
+      // An operand that is passed on has its step already.
+      if (!isVarying(result) || result.tensor !== out) continue;
+      const { before = [], ...step } = result as Step & { readonly before?: readonly Step[] };
+      for (const own of [...before, step as Step]) entries += entriesOf(own);
+      must(entries <= most.entries, () => `${naming(node)}: with it the maps of the model, written out, are too large`);
+      for (const own of before) made.set(own.tensor, own);
+      made.set(out, step);
+    }
   }
   const [end] = graph.outputs;
   const result = operands.get(tail.logits);
@@ -198,7 +205,10 @@ function checkUsed(graph: OnnxGraph, read: ReadonlyMap<string, ReadonlySet<strin
     stack.push(...(read.get(name) ?? []));
   }
   for (const node of graph.nodes) {
-    must(used.has(node.outputs[0]), () => `${naming(node)}: it leads nowhere`);
+    must(
+      node.outputs.some((out) => used.has(out)),
+      () => `${naming(node)}: it leads nowhere`,
+    );
   }
   must(used.has(graph.inputs[0].name), () => "the model: nothing reads its input");
 }

@@ -1,15 +1,18 @@
 /** @file Functions of one number: their values, all slopes between two points, and how far a machine may be off. */
+import { bell, erf, mishSlope, sigmoid, softplus, tanhGelu, tanhGeluSlope } from "./elementary.ts";
 
 export interface Scalar {
   /** Of those that may be gates. */
-  readonly name?: "Sigmoid" | "Erf";
-  /** Every difference quotient lies between these. */
+  readonly name?: "Sigmoid" | "Erf" | "Tanh" | "Softplus" | "HardSigmoid";
+  /** Of clip(alpha x + beta, 0, 1): alpha and beta. */
+  readonly ramp?: readonly [number, number];
+  /** Every difference quotient lies between these, at every place of the tensor. */
   readonly slope: readonly [number, number];
   /** By how much two slopes differ at most, over the distance of their places; Infinity where there is a kink. */
   readonly curvature: number;
   /** Where it is nothing but two half-lines that meet at 0 in 0: their slopes, to the left and to the right. */
   readonly halfLines?: readonly [number, number];
-  value(x: number): number;
+  value(x: number, place: number): number;
   /** The slope at a place; asked for only where there is no kink. */
   derivative(x: number): number;
   /**
@@ -41,7 +44,7 @@ const plain = (
   slope: readonly [number, number],
   error: Scalar["error"],
   value: (x: number) => number,
-  smooth: Pick<Scalar, "curvature" | "derivative" | "halfLines"> = kinked,
+  smooth: Pick<Scalar, "curvature" | "derivative" | "halfLines" | "name"> = kinked,
 ): Kind => ({ attributes: [], most: 1, make: () => ({ slope, error, value, ...smooth }) });
 
 /** By the name of the operator. */
@@ -75,12 +78,24 @@ export const scalars: Readonly<Record<string, Kind>> = {
       derivative: bell,
     }),
   },
-  // 4 / (3 sqrt 3)
-  Tanh: plain([0, 1], "elementary", Math.tanh, { curvature: 0.7698004, derivative: (x) => 1 - Math.tanh(x) ** 2 }),
-  Softplus: plain([0, 1], "elementary", (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), {
-    curvature: 0.25,
-    derivative: (x) => sigmoid(x),
+  Tanh: plain([0, 1], "elementary", Math.tanh, {
+    name: "Tanh",
+    // 4 / (3 sqrt 3)
+    curvature: 0.7698004,
+    derivative: (x) => 1 - Math.tanh(x) ** 2,
   }),
+  Softplus: plain([0, 1], "elementary", softplus, { name: "Softplus", curvature: 0.25, derivative: (x) => sigmoid(x) }),
+  Sin: plain([-1, 1], "elementary", Math.sin, { curvature: 1, derivative: Math.cos }),
+  Cos: plain([-1, 1], "elementary", Math.cos, { curvature: 1, derivative: (x) => -Math.sin(x) }),
+  Mish: { attributes: [], most: 1, make: () => gates.mish },
+  Swish: {
+    attributes: ["alpha"],
+    most: 1,
+    make(number) {
+      const alpha = number("alpha", 1);
+      return alpha >= 2 ** -10 && alpha <= 2 ** 10 ? gates.silu(alpha, 1) : null;
+    },
+  },
   Softsign: plain([0, 1], "few", (x) => x / (1 + Math.abs(x)), {
     curvature: 2,
     derivative: (x) => 1 / ((1 + Math.abs(x)) * (1 + Math.abs(x))),
@@ -109,6 +124,24 @@ export const scalars: Readonly<Record<string, Kind>> = {
       return { slope: [0, Math.max(1, alpha)], error: "elementary", value, ...(alpha === 1 ? smooth : kinked) };
     },
   },
+  // max(x, 0) + min(alpha (e^(x / alpha) - 1), 0)
+  Celu: {
+    attributes: ["alpha"],
+    most: 1,
+    make(number) {
+      const alpha = number("alpha", 1);
+      if (!(alpha >= 2 ** -10 && alpha <= 2)) return null;
+      const value = (x: number) => (x < 0 ? alpha * Math.expm1(x / alpha) : x);
+      const derivative = (x: number) => (x < 0 ? Math.exp(x / alpha) : 1);
+      return { slope: [0, 1], error: "elementary", value, curvature: (1 / alpha) * (1 + 2 ** -50), derivative };
+    },
+  },
+  // With a threshold other than 0 it jumps.
+  ThresholdedRelu: {
+    attributes: ["alpha"],
+    most: 1,
+    make: (number) => (number("alpha", 1) === 0 ? scalars.Relu.make(number, []) : null),
+  },
   Selu: {
     attributes: ["alpha", "gamma"],
     most: 1,
@@ -120,16 +153,6 @@ export const scalars: Readonly<Record<string, Kind>> = {
       return { slope: [0, steepest], error: "elementary", value, ...kinked };
     },
   },
-  PRelu: {
-    attributes: [],
-    most: 2,
-    make(_, [alpha]) {
-      if (alpha === undefined || Math.abs(alpha) > 8) return null;
-      const value = (x: number) => (x < 0 ? alpha * x : x);
-      const slope = [Math.min(alpha, 1), Math.max(alpha, 1)] as const;
-      return { slope, halfLines: [alpha, 1], error: "few", value, ...kinked };
-    },
-  },
   HardSigmoid: {
     attributes: ["alpha", "beta"],
     most: 1,
@@ -137,7 +160,7 @@ export const scalars: Readonly<Record<string, Kind>> = {
       const [alpha, beta] = [number("alpha", Math.fround(0.2)), number("beta", 0.5)];
       if (!(alpha >= 0 && alpha <= 1 && Math.abs(beta) <= 1)) return null;
       const value = (x: number) => Math.max(0, Math.min(1, alpha * x + beta));
-      return { slope: [0, alpha], error: "few", value, ...kinked };
+      return { name: "HardSigmoid", ramp: [alpha, beta], slope: [0, alpha], error: "few", value, ...kinked };
     },
   },
   Clip: {
@@ -147,10 +170,44 @@ export const scalars: Readonly<Record<string, Kind>> = {
       const least = low ?? number("min", -3.4028234663852886e38);
       const most = high ?? number("max", 3.4028234663852886e38);
       if (!(least <= most)) return null;
-      return { slope: [0, 1], error: "none", value: (x) => Math.min(most, Math.max(least, x)), ...kinked };
+      const value = (x: number) => Math.min(most, Math.max(least, x));
+      const halfLines = least === 0 && most > 3e38 ? ({ halfLines: [0, 1] } as const) : {};
+      return { slope: [0, 1], error: "none", value, ...halfLines, ...kinked };
     },
   },
 };
+
+/** |x|. */
+export const distance: Scalar = { slope: [-1, 1], error: "none", value: Math.abs, halfLines: [-1, 1], ...kinked };
+
+/** x above 0 and a slope times x below, a slope for every place; null where one is too steep. */
+export function bent(slopes: Float64Array): Scalar | null {
+  let [least, most] = [1, 1];
+  for (const slope of slopes) {
+    if (!(Math.abs(slope) <= 8)) return null;
+    least = Math.min(least, slope);
+    most = Math.max(most, slope);
+  }
+  const value = (x: number, place: number) => (x < 0 ? slopes[place] * x : x);
+  const halfLines = slopes.every((s) => s === slopes[0]) ? ({ halfLines: [slopes[0], 1] } as const) : {};
+  return { slope: [least, most], error: "few", value, ...halfLines, ...kinked };
+}
+
+/** max(x, c) or min(x, c), a limit c for every place. */
+export function limit(which: "Max" | "Min", limits: Float64Array): Scalar {
+  const value =
+    which === "Max"
+      ? (x: number, place: number) => Math.max(x, limits[place])
+      : (x: number, place: number) => Math.min(x, limits[place]);
+  const lines = which === "Max" ? ([0, 1] as const) : ([1, 0] as const);
+  return {
+    slope: [0, 1],
+    error: "none",
+    value,
+    ...(limits.every((c) => c === 0) ? { halfLines: lines } : {}),
+    ...kinked,
+  };
+}
 
 /**
  * c x sigmoid(b x) and c x (1 + erf(b x)), b > 0: what b is changes the scale of x, and not how steep the function is. c is a power of
@@ -173,23 +230,29 @@ export const gates = {
     curvature: 2.25676 * b * c,
     derivative: (x) => c * (1 + erf(b * x) + b * x * bell(b * x)),
   }),
+  /** x tanh(softplus(x)). */
+  mish: {
+    slope: [-0.1125262, 1.0884982],
+    error: "elementary",
+    value: (x) => x * Math.tanh(softplus(x)),
+    // At -0.08793.
+    curvature: 0.6442047,
+    derivative: mishSlope,
+  } satisfies Scalar,
+  /** x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2. */
+  tanhGelu: {
+    slope: [-0.1289931, 1.1289931],
+    error: "elementary",
+    value: tanhGelu,
+    // sqrt(2 / pi) at 0.
+    curvature: 0.7978846,
+    derivative: tanhGeluSlope,
+  } satisfies Scalar,
+  /** c x clip(alpha x + beta, 0, 1), 0 < alpha <= 1, |beta| <= 1: where it is a parabola its slope goes from -beta to 2 - beta. */
+  ramp: (alpha: number, beta: number, c: number): Scalar => ({
+    slope: [Math.min(0, -beta) * c, Math.max(1, 2 - beta) * c],
+    error: "few",
+    value: (x) => x * (c * Math.max(0, Math.min(1, alpha * x + beta))),
+    ...kinked,
+  }),
 } as const;
-
-// --- internal ---
-
-const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
-
-/** The slope of erf. */
-const bell = (x: number): number => (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x);
-
-/** 2 / sqrt(pi) e^(-x^2) sum of 2^n x^(2n+1) / (1 3 5 ... (2n+1)): nothing cancels. Beyond 6 it is 1 to more than a double has. */
-function erf(x: number): number {
-  if (Math.abs(x) > 6) return Math.sign(x);
-  let term = x;
-  let sum = x;
-  for (let n = 1; Math.abs(term) > Math.abs(sum) * 2 ** -56; n++) {
-    term *= (2 * x * x) / (2 * n + 1);
-    sum += term;
-  }
-  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
-}

@@ -1,7 +1,7 @@
 /** @file Operators with windows: convolutions, means and maxima over one or two axes. */
 
 import { largestTensor, sparse } from "../algebra/sparse.ts";
-import { type Arguments, affine, check, type Operators, reductionOf } from "./arguments.ts";
+import { type Arguments, affine, check, type Operators } from "./arguments.ts";
 import { count, linear, type Step, type Varying } from "./step.ts";
 import { convolutionMatrix, geometry, meanMatrix, windowsOf } from "./windows.ts";
 
@@ -63,21 +63,6 @@ export const windowed: Operators = {
       const x = a.varying(0);
       const inner = count(x.shape.slice(2));
       return mean(a, x, inner, [...x.shape.slice(0, 2), ...x.shape.slice(2).map(() => 1)]);
-    },
-  },
-  ReduceMean: {
-    attributes: ["axes", "keepdims", "noop_with_empty_axes"],
-    inputs: [1, 2],
-    read(a) {
-      const { x, axes, keep } = reductionOf(a);
-      const first = x.shape.length - axes.length;
-      check(
-        a,
-        first >= 1 && [...axes].sort((p, q) => p - q).every((p, i) => p === first + i),
-        "its axes must be the last ones",
-      );
-      const rest = x.shape.slice(0, first);
-      return mean(a, x, count(x.shape.slice(first)), keep === 1 ? [...rest, ...axes.map(() => 1)] : rest);
     },
   },
   MaxPool: {

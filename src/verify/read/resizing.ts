@@ -1,33 +1,9 @@
-/** @file Operators that sum over axes, repeat numbers on finer grids, or trade channels for places. */
-import { largestTensor, selection, sparse } from "../algebra/sparse.ts";
-import { type Arguments, check, type Made, type Operators, reductionOf } from "./arguments.ts";
-import { count, linear, type Varying } from "./step.ts";
+/** @file Operators that repeat numbers on finer grids, or trade channels for places. */
+import { type Arguments, check, type Operators } from "./arguments.ts";
+import { moved } from "./places.ts";
+import { count, type Varying } from "./step.ts";
 
 export const resizings: Operators = {
-  ReduceSum: {
-    attributes: ["axes", "keepdims", "noop_with_empty_axes"],
-    inputs: [1, 2],
-    read(a) {
-      const { x, axes, keep } = reductionOf(a);
-      const kept = x.shape.map((d, axis) => (axes.includes(axis) ? 1 : d));
-      const members: number[][] = Array.from({ length: count(kept) }, () => []);
-      const strides = stridesOf(kept);
-      for (let k = 0; k < count(x.shape); k++) {
-        const place = placeOf(k, x.shape);
-        members[place.reduce((at, p, axis) => at + (axes.includes(axis) ? 0 : p) * strides[axis], 0)].push(k);
-      }
-      const shape = keep === 1 ? kept : x.shape.filter((_, axis) => !axes.includes(axis));
-      const matrix = sparse(
-        members.length,
-        count(x.shape),
-        (i, put) => {
-          for (const k of members[i]) put(k, 1);
-        },
-        0,
-      );
-      return linear(a.out, shape, x.tensor, matrix);
-    },
-  },
   GlobalMaxPool: {
     attributes: [],
     inputs: [1, 1],
@@ -108,34 +84,4 @@ function image(a: Arguments): readonly [Varying, number, number, number, number,
   check(a, x.shape.length === 4 && Number.isInteger(b) && b >= 1, "it must read images, in blocks of a whole number");
   const [n, c, h, w] = x.shape;
   return [x, n, c, h, w, b];
-}
-
-/** Every number of the result is one of x: that at the place that `from` says. */
-function moved(
-  a: Arguments,
-  x: Varying,
-  shape: readonly number[],
-  from: (place: readonly number[]) => readonly number[],
-): Made {
-  const size = count(shape);
-  check(a, size <= largestTensor, "it must not be that large");
-  const strides = stridesOf(x.shape);
-  const places = Int32Array.from({ length: size }, (_, k) =>
-    from(placeOf(k, shape)).reduce((at, p, axis) => at + p * strides[axis], 0),
-  );
-  return linear(a.out, shape, x.tensor, selection(places, count(x.shape)));
-}
-
-function stridesOf(shape: readonly number[]): readonly number[] {
-  return shape.map((_, axis) => shape.slice(axis + 1).reduce((n, d) => n * d, 1));
-}
-
-function placeOf(k: number, shape: readonly number[]): readonly number[] {
-  const place = new Array<number>(shape.length);
-  let rest = k;
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    place[axis] = rest % shape[axis];
-    rest = Math.floor(rest / shape[axis]);
-  }
-  return place;
 }

@@ -1,7 +1,7 @@
-/** @file Operators that take a part of a tensor, put zeros around one, or put several side by side. */
+/** @file Operators that take a part of a tensor, or put several side by side. */
 
-import { largestTensor, selection, sparse } from "../algebra/sparse.ts";
-import { affine, axisOf, check, isVarying, joined, type Operators } from "./arguments.ts";
+import { selection, sparse } from "../algebra/sparse.ts";
+import { axisOf, check, isVarying, joined, type Operators } from "./arguments.ts";
 import type { Constant } from "./constant.ts";
 import { sortedBy } from "./sorting.ts";
 import { count, linear } from "./step.ts";
@@ -51,47 +51,6 @@ export const slicings: Operators = {
       });
       if (isVarying(x)) return linear(a.out, shape, x.tensor, selection(from, count(x.shape)));
       return { ...x, shape, data: Float64Array.from(from, (k) => x.data[k]) };
-    },
-  },
-  Pad: {
-    attributes: ["mode", "pads", "value"],
-    inputs: [1, 3],
-    read(a) {
-      a.only("mode", "constant");
-      const x = a.varying(0);
-      const rank = x.shape.length;
-      const pads = a.list("pads") ?? (a.has(1) ? a.whole(1) : undefined);
-      check(
-        a,
-        pads !== undefined && pads.length === 2 * rank && pads.every((p) => Number.isInteger(p) && p >= 0),
-        "its pads must be two whole numbers >= 0 for every axis",
-      );
-      const given = a.has(2) ? a.constant(2).data : [a.number("value", 0)];
-      check(a, given.length === 1, "it must fill with one number");
-      const shape = x.shape.map((d, i) => d + pads[i] + pads[rank + i]);
-      check(a, count(shape) <= largestTensor, "it must not be that large");
-      const from = Int32Array.from({ length: count(shape) }, (_, i) => {
-        let [rest, at, stride] = [i, 0, 1];
-        for (let axis = rank - 1; axis >= 0; axis--) {
-          const place = (rest % shape[axis]) - pads[axis];
-          if (place < 0 || place >= x.shape[axis]) return -1;
-          at += place * stride;
-          rest = Math.floor(rest / shape[axis]);
-          stride *= x.shape[axis];
-        }
-        return at;
-      });
-      const matrix = sparse(from.length, count(x.shape), (i, put) => {
-        if (from[i] >= 0) put(from[i], 1);
-      });
-      return affine(
-        a,
-        shape,
-        x.tensor,
-        matrix,
-        Float64Array.from(from, (k) => (k < 0 ? given[0] : 0)),
-        0,
-      );
     },
   },
   Concat: {

@@ -1,14 +1,40 @@
-/** @file The larger and the smaller of two tensors, and where both together are a sorting of pairs, which lengthens nothing in any norm. */
+/** @file The larger and the smaller of tensors, and where both of two together are a sorting of pairs, which lengthens nothing in any norm. */
 
 import { sparse } from "../algebra/sparse.ts";
-import { type Arguments, check, type Made } from "./arguments.ts";
-import { scalars } from "./pointwise.ts";
+import { type Arguments, check, isVarying, type Made } from "./arguments.ts";
+import type { Constant } from "./constant.ts";
+import { broadcastNumbers } from "./places.ts";
+import { distance as distanceOf, limit } from "./pointwise.ts";
 import { count, linear, type Step, type Varying } from "./step.ts";
 
-/** max(p, q) = (p + q + |p - q|) / 2 and min(p, q) = (p + q - |p - q|) / 2; both share the distance. */
+/** The largest or the smallest of tensors of one shape, number by number; constants may be smaller, and are one. */
 export function extreme(a: Arguments, which: "Max" | "Min"): Made {
-  const [p, q] = [a.varying(0), a.varying(1)].sort((x, y) => (x.tensor < y.tensor ? -1 : 1));
-  check(a, p.tensor !== q.tensor && p.shape.join() === q.shape.join(), "it must compare two tensors of one shape");
+  const operands = a.operands.map((_, i) => a.any(i));
+  const varying = operands.filter(isVarying);
+  const constants = operands.flatMap((o, i) => (isVarying(o) ? [] : [a.constant(i)]));
+  check(a, varying.length >= 1, "it must depend on the data");
+  const [first] = varying;
+  const one = varying.every((x) => x.shape.join() === first.shape.join());
+  check(
+    a,
+    one && new Set(varying.map((x) => x.tensor)).size === varying.length,
+    "it must compare tensors of one shape",
+  );
+  const steps: Step[] = [];
+  let x = first;
+  for (const [i, other] of varying.slice(1).entries()) {
+    const last = i === varying.length - 2 && constants.length === 0;
+    steps.push(...pair(which, x, other, last ? a.out : `(${which} of ${i + 2} for ${a.out})`));
+    x = steps[steps.length - 1];
+  }
+  if (constants.length > 0) steps.push(limited(a, which, x, constants));
+  const made = steps.pop();
+  return made === undefined ? x : { ...made, before: steps };
+}
+
+/** max(p, q) = (p + q + |p - q|) / 2 and min(p, q) = (p + q - |p - q|) / 2; both share the distance. */
+function pair(which: "Max" | "Min", one: Varying, other: Varying, tensor: string): readonly Step[] {
+  const [p, q] = [one, other].sort((x, y) => (x.tensor < y.tensor ? -1 : 1));
   const size = count(p.shape);
   const times = (factor: number) => sparse(size, size, (i, put) => put(i, factor));
   const names = JSON.stringify([p.tensor, q.tensor]);
@@ -19,17 +45,34 @@ export function extreme(a: Arguments, which: "Max" | "Min"): Made {
       { from: q.tensor, matrix: times(-1) },
     ],
   };
-  const scalar = scalars.Abs.make((_, otherwise) => otherwise, []);
-  check(a, scalar !== null, "there must be a distance");
-  const tensor = `(distance of ${names})`;
-  const distance: Step = { kind: "pointwise", tensor, shape: p.shape, from: difference.tensor, scalar };
+  const away = `(distance of ${names})`;
+  const distance: Step = {
+    kind: "pointwise",
+    tensor: away,
+    shape: p.shape,
+    from: difference.tensor,
+    scalar: distanceOf,
+  };
   const parts = [
     { from: p.tensor, matrix: times(0.5) },
     { from: q.tensor, matrix: times(0.5) },
-    { from: distance.tensor, matrix: times(which === "Max" ? 0.5 : -0.5) },
+    { from: away, matrix: times(which === "Max" ? 0.5 : -0.5) },
   ];
-  const own = linear(a.out, p.shape, p.tensor, times(1));
-  return { ...own, parts, extreme: { which, of: [p.tensor, q.tensor] }, before: [difference, distance] };
+  const own = linear(tensor, p.shape, p.tensor, times(1));
+  return [difference, distance, { ...own, parts, extreme: { which, of: [p.tensor, q.tensor] } }];
+}
+
+/** max(x, c) or min(x, c), c a number for each number of x. */
+function limited(a: Arguments, which: "Max" | "Min", x: Varying, constants: readonly Constant[]): Step {
+  const of = which === "Max" ? Math.max : Math.min;
+  const none = which === "Max" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  const limits = new Float64Array(count(x.shape)).fill(none);
+  for (const { shape, data } of constants) {
+    broadcastNumbers(a, shape, x.shape).forEach((from, i) => {
+      limits[i] = of(limits[i], data[from]);
+    });
+  }
+  return { kind: "pointwise", tensor: a.out, shape: x.shape, from: x.tensor, scalar: limit(which, limits) };
 }
 
 /** The tensor whose numbers two operands sort in disjoint pairs: the larger ones and the smaller ones of two halves of it. */
