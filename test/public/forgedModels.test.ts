@@ -271,12 +271,12 @@ const models: Readonly<Record<string, readonly [(model: ModelProto, graph: Graph
     (_, g) => {
       const pad = node("Pad", ["input"], "x");
       pad.attribute.push(
-        create(AttributeProtoSchema, { name: "mode", type: 3, s: new TextEncoder().encode("reflect") }),
+        create(AttributeProtoSchema, { name: "mode", type: 3, s: new TextEncoder().encode("mirror") }),
         create(AttributeProtoSchema, { name: "pads", type: 7, ints: [0n, 1n, 0n, 0n] }),
       );
       inFront(g, [pad]);
     },
-    /mode must be constant/,
+    /mode must be constant, edge, reflect or wrap, got mirror/,
   ],
   "a branch": [(_, g) => inFront(g, [node("If", ["input"], "x")]), /\(If\): the operator is not known/],
   training: [

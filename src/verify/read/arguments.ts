@@ -18,6 +18,8 @@ export interface Model {
   readonly opset: number;
   /** Of all floating-point numbers that it calculates with. */
   readonly bits: Bits;
+  /** Does the node give what decides, so that what only keeps the order of its numbers is left out? */
+  readonly ends: boolean;
 }
 
 export interface Reading extends Model {

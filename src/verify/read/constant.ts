@@ -26,6 +26,13 @@ export function typeOf(what: string, number: number): Pick<Constant, "type" | "b
   return known;
 }
 
+/** The name of a tensor, whatever else is in it. */
+export function tensorName(bytes: Uint8Array): string {
+  const named = fieldsOf(bytes, [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 16]).filter((field) => field.number === 8);
+  must(named.length <= 1, () => "the model: a tensor has two names");
+  return named.length === 1 ? textOf(named[0]) : "";
+}
+
 /** Read a tensor. Bytes that are kept elsewhere, in parts or as another type are refused. */
 export function tensorOf(bytes: Uint8Array): { readonly name: string; readonly constant: Constant } {
   let name = "";

@@ -78,13 +78,18 @@ export function programOf(
     const given = node.inputs.map((name): Operand => {
       if (name === "") return undefined;
       must(operands.has(name) && name !== sampleName, () => `${naming(node)}: its input "${name}" is not there`);
-      return operands.get(name);
+      const operand = operands.get(name);
+      const { bits = graph.bits } = operand !== undefined && !isVarying(operand) ? operand : graph;
+      must(
+        bits === graph.bits || node.operator === "Cast",
+        () => `${naming(node)}: its input "${name}" is float${bits}, and the model calculates in float${graph.bits}`,
+      );
+      return operand;
     });
     for (const [output, out] of node.outputs.entries()) {
       const { opset, bits } = graph;
-      const result = named(node, () =>
-        readNode({ node, output, opset, bits, operands: given, stepOf: (tensor) => made.get(tensor) }),
-      );
+      const about = { node, output, opset, bits, ends: out === tail.logits };
+      const result = named(node, () => readNode({ ...about, operands: given, stepOf: (tensor) => made.get(tensor) }));
       if (out === "") continue;
       if (result) numbers += count(result.shape);
       must(numbers <= most.numbers, () => `${naming(node)}: with it the tensors of the model are too large`);
@@ -109,6 +114,7 @@ export function programOf(
   checkTail(tail, result.shape, graph.opset);
   must(
     tail.reshaped ||
+      end.shape === null ||
       (end.shape.length === result.shape.length &&
         end.shape.every((d, i) => typeof d !== "number" || d === result.shape[i])),
     () => `the output "${end.name}": it is declared as [${end.shape}] and is [${result.shape}]`,

@@ -3,6 +3,7 @@
 import { must } from "../refusal.ts";
 import { Arguments, check, type Made, naming, type Operator, type Operators, type Reading } from "./arguments.ts";
 import { arithmetic } from "./arithmetic.ts";
+import { learners } from "./learners.ts";
 import { movements } from "./movement.ts";
 import { paddings } from "./padding.ts";
 import { broadcastNumbers } from "./places.ts";
@@ -14,6 +15,7 @@ import { repeatings } from "./repeating.ts";
 import { resizings } from "./resizing.ts";
 import { shapes } from "./shapes.ts";
 import { slicings } from "./slicing.ts";
+import { transposedConvolutions } from "./transposed.ts";
 
 /** Read a node; a Refusal where it is not known in every detail. */
 export function readNode(reading: Reading): Made | null {
@@ -89,6 +91,8 @@ const operators = new Map(
     ...arithmetic,
     ...products,
     ...windowed,
+    ...transposedConvolutions,
+    ...learners,
     ...activations,
     PRelu: prelu,
   }),

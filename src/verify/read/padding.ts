@@ -25,7 +25,12 @@ export const paddings: Operators = {
       };
       const shape = x.shape.map((d, axis) => d + at(axis, 0) + at(axis, 1));
       const size = shape.reduce((n, d) => n * d, 1);
-      check(a, shape.every((d) => d >= 1) && size <= largestTensor, "it must leave something, and not be that large");
+      check(
+        a,
+        shape.every((d) => d >= 1),
+        "it must leave something",
+      );
+      check(a, size <= largestTensor, `[${shape}] is too large`);
       check(
         a,
         x.shape.every((d, axis) => d + Math.min(0, at(axis, 0)) + Math.min(0, at(axis, 1)) >= 1),

@@ -47,12 +47,12 @@ export const windowed: Operators = {
     attributes: ["kernel_shape", "strides", "pads", "dilations", "auto_pad", "ceil_mode", "count_include_pad"],
     inputs: [1, 1],
     read(a) {
-      a.only("ceil_mode", 0);
       const x = a.varying(0);
       const kernel = kernelOf(a, x);
-      const pads = a.number("count_include_pad", 0);
-      check(a, pads === 0 || pads === 1, "count_include_pad must be 0 or 1");
-      const { matrix, shape } = meanMatrix(windowGeometry(a, x, kernel), x.shape, pads === 1);
+      const [ceil, pads] = [a.flag("ceil_mode", 0), a.flag("count_include_pad", 0)];
+      // How much of a window that reaches past the end is counted, runtimes do not agree about.
+      check(a, !(ceil && pads), "ceil_mode with count_include_pad is not known");
+      const { matrix, shape } = meanMatrix(windowGeometry(a, x, kernel, ceil), x.shape, pads);
       return linear(a.out, shape, x.tensor, matrix);
     },
   },
@@ -69,11 +69,10 @@ export const windowed: Operators = {
     attributes: ["kernel_shape", "strides", "pads", "dilations", "auto_pad", "ceil_mode", "storage_order"],
     inputs: [1, 1],
     read(a) {
-      a.only("ceil_mode", 0);
       a.only("storage_order", 0);
       const x = a.varying(0);
       const kernel = kernelOf(a, x);
-      const windows = windowGeometry(a, x, kernel);
+      const windows = windowGeometry(a, x, kernel, a.flag("ceil_mode", 0));
       const read = [x.shape[1], ...windows.out, ...kernel].reduce((n, d) => n * d, 1);
       check(a, read <= largestTensor, "its windows must not read that much");
       const { start, members, most, shape } = windowsOf(windows, x.shape);
@@ -112,7 +111,7 @@ function kernelOf(a: Arguments, x: Varying): readonly number[] {
   return kernel;
 }
 
-function windowGeometry(a: Arguments, x: Varying, kernel: readonly number[]) {
+function windowGeometry(a: Arguments, x: Varying, kernel: readonly number[], ceil = false) {
   const pad = a.node.attributes.get("auto_pad") ?? "NOTSET";
   const space = x.shape.slice(2);
   check(
@@ -134,7 +133,8 @@ function windowGeometry(a: Arguments, x: Varying, kernel: readonly number[]) {
     : pad === "VALID"
       ? undefined
       : a.list("pads");
-  const made = geometry(space, kernel, strides, pads, dilations);
+  check(a, !(ceil && pad !== "NOTSET" && pad !== ""), "ceil_mode beside auto_pad is not known");
+  const made = geometry(space, kernel, strides, pads, dilations, ceil);
   check(a, made !== null, "its strides, pads or dilations do not fit");
   return made;
 }

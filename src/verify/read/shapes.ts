@@ -45,8 +45,23 @@ export const shapes: Operators = {
     inputs: [1, 1],
     read(a) {
       const x = a.any(0);
-      check(a, !isVarying(x) && x.type === "int" && a.number("to", 0) === 7, "only shapes are cast, to int64");
-      return x;
+      const to = a.number("to", 0);
+      if (to === 7) {
+        check(a, !isVarying(x) && x.type === "int", "only whole numbers are cast to int64");
+        return x;
+      }
+      const bits = floats[to as keyof typeof floats];
+      check(a, bits !== undefined, `to must be a floating-point type or int64, got ${to}`);
+      if (isVarying(x)) {
+        check(a, bits === a.model.bits, `what varies is float${a.model.bits}, and stays so`);
+        return x;
+      }
+      const { type, bits: before = 64 } = x;
+      // Rounding to halves is left to those who write them.
+      check(a, bits > 16 || (type === "float" && before === 16), "a constant must not become one of halves");
+      const data = bits === 32 ? x.data.map(Math.fround) : x.data;
+      check(a, data.every(Number.isFinite), "a number is not finite");
+      return { type: "float", bits, shape: x.shape, data };
     },
   },
   // (w - zero) scale, in float32 as a runtime rounds it.
@@ -84,6 +99,9 @@ export function wholes(a: Arguments, of: (x: number, y: number) => number): Cons
 }
 
 // --- internal ---
+
+/** Bits of floating-point types, by the number of ONNX. */
+const floats = { 1: 32, 10: 16, 11: 64 } as const;
 
 /** One number for all, or one for each place along the axis of the node. */
 function alongAxis(a: Arguments, { shape, data }: Constant, of: readonly number[]): (k: number) => number {

@@ -41,6 +41,7 @@ function bytesOf(
         { op: "Flatten", in: ["z"], attributes: { axis: 0 } },
       ],
       outputs,
+      ...(nodes.some((node) => node.domain === "ai.onnx.ml") ? { domains: { "ai.onnx.ml": 3 } } : {}),
       tensors,
     }),
   );
@@ -313,7 +314,97 @@ const pointwise: Case[] = [
   },
 ];
 
+const image = [4, 5, 3];
+const windows: Case[] = [
+  ...(
+    [
+      [[4, 2, 3, 2], {}],
+      [[4, 2, 3, 2], { strides: [2, 3] }],
+      [[4, 2, 3, 2], { strides: [2, 3], output_padding: [1, 2], pads: [1, 0, 0, 1] }],
+      [[4, 2, 2, 2], { dilations: [2, 3], strides: [2, 1], pads: [1, 2, 2, 0] }],
+      [[4, 1, 3, 2], { group: 2, strides: [2, 2] }],
+      [[4, 3, 3, 2], { group: 4, auto_pad: "VALID", kernel_shape: [3, 2] }],
+    ] as const
+  ).flatMap(([of, attributes], k) => {
+    const group = "group" in attributes ? attributes.group : 1;
+    const tensors: Tensors = k % 2 === 0 ? { W: drawn(of) } : { W: drawn(of), b: drawn([of[1] * group], 2) };
+    return [one("ConvTranspose", image, attributes, tensors)];
+  }),
+  one("ConvTranspose", [4, 5], { strides: [3], output_padding: [1], pads: [2, 1] }, { W: drawn([4, 2, 4]) }),
+  ...["MaxPool", "AveragePool"].flatMap((op) => [
+    one(op, [2, 5, 7], { kernel_shape: [2, 3], strides: [2, 2], ceil_mode: 1 }),
+    one(op, [2, 5, 6], { kernel_shape: [3, 3], strides: [2, 2], ceil_mode: 1, pads: [1, 1, 0, 1] }),
+    one(op, [2, 6], { kernel_shape: [2], strides: [3], ceil_mode: 1 }),
+    // A last window that would begin in the zeros.
+    one(op, [2, 4], { kernel_shape: [2], strides: [2], ceil_mode: 1, pads: [1, 1] }),
+    one(op, [2, 7], { kernel_shape: [2], strides: [5], ceil_mode: 1, pads: [0, 1] }),
+    one(op, [2, 7, 6], { kernel_shape: [2, 2], dilations: [3, 2], pads: [1, 0, 1, 1] }, {}, 19),
+    one(op, [2, 5, 5], { kernel_shape: [3, 3], auto_pad: "SAME_LOWER", strides: [2, 2] }),
+  ]),
+  one("AveragePool", [2, 5, 5], { kernel_shape: [3, 3], pads: [1, 1, 1, 1], count_include_pad: 1 }),
+];
+
+const casts: Case[] = [
+  one("Cast", [3], { to: 1 }),
+  {
+    ...one("Cast", [3]),
+    name: "a cast of constants in doubles",
+    nodes: [
+      { op: "Cast", in: ["W"], out: ["w"], attributes: { to: 1 } },
+      { op: "MatMul", in: ["x", "w"] },
+    ],
+    tensors: {
+      W: tensor(
+        Float64Array.from({ length: 6 }, (_, k) => Math.sin(k + 1)),
+        [3, 2],
+        "float64",
+      ),
+    },
+  },
+  {
+    ...one("Cast", [3]),
+    name: "a cast of a length",
+    nodes: [
+      { op: "Shape", in: ["x"], out: ["s"] },
+      { op: "Cast", in: ["s"], out: ["n"], attributes: { to: 1 } },
+      { op: "Gather", in: ["n", "i"], out: ["d"] },
+      { op: "Div", in: ["x", "d"] },
+    ],
+    tensors: { i: ints(1) },
+  },
+  {
+    ...one("Expand", [3]),
+    name: "constants of a calculated shape",
+    nodes: [
+      { op: "Shape", in: ["x"], out: ["s"] },
+      { op: "ConstantOfShape", in: ["s"], out: ["c"], attributes: { value: tensor([0.5]) } },
+      { op: "Add", in: ["x", "c"] },
+    ],
+  },
+];
+
+const learned: Case[] = (
+  [
+    ["Scaler", [4], { offset: { floats: [0.5, -1, 2, 0.25] }, scale: { floats: [2, 0.5, -1, 3] } }],
+    ["Scaler", [4], { offset: { floats: [0.5] }, scale: { floats: [2] } }],
+    ["LinearRegressor", [3], { coefficients: { floats: [1, -2, 0.5] }, intercepts: { floats: [0.25] } }],
+    ["LinearRegressor", [3], { targets: 2, coefficients: { floats: [1, -2, 0.5, 3, 0.1, -0.7] } }],
+  ] as const
+).map(([op, shape, attributes]): Case => {
+  const made = one(op, shape, attributes);
+  return { ...made, nodes: [{ ...made.nodes[0], domain: "ai.onnx.ml" }] };
+});
+const chosen: Case = {
+  ...one("ArrayFeatureExtractor", [2, 4], {}, { i: ints(3, 0, 0) }),
+  nodes: [{ op: "ArrayFeatureExtractor", in: ["x", "i"], domain: "ai.onnx.ml" }],
+};
+
 describe("the checker computes what the runtime does", () => {
+  it.each(windows.map((c) => [c.name, c] as const))("%s", (_, c) => agree(c.shape, c.nodes, c.tensors, c.opset));
+  it.each(casts.map((c) => [c.name, c] as const))("%s", (_, c) => agree(c.shape, c.nodes, c.tensors, c.opset));
+  it.each([...learned, chosen].map((c) => [c.name, c] as const))("%s", (_, c) =>
+    agree(c.shape, c.nodes, c.tensors, c.opset),
+  );
   it.each(linear.map((c) => [c.name, c] as const))("%s", (_, c) => agree(c.shape, c.nodes, c.tensors, c.opset));
   it.each(pointwise.map((c) => [c.name, c] as const))("%s", (_, c) => agree(c.shape, c.nodes, c.tensors, c.opset));
 
@@ -348,6 +439,16 @@ describe("the checker refuses", () => {
     [one("Reshape", [6], { allowzero: 1 }, { to: ints(0, 6) }), /must have no 0/],
     [one("Reshape", [5], {}, { to: ints(3, -1) }), /must fit/],
     [one("Celu", [5], { alpha: float(-1) }), /settings are not known/],
+    [one("ConvTranspose", image, { auto_pad: "SAME_UPPER" }, { W: drawn([4, 2, 3, 2]) }), /auto_pad SAME_UPPER is not/],
+    [one("ConvTranspose", image, { output_shape: [9, 9] }, { W: drawn([4, 2, 3, 2]) }), /output_shape is not known/],
+    [one("ConvTranspose", image, { output_padding: [1, 1] }, { W: drawn([4, 2, 3, 2]) }), /less than a stride/],
+    [one("ConvTranspose", image, { group: 3 }, { W: drawn([4, 2, 3, 2]) }), /channels must fit/],
+    [one("AveragePool", [2, 6], { kernel_shape: [3], ceil_mode: 1, count_include_pad: 1 }), /is not known/],
+    [one("MaxPool", [2, 6], { kernel_shape: [3], ceil_mode: 1, auto_pad: "SAME_UPPER" }), /beside auto_pad/],
+    [one("MaxPool", [2, 2], { kernel_shape: [2], dilations: [4], pads: [3, 3] }), /reads nothing of the image/],
+    [one("Cast", [3], { to: 10 }), /what varies is float32/],
+    [one("Cast", [3], { to: 7 }), /only whole numbers/],
+    [one("Scaler", [3]), /the operator is not known/],
   ] as const)("%s", (c, why) => refused(c.shape, c.nodes, c.tensors ?? {}, c.opset ?? 17, why));
 
   it("what reads the mask of a Dropout", () =>

@@ -1,4 +1,4 @@
-/** @file What keeps the order of the outputs at the end of a model: a softmax, its logarithm, a sigmoid. The model decides by what goes in. */
+/** @file What keeps the order of the outputs at the end of a model: a softmax, its logarithm, a sigmoid, a division by a sum or a length. The model decides by what goes in. */
 
 import { must } from "../refusal.ts";
 import { naming } from "./arguments.ts";
@@ -30,6 +30,14 @@ export function tailOf({ nodes, outputs: [end] }: OnnxGraph): Tail {
 /** Refuse a softmax that is not over all outputs of a sample: across others it keeps no order, and of one it is 1. */
 export function checkTail({ nodes }: Tail, shape: readonly number[], opset: number): void {
   for (const node of nodes) {
+    if (node.operator === SCALES) {
+      const norm = node.attributes.get("norm");
+      must(norm === "L1" || norm === "L2", () => `${naming(node)}: by ${String(norm)} it may turn the order round`);
+      must(
+        shape.length === 2 && shape[0] === 1,
+        () => `${naming(node)}: at the end of a model it must be over all outputs, got [${shape}]`,
+      );
+    }
     if (!SOFT.includes(node.operator)) continue;
     const told = node.attributes.get("axis") ?? (opset < 13 ? 1 : -1);
     const axis = Number(told) < 0 ? Number(told) + shape.length : Number(told);
@@ -47,5 +55,7 @@ export function checkTail({ nodes }: Tail, shape: readonly number[], opset: numb
 // --- internal ---
 
 const SOFT = ["Softmax", "LogSoftmax"];
-const KEEPS = [...SOFT, "Sigmoid"];
+/** Rows over their sum of sizes or their length, which is above 0 or changes nothing. */
+const SCALES = "ai.onnx.ml.Normalizer";
+const KEEPS = [...SOFT, "Sigmoid", SCALES];
 const VIEWS = ["Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze"];

@@ -12,6 +12,20 @@ export interface ValueInfo {
   readonly bits?: Bits;
 }
 
+/** What an output is called and what it is: numbers, labels, or something else, of which nothing more is said. */
+export function endOf(bytes: Uint8Array): { readonly name: string; readonly kind: "numbers" | "labels" | "other" } {
+  let name = "";
+  let kind: "numbers" | "labels" | "other" = "other";
+  for (const field of fieldsOf(bytes, [4])) {
+    if (field.number === 1) name = textOf(field);
+    if (field.number !== 2) continue;
+    const tensor = fieldsOf(bytesOf(field), [1, 4, 5, 6, 8, 9]).find((f) => f.number === 1);
+    const code = tensor && fieldsOf(bytesOf(tensor), [1, 2]).find((f) => f.number === 1);
+    if (tensor) kind = code !== undefined && labelCodes.includes(numberOf(code)) ? "labels" : "numbers";
+  }
+  return { name, kind };
+}
+
 /** Read a ValueInfoProto. */
 export function valueInfoOf(bytes: Uint8Array): ValueInfo {
   let name = "";
@@ -26,6 +40,9 @@ export function valueInfoOf(bytes: Uint8Array): ValueInfo {
 }
 
 // --- internal ---
+
+/** Whole numbers of 32 and 64 bits, and words. */
+const labelCodes = [6, 7, 8];
 
 type Made = Pick<ValueInfo, "shape" | "type" | "bits">;
 

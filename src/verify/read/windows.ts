@@ -1,6 +1,7 @@
 /** @file What windows over one or two axes read: the matrices of convolutions and means, and the members of a maximum. */
 
 import { largestTensor, type Sparse, sparse } from "../algebra/sparse.ts";
+import { must } from "../refusal.ts";
 import type { Constant } from "./constant.ts";
 
 interface Axis {
@@ -17,7 +18,7 @@ export interface Geometry {
   readonly a: Axis;
   readonly b: Axis;
   readonly rank: number;
-  /** With zeros counted: all taps of a window lie in the padded image. */
+  /** With zeros counted: all taps of a window lie in the padded image, but for the last ones where that is asked for. */
   readonly out: readonly number[];
 }
 
@@ -28,6 +29,7 @@ export function geometry(
   strides: readonly number[] = space.map(() => 1),
   pads: readonly number[] = [...space, ...space].map(() => 0),
   dilations: readonly number[] = space.map(() => 1),
+  ceil = false,
 ): Geometry | null {
   const n = space.length;
   if (kernel.length !== n || strides.length !== n || dilations.length !== n || pads.length !== 2 * n) return null;
@@ -36,7 +38,10 @@ export function geometry(
   if (!whole(1, kernel, strides, dilations) || !whole(0, pads)) return null;
   const axes = space.map((size, i): Axis => {
     const extent = dilations[i] * (kernel[i] - 1) + 1;
-    const out = Math.floor((size + pads[i] + pads[n + i] - extent) / strides[i]) + 1;
+    const room = size + pads[i] + pads[n + i] - extent;
+    // A window that reaches past the end counts where it is asked for and begins before the zeros behind the image.
+    const most = (ceil ? Math.ceil(room / strides[i]) : Math.floor(room / strides[i])) + 1;
+    const out = ceil && (most - 1) * strides[i] >= size + pads[i] ? most - 1 : most;
     return { size, taps: kernel[i], stride: strides[i], dilation: dilations[i], begin: pads[i], out };
   });
   const outs = axes.reduce((product, { out }) => product * out, 1);
@@ -82,6 +87,7 @@ export function meanMatrix(
     (row, put) => {
       const members: number[] = [];
       visit(geometry, row % outs, (at) => members.push(at));
+      must(members.length > 0, () => "a window reads nothing of the image");
       const share = 1 / (countPads ? a.taps * b.taps : members.length);
       for (const at of members) put(Math.floor(row / outs) * a.size * b.size + at, share);
     },
@@ -113,6 +119,7 @@ export function windowsOf(
       uses[member]++;
     });
     start[row + 1] = members.length;
+    must(start[row + 1] > start[row], () => "a window reads nothing of the image");
   }
   const most = uses.reduce((top, n) => Math.max(top, n), 0);
   return { start, members: Int32Array.from(members), most, shape: [...input.slice(0, 2), ...geometry.out] };
