@@ -160,7 +160,7 @@ describe("types that the checker does not know", () => {
       },
     };
     await expect(certificateOf(declared(modelOf(model), 1), data)).rejects.toThrow(
-      /tensor "W16": only float16, float32, float64, int64 .* are known, got bfloat16/,
+      /tensor "W16": only float16, float32, float64, int32, int64 .* are known, got bfloat16/,
     );
   });
 });

@@ -1,4 +1,4 @@
-/** @file The constants of a model: float16, float32 or float64 to calculate with, int64 for shapes and places, 8 bits for weights; all of them in the file itself. */
+/** @file The constants of a model: float16, float32 or float64 to calculate with, int32 and int64 for shapes and places, 8 bits for weights; all of them in the file itself. */
 import { largestTensor } from "../algebra/sparse.ts";
 import { must } from "../refusal.ts";
 import { bytesOf, doublesOf, fieldsOf, floatsOf, integersOf, numberOf, textOf, unknown } from "./protobuf.ts";
@@ -21,16 +21,21 @@ export function typeOf(what: string, number: number): Pick<Constant, "type" | "b
   must(
     known !== undefined,
     () =>
-      `${what}: only float16, float32, float64, int64 and weights in 8 bits are known, got ${names[number - 1] ?? `type ${number}`}`,
+      `${what}: only float16, float32, float64, int32, int64 and weights in 8 bits are known, got ${names[number - 1] ?? `type ${number}`}`,
   );
   return known;
 }
 
 /** The name of a tensor, whatever else is in it. */
 export function tensorName(bytes: Uint8Array): string {
-  const named = fieldsOf(bytes, [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 16]).filter((field) => field.number === 8);
-  must(named.length <= 1, () => "the model: a tensor has two names");
-  return named.length === 1 ? textOf(named[0]) : "";
+  const named = anyFields(bytes).find((field) => field.number === 8);
+  return named ? textOf(named) : "";
+}
+
+/** Does a tensor hold words? */
+export function holdsWords(bytes: Uint8Array): boolean {
+  const code = anyFields(bytes).find((field) => field.number === 2);
+  return code !== undefined && numberOf(code) === 8;
 }
 
 /** Read a tensor. Bytes that are kept elsewhere, in parts or as another type are refused. */
@@ -42,10 +47,12 @@ export function tensorOf(bytes: Uint8Array): { readonly name: string; readonly c
   const floats: number[] = [];
   const doubles: number[] = [];
   const integers: number[] = [];
-  for (const field of fieldsOf(bytes, [1, 4, 7, 10])) {
+  const small: number[] = [];
+  for (const field of fieldsOf(bytes, [1, 4, 5, 7, 10])) {
     if (field.number === 1) shape.push(...integersOf(field));
     else if (field.number === 2) code = numberOf(field);
     else if (field.number === 4) for (const v of floatsOf(field)) floats.push(v);
+    else if (field.number === 5) for (const v of integersOf(field)) small.push(v);
     else if (field.number === 7) for (const v of integersOf(field)) integers.push(v);
     else if (field.number === 10) for (const v of doublesOf(field)) doubles.push(v);
     else if (field.number === 8) name = textOf(field);
@@ -58,14 +65,14 @@ export function tensorOf(bytes: Uint8Array): { readonly name: string; readonly c
   const { type, bits } = typeOf(what, code);
   const count = shape.reduce((n, d) => n * d, 1);
   must(shape.every((d) => d >= 0) && count <= largestTensor, () => `${what}: its shape [${shape}] is not possible`);
-  const lists = { 1: floats, 7: integers, 11: doubles } as const;
+  const lists = { 1: floats, 6: small, 7: integers, 11: doubles } as const;
   const listed = lists[code as keyof typeof lists] ?? [];
   must(
-    floats.length + doubles.length + integers.length === listed.length,
+    floats.length + doubles.length + integers.length + small.length === listed.length,
     () => `${what}: its numbers are not where its type says`,
   );
   must(raw === undefined || listed.length === 0, () => `${what}: its numbers are there twice`);
-  const width = type === "float" ? (bits ?? 0) / 8 : type === "int" ? 8 : 1;
+  const width = type === "float" ? (bits ?? 0) / 8 : type === "int" ? (code === 6 ? 4 : 8) : 1;
   must(raw === undefined || raw.length === count * width, () => `${what}: it must have ${count * width} bytes`);
   const data = raw ? numbersOf(raw, code) : Float64Array.from(listed);
   must(data.length === count, () => `${what}: it must hold ${count} numbers, got ${data.length}`);
@@ -78,11 +85,15 @@ export function tensorOf(bytes: Uint8Array): { readonly name: string; readonly c
 
 // --- internal ---
 
+/** The fields of a tensor of any type, its name and its type once. */
+const anyFields = (bytes: Uint8Array) => fieldsOf(bytes, [1, 4, 5, 6, 7, 10, 11, 13, 16]);
+
 /** What is known, by the number of ONNX. */
 const types: Readonly<Record<number, Pick<Constant, "type" | "bits">>> = {
   1: { type: "float", bits: 32 },
   2: { type: "few" },
   3: { type: "few" },
+  6: { type: "int" },
   7: { type: "int" },
   10: { type: "float", bits: 16 },
   11: { type: "float", bits: 64 },
@@ -101,6 +112,7 @@ function numbersOf(raw: Uint8Array, code: number): Float64Array {
   if (code === 1) return each(4, (from) => view.getFloat32(from, true));
   if (code === 2) return each(1, (from) => view.getUint8(from));
   if (code === 3) return each(1, (from) => view.getInt8(from));
+  if (code === 6) return each(4, (from) => view.getInt32(from, true));
   if (code === 10) return each(2, (from) => halfOf(view.getUint16(from, true)));
   if (code === 11) return each(8, (from) => view.getFloat64(from, true));
   // Beyond what a double knows there are only ends of slices, which stand for "all": no tensor is as long as that.

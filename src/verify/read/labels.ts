@@ -1,52 +1,118 @@
-/** @file Which output of a model decides: its scores, where there are labels beside them, and the numbers of a list of maps. */
+/** @file Which output of a model decides: its scores, where labels beside them say no more than the largest of them, and the numbers of a list of maps. */
 import { must } from "../refusal.ts";
-import type { OnnxNode } from "./onnx.ts";
+import type { Constant } from "./constant.ts";
 import { endOf, type ValueInfo, valueInfoOf } from "./valueInfo.ts";
 
-/** An output; the shape of one that is given as maps is not declared. */
-export type Output = Pick<ValueInfo, "name" | "bits"> & { readonly shape: ValueInfo["shape"] | null };
+/** An output; the shape of one that is given as maps is not declared. Where there are labels, they are of a row of scores, [1, classes]. */
+export type Output = Pick<ValueInfo, "name" | "bits"> & {
+  readonly shape: ValueInfo["shape"] | null;
+  readonly labelled?: boolean;
+};
+
+interface Node {
+  readonly operator: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: ReadonlyMap<string, unknown>;
+}
 
 /**
- * The outputs without labels beside scores, the nodes that lead to them, and those that only lead to labels, of which nothing is said. A node that leads
- * to nothing at all is kept, and found out later.
+ * The outputs without labels beside scores, the nodes that lead to them, and those that only lead to labels. A label must be looked up by the place of the
+ * largest score, in their order: what may decide otherwise than the scores is refused. A node that leads to nothing at all is kept, and found out later.
  */
-export function decisive(
-  nodes: readonly OnnxNode[],
+export function decisive<N extends Node>(
+  nodes: readonly N[],
   ends: readonly Uint8Array[],
-): { readonly kept: readonly OnnxNode[]; readonly left: readonly OnnxNode[]; readonly outputs: readonly Output[] } {
+  constant: (name: string) => Constant | "words" | undefined,
+): { readonly kept: readonly N[]; readonly left: readonly N[]; readonly outputs: readonly Output[] } {
   const maps = new Map(nodes.filter((n) => n.operator === "ai.onnx.ml.ZipMap").map((n) => [n.outputs[0], n]));
   const scores: Output[] = [];
   const labels: string[] = [];
+  const zips: N[] = [];
   for (const bytes of ends) {
     const { name, kind } = endOf(bytes);
     const map = kind === "other" ? maps.get(name) : undefined;
-    if (map) scores.push({ name: map.inputs[0], shape: null });
-    else if (kind === "labels" && ends.length > 1) labels.push(name);
+    if (map) {
+      zips.push(map);
+      scores.push({ name: map.inputs[0], shape: null });
+    } else if (kind === "labels" && ends.length > 1) labels.push(name);
     else {
       const port = valueInfoOf(bytes);
       must(port.type === "float", () => `the output "${name}": it must be of floating-point numbers`);
       scores.push(port);
     }
   }
-  const zips = [...maps.values()].filter((map) => ends.some((bytes) => endOf(bytes).name === map.outputs[0]));
-  const toScores = leadingTo(
-    nodes,
-    scores.map(({ name }) => name),
-  );
-  const toLabels = leadingTo(nodes, labels);
+  const makers = new Map(nodes.flatMap((node) => node.outputs.map((out) => [out, node] as const)));
+  if (scores.length === 1) for (const label of labels) checkLabel(label, scores[0].name, makers, constant);
+  const names = scores.map(({ name }) => name);
+  const [toScores, toLabels] = [leadingTo(names, makers), leadingTo(labels, makers)];
   const left = nodes.filter((n) => zips.includes(n) || (toLabels.has(n) && !toScores.has(n)));
-  const own = new Set(nodes.filter((n) => !left.includes(n)).flatMap((n) => n.outputs));
+  const kept = nodes.filter((n) => !left.includes(n));
+  const own = new Set(kept.flatMap((n) => n.outputs));
   for (const name of left.flatMap((n) => n.outputs))
     must(!own.has(name), () => `the model: the tensor "${name}" is there already`);
-  return { kept: nodes.filter((n) => !left.includes(n)), left, outputs: scores };
+  return { kept, left, outputs: scores.map((port) => (labels.length > 0 ? { ...port, labelled: true } : port)) };
 }
 
 // --- internal ---
 
+type Makers = ReadonlyMap<string, Node>;
+
+/** What keeps the order of scores, each of one input. */
+const KEEPS = ["Softmax", "LogSoftmax", "Sigmoid", "ai.onnx.ml.Normalizer"];
+/** What leaves a label as it is. */
+const VIEWS = ["Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze"];
+/** float32, int32, int64 and float64, in which labels are whole. */
+const WHOLE = [1, 6, 7, 11];
+
+/** Refuse a label that is not that of the largest score, the first for the first. */
+function checkLabel(
+  label: string,
+  scores: string,
+  makers: Makers,
+  constant: (name: string) => Constant | "words" | undefined,
+): void {
+  const rule = (holds: boolean, what: string) =>
+    must(holds, () => `the output "${label}": it must be the label of the largest of "${scores}", ${what}`);
+  const ordered = new Set([scores]);
+  let node = makers.get(scores);
+  for (; node !== undefined && KEEPS.includes(node.operator); node = makers.get(node.inputs[0]))
+    ordered.add(node.inputs[0]);
+  let looked = false;
+  for (let name = label; ; ) {
+    const own = makers.get(name);
+    const { operator = "nothing" } = own ?? {};
+    const cast = operator === "Cast" && WHOLE.includes(Number(own?.attributes.get("to")));
+    if (own && (VIEWS.includes(operator) || cast)) name = own.inputs[0];
+    else if (own && operator === "ai.onnx.ml.ArrayFeatureExtractor" && !looked) {
+      const classes = constant(own.inputs[0]);
+      rule(classes === "words" || classes?.type === "int", `and is looked up in "${own.inputs[0]}"`);
+      if (classes && classes !== "words") rule(inPlace(Array.from(classes.data)), "and is one in another order");
+      looked = true;
+      name = own.inputs[1];
+    } else if (own && operator === "ai.onnx.ml.LinearClassifier" && own.outputs[0] === name) {
+      const classes = own.attributes.get("classlabels_ints");
+      rule(ordered.has(own.outputs[1]) && !looked, "and is that of other scores");
+      rule(!Array.isArray(classes) || inPlace(classes), "and is one in another order");
+      return;
+    } else {
+      const axis = own?.attributes.get("axis");
+      rule(own !== undefined && operator === "ArgMax" && (axis === 1 || axis === -1), `and is made by ${operator}`);
+      rule(ordered.has(own?.inputs[0] ?? ""), "and is that of other scores");
+      return;
+    }
+  }
+}
+
+/** Are labels in the order of their scores? Where they are not the places of the scores at all, they are names, and in any order. */
+const inPlace = (labels: readonly number[]): boolean =>
+  labels.every((v, i) => v === i) ||
+  labels.some((v) => !(v >= 0 && v < labels.length)) ||
+  new Set(labels).size < labels.length;
+
 /** The nodes that tensors are made by. */
-function leadingTo(nodes: readonly OnnxNode[], tensors: readonly string[]): ReadonlySet<OnnxNode> {
-  const makers = new Map(nodes.flatMap((node) => node.outputs.map((out) => [out, node] as const)));
-  const found = new Set<OnnxNode>();
+function leadingTo(tensors: readonly string[], makers: Makers): ReadonlySet<Node> {
+  const found = new Set<Node>();
   const stack = [...tensors];
   for (let name = stack.pop(); name !== undefined; name = stack.pop()) {
     const node = makers.get(name);

@@ -113,6 +113,10 @@ export function programOf(
   must(result !== undefined && isVarying(result), () => `the output "${end.name}": it must depend on the input`);
   checkTail(tail, result.shape, graph.opset);
   must(
+    !end.labelled || (result.shape.length === 2 && result.shape[0] === 1),
+    () => `the output "${end.name}": beside labels it must be a row of scores, got [${result.shape}]`,
+  );
+  must(
     tail.reshaped ||
       end.shape === null ||
       (end.shape.length === result.shape.length &&

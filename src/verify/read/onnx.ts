@@ -1,7 +1,7 @@
 /** @file An ONNX file as a list of nodes and constants, strictly: what this reader does not know it refuses, because what is not understood is not verified. */
 
 import { must } from "../refusal.ts";
-import { type Bits, type Constant, tensorName, tensorOf } from "./constant.ts";
+import { type Bits, type Constant, holdsWords, tensorName, tensorOf } from "./constant.ts";
 import { decisive, type Output } from "./labels.ts";
 import { bytesOf, fieldsOf, floatsOf, integersOf, numberOf, textOf, unknown } from "./protobuf.ts";
 import { type ValueInfo, valueInfoOf } from "./valueInfo.ts";
@@ -48,7 +48,10 @@ export function readOnnx(bytes: Uint8Array): OnnxGraph {
         continue;
       }
       must(domain === "" || domain === "ai.onnx", () => `the model: the operators of "${domain}" are not known`);
-      must(opset === undefined || opset === version, () => "the model: it names two operator sets");
+      must(
+        opset === undefined || opset === version,
+        () => "the model: it names its operator set twice, and not the same",
+      );
       opset = version;
     } else {
       // Version, producer, names, documentation and metadata say nothing of the function.
@@ -95,7 +98,11 @@ function graphOf(bytes: Uint8Array): OnnxGraph {
     // Name, documentation, what is said of tensors inside, metadata.
     else if (![2, 10, 13, 16].includes(field.number)) unknown("a graph", field);
   }
-  const { kept, left, outputs } = decisive(nodes, ends);
+  const named = new Map(tensors.map((bytes) => [tensorName(bytes), bytes]));
+  const { kept, left, outputs } = decisive(nodes, ends, (name) => {
+    const bytes = named.get(name);
+    return bytes && (holdsWords(bytes) ? "words" : tensorOf(bytes).constant);
+  });
   const constants = constantsOf(tensors, kept, left);
   const inside = kept.flatMap((node) =>
     node.operator === "Cast" ? [] : [...node.attributes.values()].filter(isConstant),

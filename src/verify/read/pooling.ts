@@ -108,6 +108,12 @@ function kernelOf(a: Arguments, x: Varying): readonly number[] {
   const same = String(a.node.attributes.get("auto_pad") ?? "").startsWith("SAME");
   const spread = a.list("dilations")?.some((d) => d !== 1) === true;
   check(a, !(same && spread), "auto_pad SAME with dilations means one thing in the standard and another in runtimes");
+  const strides = a.list("strides") ?? [];
+  const unread = kernel.some((k, i) => {
+    const [d, stride] = [x.shape[2 + i], strides[i] ?? 1];
+    return (Math.ceil(d / stride) - 1) * stride + k < d;
+  });
+  check(a, !(same && unread), "auto_pad SAME with strides that leave the end unread is another thing in runtimes");
   return kernel;
 }
 

@@ -1,5 +1,5 @@
 /** @file Operators that repeat numbers on finer grids, or trade channels for places. */
-import { type Arguments, check, type Operators } from "./arguments.ts";
+import { type Arguments, check, type Made, type Operators } from "./arguments.ts";
 import { moved } from "./places.ts";
 import { count, type Varying } from "./step.ts";
 
@@ -50,6 +50,21 @@ export const resizings: Operators = {
       });
     },
   },
+  // What Resize was before operator set 10: every number repeated by whole factors.
+  Upsample: {
+    attributes: ["mode", "scales"],
+    inputs: [1, 2],
+    read(a) {
+      const mode = a.word("mode", "nearest");
+      check(
+        a,
+        mode === "nearest" && a.model.opset < 10,
+        `it must be nearest, and of an operator set before 10, got ${mode}`,
+      );
+      const x = a.varying(0);
+      return repeated(a, x, a.list("scales") ?? (a.has(1) ? Array.from(a.constant(1).data) : []));
+    },
+  },
   Resize: {
     attributes: ["mode", "coordinate_transformation_mode", "nearest_mode", "cubic_coeff_a", "extrapolation_value"],
     inputs: [1, 4],
@@ -65,18 +80,22 @@ export const resizings: Operators = {
       check(a, repeats, `${where} with ${round} is not known`);
       const scales = a.has(2) ? Array.from(a.constant(2).data) : [];
       const factors = scales.length > 0 ? scales : a.has(3) ? a.whole(3).map((d, axis) => d / x.shape[axis]) : [];
-      check(
-        a,
-        factors.length === x.shape.length && factors.every((f) => Number.isInteger(f) && f >= 1),
-        "it must enlarge every axis by a whole factor",
-      );
-      const shape = x.shape.map((d, axis) => d * factors[axis]);
-      return moved(a, x, shape, (place) => place.map((p, axis) => Math.floor(p / factors[axis])));
+      return repeated(a, x, factors);
     },
   },
 };
 
 // --- internal ---
+
+function repeated(a: Arguments, x: Varying, factors: readonly number[]): Made {
+  check(
+    a,
+    factors.length === x.shape.length && factors.every((f) => Number.isInteger(f) && f >= 1),
+    "it must enlarge every axis by a whole factor",
+  );
+  const shape = x.shape.map((d, axis) => d * factors[axis]);
+  return moved(a, x, shape, (place) => place.map((p, axis) => Math.floor(p / factors[axis])));
+}
 
 function image(a: Arguments): readonly [Varying, number, number, number, number, number] {
   const x = a.varying(0);

@@ -46,17 +46,19 @@ export const shapes: Operators = {
     read(a) {
       const x = a.any(0);
       const to = a.number("to", 0);
-      if (to === 7) {
-        check(a, !isVarying(x) && x.type === "int", "only whole numbers are cast to int64");
+      if (to === 6 || to === 7) {
+        check(a, !isVarying(x) && x.type === "int", "only whole numbers are cast to whole numbers");
+        check(a, to === 7 || x.data.every(isModest), "a whole number is out of range");
         return x;
       }
       const bits = floats[to as keyof typeof floats];
-      check(a, bits !== undefined, `to must be a floating-point type or int64, got ${to}`);
+      check(a, bits !== undefined, `to must be a floating-point type, int32 or int64, got ${to}`);
       if (isVarying(x)) {
         check(a, bits === a.model.bits, `what varies is float${a.model.bits}, and stays so`);
         return x;
       }
       const { type, bits: before = 64 } = x;
+      check(a, type !== "int" || x.data.every(isModest), "a whole number is out of range");
       // Rounding to halves is left to those who write them.
       check(a, bits > 16 || (type === "float" && before === 16), "a constant must not become one of halves");
       const data = bits === 32 ? x.data.map(Math.fround) : x.data;
@@ -92,13 +94,18 @@ export function wholes(a: Arguments, of: (x: number, y: number) => number): Cons
   const fits = one(x) || one(y) || x.shape.join() === y.shape.join();
   check(a, fits, "what it calculates with must have one shape");
   const shape = x.data.length >= y.data.length && x.shape.length >= y.shape.length ? x.shape : y.shape;
+  // Beyond that a constant is only known to be large.
+  check(a, [...x.data, ...y.data].every(isModest), "a whole number is out of range");
   const at = (c: Constant, k: number) => c.data[one(c) ? 0 : k];
   const data = Float64Array.from({ length: count(shape) }, (_, k) => of(at(x, k), at(y, k)));
-  check(a, data.every(Number.isSafeInteger), "a whole number is out of range");
+  check(a, data.every(isModest), "a whole number is out of range");
   return { type: "int", shape, data };
 }
 
 // --- internal ---
+
+/** What 32 bits hold as well as 64. */
+const isModest = (v: number): boolean => Number.isInteger(v) && Math.abs(v) < 2 ** 31;
 
 /** Bits of floating-point types, by the number of ONNX. */
 const floats = { 1: 32, 10: 16, 11: 64 } as const;

@@ -341,6 +341,8 @@ const windows: Case[] = [
     one(op, [2, 7, 6], { kernel_shape: [2, 2], dilations: [3, 2], pads: [1, 0, 1, 1] }, {}, 19),
     one(op, [2, 5, 5], { kernel_shape: [3, 3], auto_pad: "SAME_LOWER", strides: [2, 2] }),
   ]),
+  one("Upsample", [2, 3, 2], { scales: { floats: [1, 1, 2, 3] } }, {}, 7),
+  one("Upsample", [2, 3, 2], { mode: "nearest" }, { scales: tensor([1, 2, 1, 2]) }, 9),
   one("AveragePool", [2, 5, 5], { kernel_shape: [3, 3], pads: [1, 1, 1, 1], count_include_pad: 1 }),
 ];
 
@@ -371,6 +373,19 @@ const casts: Case[] = [
       { op: "Div", in: ["x", "d"] },
     ],
     tensors: { i: ints(1) },
+  },
+  {
+    ...one("Reshape", [2, 3]),
+    name: "a shape that is calculated in 32 bits",
+    nodes: [
+      { op: "Shape", in: ["x"], out: ["s"] },
+      { op: "Cast", in: ["s"], out: ["n"], attributes: { to: 6 } },
+      { op: "Slice", in: ["n", "from", "to"], out: ["first"] },
+      { op: "Concat", in: ["first", "six"], out: ["all"], attributes: { axis: 0 } },
+      { op: "Cast", in: ["all"], out: ["to64"], attributes: { to: 7 } },
+      { op: "Reshape", in: ["x", "to64"] },
+    ],
+    tensors: { from: ints(0), to: ints(1), six: tensor(Int32Array.of(6), [1], "int32") },
   },
   {
     ...one("Expand", [3]),
@@ -446,10 +461,25 @@ describe("the checker refuses", () => {
     [one("AveragePool", [2, 6], { kernel_shape: [3], ceil_mode: 1, count_include_pad: 1 }), /is not known/],
     [one("MaxPool", [2, 6], { kernel_shape: [3], ceil_mode: 1, auto_pad: "SAME_UPPER" }), /beside auto_pad/],
     [one("MaxPool", [2, 2], { kernel_shape: [2], dilations: [4], pads: [3, 3] }), /reads nothing of the image/],
+    [one("AveragePool", [2, 6], { kernel_shape: [2], strides: [3], auto_pad: "SAME_LOWER" }), /leave the end unread/],
+    [one("Upsample", [2, 3, 2], { mode: "linear", scales: { floats: [1, 1, 2, 3] } }, {}, 7), /it must be nearest/],
+    [one("Upsample", [2, 3, 2], { scales: { floats: [1, 1, 2, 1.5] } }, {}, 7), /whole factor/],
     [one("Cast", [3], { to: 10 }), /what varies is float32/],
     [one("Cast", [3], { to: 7 }), /only whole numbers/],
     [one("Scaler", [3]), /the operator is not known/],
   ] as const)("%s", (c, why) => refused(c.shape, c.nodes, c.tensors ?? {}, c.opset ?? 17, why));
+
+  it("a whole number beyond 2^53 where it is a number, which only counts as large", () =>
+    refused(
+      [1],
+      [
+        { op: "Cast", in: ["n"], out: ["c"], attributes: { to: 1 } },
+        { op: "Add", in: ["x", "c"] },
+      ],
+      { n: tensor(BigInt64Array.of(-(2n ** 63n)), [1], "int64") },
+      17,
+      /a whole number is out of range/,
+    ));
 
   it("what reads the mask of a Dropout", () =>
     refused(
