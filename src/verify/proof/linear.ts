@@ -6,6 +6,7 @@ import { addUp, down, gamma, sqrtUp, sumUp, timesUp, underflow, up } from "../al
 import type { Sparse } from "../algebra/sparse.ts";
 import { absoluteNorm } from "../algebra/sparseNorm.ts";
 import { type Program, sampleName } from "../read/network.ts";
+import type { Scalar } from "../read/pointwise.ts";
 import { type Affine, count, type Varying } from "../read/step.ts";
 import { forwardErrors } from "./forward.ts";
 import type { Norm } from "./norm.ts";
@@ -156,9 +157,13 @@ function throughAffine(
   };
 }
 
-/** Through s(z) = left z below 0 and right z above. */
+type Lines = NonNullable<Scalar["halfLines"]>;
+
+const isPair = (lines: Lines): lines is readonly [number, number] => typeof lines[0] === "number";
+
+/** Through s(z) = left z below 0 and right z above, both of which may be others at every place. */
 function throughKink(
-  [left, right]: readonly [number, number],
+  lines: Lines,
   b: Float64Array,
   g: Float64Array,
   range: {
@@ -172,9 +177,12 @@ function throughKink(
   const before = lengthUp(g, 1);
   let number = 0;
   let absolute = 0;
+  let steep = 0;
   for (let i = 0; i < b.length; i++) {
     const c = b[i];
     if (c === 0) continue;
+    const [left, right] = isPair(lines) ? lines : lines[i];
+    steep = Math.max(steep, Math.abs(left), Math.abs(right));
     const halfWidth = addUp(timesUp(range.gains[i], range.radius), range.spread);
     const low = down(range.v[i] - halfWidth);
     const high = up(range.v[i] + halfWidth);
@@ -193,7 +201,6 @@ function throughKink(
     g[i] += c * slope;
     absolute += Math.abs(c);
   }
-  const steep = Math.max(Math.abs(left), Math.abs(right));
   // Products, additions to what was there, and the sum of the offsets, each of which is no more than 2 |c| steep |z|.
   const lost = timesUp(gamma(b.length + 64), addUp(timesUp(8 * steep, sumUp(absolute, b.length)), before));
   return { number, paid: timesUp(addUp(lost, underflow), up(4 * size)) };

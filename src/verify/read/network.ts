@@ -6,7 +6,7 @@ import { isVarying, naming, type Operand } from "./arguments.ts";
 import type { Bits } from "./constant.ts";
 import type { OnnxGraph, OnnxNode } from "./onnx.ts";
 import { readNode } from "./operators.ts";
-import { count, linear, readsOf, type Step, type Varying } from "./step.ts";
+import { count, fits, linear, readsOf, type Step, type Varying } from "./step.ts";
 import { checkTail, tailOf } from "./tail.ts";
 
 /** What is done to a sample before the model sees it: (x scale - mean) / std with float32 numbers, the layout, a reshape. */
@@ -104,8 +104,11 @@ export function programOf(
       const { before = [], ...step } = result as Step & { readonly before?: readonly Step[] };
       for (const own of [...before, step as Step]) entries += entriesOf(own);
       must(entries <= most.entries, () => `${naming(node)}: with it the maps of the model, written out, are too large`);
-      for (const own of before) made.set(own.tensor, own);
-      made.set(out, step);
+      for (const own of [...before, { ...step, tensor: out } as Step]) {
+        made.set(own.tensor, own);
+        const sizeOf = (tensor: string) => count((made.get(tensor) as Step).shape);
+        must(fits(own, sizeOf), () => `${naming(node)}: what was made of it does not fit`);
+      }
     }
   }
   const [end] = graph.outputs;

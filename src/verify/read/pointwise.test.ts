@@ -25,6 +25,7 @@ const all: [string, Scalar][] = [
   ["celu of 0.3", celu(0.3)],
   ["|x|", distance],
   ["PReLU", bent(Float64Array.of(-0.75)) as Scalar],
+  ["PReLU by place", bent(Float64Array.of(1.5, 0.25)) as Scalar],
   ["a limit from below", limit("Max", Float64Array.of(0.7))],
   ["a limit from above", limit("Min", Float64Array.of(-0.4))],
 ];
@@ -35,7 +36,8 @@ describe.each(all)("%s", (_, { slope, halfLines, ...scalar }) => {
   const value = (x: number) => scalar.value(x, 0);
   it("is two half-lines where it says so", () => {
     if (halfLines === undefined) return;
-    for (const x of places) expect(value(x)).toBeCloseTo(x * halfLines[x < 0 ? 0 : 1], 12);
+    const [line = halfLines as readonly [number, number]] = halfLines.filter((l) => typeof l !== "number");
+    for (const x of places) expect(value(x)).toBeCloseTo(x * line[x < 0 ? 0 : 1], 12);
   });
 
   it("has all its slopes between the two", () => {

@@ -10,8 +10,8 @@ export interface Scalar {
   readonly slope: readonly [number, number];
   /** By how much two slopes differ at most, over the distance of their places; Infinity where there is a kink. */
   readonly curvature: number;
-  /** Where it is nothing but two half-lines that meet at 0 in 0: their slopes, to the left and to the right. */
-  readonly halfLines?: readonly [number, number];
+  /** Where it is nothing but two half-lines that meet at 0 in 0: their slopes, to the left and to the right; for each place where they are not the same. */
+  readonly halfLines?: readonly [number, number] | readonly (readonly [number, number])[];
   value(x: number, place: number): number;
   /** The slope at a place; asked for only where there is no kink. */
   derivative(x: number): number;
@@ -189,8 +189,9 @@ export function bent(slopes: Float64Array): Scalar | null {
     most = Math.max(most, slope);
   }
   const value = (x: number, place: number) => (x < 0 ? slopes[place] * x : x);
-  const halfLines = slopes.every((s) => s === slopes[0]) ? ({ halfLines: [slopes[0], 1] } as const) : {};
-  return { slope: [least, most], error: "few", value, ...halfLines, ...kinked };
+  const one = slopes.every((s) => s === slopes[0]);
+  const halfLines = one ? ([slopes[0], 1] as const) : Array.from(slopes, (s) => [s, 1] as const);
+  return { slope: [least, most], error: "few", value, halfLines, ...kinked };
 }
 
 /** max(x, c) or min(x, c), a limit c for every place. */

@@ -73,7 +73,7 @@ export const windowed: Operators = {
       const x = a.varying(0);
       const kernel = kernelOf(a, x);
       const windows = windowGeometry(a, x, kernel, a.flag("ceil_mode", 0));
-      const read = [x.shape[1], ...windows.out, ...kernel].reduce((n, d) => n * d, 1);
+      const read = [x.shape[0], x.shape[1], ...windows.out, ...kernel].reduce((n, d) => n * d, 1);
       check(a, read <= largestTensor, "its windows must not read that much");
       const { start, members, most, shape } = windowsOf(windows, x.shape);
       return { kind: "largest", tensor: a.out, shape, from: x.tensor, start, members, most };

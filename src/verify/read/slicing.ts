@@ -4,7 +4,7 @@ import { selection, sparse } from "../algebra/sparse.ts";
 import { axisOf, check, isVarying, joined, type Operators } from "./arguments.ts";
 import type { Constant } from "./constant.ts";
 import { sortedBy } from "./sorting.ts";
-import { count, linear } from "./step.ts";
+import { count, linear, type Part } from "./step.ts";
 
 export const slicings: Operators = {
   Slice: {
@@ -58,17 +58,8 @@ export const slicings: Operators = {
     inputs: [1, 64],
     read(a) {
       const given = a.operands.map((_, i) => a.any(i));
-      const lists = given.filter((c) => !isVarying(c)) as Constant[];
-      if (lists.length === given.length) {
-        check(
-          a,
-          a.number("axis", 0) === 0 && lists.every((c) => c.type === "int" && c.shape.length === 1),
-          "constants that it joins must be lists of whole numbers",
-        );
-        const data = Float64Array.from(lists.flatMap((c) => [...c.data]));
-        return { type: "int", shape: [data.length], data };
-      }
-      const all = given.map((_, i) => a.varying(i));
+      const all = given;
+      check(a, a.node.attributes.has("axis"), "its axis must be named");
       const axis = axisOf(a, a.number("axis", 0), all[0].shape.length);
       const rest = (s: readonly number[]) => s.filter((_, i) => i !== axis).join();
       check(
@@ -78,26 +69,50 @@ export const slicings: Operators = {
       );
       const shape = all[0].shape.map((d, i) => (i === axis ? all.reduce((n, x) => n + x.shape[axis], 0) : d));
       const inner = count(shape.slice(axis + 1));
+      const whole = shape[axis] * inner;
+      const bias = new Float64Array(count(shape));
+      const parts: Part[] = [];
       let before = 0;
-      const parts = all.map((x) => {
+      for (const x of all) {
         const [from, wide] = [before, x.shape[axis] * inner];
         before += wide;
-        const whole = shape[axis] * inner;
-        const matrix = sparse(count(shape), count(x.shape), (i, put) => {
+        const numberAt = (i: number) => {
           const at = (i % whole) - from;
-          if (at >= 0 && at < wide) put(Math.floor(i / whole) * wide + at, 1);
-        });
-        return { from: x.tensor, matrix };
-      });
-      const bias = new Float64Array(count(shape));
-      const sorts = sortedBy(a, all);
+          return at >= 0 && at < wide ? Math.floor(i / whole) * wide + at : -1;
+        };
+        if (isVarying(x)) {
+          const matrix = sparse(bias.length, count(x.shape), (i, put) => {
+            if (numberAt(i) >= 0) put(numberAt(i), 1);
+          });
+          parts.push({ from: x.tensor, matrix });
+        } else
+          bias.forEach((_, i) => {
+            if (numberAt(i) >= 0) bias[i] = x.data[numberAt(i)];
+          });
+      }
+      const constants = all.filter((x) => !isVarying(x)) as Constant[];
+      if (constants.length === all.length) {
+        const [{ type, bits }] = constants;
+        check(
+          a,
+          constants.every((c) => c.type === type),
+          "constants that it joins must have one type",
+        );
+        return { type, ...(bits && { bits }), shape, data: bias };
+      }
+      check(
+        a,
+        constants.every((c) => c.type === "float"),
+        "what it joins must be floating-point numbers",
+      );
+      const sorts = constants.length > 0 ? undefined : sortedBy(a, all.filter(isVarying));
       return {
         kind: "affine",
         tensor: a.out,
         shape,
         parts: joined(parts),
         bias,
-        biasSize: bias,
+        biasSize: bias.map(Math.abs),
         roundings: 0,
         ...(sorts === undefined ? {} : { sorts }),
       };

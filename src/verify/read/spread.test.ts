@@ -181,6 +181,18 @@ const linear: Case[] = [
   one("ReduceMax", [4, 2, 3], { axes: [1], keepdims: 0 }),
   one("ReduceMax", [4, 2, 3], { keepdims: 1 }, { axes: ints(-1, 1) }, 18),
   one("ReduceMin", [4, 2, 3], { axes: [-1], keepdims: 0 }),
+  ...[
+    ["x", "c"],
+    ["c", "x", "c"],
+  ].map((names) => ({
+    ...one("Concat", [2, 3]),
+    name: `Concat of ${names}`,
+    nodes: [
+      { op: "Concat", in: ["d", "d"], out: ["c"], attributes: { axis: -2 } },
+      { op: "Concat", in: names, attributes: { axis: 2 } },
+    ],
+    tensors: { d: drawn([1, 1, 2]) },
+  })),
   one("Add", [3, 1], {}, { c: drawn([2, 1, 4]) }),
   one("Mul", [3, 1], {}, { c: drawn([1, 4]) }),
   one("Div", [3, 1], {}, { c: tensor([2, -0.5, 3, 7]) }),
@@ -341,6 +353,17 @@ const windows: Case[] = [
     one(op, [2, 7, 6], { kernel_shape: [2, 2], dilations: [3, 2], pads: [1, 0, 1, 1] }, {}, 19),
     one(op, [2, 5, 5], { kernel_shape: [3, 3], auto_pad: "SAME_LOWER", strides: [2, 2] }),
   ]),
+  ...["MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"].map(
+    (op): Case => ({
+      ...one(op, [4, 3, 2]),
+      name: `${op} of two images in one sample`,
+      nodes: [
+        { op: "Reshape", in: ["x", "to"], out: ["r"] },
+        { op, in: ["r"], attributes: op.startsWith("Global") ? {} : { kernel_shape: [2, 2] } },
+      ],
+      tensors: { to: ints(2, 2, 3, 2) },
+    }),
+  ),
   one("Upsample", [2, 3, 2], { scales: { floats: [1, 1, 2, 3] } }, {}, 7),
   one("Upsample", [2, 3, 2], { mode: "nearest" }, { scales: tensor([1, 2, 1, 2]) }, 9),
   one("AveragePool", [2, 5, 5], { kernel_shape: [3, 3], pads: [1, 1, 1, 1], count_include_pad: 1 }),

@@ -67,6 +67,25 @@ export function count(shape: readonly number[]): number {
   return size;
 }
 
+/** Does a step make as many numbers as its shape says, of as many as it reads? Whoever wrote an operator wrongly is found out here. */
+export function fits(step: Step, sizeOf: (tensor: string) => number): boolean {
+  const size = count(step.shape);
+  switch (step.kind) {
+    case "affine":
+      return (
+        step.bias.length === size &&
+        step.biasSize.length === size &&
+        step.parts.every(({ from, matrix }) => matrix.rows === size && matrix.cols === sizeOf(from))
+      );
+    case "pointwise":
+      return sizeOf(step.from) === size;
+    case "largest":
+      return step.start.length === size + 1 && step.members.every((k) => k >= 0 && k < sizeOf(step.from));
+    default:
+      return step satisfies never;
+  }
+}
+
 /** An affine step without a bias. */
 export function linear(tensor: string, shape: readonly number[], from: string, matrix: Sparse): Affine & Varying {
   const bias = new Float64Array(count(shape));

@@ -81,9 +81,11 @@ export function meanMatrix(
 ): { readonly matrix: Sparse; readonly shape: readonly number[] } {
   const { a, b } = geometry;
   const outs = a.out * b.out;
+  // Every channel of every image is for itself.
+  const images = input[0] * input[1];
   const matrix = sparse(
-    input[1] * outs,
-    input[1] * a.size * b.size,
+    images * outs,
+    images * a.size * b.size,
     (row, put) => {
       const members: number[] = [];
       visit(geometry, row % outs, (at) => members.push(at));
@@ -108,10 +110,11 @@ export function windowsOf(
 } {
   const { a, b } = geometry;
   const outs = a.out * b.out;
-  const rows = input[1] * outs;
+  const images = input[0] * input[1];
+  const rows = images * outs;
   const start = new Int32Array(rows + 1);
   const members: number[] = [];
-  const uses = new Int32Array(input[1] * a.size * b.size);
+  const uses = new Int32Array(images * a.size * b.size);
   for (let row = 0; row < rows; row++) {
     visit(geometry, row % outs, (at) => {
       const member = Math.floor(row / outs) * a.size * b.size + at;
