@@ -132,6 +132,7 @@ function write(tally: Tally, { models, seed, commit }: Part, seconds: number): v
     `| proved upper bounds | ${tally.upperBounds} |`,
     `| witnessed lower bounds | ${tally.lowerBounds} |`,
     `| certified radii | ${tally.radii} |`,
+    `| certificates that verify accepts | ${tally.verified} |`,
     `| partial slopes on boxes | ${tally.slopes} |`,
     `| properties proved; violated at a point | ${tally.held}; ${tally.violated} |`,
     "",

@@ -1,5 +1,5 @@
 /** @file Small ONNX models for tests, written as records. */
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { irVersionOf } from "../src/onnx/opsets.ts";
 import {
   type AttributeProto,
@@ -9,6 +9,7 @@ import {
   ModelProtoSchema,
   type TensorProto,
   TensorProtoSchema,
+  TypeProtoSchema,
   ValueInfoProtoSchema,
 } from "../src/onnx/proto.ts";
 import type { Named } from "../src/tensor/named.ts";
@@ -92,6 +93,20 @@ export function modelOf(m: ModelOf): Uint8Array {
       metadataProps: Object.entries(m.metadata ?? {}).map(([key, value]) => ({ key, value })),
     }),
   );
+}
+
+/** The same model, its first output declared to be float32 numbers of a shape, as the checker of certificates wants it; words are free dimensions. */
+export function declaredAs(bytes: Uint8Array, shape: readonly (number | string)[]): Uint8Array {
+  const model = fromBinary(ModelProtoSchema, bytes);
+  const [output] = model.graph?.output ?? [];
+  if (!output) throw new Error("there is no output");
+  const dim = shape.map((d) =>
+    typeof d === "string"
+      ? { value: { case: "dimParam" as const, value: d } }
+      : { value: { case: "dimValue" as const, value: BigInt(d) } },
+  );
+  output.type = create(TypeProtoSchema, { value: { case: "tensorType", value: { elemType: 1, shape: { dim } } } });
+  return toBinary(ModelProtoSchema, model);
 }
 
 function attribute(name: string, value: Value): AttributeProto {

@@ -62,6 +62,8 @@ export async function chainWitness(
     signal?.throwIfAborted();
     const own = found && sectorMultipliers(chain, found.best.multipliers);
     if (!own) return { witness: null };
+    // One that is a line has none in the chain that was searched, and here every one needs its own.
+    if (own.length < behind.length) return { witness: null, note: "no multipliers: an activation is a line" };
     const names = behind.map((s) => s.tensor);
     const value = Math.exp(found.best.value / 2);
     const witness = await accepted(program, regionOf, from, names, own, value, until, signal);

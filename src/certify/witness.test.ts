@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { bytesOf, certificateOf, engine, points } from "../../test/certificates.ts";
+import { declaredAs, modelOf } from "../../test/model.ts";
 import { inFamily } from "../layers/family.ts";
 import { sll } from "../layers/sll.ts";
 import { matrix } from "../linalg/matrix.ts";
@@ -7,6 +8,7 @@ import { spectralNorm } from "../linalg/norm.ts";
 import { mlp } from "../models/mlp.ts";
 import { buildModel } from "../models/spec.ts";
 import { random } from "../tensor/random.ts";
+import { tensor } from "../tensor/tensor.ts";
 import { sparse } from "../verify/algebra/sparse.ts";
 import { walk } from "../verify/proof/walk.ts";
 import { runAtOnce } from "../verify/task.ts";
@@ -52,6 +54,20 @@ describe("witnessOf()", () => {
     expect(notes.join("\n")).toMatch(/from symbols, on a circle: the norms/);
     expect(notes.join("\n")).toMatch(/no multipliers: every end of the network is too wide/);
     expect(runAtOnce(walk(program, 2, witness)).constant).toBeGreaterThan(0);
+  });
+
+  it("has no multipliers where an activation is a line, and says so", async () => {
+    const nodes = [
+      { op: "LeakyRelu", in: ["x"], out: ["a"], attributes: { alpha: { float: 1 } } },
+      { op: "MatMul", in: ["a", "W"], out: ["b"] },
+      { op: "Selu", in: ["b"], out: ["c"] },
+      { op: "MatMul", in: ["c", "W"] },
+    ];
+    const W = tensor([0.5, -1, 2, 1], [2, 2]);
+    const bytes = declaredAs(modelOf({ inputs: { x: [1, 2] }, nodes, tensors: { W } }), [1, 2]);
+    const { notes, witness } = await witnessOf(readProgram(bytes, {}, [2]), { norm: 2, engine, seconds: 0.1 });
+    expect(notes.join("\n")).toMatch(/no multipliers: an activation is a line/);
+    expect(witness.chain).toBeNull();
   });
 
   it("stops when it is told to, and so does the checker", async () => {

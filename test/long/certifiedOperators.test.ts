@@ -1,9 +1,7 @@
 /** @file Certificates of small networks with operators of every kind: each is accepted, holds at the points that the runtime is asked at, and is refused where its constant or a radius is a hundredth too good. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { type GraphProto, ModelProtoSchema, TypeProtoSchema } from "../../src/onnx/proto.ts";
 import { random } from "../../src/tensor/random.ts";
 import { type Tensor, tensor, toFloat64 } from "../../src/tensor/tensor.ts";
 import type { Certificate } from "../../src/verify/certificate.ts";
@@ -15,7 +13,7 @@ import { runAtOnce } from "../../src/verify/task.ts";
 import { readProgram, verify } from "../../src/verify/verify.ts";
 import { certificateOf, engine, points } from "../certificates.ts";
 import { claimed, recount } from "../forgeries.ts";
-import { type ModelOf, modelOf, type NodeOf } from "../model.ts";
+import { declaredAs, type ModelOf, modelOf, type NodeOf } from "../model.ts";
 
 const ints = (...values: number[]): Tensor => tensor(BigInt64Array.from(values, BigInt), [values.length], "int64");
 const source = random(7);
@@ -120,18 +118,13 @@ async function network(middle: (typeof middles)[string]): Promise<Uint8Array> {
   const probe = await engine.load(modelOf({ inputs: { x: [1, ...image] }, nodes: front, tensors, outputs: ["f"] }));
   const { f } = await probe.run({ x: tensor(new Float32Array(32), [1, ...image]) });
   await probe.dispose();
-  const model = fromBinary(
-    ModelProtoSchema,
-    modelOf({
-      inputs: { x: [1, ...image] },
-      nodes: [...front, { op: "MatMul", in: ["f", "V"] }],
-      tensors: { ...tensors, V: drawn([f.shape[1], 3]) },
-    }),
-  );
-  const dim = [1n, 3n].map((value) => ({ value: { case: "dimValue" as const, value } }));
-  const type = create(TypeProtoSchema, { value: { case: "tensorType", value: { elemType: 1, shape: { dim } } } });
-  (model.graph as GraphProto).output[0].type = type;
-  return toBinary(ModelProtoSchema, model);
+  const tail: NodeOf = { op: "MatMul", in: ["f", "V"] };
+  const bytes = modelOf({
+    inputs: { x: [1, ...image] },
+    nodes: [...front, tail],
+    tensors: { ...tensors, V: drawn([f.shape[1], 3]) },
+  });
+  return declaredAs(bytes, [1, 3]);
 }
 
 const data = points(image, 6, 3);

@@ -29,6 +29,7 @@ describe("random models", () => {
     expect(tally.bounded).toBeGreaterThan(0.5 * models);
     expect(tally.lowerBounds).toBeGreaterThan(0.3 * models);
     expect(tally.radii).toBeGreaterThan(0.3 * models);
+    expect(tally.verified).toBeGreaterThan(0.015 * models);
     const names = [...Object.keys(operators), ...Object.keys(microsoft).map((name) => `com.microsoft.${name}`)];
     for (const name of names) {
       const own = tally.operators[name] ?? { models: 0, checked: 0, bounded: 0 };

@@ -11,6 +11,7 @@ import type { Network } from "../../src/graph/network.ts";
 import { BatchError, UsageError } from "../../src/tensor/errors.ts";
 import type { Random } from "../../src/tensor/random.ts";
 import { verify } from "../../src/verify/verify.ts";
+import { declaredAs } from "../model.ts";
 import { plainEngine } from "../plainEngine.ts";
 import { runModel } from "./agree.ts";
 import { enclose, float32 } from "./rounding.ts";
@@ -45,10 +46,15 @@ export async function certified(
     if (!Number.isInteger(classes) || classes < 2) return none;
     const data = await dataFor(session, subject, sample, samplesPerRun, classes, r);
     if (!data) return none;
+    // The checker wants to be told what an output is; models here do not say it.
+    const declared = declaredAs(
+      bytes,
+      subject.at(1, "float32").y.shape.map((_, i) => `d${i}`),
+    );
     const made = await makeCertificate(network, {
       engine,
       data,
-      bytes,
+      bytes: declared,
       norm,
       radii: [0.01, 0.1, 1],
       seconds: 0.002,
@@ -60,7 +66,7 @@ export async function certified(
     let verified = false;
     if (certificate.witness !== null) {
       const text = JSON.stringify(certificate);
-      const verdict = await verify(text, bytes, { data });
+      const verdict = await verify(text, declared, { data });
       const last = verdict.checks.find((line) => !line.holds);
       if (!verdict.holds)
         return { certificates: 0, verified, breach: `verify does not accept: ${last?.what}: ${last?.detail}` };

@@ -25,6 +25,8 @@ export interface Outcome {
   /** Why there is no constant. */
   readonly noConstant?: string;
   readonly certificates: number;
+  /** Was a certificate of it witnessed and accepted? */
+  readonly verified: boolean;
   /** On a box: partial slopes, and properties that were proved and violated. */
   readonly slopes: number;
   readonly held: number;
@@ -58,6 +60,7 @@ export async function check(model: ModelOf, seed: number, options: CheckOptions)
     lowers: 0,
     nearest: 0,
     certificates: 0,
+    verified: false,
     slopes: 0,
     held: 0,
     violated: 0,
@@ -102,7 +105,8 @@ export async function check(model: ModelOf, seed: number, options: CheckOptions)
     if (wrong !== undefined) return { ...more, fate: "checked", breach: { kind: "box", what: wrong } };
     if (!options.classifier) return { ...more, fate: "checked" };
     const decided = await certified(session, network, bytes, r.fork("certify"));
-    const rest = { ...more, certificates: decided.certificates, fate: "checked" } as const;
+    const { certificates, verified } = decided;
+    const rest = { ...more, certificates, verified, fate: "checked" } as const;
     return decided.breach === undefined ? rest : { ...rest, breach: { kind: "certificate", what: decided.breach } };
   } catch (cause) {
     // Of another batch than the first, a constant may not be finite.

@@ -27,6 +27,8 @@ export interface Tally {
   upperBounds: number;
   lowerBounds: number;
   radii: number;
+  /** Models of which a certificate was accepted by the checker. */
+  verified: number;
   slopes: number;
   held: number;
   violated: number;
@@ -48,6 +50,7 @@ export const emptyTally = (): Tally => ({
   upperBounds: 0,
   lowerBounds: 0,
   radii: 0,
+  verified: 0,
   slopes: 0,
   held: 0,
   violated: 0,
@@ -68,6 +71,7 @@ export async function count(tally: Tally, seed: number): Promise<void> {
   tally.upperBounds += outcome.finite;
   tally.lowerBounds += outcome.lowers;
   tally.radii += outcome.certificates;
+  tally.verified += outcome.verified ? 1 : 0;
   tally.slopes += outcome.slopes;
   tally.held += outcome.held;
   tally.violated += outcome.violated;
@@ -130,6 +134,7 @@ const numbers = [
   "upperBounds",
   "lowerBounds",
   "radii",
+  "verified",
   "slopes",
   "held",
   "violated",

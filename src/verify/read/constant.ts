@@ -48,7 +48,7 @@ export function tensorOf(bytes: Uint8Array): { readonly name: string; readonly c
   const doubles: number[] = [];
   const integers: number[] = [];
   const small: number[] = [];
-  for (const field of fieldsOf(bytes, [1, 4, 5, 7, 10])) {
+  for (const field of fieldsOf(bytes, [1, 4, 5, 7, 10, 16])) {
     if (field.number === 1) shape.push(...integersOf(field));
     else if (field.number === 2) code = numberOf(field);
     else if (field.number === 4) for (const v of floatsOf(field)) floats.push(v);
@@ -59,7 +59,8 @@ export function tensorOf(bytes: Uint8Array): { readonly name: string; readonly c
     else if (field.number === 9) raw = bytesOf(field);
     else if (field.number === 13 || field.number === 14)
       must(false, () => `the tensor "${name}": it is kept elsewhere`);
-    else if (field.number !== 12) unknown(`the tensor "${name}"`, field);
+    // Documentation and metadata.
+    else if (field.number !== 12 && field.number !== 16) unknown(`the tensor "${name}"`, field);
   }
   const what = `the tensor "${name}"`;
   const { type, bits } = typeOf(what, code);

@@ -68,6 +68,31 @@ const classifier = (classes: readonly number[], how = "SOFTMAX"): NodeOf => ({
   },
 });
 
+describe("a label alone", () => {
+  const alone = (nodes: readonly NodeOf[]) => {
+    const model = fromBinary(ModelProtoSchema, withLabel(nodes));
+    (model.graph as GraphProto).output.pop();
+    return readProgram(toBinary(ModelProtoSchema, model), {}, [4]);
+  };
+
+  it("is decided by the scores that it is looked up by", () => {
+    const { outputs, output } = alone([
+      scores,
+      soft,
+      place("s"),
+      look("words"),
+      { ...label, op: "Identity", attributes: {} },
+    ]);
+    expect([outputs, output]).toEqual([3, "z"]);
+    expect(alone([classifier([0, 1, 2])]).outputs).toBe(3);
+  });
+
+  it("is refused where it is another one", () => {
+    const bad = [scores, { ...place("z"), op: "ArgMin" }, { ...label, in: ["p"] }];
+    expect(() => alone(bad)).toThrow(/is made by ArgMin/);
+  });
+});
+
 describe("labels beside scores", () => {
   it.each([
     ["that are places", [scores, soft, place("s"), { ...label, in: ["p"] }], 7],
@@ -89,12 +114,12 @@ describe("labels beside scores", () => {
     [
       "of the smallest",
       [scores, soft, { ...place("s"), op: "ArgMin" }, { ...label, in: ["p"] }],
-      /must be the label of the largest of "s", and is made by ArgMin/,
+      /must be the label of the largest score, and is made by ArgMin/,
     ],
     [
       "of other scores",
       [scores, soft, { op: "Neg", in: ["s"], out: ["o"] }, place("o"), { ...label, in: ["p"] }],
-      /is that of other scores/,
+      /must be the label of the largest of "s", and is that of "o"/,
     ],
     ["over another axis", [scores, soft, place("s", 0), { ...label, in: ["p"] }], /is made by ArgMax/],
     [

@@ -29,21 +29,34 @@ export function decisive<N extends Node>(
   const scores: Output[] = [];
   const labels: string[] = [];
   const zips: N[] = [];
+  const makers = new Map(nodes.flatMap((node) => node.outputs.map((out) => [out, node] as const)));
   for (const bytes of ends) {
     const { name, kind } = endOf(bytes);
     const map = kind === "other" ? maps.get(name) : undefined;
     if (map) {
       zips.push(map);
       scores.push({ name: map.inputs[0], shape: null });
-    } else if (kind === "labels" && ends.length > 1) labels.push(name);
+    } else if (kind === "labels") labels.push(name);
     else {
       const port = valueInfoOf(bytes);
       must(port.type === "float", () => `the output "${name}": it must be of floating-point numbers`);
       scores.push(port);
     }
   }
-  const makers = new Map(nodes.flatMap((node) => node.outputs.map((out) => [out, node] as const)));
-  if (scores.length === 1) for (const label of labels) checkLabel(label, scores[0].name, makers, constant);
+  // A label alone is that of the scores that it is looked up by.
+  if (scores.length === 0 && labels.length === 1)
+    scores.push({ name: scoresOf(labels[0], makers, constant), shape: null });
+  else if (scores.length === 1) {
+    const ordered = orderedAs(scores[0].name, makers);
+    for (const label of labels) {
+      const own = scoresOf(label, makers, constant);
+      must(
+        ordered.has(own),
+        () =>
+          `the output "${label}": it must be the label of the largest of "${scores[0].name}", and is that of "${own}"`,
+      );
+    }
+  }
   const names = scores.map(({ name }) => name);
   const [toScores, toLabels] = [leadingTo(names, makers), leadingTo(labels, makers)];
   const left = nodes.filter((n) => zips.includes(n) || (toLabels.has(n) && !toScores.has(n)));
@@ -65,19 +78,19 @@ const VIEWS = ["Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze"];
 /** float32, int32, int64 and float64, in which labels are whole. */
 const WHOLE = [1, 6, 7, 11];
 
-/** Refuse a label that is not that of the largest score, the first for the first. */
-function checkLabel(
-  label: string,
-  scores: string,
-  makers: Makers,
-  constant: (name: string) => Constant | "words" | undefined,
-): void {
-  const rule = (holds: boolean, what: string) =>
-    must(holds, () => `the output "${label}": it must be the label of the largest of "${scores}", ${what}`);
+/** The tensors whose numbers have the order of some scores: those, and what they are made of by what keeps it. */
+function orderedAs(scores: string, makers: Makers): ReadonlySet<string> {
   const ordered = new Set([scores]);
   let node = makers.get(scores);
   for (; node !== undefined && KEEPS.includes(node.operator); node = makers.get(node.inputs[0]))
     ordered.add(node.inputs[0]);
+  return ordered;
+}
+
+/** The scores that a label is that of the largest of, the first for the first; refused where it may be anything else. */
+function scoresOf(label: string, makers: Makers, constant: (name: string) => Constant | "words" | undefined): string {
+  const rule = (holds: boolean, what: string) =>
+    must(holds, () => `the output "${label}": it must be the label of the largest score, and ${what}`);
   let looked = false;
   for (let name = label; ; ) {
     const own = makers.get(name);
@@ -86,20 +99,19 @@ function checkLabel(
     if (own && (VIEWS.includes(operator) || cast)) name = own.inputs[0];
     else if (own && operator === "ai.onnx.ml.ArrayFeatureExtractor" && !looked) {
       const classes = constant(own.inputs[0]);
-      rule(classes === "words" || classes?.type === "int", `and is looked up in "${own.inputs[0]}"`);
-      if (classes && classes !== "words") rule(inPlace(Array.from(classes.data)), "and is one in another order");
+      rule(classes === "words" || classes?.type === "int", `is looked up in "${own.inputs[0]}"`);
+      if (classes && classes !== "words") rule(inPlace(Array.from(classes.data)), "is one in another order");
       looked = true;
       name = own.inputs[1];
     } else if (own && operator === "ai.onnx.ml.LinearClassifier" && own.outputs[0] === name) {
       const classes = own.attributes.get("classlabels_ints");
-      rule(ordered.has(own.outputs[1]) && !looked, "and is that of other scores");
-      rule(!Array.isArray(classes) || inPlace(classes), "and is one in another order");
-      return;
+      rule(!looked && own.outputs.length === 2, "is looked up otherwise");
+      rule(!Array.isArray(classes) || inPlace(classes), "is one in another order");
+      return own.outputs[1];
     } else {
       const axis = own?.attributes.get("axis");
-      rule(own !== undefined && operator === "ArgMax" && (axis === 1 || axis === -1), `and is made by ${operator}`);
-      rule(ordered.has(own?.inputs[0] ?? ""), "and is that of other scores");
-      return;
+      rule(own !== undefined && operator === "ArgMax" && (axis === 1 || axis === -1), `is made by ${operator}`);
+      return own?.inputs[0] ?? "";
     }
   }
 }

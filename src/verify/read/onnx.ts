@@ -181,7 +181,10 @@ function nodeOf(bytes: Uint8Array): OnnxNode {
         domain === "" || domain === "ai.onnx" || `${domain}.` === learning,
         () => `node "${name}": the domain "${domain}" is not known`,
       );
-    } else if (field.number !== 6 && field.number !== 9) unknown(`node "${name}"`, field);
+    } else if (field.number === 8)
+      // Which of several functions of one name is called; of an operator there is one.
+      must(textOf(field) === "", () => `node "${name}": it calls a function`);
+    else if (field.number !== 6 && field.number !== 9) unknown(`node "${name}"`, field);
   }
   must(!operator.includes("."), () => `node "${name}": the operator "${operator}" is not known`);
   return { name, operator: `${domain}.` === learning ? learning + operator : operator, inputs, outputs, attributes };
