@@ -8,41 +8,30 @@
  */
 
 import { type Flow, isAffine } from "../../graph/behaviour.ts";
-import type { LinearForm, Node, Windows } from "../../graph/graph.ts";
+import type { Node, Windows } from "../../graph/graph.ts";
 import { operatorOf } from "../../graph/origin.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { NodeNorms } from "../norm/node.ts";
 import { wrappedConvolution } from "../norm/periodic.ts";
 import { sortedPairs } from "../patterns/fuse.ts";
-import { type Axis, leastSide, readsOutside, spills } from "./axes.ts";
+import { leastSide, readsOutside, spills } from "./axes.ts";
 import { Builder, denseValue, type Value, whole } from "./cuts.ts";
-import {
-  axesOf,
-  channelFactors,
-  coordinates,
-  type Image,
-  isPlain,
-  overPlaces,
-  placesBetween,
-  still,
-  sums,
-  timesFactor,
-} from "./images.ts";
+import { type Image, isPlain, overPlaces, sums, timesFactor } from "./images.ts";
 import { movedNumbers, nodeMap } from "./nodeMap.ts";
 import { poolsFirst, stagedPools, windowsOf } from "./pools.ts";
 import {
   type Action,
   after,
   type Kernel,
-  type Linear,
   type Places,
   type Program,
   programOf,
   type Sum,
-  type Tap,
   type Variable,
 } from "./program.ts";
+import { tournament } from "./tournament.ts";
 import { unfolded } from "./unfold.ts";
+import { periodicSum, poolTaps, sortedChannels, type WindowSum, windowSum } from "./windowSums.ts";
 
 export interface GridOptions {
   /** Shall pools be taken axis by axis? Far less work, and a few per cent more of a bound. Default false. */
@@ -65,19 +54,9 @@ export function gridCuts(given: Flow, norms: NodeNorms, { staged = false }: Grid
 
 // --- internal ---
 
-/** An affine node as windows of images, all with the same strides. */
-interface WindowSum {
-  readonly terms: readonly { readonly image: Image; readonly map: Linear; readonly axes: readonly Axis[] }[];
-  readonly channels: number;
-  readonly space: readonly number[];
-  readonly strides: readonly number[];
-  /** Behind the sum: factors that may be anything between these, place by place. */
-  readonly factors: readonly [number, number] | null;
-}
-
 class Grids {
-  private readonly flow: Flow;
-  private readonly norms: NodeNorms;
+  readonly flow: Flow;
+  readonly norms: NodeNorms;
   private readonly build = new Builder();
   private readonly images = new Map<Node, Image>();
   private readonly input: Variable;
@@ -160,7 +139,9 @@ class Grids {
     node: Node,
   ): { readonly made: Image | null; readonly sum: WindowSum | null; readonly pool: Windows | null } | string {
     const wait = { made: null, sum: null, pool: null };
-    const periodic = this.periodicSum(node);
+    const wrapped = this.periodic.get(node);
+    const source = wrapped && this.plain(wrapped.source);
+    const periodic = wrapped && source ? periodicSum(node, source, wrapped.stage) : null;
     if (periodic) {
       return periodic.strides.some((s) => s !== 1)
         ? { ...wait, sum: periodic }
@@ -170,7 +151,7 @@ class Grids {
       const moved = this.relaid(node);
       if (moved) return { ...wait, made: moved };
       if (this.readsWhole(node)) return wait;
-      const sum = this.windowSum(node);
+      const sum = windowSum(this, node, (x) => this.plain(x));
       if (!sum) return wait;
       if (sum.strides.some((s) => s !== 1)) return { ...wait, sum };
       return { ...wait, made: this.added(node, sum) };
@@ -182,16 +163,17 @@ class Grids {
     const name = operatorOf(node);
     const pairs = sortedPairs(node);
     if (pairs) {
-      const made = this.sorted(image, pairs, name);
-      return { ...wait, made };
+      const channels = sortedChannels(image, pairs);
+      return { ...wait, made: channels && { ...image, ...this.build.sort(image, channels, name) } };
     }
     if (behaviour.kind === "smooth") {
       const windows = windowsOf(node);
       if (windows && isPlain(image)) {
         if (windows.strides.some((s) => s !== 1)) return { ...wait, pool: windows };
-        const taps = this.poolTaps(image, windows, node);
-        const stacked = this.build.affine(name, taps.rows, [{ value: taps.image, map: taps }]);
-        return { ...wait, made: this.tournament(stacked, taps.taps.length, image, node) };
+        const { map, sides } = poolTaps(image, windows, node);
+        this.need(sides);
+        const stacked = this.build.affine(name, map.rows, [{ value: image, map }]);
+        return { ...wait, made: this.pooled(stacked, map, image, node) };
       }
       // Whatever it does, what is 0 outside and stays where it is has the constant on the whole grid.
       return wait;
@@ -239,94 +221,6 @@ class Grids {
     const [one, channels, ...space] = x.shape;
     if (one !== 1 || channels !== image.map.rows || space.join() !== image.space.join()) return null;
     return isPlain(image) ? image : null;
-  }
-
-  private periodicSum(node: Node): WindowSum | null {
-    const found = this.periodic.get(node);
-    const image = found && this.plain(found.source);
-    if (!found || !image) return null;
-    const { kernel, channels, inputs, height, width, stride } = found.stage;
-    const count = height * width;
-    const taps: Tap[] = [];
-    for (let t = 0; t < count; t++) {
-      const weight = Float64Array.from({ length: channels * inputs }, (_, k) => kernel[k * count + t]);
-      if (weight.some((w) => w !== 0)) taps.push({ shift: coordinates(t, [height, width]), weight });
-    }
-    const map: Kernel = { kind: "kernel", rows: channels, cols: inputs, taps, error: 0 };
-    const [, , ...space] = node.shape;
-    const axes = [height, width].map((size, a): Axis => ({ offsets: [0], stride, size, out: space[a] }));
-    return { terms: [{ image, map, axes }], channels, space, strides: [stride, stride], factors: null };
-  }
-
-  private windowSum(node: Node): WindowSum | null {
-    const [one, channels, ...space] = node.shape;
-    const terms: { readonly image: Image; readonly map: Linear; readonly axes: readonly Axis[] }[] = [];
-    let strides: readonly number[] | null = null;
-    let factors: readonly [number, number] | null = null;
-    for (const [i, x] of node.inputs.entries()) {
-      if (!this.flow.varies.has(x)) continue;
-      const image = this.plain(x);
-      if (!image) return null;
-      const behaviour = node.op.behaviour(
-        node,
-        node.inputs.map((_, k) => k === i),
-      );
-      const form = behaviour.kind === "linear" ? behaviour.of : null;
-      let term: { readonly map: Linear; readonly axes: readonly Axis[] } | null = null;
-      if (form?.form === "convolution") term = this.convolution(form, image, space);
-      else if (form?.form === "bounded" && form.sums) {
-        // A window that is the whole image makes one number: that is for a dense map.
-        if (form.sums.kernel.every((k, a) => k >= image.space[a])) return null;
-        const summed = sums(form.sums, image, space);
-        term = summed;
-        if (form.sums.high > form.sums.low * (1 + 1e-12)) factors = [form.sums.low, form.sums.high];
-        else {
-          const middle = (form.sums.low + form.sums.high) / 2;
-          term = { ...summed, map: timesFactor(summed.map, middle, form.sums.high / form.sums.low - 1) };
-        }
-      } else if (form?.form === "diagonal") {
-        const factorsOf = channelFactors(this.norms, form, channels);
-        if (factorsOf) term = { map: factorsOf, axes: still(image.space) };
-      } else if (one === 1) {
-        const moved = movedNumbers(this.flow, node, i);
-        term = moved && placesBetween(moved, image, channels, space);
-      }
-      if (!term) return null;
-      const own = term.axes.map((a) => a.stride);
-      if (strides && strides.join() !== own.join()) return null;
-      strides = own;
-      terms.push({ image, ...term });
-    }
-    return strides && one === 1 ? { terms, channels, space, strides, factors } : null;
-  }
-
-  private convolution(form: LinearForm & { readonly form: "convolution" }, image: Image, out: readonly number[]) {
-    const { data, error } = this.norms.fixed(form.kernel);
-    const { strides, dilations, pads, groups, direction } = form;
-    if (direction === "adjoint" && strides.some((s) => s !== 1)) return null;
-    const [first, second, ...kernel] = form.kernel.shape;
-    const rank = kernel.length;
-    const count = sizeOf(kernel);
-    const [rows, cols] = direction === "forward" ? [first, second * groups] : [second * groups, first];
-    const taps: Tap[] = [];
-    const offsets = kernel.map(() => [] as number[]);
-    for (let t = 0; t < count; t++) {
-      const at = coordinates(t, kernel);
-      const shift = at.map((k, a) => (direction === "forward" ? 1 : -1) * (k * dilations[a] - pads[a]));
-      const weight = new Float64Array(rows * cols);
-      for (let o = 0; o < first; o++) {
-        const group = Math.floor(o / (first / groups));
-        for (let c = 0; c < second; c++) {
-          const v = data[(o * second + c) * count + t];
-          const [row, col] = direction === "forward" ? [o, group * second + c] : [group * second + c, o];
-          weight[row * cols + col] = v;
-        }
-      }
-      taps.push({ shift, weight });
-      for (let a = 0; a < rank; a++) offsets[a].push(shift[a]);
-    }
-    const map: Kernel = { kind: "kernel", rows, cols, taps, error };
-    return { map, axes: axesOf(offsets, strides, image.space, out) };
   }
 
   /** What a sum reads, with zeros outside where that is needed. */
@@ -387,80 +281,9 @@ class Grids {
     });
   }
 
-  private sorted(image: Image, pairs: readonly { a: number; b: number; max: number; min: number }[], name: string) {
-    const places = sizeOf(image.space);
-    const channel = (k: number) => Math.floor(k / places);
-    if (!isPlain(image)) return null;
-    const own = new Map<string, { a: number; b: number; max: number; min: number; count: number }>();
-    for (const { a, b, max, min } of pairs) {
-      const place = a % places;
-      if ([b, max, min].some((k) => k % places !== place)) return null;
-      const pair = { a: channel(a), b: channel(b), max: channel(max), min: channel(min) };
-      const key = Object.values(pair).join();
-      const known = own.get(key) ?? { ...pair, count: 0 };
-      known.count++;
-      own.set(key, known);
-    }
-    if ([...own.values()].some(({ count }) => count !== places)) return null;
-    return { ...image, ...this.build.sort(image, [...own.values()], name) };
-  }
-
-  /** The windows of a pool as a kernel that stacks what each tap reads. */
-  private poolTaps(image: Image, windows: Windows, node: Node): Kernel & { readonly image: Image } {
-    const { kernel, dilations, pads, strides } = windows;
-    const count = sizeOf(kernel);
-    const n = image.map.rows;
-    const offsets = kernel.map(() => [] as number[]);
-    const taps = Array.from({ length: count }, (_, t): Tap => {
-      const shift = coordinates(t, kernel).map((k, a) => k * dilations[a] - pads[a]);
-      for (let a = 0; a < kernel.length; a++) offsets[a].push(shift[a]);
-      const weight = new Float64Array(count * n * n);
-      for (let c = 0; c < n; c++) weight[(t * n + c) * n + c] = 1;
-      return { shift, weight };
-    });
-    // Beyond the image every window reads something that is outside, which it may choose: consecutive places, so that one of them must be there.
-    const axes = axesOf(offsets, strides, image.space, node.shape.slice(2));
-    this.need(axes.map((axis, a) => Math.max(leastSide(axis), axis.size + dilations[a])));
-    return { kind: "kernel", rows: count * n, cols: n, taps, error: 0, image };
-  }
-
-  /**
-   * The largest of so many stacked copies by rounds of pairs: max(a, b) = b + relu(a - b). What a window reads outside the image never wins there: that is a
-   * slope of 0 or 1. A window that reaches out of the image may choose what is there.
-   */
-  private tournament(stacked: Variable, count: number, image: Image, node: Node): Image {
-    const name = operatorOf(node);
-    const n = image.map.rows;
-    let value: Value = whole(stacked);
-    for (let left = count; left > 1; left = Math.ceil(left / 2)) {
-      const pairs = Math.floor(left / 2);
-      const rows = pairs * n;
-      const pick = (first: (pair: number) => number, factor: number): Places => ({
-        kind: "places",
-        rows,
-        cols: left * n,
-        from: Int32Array.from({ length: rows }, (_, i) => first(Math.floor(i / n)) * n + (i % n)),
-        factors: new Float64Array(rows).fill(factor),
-        error: 0,
-      });
-      const v = this.build.affine(name, rows, [
-        { value, map: pick((p) => 2 * p, 1) },
-        { value, map: pick((p) => 2 * p + 1, -1) },
-      ]);
-      const z = this.build.sector(v, name);
-      const next = Math.ceil(left / 2) * n;
-      const own = Int32Array.from({ length: next }, (_, i) => {
-        const p = Math.floor(i / n);
-        return Math.min(2 * p + 1, left - 1) * n + (i % n);
-      });
-      const gates = Int32Array.from({ length: next }, (_, i) => (i < rows ? i : -1));
-      const ones = new Float64Array(next).fill(1);
-      const to = this.build.affine(name, next, [
-        { value, map: { kind: "places", rows: next, cols: left * n, from: own, factors: ones, error: 0 } },
-        { value: whole(z), map: { kind: "places", rows: next, cols: rows, from: gates, factors: ones, error: 0 } },
-      ]);
-      value = whole(to);
-    }
+  /** The largest of what the taps of a pool read. */
+  private pooled(stacked: Variable, { taps }: Kernel, image: Image, node: Node): Image {
+    const value = tournament(this.build, stacked, taps.length, image.map.rows, operatorOf(node));
     return { ...value, space: node.shape.slice(2), cropped: image.cropped };
   }
 
@@ -481,10 +304,11 @@ class Grids {
       const name = operatorOf(node);
       if (pool) {
         const image = this.images.get(node.inputs[0]) as Image;
-        const taps = this.poolTaps(image, pool, node);
-        const to = this.build.variable(taps.rows, name);
-        made.push({ to, terms: [this.build.term({ value: image, map: taps }, name)] });
-        after.push(() => this.images.set(node, this.tournament(to, taps.taps.length, image, node)));
+        const { map, sides } = poolTaps(image, pool, node);
+        this.need(sides);
+        const to = this.build.variable(map.rows, name);
+        made.push({ to, terms: [this.build.term({ value: image, map }, name)] });
+        after.push(() => this.images.set(node, this.pooled(to, map, image, node)));
       } else if (sum) {
         const prepared = sum.terms.map((term) => this.prepared(term, name));
         const cropped = this.staysCropped(sum, prepared);
