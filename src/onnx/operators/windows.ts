@@ -150,7 +150,10 @@ function steps(c: Call, kernel: readonly number[]): Steps {
   };
 }
 
-/** SAME makes ceil(input / stride) windows; an odd pad goes to the end (UPPER) or to the begin (LOWER). */
+/**
+ * SAME makes ceil(input / stride) windows; an odd pad goes to the end (UPPER) or to the begin (LOWER). Where strides leave more than one number at the end unread, ONNX Runtime
+ * takes half of them away at the begin, which the standard does not.
+ */
 function padsOf(c: Call, space: Shape, { kernel, strides, dilations }: Steps): readonly number[] {
   const none = [...space, ...space].map(() => 0);
   const said = c.attributes.ints("pads") ?? none;
@@ -159,10 +162,11 @@ function padsOf(c: Call, space: Shape, { kernel, strides, dilations }: Steps): r
   if (auto === "VALID") return none;
   const totals = space.map((d, i) => {
     const extent = dilations[i] * (kernel[i] - 1) + 1;
-    return Math.max(0, (Math.ceil(d / strides[i]) - 1) * strides[i] + extent - d);
+    return (Math.ceil(d / strides[i]) - 1) * strides[i] + extent - d;
   });
-  const small = totals.map((t) => Math.floor(t / 2));
-  const large = totals.map((t) => Math.ceil(t / 2));
+  if (totals.some((t) => t < -1)) throw new Refusal(unreadEnd);
+  const small = totals.map((t) => Math.floor(Math.max(0, t) / 2));
+  const large = totals.map((t) => Math.ceil(Math.max(0, t) / 2));
   return auto === "SAME_UPPER" ? [...small, ...large] : [...large, ...small];
 }
 
@@ -175,12 +179,11 @@ function poolPadsOf(c: Call, space: Shape, window: Steps): readonly number[] {
   const unread = space.some(
     (d, i) => (Math.ceil(d / window.strides[i]) - 1) * window.strides[i] + window.kernel[i] < d,
   );
-  if (unread && autoPadOf(c).startsWith("SAME"))
-    throw new Refusal(
-      "SAME with strides that leave the end unread is not read: runtimes differ in it; export with pads",
-    );
+  if (unread && autoPadOf(c).startsWith("SAME")) throw new Refusal(unreadEnd);
   return padsOf(c, space, undilated);
 }
+
+const unreadEnd = "SAME with strides that leave the end unread is not read: runtimes differ in it; export with pads";
 
 /** Pools are laid out window by window when they are built: a corrupt size must not get that far. */
 function checkPool(space: Shape, { kernel, strides, dilations }: Steps, pads: readonly number[]): void {

@@ -134,6 +134,12 @@ function windowGeometry(a: Arguments, x: Varying, kernel: readonly number[], cei
   );
   // What asks for its padding to be found must not name one too.
   check(a, !(same && a.list("pads")?.some((p) => p !== 0)), "it must not have pads beside auto_pad");
+  // Of more than one number runtimes take half away at the beginning.
+  const unread = kernel.some((k, i) => {
+    const [size, stride] = [space[i], strides?.[i] ?? 1];
+    return (Math.ceil(size / stride) - 1) * stride + k < size - 1;
+  });
+  check(a, !(same && unread), "auto_pad SAME with strides that leave the end unread is another thing in runtimes");
   const pads = same
     ? samePads(space, kernel, strides, dilations, pad === "SAME_UPPER")
     : pad === "VALID"
