@@ -1,5 +1,8 @@
 /** @file Models that scikit-learn exports (test/fixtures/sklearn/make.py), as a person has them: certified from the command line, and refused in words that say why. */
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
@@ -28,6 +31,17 @@ describe("certify on exports of scikit-learn", () => {
     expect(checked.open).toEqual([]);
     expect(checked.whole).toBe(true);
     expect(samples).toHaveLength(50);
+  });
+
+  it.each(["logistic.onnx", "words.onnx", "mlp.onnx"])("%s has a certificate that verify accepts", (model) => {
+    const folder = mkdtempSync(join(tmpdir(), "lipschitz-"));
+    const out = join(folder, "certificate.json");
+    const made = lipschitz("certify", model, "--data", "iris.csv", "--radii", "0.1", "--out", out);
+    expect([made.status, made.stderr]).toEqual([0, ""]);
+    const verdict = lipschitz("verify", out, model, "--data", "iris.csv", "--json");
+    rmSync(folder, { recursive: true });
+    expect(verdict.status).toBe(0);
+    expect(JSON.parse(verdict.stdout).outcome).toBe("holds");
   });
 
   it("a classifier without a constant has radii by the walk around each sample", () => {

@@ -2,13 +2,31 @@
 import { sparse } from "../algebra/sparse.ts";
 import { type Arguments, type Made, type Operators, reductionOf } from "./arguments.ts";
 import { placeOf, stridesOf } from "./places.ts";
-import { count, linear, type Step } from "./step.ts";
+import { distance } from "./pointwise.ts";
+import { type Affine, count, linear, type Step, type Varying } from "./step.ts";
 
 const axes = ["axes", "keepdims", "noop_with_empty_axes"];
 
 export const reductions: Operators = {
   ReduceSum: { attributes: axes, inputs: [1, 2], read: (a) => summed(a, () => 1, 0) },
   ReduceMean: { attributes: axes, inputs: [1, 2], read: (a) => summed(a, (n) => 1 / n, 2) },
+  // The sum of |x|.
+  ReduceL1: {
+    attributes: axes,
+    inputs: [1, 2],
+    read(a) {
+      const { x } = reductionOf(a);
+      const sizes: Step = {
+        kind: "pointwise",
+        tensor: `(sizes for ${a.out})`,
+        shape: x.shape,
+        from: x.tensor,
+        scalar: distance,
+      };
+      const sum = summed(a, () => 1, 0) as Affine & Varying;
+      return { ...sum, parts: sum.parts.map((part) => ({ ...part, from: sizes.tensor })), before: [sizes] };
+    },
+  },
   ReduceMax: { attributes: axes, inputs: [1, 2], read: (a) => extreme(a, 1) },
   ReduceMin: { attributes: axes, inputs: [1, 2], read: (a) => extreme(a, -1) },
 };

@@ -180,6 +180,8 @@ const linear: Case[] = [
   one("ReduceMean", [4, 2]),
   one("ReduceMax", [4, 2, 3], { axes: [1], keepdims: 0 }),
   one("ReduceMax", [4, 2, 3], { keepdims: 1 }, { axes: ints(-1, 1) }, 18),
+  one("ReduceL1", [4, 2, 3], { axes: [-1, 1] }),
+  one("ReduceL1", [4, 2], { keepdims: 0 }, { axes: ints(1) }, 18),
   one("ReduceMin", [4, 2, 3], { axes: [-1], keepdims: 0 }),
   ...[
     ["x", "c"],
