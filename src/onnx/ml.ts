@@ -88,6 +88,10 @@ export const SVMClassifier: Operator = (c) => {
     throw new Refusal("more than two classes are decided by votes of pairs, which jump: it has no constant");
   if (a.floats("prob_a")?.length)
     throw new Refusal("probabilities of an SVM are not read; export its decision function");
+  if (a.string("post_transform", "NONE") === "SOFTMAX")
+    throw new Refusal(
+      "SOFTMAX of the two scores of an SVM is not read: runtimes give something else; export it without",
+    );
   a.ignore("prob_b", "vectors_per_class");
   const vectors = (numbersOf(c, "support_vectors").length / x.shape[1]) | 0;
   if (vectors === 0) throw new Refusal("an SVM without support vectors is not read");
@@ -192,8 +196,10 @@ function labelOf(c: Call, scores: Node): Node {
   );
 }
 
+/** ONNX Runtime leaves a single number as it is but under PROBIT. */
 function transformed(c: Call, scores: Node): Node {
   const how = c.attributes.string("post_transform", "NONE");
+  if (scores.shape[1] === 1 && (how === "LOGISTIC" || how === "SOFTMAX")) return scores;
   switch (how) {
     case "NONE":
       return scores;

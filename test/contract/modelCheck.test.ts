@@ -153,6 +153,30 @@ describe("checkModel()", () => {
     await expect(checkModel(model, { engine })).resolves.toMatchObject({ nodes: 5, open: [] });
   });
 
+  it.each(["initialiser", "node"])(
+    "takes a mask of -Infinity that only a Where chooses, written as a constant %s",
+    async (form) => {
+      const mask = tensor(new Float32Array([Number.NEGATIVE_INFINITY]), [1]);
+      const bytes = modelOf({
+        inputs: { x: ["n", 3] },
+        tensors: {
+          w: weights(3, 3),
+          keep: tensor(Uint8Array.of(1, 0, 1), [3], "bool"),
+          ...(form === "initialiser" && { mask }),
+        },
+        nodes: [
+          { op: "MatMul", in: ["x", "w"], out: ["z"] },
+          ...(form === "node" ? [{ op: "Constant", in: [], out: ["mask"], attributes: { value: mask } }] : []),
+          { op: "Where", in: ["keep", "z", "mask"], out: ["m"] },
+          { op: "Softmax", in: ["m"], attributes: { axis: -1 } },
+        ],
+      });
+      // Of what infinite numbers are rounded to nothing is known; but that they differ is not said.
+      const { open } = await checkModel(bytes, { engine });
+      expect(open).toContain("Softmax that makes y");
+    },
+  );
+
   it("takes a model of halves, with the rounding that they have", async () => {
     const half = 10;
     const model = modelOf({
