@@ -1,6 +1,6 @@
-# The command line and `lipschitz worker`, from a clone: docker build -t lipschitz:0.1.0 .
-#   docker run --rm -v "$PWD:/work" lipschitz:0.1.0 lipschitz bound net.onnx
-#   docker run --rm lipschitz:0.1.0 lipschitz worker --redis rediss://queue.local:6379
+# The command line and `lipschitz worker`, from a clone: docker build -t lipschitz:0.2.0 .
+#   docker run --rm -v "$PWD:/work" lipschitz:0.2.0 lipschitz bound net.onnx
+#   docker run --rm lipschitz:0.2.0 lipschitz worker --redis rediss://queue.local:6379
 FROM node:22-slim AS build
 WORKDIR /build
 COPY . .

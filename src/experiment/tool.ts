@@ -2,6 +2,6 @@
 
 export const tool = {
   name: "lipschitz",
-  version: "0.1.0",
+  version: "0.2.0",
   description: "Know, prove and limit how much a neural network's output can change when its input changes",
 } as const;
