@@ -176,6 +176,12 @@ function withShift(scores: Node, shift: readonly number[], rows: number): Node {
 function labelsOf(c: Call): { readonly size: number; readonly whole: readonly bigint[] | null } {
   const whole = c.attributes.wholes("classlabels_int64s") ?? c.attributes.wholes("classlabels_ints");
   const words = c.attributes.strings("classlabels_strings");
+  // Words of data are numbered in this order; a model that has them in another would be taken to decide for others.
+  const unsorted = words?.find((word, i) => i > 0 && words[i - 1] >= word);
+  if (unsorted !== undefined)
+    throw new Refusal(
+      `labels that are words must be in the order of the alphabet, got "${words?.join('", "')}"; export it with whole numbers`,
+    );
   return { size: whole?.length || words?.length || 0, whole: whole?.length ? whole : null };
 }
 

@@ -65,3 +65,25 @@ describe.each(Object.entries(learners))("%s", (name, attributes) => {
     });
   });
 });
+
+describe("labels that are words", () => {
+  const words = (...classes: string[]) =>
+    modelOf({
+      ...{ opset: 17, domains: { "ai.onnx.ml": 3 }, inputs: { x: ["n", 2] } },
+      nodes: [
+        {
+          ...{ op: "LinearClassifier", domain: "ai.onnx.ml", in: ["x"], out: ["label", "y"] },
+          attributes: {
+            coefficients: floats(1.5, -2, -1, 0.5),
+            intercepts: floats(0.25, 1),
+            classlabels_strings: { strings: classes },
+          },
+        },
+      ],
+    });
+
+  it("are read in the order in which words of data are numbered, and in no other", () => {
+    expect(parseOnnx(words("ill", "well")).outputs).toContain("y");
+    expect(() => parseOnnx(words("well", "ill"))).toThrow('must be in the order of the alphabet, got "well", "ill"');
+  });
+});

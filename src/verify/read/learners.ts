@@ -40,6 +40,10 @@ export const learners: Operators = {
       const classes = labels.reduce<number>((n, list) => n + (Array.isArray(list) ? list.length : 0), 0);
       // Of two classes with one score runtimes make another one.
       check(a, classes >= 2, "it must have two classes or more");
+      // Words of data are numbered in this order.
+      const words = Array.isArray(labels[1]) ? labels[1].map(String) : [];
+      const sorted = words.every((word, i) => i === 0 || words[i - 1] < word);
+      check(a, sorted, "its labels that are words must be in the order of the alphabet");
       return linearMap(a, classes);
     },
   },
