@@ -109,6 +109,8 @@ export async function checkReading(reading: Reading, model: Uint8Array, options:
         whole ??= await opened(who, engine, exposed(model, network.outputs, external));
         await asWhole(reading, engine, whole, values, feeds);
       }
+      // A free batch that the graph can be built on neither for one sample nor for three: nothing was run, and nothing is known.
+      if (batches.length === 0) for (const step of steps) open.add(step.name);
       return held(batches, whole !== undefined);
     } finally {
       await whole?.dispose();

@@ -8,8 +8,9 @@ import { parseNpy } from "../../src/data/npy.ts";
 import { constant, input } from "../../src/graph/leaf.ts";
 import { writeModel } from "../../src/onnx/write.ts";
 import { matmul } from "../../src/ops/matmul.ts";
-import { sin, tanh } from "../../src/ops/pointwise.ts";
+import { tanh } from "../../src/ops/pointwise.ts";
 import { normalTensor, random } from "../../src/tensor/random.ts";
+import { tensor } from "../../src/tensor/tensor.ts";
 import { modelOf } from "../model.ts";
 
 const program = new URL("../../dist/cli/main.js", import.meta.url).pathname;
@@ -446,7 +447,20 @@ describe("verify", () => {
   it("cannot check what has no witness: exit 2, and nothing said against it", () => {
     const without = join(folder, "unverifiable.json");
     const soft = join(folder, "soft.onnx");
-    writeFileSync(soft, writeModel({ y: sin(matmul(input("x", [1, 4]), constant(normalTensor(random(1), [4, 3])))) }));
+    // Lengths of pairs, which the checker does not read.
+    writeFileSync(
+      soft,
+      modelOf({
+        opset: 13,
+        inputs: { x: ["n", 4] },
+        tensors: { w: normalTensor(random(1), [4, 6]), pairs: tensor([-1, 3, 2], [3], "int64") },
+        nodes: [
+          { op: "MatMul", in: ["x", "w"], out: ["h"] },
+          { op: "Reshape", in: ["h", "pairs"], out: ["p"] },
+          { op: "ReduceL2", in: ["p"], attributes: { axes: [2], keepdims: 0 } },
+        ],
+      }),
+    );
     expect(lipschitz("certify", soft, "--data", "iris", "--out", without, "--quiet").status).toBe(0);
     for (const data of [["--data", "iris"], ["--no-data"], []]) {
       const { status, stdout, stderr } = lipschitz("verify", without, soft, ...data);
