@@ -15,6 +15,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openFile, openFolder, writeWhole } from "../../src/cli/output.ts";
+import { commandLineIn } from "../commandLine.ts";
 import { modelOf } from "../model.ts";
 
 const program = new URL("../../dist/cli/main.js", import.meta.url).pathname;
@@ -27,9 +28,7 @@ const fresh = (name: string): string => {
   return path;
 };
 
-function lipschitz(...words: string[]) {
-  return spawnSync(process.execPath, [program, ...words], { encoding: "utf8", cwd: folder });
-}
+const lipschitz = commandLineIn(folder);
 
 const posix = it.skipIf(process.platform === "win32");
 const linux = it.skipIf(process.platform !== "linux");

@@ -1,5 +1,4 @@
 /** @file Own data on the command line: all of what is handed in is tested on, samples keep their names, and what a result is about stands in it. */
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,20 +10,14 @@ import { writeModel } from "../../src/onnx/write.ts";
 import { matmul } from "../../src/ops/matmul.ts";
 import { reshape } from "../../src/ops/movement.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
+import { commandLineIn } from "../commandLine.ts";
 import { modelOf } from "../model.ts";
 
-const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const fixtures = fileURLToPath(new URL("../fixtures/data/", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "own-data-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function lipschitz(...words: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...words], {
-    encoding: "utf8",
-    cwd: folder,
-  });
-  return { status, stdout, stderr };
-}
+const lipschitz = commandLineIn(folder);
 const json = (...words: string[]) => {
   const { status, stdout, stderr } = lipschitz(...words, "--json");
   expect([status, stderr]).toEqual([0, ""]);

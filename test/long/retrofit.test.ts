@@ -1,27 +1,19 @@
 /** @file `lipschitz train --from`: a file goes on training, comes out as the same file, and is rescaled to a proved constant; and what is refused, in one line. */
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { fromBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ModelProtoSchema } from "../../src/onnx/proto.ts";
+import { commandLineIn } from "../commandLine.ts";
 import { modelOf } from "../model.ts";
 import { retrofitModel } from "../retrofitModel.ts";
 
-const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "retrofit-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function lipschitz(...words: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...words], {
-    encoding: "utf8",
-    cwd: folder,
-  });
-  return { status, stdout, stderr };
-}
+const lipschitz = commandLineIn(folder);
 
 const bytesOf = (file: string): Uint8Array => new Uint8Array(readFileSync(join(folder, file)));
 const modelIn = (file: string) => fromBinary(ModelProtoSchema, bytesOf(file));

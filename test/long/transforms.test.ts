@@ -1,21 +1,17 @@
 /** @file `--transform` as a user meets it: the attack with its report, ranges held against it, one clear line for bad input. */
-import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { commandLineIn } from "../commandLine.ts";
 
-const program = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), "lipschitz-transforms-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 for (const name of ["scans", "scans.onnx", "iris.csv", "iris.onnx"]) {
   cpSync(new URL(`../../examples/${name}`, import.meta.url).pathname, join(folder, name), { recursive: true });
 }
 
-function lipschitz(...words: string[]) {
-  const said = spawnSync(process.execPath, [program, ...words], { encoding: "utf8", cwd: folder });
-  return { status: said.status, stdout: said.stdout, stderr: said.stderr };
-}
+const lipschitz = commandLineIn(folder);
 
 const scans = ["scans.onnx", "--data", "scans", "--resize", "14x14", "--color", "grey", "--transform", "rotation"];
 

@@ -1,5 +1,5 @@
 /** @file The command line as a user meets it: the built program in a process of its own, what it prints, what it writes, how it exits. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ import { matmul } from "../../src/ops/matmul.ts";
 import { tanh } from "../../src/ops/pointwise.ts";
 import { normalTensor, random } from "../../src/tensor/random.ts";
 import { tensor } from "../../src/tensor/tensor.ts";
+import { commandLineIn } from "../commandLine.ts";
 import { modelOf } from "../model.ts";
 
 const program = new URL("../../dist/cli/main.js", import.meta.url).pathname;
@@ -28,13 +29,7 @@ function controller(): Uint8Array {
   return writeModel({ y });
 }
 
-function lipschitz(...words: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...words], {
-    encoding: "utf8",
-    cwd: folder,
-  });
-  return { status, stdout, stderr };
-}
+const lipschitz = commandLineIn(folder);
 
 beforeAll(() => {
   const { status, stderr } = lipschitz(
